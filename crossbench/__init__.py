@@ -1,0 +1,36 @@
+"""crossbench: a benchmark for convolutions that carry 2D knowledge into 3D medical images.
+
+Example:
+    >>> import crossbench
+    >>> frame = crossbench.run("crossd", "nodule-malignancy-3d", preset="smoke")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crossbench.api import run
+    from crossbench.nets import build_model
+    from crossbench.results.store import load_results
+
+__all__ = ["build_model", "load_results", "run"]
+
+# Resolved on first use, so that reading a card or a record never imports torch.
+_HOMES = {
+    "run": "crossbench.api",
+    "build_model": "crossbench.nets",
+    "load_results": "crossbench.results.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("crossbench")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crossbench' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,97 @@
+"""The method interface: all that a new convolution has to provide.
+
+A 2D network is the backbone with ``layer_2d`` mapped over its convolutions. A 3D network
+is a trained 2D network with ``layer_3d`` mapped over those layers; everything else that
+knows its dimension (BatchNorm, pooling, dropout) is converted by :mod:`crossbench.nets`.
+
+Example:
+    A complete plugin file, run by ``crossbench run --plugin mine.py --method mean3d``::
+
+        from torch import nn
+
+        class Mean3d:
+            '''Repeat each 2D kernel over the depth axis, divided by its length.'''
+
+            name = "mean3d"
+            dims = (3,)
+
+            def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
+                return conv
+
+            def layer_3d(self, layer: nn.Module) -> nn.Module:
+                ...
+
+        method = Mean3d()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+from crossbench.errors import ConversionError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Method", "cube"]
+
+Number = TypeVar("Number", int, float)
+
+
+@runtime_checkable
+class Method(Protocol):
+    """How a backbone gets its 2D layers, and how each of them becomes a 3D layer.
+
+    Attributes:
+        name: Registry name in kebab case.
+        dims: Dimensions of the tasks the method is evaluated on: ``(2,)``, ``(3,)`` or
+            ``(2, 3)``. Elsewhere the plan shows "not applicable", never a zero.
+    """
+
+    name: str
+    dims: tuple[int, ...]
+
+    def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
+        """The layer that takes the place of ``conv`` in the 2D network.
+
+        Args:
+            conv: A convolution of the backbone. Return it unchanged where the method's 2D
+                form is the plain convolution.
+
+        Returns:
+            A module mapping (B, C_in, H, W) to (B, C_out, H', W') as ``conv`` would.
+        """
+        ...
+
+    def layer_3d(self, layer: nn.Module) -> nn.Module:
+        """The 3D layer that carries the weights of a (possibly trained) 2D layer.
+
+        Args:
+            layer: What ``layer_2d`` returned.
+
+        Returns:
+            A module mapping (B, C_in, D, H, W) to (B, C_out, D', H', W'), on the device
+            and with the dtype of ``layer``.
+
+        Raises:
+            ConversionError: If this geometry has no 3D form.
+        """
+        ...
+
+
+def cube(argument: str, value: Number | Sequence[Number]) -> Number:
+    """What a geometry argument says for both 2D axes, to be used for the third as well.
+
+    Args:
+        argument: Its name, for the message: ``"kernel_size"``, ``"stride"``.
+        value: One number, or one for each axis.
+
+    Raises:
+        ConversionError: If the axes differ, so that the third is not determined.
+    """
+    sides = set(value) if isinstance(value, Sequence) else {value}
+    if len(sides) != 1:
+        msg = f"{argument} {value} differs between the axes, which leaves the third one open"
+        raise ConversionError(msg)
+    return sides.pop()

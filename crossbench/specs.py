@@ -1,0 +1,299 @@
+"""The nouns of the suite: immutable descriptions, with no behaviour beyond naming themselves.
+
+Everything here is plain data that survives a round trip through TOML or JSON. Nothing
+here imports torch, so cards, records and tables can be read at once anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Dimension = Literal[2, 3]
+DataSource = Literal["real", "embedded", "phantom"]
+Status = Literal["ok", "failed", "skipped"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSpec:
+    """Where a task's samples come from.
+
+    Attributes:
+        kind: ``npz`` (the authors' format: ``images``, ``labels``, optional ``groups``),
+            ``medmnist`` (``{train,val,test}_{images,labels}``) or ``embedded`` (a file
+            shipped beside the card).
+        file: File name, looked for in the data folder; for ``embedded`` relative to the card.
+        remedy: One sentence for a user who does not have the file: where to get it.
+        url: Direct download, where the publisher offers one.
+        images: ``embedded`` only: key of the image array. A 2D card over volumes takes
+            each volume's largest slice.
+        label: ``embedded`` only: key of the rating that is thresholded into two classes.
+        threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
+        minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
+        covariate: Column that a plain baseline predicts from, such as ``diameter_mm``.
+    """
+
+    kind: Literal["npz", "medmnist", "embedded"]
+    file: str
+    remedy: str = ""
+    url: str | None = None
+    images: str | None = None
+    label: str | None = None
+    threshold: float | None = None
+    minimum: dict[str, float] = field(default_factory=dict)
+    covariate: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCard:
+    """One labelled dataset: what it is, where it comes from, and what is known to be wrong.
+
+    The first block is the required core; the rest are facts left out where unknown.
+
+    Attributes:
+        name: Registry name in kebab case.
+        title: Name for people.
+        dimension: 2 for images, 3 for volumes.
+        modality: Imaging modality.
+        classes: Class names; the index is the label.
+        licence: SPDX identifier or the publisher's words; ``unknown`` where unpublished.
+        citation: Reference to cite.
+        source: Where the samples come from.
+        metric: Main metric of the task, a name of ``crossbench.evaluation.metrics``.
+        version: Version of the card; raised when a change alters results.
+        group_by: Board the task belongs to in Table II's layout.
+        samples: Number of samples by source of the figure (``paper``, ``publisher``).
+        class_counts: Samples per class, in the order of ``classes``.
+        shape: Spatial shape as stored, ``(H, W)`` or ``(D, H, W)``.
+        channels: Channels as stored.
+        intensity: Lowest and highest stored value.
+        input_size: Side length in pixels that a 2D network is fed; 3D volumes are fed as stored.
+        restrictions: What the licence forbids.
+        homepage: Where the data is described.
+        checksum: Digest by algorithm, of the distributed file.
+        group: What must not straddle a split: patient, lesion, scan.
+        official_split: The publisher's split, in words.
+        known_issues: Leakage, duplicates, label errors.
+        path: The file the card was read from.
+    """
+
+    name: str
+    title: str
+    dimension: Dimension
+    modality: str
+    classes: tuple[str, ...]
+    licence: str
+    citation: str
+    source: SourceSpec
+    metric: str
+    version: int
+
+    group_by: str | None = None
+    samples: dict[str, int] = field(default_factory=dict)
+    class_counts: tuple[int, ...] | None = None
+    shape: tuple[int, ...] | None = None
+    channels: int | None = None
+    intensity: tuple[float, float] | None = None
+    input_size: int | None = None
+    restrictions: str | None = None
+    homepage: str | None = None
+    checksum: dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+    official_split: str | None = None
+    known_issues: tuple[str, ...] = ()
+    path: Path | None = field(default=None, compare=False)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the data ships with the card."""
+        return self.source.kind == "embedded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """How samples are divided.
+
+    Attributes:
+        scheme: ``paper`` (shuffled k-fold, unstratified, ungrouped, first 20 % of the
+            training indices validate), ``standard`` (stratified group k-fold) or
+            ``official`` (MedMNIST's own).
+        folds: Number of folds of one repetition; ``official`` has one.
+        seeds: One repetition a seed.
+        run_folds: The folds that are run; empty means all.
+        validation: Share of the training part that validates.
+    """
+
+    scheme: Literal["paper", "standard", "official"]
+    folds: int
+    seeds: tuple[int, ...]
+    run_folds: tuple[int, ...] = ()
+    validation: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings:
+    """How stored samples become network inputs.
+
+    Attributes:
+        scaling: Range that is mapped to [0, 1]: ``global`` (the whole array, test folds
+            included), ``train`` (the training part) or ``sample`` (each sample its own).
+        max_size: Upper bound on the side length in pixels of a 2D input.
+        crop_scale: Area range of RandomResizedCrop.
+        augment: Whether training batches are augmented.
+        max_samples: Stratified, whole-group subset of a task; None takes every sample.
+        radimagenet_3d: Methods whose 3D inputs are normalised by RadImageNet's statistics
+            whatever their weights were pretrained on.
+    """
+
+    scaling: Literal["global", "train", "sample"]
+    max_size: int | None = None
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    augment: bool = True
+    max_samples: int | None = None
+    radimagenet_3d: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How a network is fitted.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Samples a step.
+        lr: Learning rate of the first stage.
+        weight_decay: AdamW's weight decay in the first stage.
+        milestone: Share of the epochs after which the learning rate drops.
+        gamma: Factor of that drop.
+    """
+
+    epochs: int
+    batch_size: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    milestone: float = 0.5
+    gamma: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeSettings:
+    """What the arithmetic runs on, fixed so that a rerun gives the same bits.
+
+    Attributes:
+        threads: CPU threads; 0 takes every core this process may use.
+        workers: Background threads that read the next batch.
+        precision: ``float32``, or ``bfloat16`` under autocast.
+        tf32: Whether CUDA matrix products may round to TF32.
+    """
+
+    threads: int = 0
+    workers: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    tf32: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named bundle of settings under which results may be compared.
+
+    Attributes:
+        name: Registry name.
+        title: One line for people.
+        data: ``real`` reads the files; ``phantom`` replaces the files a user would have to
+            download by synthetic twins (embedded tasks keep their real data).
+        protocol: Default protocol.
+        metric: Main metric; None leaves the card's.
+        drop_keys: Per method, parts of tensor names that are not carried from 2D to 3D.
+    """
+
+    name: str
+    title: str
+    data: Literal["real", "phantom"]
+    protocol: str
+    split: SplitSettings
+    input: InputSettings
+    fit: FitSettings
+    compute: ComputeSettings = ComputeSettings()
+    metric: str | None = None
+    drop_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunKey:
+    """What one run is, in the words of a request.
+
+    ``method`` is a registered method, or a plain baseline (``majority``, ``logistic``,
+    ``covariate``), in which case backbone and init are ``none`` and protocol ``plain``.
+    """
+
+    preset: str
+    task: str
+    method: str
+    backbone: str
+    init: str
+    protocol: str
+    seed: int
+    fold: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is a plain baseline, shown beside the methods and never ranked."""
+        return self.protocol == "plain"
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.task}, seed {self.seed}, fold {self.fold}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What one run left behind, failures included.
+
+    Attributes:
+        identity: SHA-256 over everything that changes the number and nothing that does not.
+        key: The run, in the words of the request.
+        status: ``ok``, ``failed`` or ``skipped``.
+        source: Real, embedded or phantom data; never shown on one board.
+        dimension: 2 or 3.
+        metric: Name of the main metric.
+        grouped: Whether patients (or the card's group) were kept within one part.
+        metrics: Test metrics by name; None where undefined.
+        undefined: Reason for each None.
+        per_class: Per-class metrics, a list over the classes each.
+        curve: One row an epoch: stage, lr, train_loss, val_loss, val_accuracy.
+        selected_epoch: The epoch (from 1) whose weights were tested.
+        counts: Samples in ``train``, ``val`` and ``test``.
+        parameters: ``total`` and ``trainable`` parameter counts.
+        timings: Seconds by phase.
+        peak_memory: Bytes, by what was measured.
+        warnings: What a reader should know, such as a one-class validation part.
+        error: ``class`` and ``message`` of what made the run fail, or the reason it was skipped.
+        predictions: File name of the predictions beside the record.
+        predictions_sha256: Digest of that file's bytes.
+        provenance: Hashes, versions, device, settings, times.
+        schema_version: Version of this layout; readers refuse others.
+    """
+
+    identity: str
+    key: RunKey
+    status: Status
+    source: DataSource
+    dimension: Dimension
+    metric: str
+    grouped: bool | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+    per_class: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    curve: tuple[dict[str, Any], ...] = ()
+    selected_epoch: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    peak_memory: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    error: dict[str, str] | None = None
+    predictions: str | None = None
+    predictions_sha256: str | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
