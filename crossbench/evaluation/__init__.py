@@ -1,0 +1,1 @@
+"""Numbers from arrays: metrics, plain baselines and statistics. Nothing here imports torch."""

@@ -1,0 +1,200 @@
+"""The metrics against scikit-learn, and what they say where scikit-learn would guess."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from crossbench.errors import CrossbenchError, EvaluationError
+from crossbench.evaluation.metrics import (
+    CLASS_METRICS,
+    METRICS,
+    UndefinedMetricError,
+    auroc,
+    check_predictions,
+    evaluate,
+)
+
+
+@st.composite
+def predictions(draw):
+    """Labels and probabilities; small whole weights make ties and zeros common."""
+    num_classes, samples = draw(st.integers(2, 5)), draw(st.integers(1, 30))
+    weights = draw(arrays(np.int64, (samples, num_classes), elements=st.integers(0, 4)))
+    weights[weights.sum(axis=1) == 0] = 1
+    labels = draw(arrays(np.int64, samples, elements=st.integers(0, num_classes - 1)))
+    return labels, weights / weights.sum(axis=1, keepdims=True)
+
+
+def reference(name, labels, probabilities):
+    predicted = probabilities.argmax(axis=1)
+    classes = np.arange(probabilities.shape[1])
+    macro = {"average": "macro", "zero_division": 0}
+    with warnings.catch_warnings():  # scikit-learn warns about the conventions asserted here
+        warnings.simplefilter("ignore")
+        return {
+            "accuracy": lambda: sk.accuracy_score(labels, predicted),
+            "balanced_accuracy": lambda: sk.balanced_accuracy_score(labels, predicted),
+            "precision": lambda: sk.precision_score(labels, predicted, **macro),
+            "recall": lambda: sk.recall_score(labels, predicted, **macro),
+            "f1": lambda: sk.f1_score(labels, predicted, **macro),
+            "log_loss": lambda: sk.log_loss(labels, probabilities, labels=classes),
+        }[name]()
+
+
+@settings(deadline=None, max_examples=60)
+@given(predictions())
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "auroc"])
+def test_agrees_with_scikit_learn_whatever_classes_are_absent(name, sample):
+    assert evaluate(*sample).metrics[name] == pytest.approx(reference(name, *sample), abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(predictions())
+def test_auroc_agrees_with_scikit_learn_or_says_which_class_is_absent(sample):
+    labels, probabilities = sample
+    scores = evaluate(labels, probabilities)
+    absent = sorted(set(range(probabilities.shape[1])) - set(labels.tolist()))
+    if absent:
+        assert scores.metrics["auroc"] is None
+        assert scores.undefined["auroc"].endswith(": absent from the labels")
+        assert all(str(k) in scores.undefined["auroc"] for k in absent)
+        return
+    binary = probabilities.shape[1] == 2
+    score = probabilities[:, 1] if binary else probabilities
+    expected = sk.roc_auc_score(labels, score, multi_class="ovr", average="macro")
+    assert scores.metrics["auroc"] == pytest.approx(expected, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(predictions())
+def test_per_class_metrics_agree_with_scikit_learn_one_versus_rest(sample):
+    labels, probabilities = sample
+    scores = evaluate(labels, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    for k in range(probabilities.shape[1]):
+        positive, found = labels == k, predicted == k
+        values = {name: values[k] for name, values in scores.per_class.items()}
+        if positive.any():
+            assert values["sensitivity"] == sk.recall_score(positive, found, zero_division=0)
+            expected = sk.average_precision_score(positive, probabilities[:, k])
+            assert values["auprc"] == pytest.approx(expected, abs=1e-12)
+        else:
+            assert values["sensitivity"] is values["auprc"] is None
+        if positive.all():
+            assert values["specificity"] is None
+        else:
+            assert values["specificity"] == sk.recall_score(~positive, ~found, zero_division=0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(predictions())
+def test_every_value_is_a_finite_float_or_none_with_a_reason(sample):
+    scores = evaluate(*sample)
+    assert list(scores.metrics) == list(METRICS)
+    assert list(scores.per_class) == list(CLASS_METRICS)
+    lists = {name: (value,) for name, value in scores.metrics.items()} | scores.per_class
+    assert set(scores.undefined) == {name for name, values in lists.items() if None in values}
+    values = [value for values in lists.values() for value in values if value is not None]
+    assert all(type(value) is float and np.isfinite(value) for value in values)
+
+
+@settings(deadline=None, max_examples=60)
+@given(predictions(), st.randoms(use_true_random=False))
+def test_the_order_of_samples_does_not_matter(sample, random):
+    labels, probabilities = sample
+    order = list(range(len(labels)))
+    random.shuffle(order)
+    one, other = evaluate(labels, probabilities), evaluate(labels[order], probabilities[order])
+    assert other.metrics == pytest.approx(one.metrics, abs=1e-12)
+    assert other.undefined == one.undefined
+
+
+def test_perfect_predictions_reach_the_best_value_of_every_metric():
+    scores = evaluate([0, 1, 2], np.eye(3))
+    assert scores.metrics == pytest.approx(
+        {name: float(row.higher_is_better) for name, row in METRICS.items()}, abs=1e-12
+    )
+    assert scores.per_class == dict.fromkeys(CLASS_METRICS, (1.0, 1.0, 1.0))
+    assert scores.undefined == {}
+
+
+def test_a_wrong_certainty_costs_the_same_in_float32_as_in_float64():
+    certain = np.array([[1.0, 0.0], [1.0, 0.0]])
+    for dtype in (np.float32, np.float64):
+        assert evaluate([0, 1], certain.astype(dtype)).metrics["log_loss"] == pytest.approx(
+            36.0437 / 2, abs=1e-4
+        )
+
+
+def test_single_class_labels_leave_undefined_only_what_needs_another_class():
+    scores = evaluate([1, 1], [[0.4, 0.6], [0.7, 0.3]])
+    assert scores.undefined == {
+        "auroc": "class 0: absent from the labels",
+        "sensitivity": "class 0: absent from the labels",
+        "specificity": "class 1: the only class in the labels",
+        "auprc": "class 0: absent from the labels",
+    }
+    assert scores.metrics["balanced_accuracy"] == 0.5
+    assert scores.per_class["sensitivity"] == (None, 0.5)
+
+
+def test_reasons_name_every_absent_class():
+    scores = evaluate([0, 3], np.full((2, 4), 0.25))
+    assert scores.undefined["auroc"] == "classes 1, 2: absent from the labels"
+
+
+def test_an_undefined_metric_raises_its_reason_when_called_by_itself():
+    arrays = check_predictions([0, 0], [[0.5, 0.5], [0.5, 0.5]])
+    with pytest.raises(UndefinedMetricError, match="class 1: absent from the labels"):
+        auroc(*arrays)
+
+
+def test_float32_softmax_over_many_classes_is_accepted():
+    logits = np.random.default_rng(0).normal(0, 5, (50, 1000)).astype(np.float32)
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert evaluate(np.arange(50), softmax).metrics["log_loss"] > 0
+
+
+HALVES = np.full((3, 2), 0.5)
+ONE_INFINITE = np.array([[0.5, 0.5], [np.inf, 0.5], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        ([[0], [1], [0]], HALVES, r"labels have shape \(3, 1\); pass one class index a sample"),
+        ([], np.zeros((0, 2)), r"labels have shape \(0,\).*N >= 1"),
+        ([0, 1, 0], [0.1, 0.2, 0.3], r"probabilities have shape \(3,\); pass one column a class"),
+        ([0, 0, 0], np.ones((3, 1)), r"probabilities have shape \(3, 1\).*K >= 2"),
+        ([0, 1], HALVES, "2 labels for 3 rows of probabilities; pass both for the same samples"),
+        ([0.0, 1.0, 0.0], HALVES, "labels have dtype float64; pass integers"),
+        ([0, 2, 0], HALVES, r"label 2 is outside \[0, 2\); give probabilities one column"),
+        ([0, -1, 0], HALVES, r"label -1 is outside \[0, 2\)"),
+        ([0, 1, 0], HALVES.astype(str), "probabilities have dtype <U.*; pass real numbers"),
+        ([0, 1, 0], HALVES * np.nan, "3 of 3 rows .* hold NaN or infinity; the network diverged"),
+        ([0, 1, 0], ONE_INFINITE, "1 of 3 rows .* the first row 1"),
+        ([0, 1, 0], [[2.0, -1.0]] * 3, "a probability is -1; pass softmax outputs, not logits"),
+        ([0, 1, 0], HALVES * 1.01, "row 0 of probabilities sums to 1.01, not 1 within 0.0001"),
+    ],
+)
+def test_unusable_predictions_are_refused(labels, probabilities, message):
+    with pytest.raises(EvaluationError, match=message) as caught:
+        evaluate(labels, probabilities)
+    assert isinstance(caught.value, CrossbenchError)
+
+
+def test_importing_the_metrics_imports_neither_torch_nor_scikit_learn():
+    code = (
+        "import sys, crossbench.evaluation.metrics as m; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'scipy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

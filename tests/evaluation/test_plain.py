@@ -1,0 +1,217 @@
+"""The plain baselines: what they predict, and what they refuse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from crossbench.errors import DataError, RequestError, SplitError
+from crossbench.evaluation.metrics import evaluate
+from crossbench.evaluation.plain import (
+    PLAIN_BASELINES,
+    _area_weights,
+    _pixels,
+    _scale,
+    _shrink,
+    applicable_plain,
+    predict_plain,
+)
+
+
+def squares(num_classes=3, samples=60, shape=(1, 16, 16), dtype=np.uint8, seed=0):
+    """Noise with a bright block whose place along the last axis is the class."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(samples) % num_classes
+    images = random.integers(0, 60, (samples, *shape)).astype(dtype)
+    width = shape[-1] // num_classes
+    for image, label in zip(images, labels, strict=True):
+        image[..., label * width : (label + 1) * width] += 40
+    return images, labels
+
+
+def predict(name, images, labels, *, num_classes=3, covariate=None, train=None, test=None):
+    half = len(labels) // 2
+    return predict_plain(
+        name,
+        images=images,
+        labels=labels,
+        covariate=covariate,
+        num_classes=num_classes,
+        train=np.arange(half) if train is None else train,
+        test=np.arange(half, len(labels)) if test is None else test,
+    )
+
+
+def test_only_tasks_with_a_covariate_have_the_covariate_baseline():
+    assert applicable_plain(has_covariate=True) == tuple(PLAIN_BASELINES)
+    assert applicable_plain(has_covariate=False) == ("majority", "logistic")
+
+
+def test_majority_predicts_the_training_parts_priors():
+    images, labels = np.zeros((6, 1, 2, 2)), np.array([2, 2, 2, 0, 1, 1])
+    found = predict("majority", images, labels, train=np.arange(4), test=np.array([4, 5]))
+    np.testing.assert_array_equal(found, [[0.25, 0, 0.75], [0.25, 0, 0.75]])
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 8, 70), (1, 8, 12, 9), (2, 20, 4, 24)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float16, np.float64])
+def test_logistic_learns_from_images_and_volumes_of_any_real_dtype(shape, dtype):
+    images, labels = squares(shape=shape, dtype=dtype)
+    scores = evaluate(labels[30:], predict("logistic", images, labels))
+    assert scores.metrics["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("name", PLAIN_BASELINES)
+def test_predictions_are_probabilities_zero_for_untrained_classes_and_repeatable(name):
+    images, labels = squares()
+    covariate = 1.0 + labels
+    train = np.flatnonzero(labels[:30] != 1)
+    once, again = (
+        predict(name, images, labels, num_classes=5, covariate=covariate, train=train)
+        for _ in range(2)
+    )
+    assert once.shape == (30, 5)
+    assert once.dtype == np.float64
+    np.testing.assert_allclose(once.sum(axis=1), 1, atol=1e-12)
+    assert (once[:, [1, 3, 4]] == 0).all()
+    assert (once[:, [0, 2]] > 0).all()
+    np.testing.assert_array_equal(once, again)
+
+
+def test_covariate_learns_a_threshold_on_the_logarithm():
+    covariate = np.exp(np.random.default_rng(0).normal(2, 0.6, 200))
+    labels = (covariate > np.exp(2)).astype(np.int64)
+    images = np.zeros((200, 1, 2, 2))
+    found = predict("covariate", images, labels, num_classes=2, covariate=covariate)
+    assert evaluate(labels[100:], found).metrics["accuracy"] > 0.95
+    # Of all scales only a logarithm makes a quantity and its inverse the same information.
+    inverse = predict("covariate", images, labels, num_classes=2, covariate=10 / covariate)
+    np.testing.assert_allclose(inverse, found, atol=1e-6)
+
+
+def test_logistic_does_not_see_the_test_labels_or_the_validation_part():
+    images, labels = squares()
+    train, test = np.arange(20), np.arange(40, 60)
+    before = predict("logistic", images, labels, train=train, test=test)
+    images[20:40], labels[20:] = 0, 0
+    np.testing.assert_array_equal(
+        predict("logistic", images, labels, train=train, test=test), before
+    )
+
+
+def test_logistic_ignores_each_samples_own_brightness_and_contrast():
+    images, labels = squares(dtype=np.float32)
+    random = np.random.default_rng(1)
+    gain, offset = random.uniform(0.5, 2, (2, len(labels), 1, 1, 1))
+    np.testing.assert_allclose(
+        predict("logistic", images * gain + offset, labels),
+        predict("logistic", images, labels),
+        atol=1e-3,
+    )
+
+
+def test_a_pixel_that_hardly_varies_in_training_does_not_decide_a_test_sample():
+    images, labels = squares()
+    images[:, 0, 0, 0] = images.min(axis=(1, 2, 3))
+    images[0, 0, 0, 0] += 1
+    before = predict("logistic", images, labels)
+    images[30:, 0, 0, 0] = images[30:].max(axis=(1, 2, 3))
+    np.testing.assert_allclose(predict("logistic", images, labels), before, atol=0.02)
+
+
+def test_a_memory_map_gives_what_its_array_gives(tmp_path):
+    images, labels = squares(shape=(3, 40, 40))
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    np.testing.assert_array_equal(
+        predict("logistic", mapped, labels), predict("logistic", images, labels)
+    )
+
+
+def test_chunks_join_without_a_seam(monkeypatch):
+    images, _ = squares(shape=(1, 40, 40))
+    index = np.arange(1, 60, 2)
+    whole = _pixels(images, index)
+    monkeypatch.setattr("crossbench.evaluation.plain._CHUNK_VALUES", 7 * 40 * 40)
+    np.testing.assert_allclose(_pixels(images, index), whole, atol=1e-6)
+    assert whole.shape == (30, 32 * 32)
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_a_constant_sample_becomes_exactly_zero(value):
+    images = np.full((2, 1, 100, 37), value, np.uint8)
+    assert (_pixels(images, np.arange(2)) == 0).all()
+
+
+@given(arrays(np.int16, st.tuples(st.integers(1, 3), st.just(2), st.just(3), st.just(3))))
+def test_scaling_maps_the_range_of_every_sample_to_zero_one(batch):
+    scaled = _scale(batch)
+    for sample, result in zip(batch, scaled, strict=True):
+        assert result.min() == 0
+        assert result.max() == (sample.min() != sample.max())
+        order = np.argsort(sample, axis=None)
+        assert (np.diff(result.ravel()[order]) >= 0).all()
+
+
+@settings(deadline=None)
+@given(st.integers(2, 300), st.integers(1, 40))
+def test_area_weights_average_every_pixel_alike(size, side):
+    side = min(side, size)
+    weights = _area_weights(size, side)
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(weights.sum(axis=0), side / size, atol=1e-5)
+
+
+def test_shrinking_by_a_whole_factor_is_the_mean_of_blocks():
+    volume = np.random.default_rng(0).random((2, 3, 32, 48, 16)).astype(np.float32)
+    blocks = volume.reshape(2, 3, 16, 2, 16, 3, 16).mean(axis=(3, 5))
+    np.testing.assert_allclose(_shrink(volume, 16), blocks, atol=1e-6)
+
+
+def test_images_within_the_limit_are_left_as_they_are():
+    images = np.random.default_rng(0).random((2, 1, 28, 32)).astype(np.float32)
+    np.testing.assert_array_equal(_shrink(images, 32), images)
+
+
+def test_an_unknown_baseline_is_refused_with_the_nearest_name():
+    images, labels = squares()
+    with pytest.raises(RequestError, match=r"unknown plain baseline 'majorty'.*mean majority"):
+        predict("majorty", images, labels)
+
+
+def test_a_task_without_covariate_is_refused():
+    images, labels = squares()
+    with pytest.raises(RequestError, match="needs a task with a covariate; this one has none"):
+        predict("covariate", images, labels)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0, "0"), (-2.5, "-2.5"), (np.nan, "nan")])
+def test_a_covariate_without_a_logarithm_is_refused(value, shown):
+    images, labels = squares()
+    covariate = np.ones(len(labels))
+    covariate[7] = value
+    with pytest.raises(DataError, match=f"covariate of sample 7 is {shown}; .* positive finite"):
+        predict("covariate", images, labels, covariate=covariate)
+
+
+@pytest.mark.parametrize("name", ["logistic", "covariate"])
+def test_training_on_one_class_is_refused(name):
+    images, labels = squares()
+    train = np.flatnonzero(labels == 2)
+    with pytest.raises(SplitError, match=r"part holds class 2 alone; .* fewer folds"):
+        predict(name, images, labels, covariate=np.ones(len(labels)), train=train)
+
+
+def test_importing_the_baselines_imports_neither_torch_nor_scikit_learn():
+    code = (
+        "import sys, crossbench.evaluation.plain; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'scipy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
