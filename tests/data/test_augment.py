@@ -1,0 +1,251 @@
+"""Drawn parameters against their distributions, and their application against the originals."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.transforms import RandGaussianNoise
+from scipy.stats import ks_2samp, kstest
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.v2 import functional as tv
+
+from crossbench.data.augment import (
+    RandomSource,
+    centre_images,
+    crop_images,
+    disturb_volumes,
+    draw_images,
+    draw_volumes,
+    jitter_colours,
+    move_volumes,
+)
+
+examples = settings(deadline=None, max_examples=30)
+
+MANY = 4000
+
+
+def rand(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def is_uniform(values: torch.Tensor, low: float, high: float) -> bool:
+    inside = bool(((values >= low) & (values <= high)).all())
+    return inside and kstest(values.numpy(), "uniform", (low, high - low)).pvalue > 1e-3
+
+
+def is_half(flags: torch.Tensor) -> bool:
+    return abs(float(flags.double().mean()) - 0.5) < 4 * 0.5 / len(flags) ** 0.5
+
+
+# --- random source ------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_numbers_and_another_seed_others():
+    first, again, other = (RandomSource(seed, "cpu").uniform(5) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_noise_does_not_repeat_the_parameters_stream():
+    random = RandomSource(3, "cpu")
+    parameters = torch.rand(100, generator=random.cpu)
+    noise = torch.rand(100, generator=random.device)
+    assert not torch.isin(parameters, noise).any()
+
+
+# --- images -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [((96, 128), (0.08, 1.0)), ((30, 200), (0.5, 1.0)), ((7, 7), (0.01, 1.0))],
+)
+def test_crops_are_distributed_as_torchvisions(size, scale):
+    drawn = draw_images(RandomSource(0, "cpu"), torch.Size((MANY, 1, *size)), scale)
+    torch.manual_seed(0)
+    image = torch.empty(1, *size)
+    theirs = torch.tensor(
+        [RandomResizedCrop.get_params(image, list(scale), [3 / 4, 4 / 3]) for _ in range(MANY // 2)]
+    )
+    ours = torch.stack([drawn.top, drawn.left, drawn.height, drawn.width], dim=1)
+    for column in range(4):
+        assert ks_2samp(ours[:, column].numpy(), theirs[:, column].numpy()).pvalue > 1e-3
+    shares = [(crops[:, 2] * crops[:, 3]).numpy() for crops in (ours, theirs)]
+    assert ks_2samp(*shares).pvalue > 1e-3
+
+
+@examples
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    low=st.floats(0.01, 1.0),
+    seed=st.integers(0, 2**32),
+)
+def test_crops_lie_within_the_image(size, low, seed):
+    drawn = draw_images(RandomSource(seed, "cpu"), torch.Size((20, 3, *size)), (low, 1.0))
+    assert (drawn.height >= 1).all()
+    assert (drawn.width >= 1).all()
+    assert (drawn.top >= 0).all()
+    assert (drawn.left >= 0).all()
+    assert (drawn.top + drawn.height <= size[0]).all()
+    assert (drawn.left + drawn.width <= size[1]).all()
+
+
+@pytest.mark.parametrize("size", [(4, 200), (200, 4), (1, 1), (3, 4), (30, 40), (41, 30)])
+def test_where_no_crop_fits_the_centre_is_taken_as_by_torchvision(size):
+    drawn = draw_images(RandomSource(0, "cpu"), torch.Size((5, 1, *size)), (4.0, 4.0))
+    expected = RandomResizedCrop.get_params(torch.empty(1, *size), [4.0, 4.0], [3 / 4, 4 / 3])
+    for ours in zip(drawn.top, drawn.left, drawn.height, drawn.width, strict=True):
+        assert tuple(map(int, ours)) == tuple(expected)
+
+
+def test_colour_factors_and_mirroring_are_distributed_as_torchvisions():
+    drawn = draw_images(RandomSource(1, "cpu"), torch.Size((MANY, 1, 8, 8)), (0.08, 1.0))
+    assert is_half(drawn.flip)
+    assert drawn.factors.shape == (4, MANY)
+    for factors in drawn.factors[:3]:
+        assert is_uniform(factors, 0.6, 1.4)
+    assert is_uniform(drawn.factors[3], -0.1, 0.1)
+
+
+def test_every_order_of_the_colour_adjustments_is_drawn_equally_often():
+    random = RandomSource(2, "cpu")
+    draws = [draw_images(random, torch.Size((1, 1, 4, 4)), (0.5, 1)).order for _ in range(1200)]
+    counts = [draws.count(order) for order in itertools.permutations(range(4))]
+    assert sum(counts) == len(draws)
+    assert min(counts) > 50 - 4 * 50**0.5
+    assert max(counts) < 50 + 4 * 50**0.5
+
+
+@examples
+@given(
+    size=st.tuples(st.integers(3, 60), st.integers(3, 60)),
+    channels=st.integers(1, 3),
+    out=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)
+def test_crops_equal_torchvisions_resized_crop_and_flip(size, channels, out, seed):
+    images = rand(4, channels, *size, seed=seed)
+    drawn = draw_images(RandomSource(seed, "cpu"), images.shape, (0.08, 1.0))
+    result = crop_images(images, drawn, out)
+    for i, image in enumerate(images):
+        box = [int(v[i]) for v in (drawn.top, drawn.left, drawn.height, drawn.width)]
+        expected = tv.resized_crop(image, *box, size=[out, out], antialias=True)
+        expected = tv.horizontal_flip(expected) if drawn.flip[i] else expected
+        torch.testing.assert_close(result[i], expected, rtol=0, atol=1e-5)
+
+
+@examples
+@given(
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    channels=st.integers(1, 3),
+    out=st.integers(1, 64),
+)
+def test_centre_images_equal_torchvisions_resize_and_centre_crop(size, channels, out):
+    images = rand(2, channels, *size)
+    resized = tv.resize(images, [round(out * 256 / 224)], antialias=True)
+    expected = tv.center_crop(resized, [out, out])
+    torch.testing.assert_close(centre_images(images, out), expected, rtol=0, atol=1e-6)
+
+
+def torchvision_jitter(image: torch.Tensor, order, factors) -> torch.Tensor:
+    adjust = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
+    for index in order:
+        image = adjust[index](image, float(factors[index]))
+    return image
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colour_jitter_equals_torchvisions_on_three_channels(order, channels):
+    images = rand(6, channels, 9, 8, seed=order[0])
+    images[0] = (images[0] * 3).round() / 3  # ties between channels
+    images[1] = images[1, :1]  # gray in three channels
+    drawn = draw_images(RandomSource(order[0], "cpu"), images.shape, (0.08, 1.0))
+    result = jitter_colours(images, replace(drawn, order=order))
+    assert result.shape == images.shape
+    for i, image in enumerate(images.expand(-1, 3, -1, -1)):
+        expected = torchvision_jitter(image, order, drawn.factors[:, i])
+        torch.testing.assert_close(result[i].expand(3, -1, -1), expected, rtol=0, atol=1e-5)
+
+
+# --- volumes ------------------------------------------------------------------------------
+
+
+def test_volume_parameters_are_distributed_as_monais():
+    drawn = draw_volumes(RandomSource(0, "cpu"), torch.Size((MANY, 1, 1, 1, 1)))
+    assert is_half(drawn.flip)
+    for values, rest, low, high in (
+        (drawn.angle, 0, -15, 15),
+        (drawn.zoom, 1, 0.9, 1.1),
+        (drawn.noise_std, 0, 0, 0.1),
+        (drawn.offset, 0, -0.1, 0.1),
+    ):
+        assert is_half(values != rest)
+        assert is_uniform(values[values != rest], low, high)
+
+
+def test_volume_parameters_are_drawn_independently():
+    drawn = draw_volumes(RandomSource(5, "cpu"), torch.Size((MANY, 1, 1, 1, 1)))
+    acts = torch.stack(
+        [drawn.flip, drawn.angle != 0, drawn.zoom != 1, drawn.noise_std != 0, drawn.offset != 0]
+    )
+    off_diagonal = acts.double().corrcoef() - torch.eye(5, dtype=torch.float64)
+    assert off_diagonal.abs().max() < 4 / MANY**0.5
+
+
+def test_noise_has_its_samples_standard_deviation_and_three_channels_of_its_own():
+    drawn = draw_volumes(RandomSource(0, "cpu"), torch.Size((12, 1, 20, 20, 20)))
+    std = drawn.noise_std[drawn.noise_std != 0]
+    assert drawn.noise.shape == (len(std), 3, 20, 20, 20)
+    assert drawn.noise.dtype == torch.float32
+    standard = drawn.noise.double() / std[:, None, None, None, None]
+    assert kstest(standard.flatten()[::7].numpy(), "norm").pvalue > 1e-3
+    torch.testing.assert_close(
+        standard.std((1, 2, 3, 4)), torch.ones(len(std)).double(), rtol=0.02, atol=0
+    )
+    channels = standard[0].flatten(1).corrcoef() - torch.eye(3, dtype=torch.float64)
+    assert channels.abs().max() < 0.05
+
+
+def test_monai_draws_the_standard_deviation_from_zero_up():
+    """What ``noise_std`` is modelled on, in the version of MONAI at hand."""
+    noise = RandGaussianNoise(prob=1.0, std=0.1).set_random_state(0)
+    spread = torch.stack([noise(torch.zeros(1, 12, 12, 12)).as_tensor().std() for _ in range(300)])
+    assert spread.min() < 0.01
+    assert abs(float(spread.mean()) - 0.05) < 0.006
+
+
+def test_samples_at_rest_are_left_alone():
+    volumes = rand(9, 1, 5, 6, 7)
+    drawn = draw_volumes(RandomSource(4, "cpu"), volumes.shape)
+    still = ~drawn.flip & (drawn.angle == 0) & (drawn.zoom == 1)
+    assert 0 < still.sum() < 9
+    moved = move_volumes(volumes, drawn)
+    assert torch.equal(moved[still], volumes[still])
+    assert all(not torch.equal(moved[i], volumes[i]) for i in (~still).nonzero())
+    colour = volumes.expand(-1, 3, -1, -1, -1)
+    quiet = (drawn.noise_std == 0) & (drawn.offset == 0)
+    assert 0 < quiet.sum() < 9
+    assert torch.equal(disturb_volumes(colour, drawn)[quiet], colour[quiet])
+
+
+def test_applying_parameters_draws_nothing_and_changes_no_input():
+    volumes, images = rand(4, 3, 5, 6, 7), rand(4, 3, 16, 17)
+    kept = volumes.clone(), images.clone()
+    of_volumes = draw_volumes(RandomSource(1, "cpu"), volumes.shape)
+    of_images = draw_images(RandomSource(1, "cpu"), images.shape, (0.08, 1.0))
+    for apply in (
+        lambda: disturb_volumes(move_volumes(volumes, of_volumes), of_volumes),
+        lambda: jitter_colours(crop_images(images, of_images, 8), of_images),
+        lambda: jitter_colours(images, of_images),
+        lambda: disturb_volumes(volumes, of_volumes),
+    ):
+        assert torch.equal(apply(), apply())
+    assert torch.equal(volumes, kept[0])
+    assert torch.equal(images, kept[1])
