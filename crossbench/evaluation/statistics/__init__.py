@@ -1,0 +1,84 @@
+"""Comparing methods: arrays or a table of runs in, numbers and quotable sentences out.
+
+Three layers, each in its own module:
+
+* one task, two methods, repeated cross-validation: :mod:`.paired`;
+* many tasks: :mod:`.aggregate` (values with intervals), :mod:`.pairs` (two methods) and
+  :mod:`.ranking` (all methods of a board);
+* the whole comparison of two methods, from a table of runs: :mod:`.compare`, which returns
+  :mod:`.verdicts`.
+
+Scores that are unpaired, missing, not finite or too few raise
+:class:`~crossbench.errors.StatisticsError`, or become an explicit "not comparable" or
+"no claim over tasks", never a number. docs/statistics.md has the formulas and sources.
+"""
+
+from crossbench.evaluation.statistics.aggregate import (
+    Estimate,
+    bootstrap_interval,
+    estimate,
+    interquartile_mean,
+)
+from crossbench.evaluation.statistics.compare import compare_runs
+from crossbench.evaluation.statistics.inputs import MIN_TASKS, paired_runs, task_scores
+from crossbench.evaluation.statistics.paired import (
+    ROPE,
+    CorrectedT,
+    Posterior,
+    corrected_t,
+    correlated_posterior,
+)
+from crossbench.evaluation.statistics.pairs import (
+    SignedRank,
+    holm,
+    probability_of_improvement,
+    signed_rank,
+)
+from crossbench.evaluation.statistics.ranking import (
+    Friedman,
+    MethodSummary,
+    PairTest,
+    critical_difference,
+    friedman,
+    pairwise,
+    summarise,
+)
+from crossbench.evaluation.statistics.verdicts import (
+    Comparison,
+    NoClaim,
+    NoVerdict,
+    TasksVerdict,
+    TaskVerdict,
+)
+
+__all__ = [
+    "MIN_TASKS",
+    "ROPE",
+    "Comparison",
+    "CorrectedT",
+    "Estimate",
+    "Friedman",
+    "MethodSummary",
+    "NoClaim",
+    "NoVerdict",
+    "PairTest",
+    "Posterior",
+    "SignedRank",
+    "TaskVerdict",
+    "TasksVerdict",
+    "bootstrap_interval",
+    "compare_runs",
+    "corrected_t",
+    "correlated_posterior",
+    "critical_difference",
+    "estimate",
+    "friedman",
+    "holm",
+    "interquartile_mean",
+    "paired_runs",
+    "pairwise",
+    "probability_of_improvement",
+    "signed_rank",
+    "summarise",
+    "task_scores",
+]

@@ -1,0 +1,140 @@
+"""Values over tasks, with intervals that resample tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import scipy
+
+from crossbench.errors import StatisticsError
+from crossbench.evaluation.statistics.inputs import (
+    MIN_TASKS,
+    finite,
+    require_level,
+    require_tasks,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+RESAMPLES = 9999
+
+
+class Statistic(Protocol):
+    """A location along one axis: ``np.mean``, :func:`interquartile_mean`."""
+
+    def __call__(self, values: Any, /, *, axis: int) -> Any:
+        """Values (..., n, ...) to the statistic along ``axis``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A value with its interval.
+
+    Attributes:
+        value: The value.
+        low: Lower end; None where too few tasks carry an interval.
+        high: Upper end, or None.
+        confidence: Level of the interval.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+
+    def __format__(self, spec: str) -> str:
+        """The value, then the interval in brackets, each number under ``spec``."""
+        value = format(self.value, spec)
+        if self.low is None or self.high is None:
+            return value
+        low, high = format(self.low, spec), format(self.high, spec)
+        return f"{value} ({self.confidence * 100:g} % interval {low} to {high})"
+
+
+def interquartile_mean(values: ArrayLike, *, axis: int = -1) -> Any:
+    """Mean of the middle half of the values along ``axis``.
+
+    Where the count is not a multiple of four, the two outermost values kept enter with the
+    fraction of them that lies inside the middle half, so that exactly n / 2 are averaged.
+
+    Args:
+        values: Numbers (..., n, ...).
+        axis: Axis along which to average.
+
+    Source:
+        Agarwal et al., NeurIPS 2021, section 4.3.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=axis)
+    count = ordered.shape[axis]
+    place = np.arange(count)
+    inside = np.minimum(place + 1, 0.75 * count) - np.maximum(place, 0.25 * count)
+    return np.average(ordered, axis=axis, weights=np.clip(inside, 0, None))
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Statistic = np.mean,
+    *,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Expanded percentile bootstrap interval; tasks are what is resampled.
+
+    The plain percentile interval is too narrow for few tasks (88 % instead of 95 % at
+    N = 8), so the percentiles move out as far as Student's t lies beyond the normal:
+    tail = Phi(-sqrt(N / (N - 1)) t[(1 + confidence) / 2, N - 1]).
+
+    Args:
+        values: One value a task, shape (N,).
+        statistic: What is computed of every resample.
+        rng: Source of the resamples.
+        confidence: Level of the interval.
+
+    Raises:
+        StatisticsError: The values are not 1-d and finite, or fewer than six, or
+            ``confidence`` is not in (0, 1).
+
+    Source:
+        Hesterberg, The American Statistician 69 (2015).
+    """
+    require_level(confidence, "confidence")
+    tasks = finite(values, "one value a task")
+    if tasks.ndim != 1:
+        raise StatisticsError(f"values have shape {tasks.shape}; pass one value a task, shape (N,)")
+    require_tasks(tasks.size)
+    reach = scipy.stats.t.ppf((1 + confidence) / 2, tasks.size - 1)
+    tail = float(scipy.stats.norm.cdf(-np.sqrt(tasks.size / (tasks.size - 1)) * reach))
+    drawn = scipy.stats.bootstrap(
+        (tasks,),
+        statistic,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        confidence_level=1 - 2 * tail,
+        method="percentile",
+        rng=rng,
+    )
+    low, high = drawn.confidence_interval
+    return float(low), float(high)
+
+
+def estimate(
+    values: ArrayLike,
+    statistic: Statistic = np.mean,
+    *,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> Estimate:
+    """A statistic of the tasks' values (N,), with its interval from six tasks on.
+
+    Raises:
+        StatisticsError: There is no value, or one is not finite.
+    """
+    tasks = finite(values, "one value a task")
+    value = float(statistic(tasks, axis=-1))
+    if tasks.size < MIN_TASKS:
+        return Estimate(value=value, confidence=confidence)
+    low, high = bootstrap_interval(tasks, statistic, rng=rng, confidence=confidence)
+    return Estimate(value=value, low=low, high=high, confidence=confidence)

@@ -1,0 +1,167 @@
+"""Two methods on one task, over the same runs of repeated cross-validation.
+
+The runs are not independent, because their training parts overlap. Both procedures share
+one location and scale, so their intervals coincide: with n paired gains of mean m and
+variance s2, and k folds, the squared scale is s2 (1/n + 1/(k - 1)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy
+
+from crossbench.errors import StatisticsError
+from crossbench.evaluation.statistics.aggregate import Estimate
+from crossbench.evaluation.statistics.inputs import paired_gains, require_level
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from crossbench.evaluation.statistics.inputs import Array
+
+ROPE = 0.01
+"""Half-width of the region of practical equivalence, in units of the metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectedT:
+    """A corrected resampled t test.
+
+    Attributes:
+        runs: Paired runs n.
+        folds: Folds k of one repetition.
+        gain: Mean of candidate - baseline, with its Student interval.
+        effect_size: Mean gain in standard deviations of the gains; None where they have none.
+        statistic: t; None where the gains have no spread.
+        p_value: Two-sided. t is continuous, so there is no smallest attainable p.
+    """
+
+    runs: int
+    folds: int
+    gain: Estimate
+    effect_size: float | None
+    statistic: float | None
+    p_value: float
+
+    @property
+    def identical(self) -> bool:
+        """Whether both methods scored the same in every run; p is then 1 by convention."""
+        return self.statistic is None
+
+    @property
+    def detectable(self) -> float:
+        """Smallest absolute gain that would have been significant at this spread."""
+        return self.gain.value - self.gain.low if self.gain.low is not None else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """Posterior probabilities that the candidate is worse, equivalent or better.
+
+    Attributes:
+        rope: Half-width of the region of practical equivalence.
+        worse: P(gain < -rope).
+        equivalent: P(-rope <= gain <= rope); 0 where ``rope`` is 0.
+        better: P(gain > rope).
+    """
+
+    rope: float
+    worse: float
+    equivalent: float
+    better: float
+
+
+def corrected_t(
+    baseline: ArrayLike, candidate: ArrayLike, *, folds: int, confidence: float = 0.95
+) -> CorrectedT:
+    """Corrected resampled t test of n paired runs; df = n - 1.
+
+    Validation samples count as training, so n_test / n_train = 1 / (folds - 1).
+
+    Args:
+        baseline: Scores (n,), larger is better.
+        candidate: Scores (n,) of the same runs, in the same order.
+        folds: Folds of one repetition, whether or not all of them were run.
+        confidence: Level of the interval.
+
+    Raises:
+        StatisticsError: The scores are not paired and finite, n < 2, folds < 2, every gain
+            is the same and not zero, or ``confidence`` is not in (0, 1).
+
+    Source:
+        Nadeau and Bengio, Machine Learning 52 (2003); for repeated
+        cross-validation Bouckaert and Frank, PAKDD 2004.
+    """
+    require_level(confidence, "confidence")
+    gains = paired_gains(baseline, candidate)
+    mean, scale = _location_scale(gains, folds)
+    if scale == 0:
+        gain = Estimate(value=0.0, low=0.0, high=0.0, confidence=confidence)
+        return CorrectedT(
+            runs=gains.size, folds=folds, gain=gain, effect_size=None, statistic=None, p_value=1.0
+        )
+    df = gains.size - 1
+    margin = float(scipy.stats.t.ppf((1 + confidence) / 2, df)) * scale
+    return CorrectedT(
+        runs=gains.size,
+        folds=folds,
+        gain=Estimate(value=mean, low=mean - margin, high=mean + margin, confidence=confidence),
+        effect_size=mean / float(gains.std(ddof=1)),
+        statistic=mean / scale,
+        p_value=float(2 * scipy.stats.t.sf(abs(mean) / scale, df)),
+    )
+
+
+def correlated_posterior(
+    baseline: ArrayLike, candidate: ArrayLike, *, folds: int, rope: float = ROPE
+) -> Posterior:
+    """Bayesian correlated t test: the Student posterior of the mean gain, cut at the ROPE.
+
+    Args:
+        baseline: Scores (n,), larger is better.
+        candidate: Scores (n,) of the same runs, in the same order.
+        folds: Folds of one repetition.
+        rope: Half-width of the region of practical equivalence, in units of the metric.
+
+    Raises:
+        StatisticsError: See :func:`corrected_t`; or ``rope`` is negative.
+
+    Source:
+        Corani and Benavoli, Machine Learning 100 (2015); Benavoli, Corani, Demšar and
+        Zaffalon, JMLR 18 (2017). At rope 0, twice the smaller of the two
+        probabilities is the p of :func:`corrected_t`.
+    """
+    if not rope >= 0:
+        raise StatisticsError(f"rope is {rope}; give a half-width of 0 or more")
+    gains = paired_gains(baseline, candidate)
+    mean, scale = _location_scale(gains, folds)
+    if scale == 0:
+        apart = 0.0 if rope else 0.5
+        return Posterior(rope=rope, worse=apart, equivalent=1 - 2 * apart, better=apart)
+    df = gains.size - 1
+    worse = float(scipy.stats.t.cdf(-rope, df, loc=mean, scale=scale))
+    better = float(scipy.stats.t.sf(rope, df, loc=mean, scale=scale))
+    # The complement may miss 0 by rounding when one tail holds everything.
+    equivalent = max(0.0, 1 - worse - better) if rope else 0.0
+    return Posterior(rope=rope, worse=worse, equivalent=equivalent, better=better)
+
+
+def _location_scale(gains: Array, folds: int) -> tuple[float, float]:
+    """Mean of the gains (n,) and its corrected standard error; (0, 0) where all are zero."""
+    if folds < 2:
+        raise StatisticsError(
+            f"{folds} fold: a single split shows the spread over seeds, not over samples; "
+            "compare on two or more folds"
+        )
+    if np.ptp(gains) == 0:
+        if gains[0] != 0:
+            raise StatisticsError(
+                f"all {gains.size} runs differ by exactly {gains[0]:+g}: "
+                "there is no spread to test the gain against"
+            )
+        return 0.0, 0.0
+    variance = gains.var(ddof=1) * (1 / gains.size + 1 / (folds - 1))
+    return float(gains.mean()), float(np.sqrt(variance))

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import baycomp
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from crossbench.errors import StatisticsError
+from crossbench.evaluation.statistics import corrected_t, correlated_posterior
+
+
+def scores(runs: int, gain: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(runs)
+    baseline = rng.uniform(0.6, 0.9, runs)
+    return baseline, baseline + rng.normal(gain, 0.02, runs)
+
+
+@pytest.mark.parametrize(("repeats", "folds"), [(1, 2), (1, 10), (3, 5), (10, 10)])
+@pytest.mark.parametrize("rope", [0.0, 0.01, 0.05])
+def test_posterior_is_that_of_baycomp(repeats: int, folds: int, rope: float) -> None:
+    baseline, candidate = scores(repeats * folds)
+    expected = baycomp.two_on_single(baseline, candidate, rope=rope, runs=repeats)
+    found = correlated_posterior(baseline, candidate, folds=folds, rope=rope)
+    middle = [found.equivalent] if rope else []
+    assert [found.worse, *middle, found.better] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("repeats", "folds"), [(1, 2), (1, 10), (3, 5), (10, 10)])
+def test_p_is_twice_the_smaller_tail_of_baycomp(repeats: int, folds: int) -> None:
+    baseline, candidate = scores(repeats * folds)
+    tails = baycomp.two_on_single(baseline, candidate, runs=repeats)
+    found = corrected_t(baseline, candidate, folds=folds)
+    assert found.p_value == pytest.approx(2 * min(tails), abs=1e-9)
+
+
+def test_many_folds_approach_the_plain_paired_t() -> None:
+    # With n_test / n_train -> 0 there is no correction left.
+    baseline, candidate = scores(12)
+    plain = stats.ttest_rel(candidate, baseline)
+    found = corrected_t(baseline, candidate, folds=10**9)
+    interval = plain.confidence_interval(0.95)
+    assert found.statistic == pytest.approx(plain.statistic, rel=1e-6)
+    assert found.p_value == pytest.approx(plain.pvalue, rel=1e-6)
+    assert (found.gain.low, found.gain.high) == pytest.approx((interval.low, interval.high), 1e-6)
+
+
+def test_worked_example() -> None:
+    # Gains 1, 2, 3 in hundredths over three folds: t = 2 / sqrt(1 (1/3 + 1/2)) at df = 2.
+    found = corrected_t([0.5, 0.5, 0.5], [0.51, 0.52, 0.53], folds=3)
+    assert found.statistic == pytest.approx(2 / np.sqrt(5 / 6))
+    assert found.gain.value == pytest.approx(0.02)
+    assert found.effect_size == pytest.approx(2.0)
+    assert found.detectable == pytest.approx(stats.t.ppf(0.975, 2) * 0.01 * np.sqrt(5 / 6))
+    assert found.runs == 3
+
+
+@given(st.integers(2, 30), st.integers(2, 10), st.floats(-0.1, 0.1), st.integers(0, 2**32))
+def test_exchanging_the_methods_mirrors_everything(
+    runs: int, folds: int, gain: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    baseline = rng.uniform(size=runs)
+    candidate = rng.uniform(size=runs) + gain
+    one, other = (
+        corrected_t(*pair, folds=folds) for pair in ((baseline, candidate), (candidate, baseline))
+    )
+    assert one.p_value == pytest.approx(other.p_value)
+    assert one.gain.value == pytest.approx(-other.gain.value)
+    assert one.gain.low == pytest.approx(-other.gain.high)
+    assert one.effect_size == pytest.approx(-other.effect_size)
+    first = correlated_posterior(baseline, candidate, folds=folds)
+    second = correlated_posterior(candidate, baseline, folds=folds)
+    assert first.better == pytest.approx(second.worse, abs=1e-12)
+    assert first.equivalent == pytest.approx(second.equivalent, abs=1e-12)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=20), st.integers(2, 10))
+def test_p_interval_and_posterior_agree(gains: list[float], folds: int) -> None:
+    gains = np.round(gains, 6).tolist()
+    assume(len(set(gains)) > 1)
+    zeros = np.zeros(len(gains))
+    test = corrected_t(zeros, gains, folds=folds)
+    posterior = correlated_posterior(zeros, gains, folds=folds)
+    assert 0 <= test.p_value <= 1
+    assert (test.p_value < 0.05) == (test.gain.low > 0 or test.gain.high < 0)
+    assert (abs(test.gain.value) > test.detectable) == (test.p_value < 0.05)
+    assert posterior.worse + posterior.equivalent + posterior.better == pytest.approx(1)
+
+
+def test_p_grows_as_the_training_sets_overlap_more() -> None:
+    baseline, candidate = scores(20)
+    by_folds = [corrected_t(baseline, candidate, folds=k).p_value for k in (20, 10, 5, 2)]
+    assert by_folds == sorted(by_folds)
+
+
+def test_identical_scores_have_p_one_and_are_equivalent() -> None:
+    same = [0.7, 0.8, 0.9]
+    found = corrected_t(same, same, folds=3)
+    assert found.identical
+    assert (found.p_value, found.gain.low, found.gain.high) == (1.0, 0.0, 0.0)
+    assert found.effect_size is None
+    assert correlated_posterior(same, same, folds=3).equivalent == 1.0
+    undecided = correlated_posterior(same, same, folds=3, rope=0.0)
+    assert (undecided.worse, undecided.equivalent, undecided.better) == (0.5, 0.0, 0.5)
+
+
+def test_rounding_noise_is_not_spread() -> None:
+    # 0.1 + 0.2 - 0.3 is 5.6e-17, not 0.
+    assert corrected_t([0.3, 0.4], [0.1 + 0.2, 0.4], folds=2).identical
+
+
+def test_constant_gain_is_no_number() -> None:
+    with pytest.raises(StatisticsError, match=r"all 3 runs differ by exactly \+0.02"):
+        corrected_t([0.5, 0.6, 0.7], [0.52, 0.62, 0.72], folds=3)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "message"),
+    [
+        ([0.5, 0.6], [0.5, 0.6, 0.7], r"shapes \(2,\) and \(3,\) are not paired"),
+        ([[0.5, 0.6]], [[0.5, 0.6]], r"shapes \(1, 2\) and \(1, 2\) are not paired"),
+        ([0.5, 0.6], [0.5, np.nan], r"candidate scores: found 1 of 2 values that are not finite"),
+        ([0.5, np.inf], [0.5, 0.6], r"baseline scores: found 1 of 2 values that are not finite"),
+        ([0.5], [0.6], r"1 paired run; a comparison needs at least two"),
+        ([], [], r"baseline scores: found none"),
+    ],
+)
+def test_unusable_scores_are_refused(baseline: list, candidate: list, message: str) -> None:
+    with pytest.raises(StatisticsError, match=message):
+        corrected_t(baseline, candidate, folds=5)
+    with pytest.raises(StatisticsError, match=message):
+        correlated_posterior(baseline, candidate, folds=5)
+
+
+def test_unusable_settings_are_refused() -> None:
+    baseline, candidate = scores(6)
+    with pytest.raises(StatisticsError, match=r"1 fold: a single split .* not over samples"):
+        corrected_t(baseline, candidate, folds=1)
+    with pytest.raises(StatisticsError, match=r"rope is -0.1; give a half-width of 0 or more"):
+        correlated_posterior(baseline, candidate, folds=3, rope=-0.1)
+    with pytest.raises(StatisticsError, match=r"rope is nan"):
+        correlated_posterior(baseline, candidate, folds=3, rope=float("nan"))
+    with pytest.raises(StatisticsError, match=r"confidence is 95; give a value between 0 and 1"):
+        corrected_t(baseline, candidate, folds=3, confidence=95)
