@@ -1,0 +1,146 @@
+"""Which runs may be compared: a frame of runs is divided into boards.
+
+A board is one data source, dimension, preset, metric, protocol, backbone and init, with
+equal settings throughout. On a board, methods whose code, weights or own settings changed,
+and tasks whose data or card changed, are told apart by name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from crossbench.evaluation.plain import PLAIN_BASELINES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+_SOURCES = ("real", "embedded", "phantom")
+_PLAIN = ["source", "dimension", "preset", "split_settings"]
+_NETWORK = [*_PLAIN, "metric", "protocol", "backbone", "init", "fit_settings"]
+_SETTINGS = ("split_settings", "fit_settings")
+_METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
+_TASK_VERSIONS = {"hash_task": "card", "hash_data": "data"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Runs that may be compared.
+
+    Attributes:
+        source: ``real``, ``embedded`` or ``phantom``.
+        metric: Name of the main metric.
+        title: What may be compared here, in words.
+        runs: One row a run: the frame's columns, ``row`` (the method or plain baseline) and
+            ``column`` (the task). Plain baselines are those on the methods' seeds and folds.
+        superseded: Number of older records of the same runs that were left out.
+    """
+
+    source: str
+    metric: str
+    title: str
+    runs: pd.DataFrame
+    superseded: int
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Names of the methods."""
+        return sorted(self.runs.loc[self.runs["protocol"] != "plain", "row"].unique())
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """Names of the plain baselines, the plainest first."""
+        names = set(self.runs.loc[self.runs["protocol"] == "plain", "row"])
+        return sorted(names, key=[*PLAIN_BASELINES, *sorted(names)].index)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Names of the tasks."""
+        return sorted(self.runs["column"].unique())
+
+    @cached_property
+    def folds(self) -> list[tuple[int, int]]:
+        """The (seed, fold) pairs that anything was run on: what a full cell has."""
+        return sorted(set(zip(self.runs["seed"], self.runs["fold"], strict=True)))
+
+
+def split_boards(frame: pd.DataFrame) -> list[Board]:
+    """The boards of a frame: real data first, phantoms last, 2D before 3D."""
+    frame = frame.reset_index(drop=True)
+    plain = frame[frame["protocol"] == "plain"]
+    networks = frame[frame["protocol"] != "plain"]
+    groups = []
+    for values, runs in networks.groupby(_NETWORK):
+        same = _same(plain, runs, [*_PLAIN, "task", "seed", "fold"])
+        groups.append((dict(zip(_NETWORK, values, strict=True)), [*runs.index, *plain.index[same]]))
+    alone = plain[~_same(plain, networks, _PLAIN)]
+    for values, runs in alone.groupby([*_PLAIN, "metric"]):
+        groups.append((dict(zip([*_PLAIN, "metric"], values, strict=True)), [*runs.index]))
+
+    names = [
+        {key: value for key, value in what.items() if key not in _SETTINGS} for what, _ in groups
+    ]
+    settings = [_settings(what) for what, _ in groups]
+    boards = []
+    for (_, index), name, own in zip(groups, names, settings, strict=True):
+        others = [each for each, its in zip(settings, names, strict=True) if its == name]
+        boards.append(_board(frame.loc[index], name, _difference(own, others)))
+    return sorted(boards, key=lambda board: (_SOURCES.index(board.source), board.title))
+
+
+def _same(some: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> Any:
+    """Which rows of ``some`` agree in these columns with any row of ``others``; a mask."""
+    return some.set_index(columns).index.isin(others.set_index(columns).index)
+
+
+def _settings(what: Mapping[str, Any]) -> dict[str, Any]:
+    """Both groups of settings as one mapping of dotted keys."""
+    merged: dict[str, Any] = {}
+    for column in _SETTINGS:
+        merged |= json.loads(what.get(column, "{}"))
+    return merged
+
+
+def _difference(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    """The settings that are not the same on all boards of one name, with their values here."""
+    keys = sorted(set().union(*others))
+    differing = [key for key in keys if any(each.get(key) != own.get(key) for each in others)]
+    return ", ".join(f"{key} = {json.dumps(own.get(key))}" for key in differing)
+
+
+def _board(runs: pd.DataFrame, name: Mapping[str, Any], difference: str) -> Board:
+    runs = runs.assign(
+        row=_told_apart(runs, "method", _METHOD_VERSIONS),
+        column=_told_apart(runs, "task", _TASK_VERSIONS),
+    ).sort_values("started", kind="stable")
+    latest = runs.drop_duplicates(["row", "column", "seed", "fold"], keep="last")
+    return Board(
+        source=name["source"],
+        metric=name["metric"],
+        title=_title(name, difference),
+        runs=latest,
+        superseded=len(runs) - len(latest),
+    )
+
+
+def _title(name: Mapping[str, Any], difference: str) -> str:
+    parts = [f"{name['dimension']}D tasks", f"{name['source']} data", f"preset {name['preset']}"]
+    if "init" in name:
+        untrained = " (untrained backbone)" if name["init"] == "random" else ""
+        parts += [name["protocol"], f"{name['backbone']}, init {name['init']}{untrained}"]
+    return " · ".join([*parts, difference] if difference else parts)
+
+
+def _told_apart(runs: pd.DataFrame, name: str, versions: Mapping[str, str]) -> pd.Series[Any]:
+    """The names, with a short hash where one name stands for several things."""
+    labels = runs[name].astype(object)
+    for _, group in runs.groupby(name):
+        for column, word in versions.items():
+            if group[column].nunique() > 1:
+                hashes = group[column].replace("", "unknown")
+                labels[group.index] = labels[group.index] + f" [{word} " + hashes + "]"
+    return labels

@@ -1,0 +1,235 @@
+"""The two files of one run: a JSON record, and its predictions as compressed npz.
+
+The predictions are put in place first and the record last, each by renaming a finished
+file, so that a process killed at any moment leaves only whole records. A record is valid if
+every key of it is as :class:`~crossbench.specs.RunRecord` says and the predictions that it
+names are there, byte for byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import time
+import uuid
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from crossbench.cards import from_mapping, to_mapping
+from crossbench.errors import CardError, RecordError
+from crossbench.specs import SCHEMA_VERSION, RunRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# What a killed write left behind goes with the run's next write, but never sooner than
+# this: a younger file may belong to a living process.
+_LEFTOVER_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What a run said about every sample of its test part.
+
+    Attributes:
+        index: (N,) int64, the sample's place in the dataset.
+        label: (N,) int64 in [0, K).
+        probabilities: (N, K) float32 class probabilities.
+
+    Raises:
+        RecordError: If a dtype or a shape is not that.
+    """
+
+    index: NDArray[np.int64]
+    label: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        axes = {"index": 1, "label": 1, "probabilities": 2}
+        for field in dataclasses.fields(self):
+            array = getattr(self, field.name)
+            dtype = np.dtype(np.float32 if field.name == "probabilities" else np.int64)
+            if array.dtype != dtype or array.ndim != axes[field.name]:
+                msg = (
+                    f"predictions: {field.name} is {array.dtype} of shape {array.shape}; "
+                    f"it must be {dtype} with {axes[field.name]} axes"
+                )
+                raise RecordError(msg)
+            if len(array) != len(self.index):
+                msg = f"predictions: {len(array)} rows of {field.name}, {len(self.index)} of index"
+                raise RecordError(msg)
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read one record and check that its predictions are there, byte for byte.
+
+    Raises:
+        RecordError: If the file is not a whole record of this schema version; the message
+            names the file and the fact.
+    """
+    mapping = _read_json(path)
+    version = mapping.get("schema_version")
+    if version is None:
+        raise RecordError(f"{path}: no run record: it has no schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        msg = (
+            f"{path}: schema version {version!r} is unknown; this crossbench reads {SCHEMA_VERSION}"
+        )
+        raise RecordError(msg)
+    try:
+        record = from_mapping(RunRecord, mapping, where=str(path))
+    except CardError as error:
+        raise RecordError(str(error)) from error
+    if record.predictions is not None:
+        _read_packed(path, record)
+    return record
+
+
+def read_predictions(path: Path) -> Predictions:
+    """The predictions beside the record in ``path``.
+
+    Raises:
+        RecordError: If the record is not valid or has no predictions.
+    """
+    record = read_record(path)
+    if record.predictions is None:
+        raise RecordError(f"{path}: a run that is {record.status!r} has no predictions")
+    try:
+        with np.load(io.BytesIO(_read_packed(path, record)), allow_pickle=False) as arrays:
+            names = [field.name for field in dataclasses.fields(Predictions)]
+            return Predictions(**{name: arrays[name] for name in names})
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecordError) as error:
+        raise RecordError(f"{path.with_name(record.predictions)}: {error}") from error
+
+
+def write_run(path: Path, record: RunRecord, predictions: Predictions | None) -> None:
+    """Write a record and, beside it, its predictions, in place of an earlier try of the run.
+
+    Args:
+        path: The record's file; its folder is made as needed.
+        record: The record; its fields ``predictions`` and ``predictions_sha256`` are filled
+            in here.
+        predictions: Present if, and only if, the run is ``ok``.
+
+    Raises:
+        RecordError: If the record holds NaN or what JSON has no form for, predictions are
+            lacking or too many, or the folder cannot be written.
+    """
+    if (record.status == "ok") != (predictions is not None):
+        having = "without" if predictions is None else "with"
+        raise RecordError(f"{record.key}: status {record.status!r} {having} predictions")
+    packed = None if predictions is None else _pack(predictions)
+    record = dataclasses.replace(
+        record,
+        predictions=None if packed is None else path.with_suffix(".npz").name,
+        predictions_sha256=None if packed is None else hashlib.sha256(packed).hexdigest(),
+    )
+    text = _to_json(record)
+    try:
+        _replace_run(path, text, packed)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error}") from error
+
+
+# ------------------------------------------------------------------ reading, in parts
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: no run record: it holds {type(value).__name__}, not an object")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f"{name} is not a JSON number"
+    raise ValueError(msg)
+
+
+def _read_packed(path: Path, record: RunRecord) -> bytes:
+    """The bytes of a record's predictions, once they are known to be the record's."""
+    name = record.predictions or ""
+    if Path(name).name != name or "\\" in name:
+        raise RecordError(f"{path}: predictions {name!r} must be the name of a file beside it")
+    try:
+        packed = path.with_name(name).read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: its predictions cannot be read: {error}") from error
+    if hashlib.sha256(packed).hexdigest() != record.predictions_sha256:
+        raise RecordError(f"{path}: its predictions {name!r} are not the ones it was written with")
+    return packed
+
+
+# ------------------------------------------------------------------ writing, in parts
+
+
+def _pack(predictions: Predictions) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream,
+        **{
+            field.name: getattr(predictions, field.name)
+            for field in dataclasses.fields(predictions)
+        },
+    )
+    return stream.getvalue()
+
+
+def _to_json(record: RunRecord) -> bytes:
+    try:
+        return json.dumps(to_mapping(record), indent=1, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"record of {record.key}: cannot be written as JSON: {error}") from error
+
+
+def _replace_run(path: Path, text: bytes, packed: bytes | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    path.unlink(missing_ok=True)  # an old record never stands beside new predictions
+    if packed is None:
+        path.with_suffix(".npz").unlink(missing_ok=True)
+    else:
+        _place(path.with_suffix(".npz"), packed)
+    _place(path, text)
+
+
+def _place(path: Path, content: bytes) -> None:
+    """Write a file such that it is there whole or not at all, a power cut included."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with draft.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # a folder cannot be opened elsewhere
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writes of this run left behind."""
+    oldest = time.time() - _LEFTOVER_SECONDS
+    for draft in path.parent.glob(f".{path.stem}.*.tmp"):
+        with contextlib.suppress(FileNotFoundError):  # put in place by another process meanwhile
+            if draft.stat().st_mtime < oldest:
+                draft.unlink()

@@ -1,0 +1,115 @@
+"""Records as a table: one row a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from crossbench.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from crossbench.specs import RunRecord
+
+#: Parts of a run's identity, of which the frame shows the first eight hex digits each.
+HASHES = ("method", "init", "config", "task", "data", "split")
+
+# Settings that two runs of one table may differ in: the frame has them elsewhere, or they
+# choose which runs there are and not what they are.
+_NOT_SHARED = ("drop_keys", "backbone", "protocol.name", "protocol.title")
+_NOT_SPLIT = ("seeds", "run_folds")
+
+
+def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
+    """Records as a DataFrame with one row each, in the order given.
+
+    Columns: the run (``preset task method backbone init protocol seed fold``), what it is
+    (``status source dimension metric grouped``), its results (``score``, the value of the main
+    metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name), its
+    cost (``parameters_* seconds_* bytes_*``), sample counts (``samples_*``), what went wrong
+    (``warnings error_class error_message``), and where it came from (``hash_* split_settings
+    fit_settings version started identity path``). A value that is not there is NaN in a column
+    of numbers and empty in a column of text; ``grouped`` is None where unknown.
+
+    ``split_settings`` and ``fit_settings`` are JSON objects of dotted keys. Only runs with
+    equal ones may be pooled; plain baselines have no ``fit_settings``.
+    """
+    return pd.DataFrame([_row(path, record) for path, record in found])
+
+
+def _row(path: Path, record: RunRecord) -> dict[str, Any]:
+    error = record.error or {}
+    row: dict[str, Any] = {
+        **dataclasses.asdict(record.key),
+        "status": record.status,
+        "source": record.source,
+        "dimension": record.dimension,
+        "metric": record.metric,
+        "grouped": record.grouped,
+        "score": _number(record.metrics.get(record.metric)),
+    }
+    for name in [*METRICS, *record.metrics, record.metric]:
+        row.setdefault(name, _number(record.metrics.get(name)))
+    return row | {
+        **_prefixed("parameters", record.parameters),
+        **_prefixed("seconds", record.timings),
+        **_prefixed("bytes", record.peak_memory),
+        **_prefixed("samples", record.counts),
+        "warnings": "\n".join(record.warnings),
+        "error_class": error.get("class", ""),
+        "error_message": error.get("message", ""),
+        **_origin(record),
+        "identity": record.identity,
+        "path": str(path),
+    }
+
+
+def _origin(record: RunRecord) -> dict[str, str]:
+    """The part of the provenance that says which runs may be pooled."""
+    provenance = record.provenance
+    hashes = _mapping(provenance, "hashes")
+    split = {f"split.{key}": value for key, value in _mapping(provenance, "split").items()}
+    for key in _NOT_SPLIT:
+        split.pop(f"split.{key}", None)
+    split |= {
+        "input.max_samples": provenance.get("max_samples"),
+        "crossbench": hashes.get("harness"),
+    }
+    fit = _flat(_mapping(provenance, "settings"))
+    for key in _NOT_SHARED:
+        fit.pop(key, None)
+    return {
+        **{f"hash_{name}": str(hashes.get(name, ""))[:8] for name in HASHES},
+        "split_settings": json.dumps(split, sort_keys=True),
+        "fit_settings": json.dumps(fit, sort_keys=True),
+        "version": str(hashes.get("harness", "")),
+        "started": str(provenance.get("started", "")),
+    }
+
+
+def _mapping(provenance: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = provenance.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

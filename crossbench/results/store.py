@@ -1,0 +1,246 @@
+"""Results folders: finding, writing, reading and merging the records of many runs.
+
+One run leaves two files that a person can find::
+
+    <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.json
+    <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.npz
+
+What the two files hold, and how they come to be whole or absent, is in
+:mod:`crossbench.results.files`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from crossbench.errors import RecordError, RequestError
+from crossbench.results.files import Predictions, read_predictions, read_record, write_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from crossbench.specs import RunKey, RunRecord
+
+__all__ = [
+    "Broken",
+    "Found",
+    "Merged",
+    "Predictions",
+    "Store",
+    "load_results",
+    "merge",
+    "read_folders",
+    "read_predictions",
+    "read_record",
+]
+
+_LONGEST_NAME = 64
+
+
+class Found(NamedTuple):
+    """A valid record and the file it was read from."""
+
+    path: Path
+    record: RunRecord
+
+
+class Broken(NamedTuple):
+    """A file that is no valid record, and why."""
+
+    path: Path
+    reason: str
+
+
+class Merged(NamedTuple):
+    """What :func:`merge` did: the number of records copied, and the files it left out."""
+
+    copied: int
+    broken: list[Broken]
+
+
+# ---------------------------------------------------------------------------- store
+
+
+class Store:
+    """The records under one folder.
+
+    Args:
+        root: The folder; it need not exist before the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path_of(self, key: RunKey, identity: str) -> Path:
+        """Where the record of a run lies, or would lie; always below the root."""
+        name = (
+            f"{_file_name(key.init)}-{_file_name(key.protocol)}"
+            f"-seed{key.seed}-fold{key.fold}-{_file_name(identity[:8])}.json"
+        )
+        folders = (_file_name(part) for part in (key.preset, key.task, key.method))
+        return self.root.joinpath(*folders, name)
+
+    def write(self, record: RunRecord, predictions: Predictions | None) -> Path:
+        """Put a record and its predictions on disk, in place of an earlier try of that run.
+
+        Args:
+            record: The record; its fields ``predictions`` and ``predictions_sha256`` are
+                filled in here.
+            predictions: Present if, and only if, the run is ``ok``.
+
+        Returns:
+            The record's file.
+
+        Raises:
+            RecordError: If the record holds NaN or what JSON has no form for, lacks
+                predictions, or the folder cannot be written.
+        """
+        path = self.path_of(record.key, record.identity)
+        write_run(path, record, predictions)
+        return path
+
+    def find(self, key: RunKey, identity: str) -> RunRecord | None:
+        """The valid record of a run, whatever its status, or None."""
+        path = self.path_of(key, identity)
+        if not path.is_file():
+            return None
+        try:
+            record = read_record(path)
+        except RecordError:
+            return None
+        return record if (record.key, record.identity) == (key, identity) else None
+
+    def scan(self) -> Iterator[Found | Broken]:
+        """Every JSON file below the root, read; those that start with a dot are passed over."""
+        for path in sorted(self.root.rglob("*.json")):
+            if any(part.startswith(".") for part in path.relative_to(self.root).parts):
+                continue
+            try:
+                yield Found(path, read_record(path))
+            except RecordError as error:
+                if path.exists():  # else its run is just being written anew
+                    yield Broken(path, str(error).removeprefix(f"{path}: "))
+
+    def records(self) -> Iterator[RunRecord]:
+        """The valid records, in the order of their paths."""
+        return (item.record for item in self.scan() if isinstance(item, Found))
+
+    def broken(self) -> list[Broken]:
+        """The files that are no valid records, and why."""
+        return [item for item in self.scan() if isinstance(item, Broken)]
+
+
+# -------------------------------------------------------------------------- folders
+
+
+def read_folders(folders: Sequence[Path | str]) -> tuple[list[Found], list[Broken]]:
+    """The valid records of several folders, one for each run, and the files that are none.
+
+    Where two folders hold the same run, a finished one stands over a failed one, and of two
+    with equal results the first stands.
+
+    Raises:
+        RequestError: If no folder is given, or one does not exist or holds no JSON file.
+        RecordError: If two folders hold the same run with different results.
+    """
+    if not folders:
+        raise RequestError("no results folder given")
+    known: dict[str, Found] = {}
+    broken: list[Broken] = []
+    conflicts: list[str] = []
+    for folder in dict.fromkeys(Path(folder) for folder in folders):
+        for item in _read_folder(folder):
+            if isinstance(item, Broken):
+                broken.append(item)
+                continue
+            earlier = known.setdefault(item.record.identity, item)
+            if _conflict(earlier, item):
+                conflicts.append(f"{earlier.path} and {item.path}")
+            elif earlier.record.status != "ok" and item.record.status == "ok":
+                known[item.record.identity] = item
+    if not known:
+        path, reason = broken[0]
+        raise RecordError(f"none of {len(broken)} files is a valid record; {path}: {reason}")
+    if conflicts:
+        pairs = "\n  ".join(conflicts)
+        raise RecordError(f"same run, different results; remove one file of each pair:\n  {pairs}")
+    return list(known.values()), broken
+
+
+def load_results(*folders: Path | str) -> pd.DataFrame:
+    """The records of one or more results folders, one row a run, failures included.
+
+    Reading is safe while a run goes on. Files that are no valid records are passed over
+    here; :meth:`Store.broken` and ``crossbench report`` name them.
+
+    Returns:
+        The columns of :func:`crossbench.results.frame.to_frame`.
+
+    Raises:
+        RequestError: If a folder does not exist or holds no record.
+        RecordError: If two folders hold the same run with different results.
+    """
+    from crossbench.results.frame import to_frame
+
+    found, _ = read_folders(folders)
+    return to_frame(found)
+
+
+def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
+    """Copy the valid records of several folders, and their predictions, into one.
+
+    What ``into`` already holds stays, but for failed runs that a source has finished.
+
+    Raises:
+        RequestError: If a source does not exist or holds no record.
+        RecordError: If the same run has different results in two of the folders; then
+            nothing is copied.
+    """
+    store = Store(Path(into))
+    held = [store.root] if any(store.scan()) else []
+    found, broken = read_folders([*held, *sources])
+    copied = 0
+    for path, record in found:
+        if not path.is_relative_to(store.root):
+            store.write(record, read_predictions(path) if record.predictions else None)
+            copied += 1
+    return Merged(copied, broken)
+
+
+def _read_folder(folder: Path) -> list[Found | Broken]:
+    if not folder.is_dir():
+        raise RequestError(f"results folder {str(folder)!r} does not exist")
+    items = list(Store(folder).scan())
+    if not items:
+        msg = f"results folder {str(folder)!r} holds no records; `crossbench run` writes them"
+        raise RequestError(msg)
+    return items
+
+
+def _conflict(one: Found, other: Found) -> bool:
+    """Whether two finished records of one run disagree about its results."""
+    if one is other or one.record.status != "ok" or other.record.status != "ok":
+        return False
+    if one.record.metrics != other.record.metrics:
+        return True
+    if one.record.predictions_sha256 == other.record.predictions_sha256:
+        return False
+    pairs = zip(_arrays(one.path), _arrays(other.path), strict=True)
+    return not all(np.array_equal(first, second) for first, second in pairs)
+
+
+def _arrays(path: Path) -> tuple[NDArray[Any], ...]:
+    predictions = read_predictions(path)
+    return predictions.index, predictions.label, predictions.probabilities
+
+
+def _file_name(text: str) -> str:
+    """``text`` as part of a path: no separators, no leading dot, never empty or too long."""
+    return re.sub(r"[^A-Za-z0-9._+=-]+", "-", text)[:_LONGEST_NAME].strip(".-") or "_"

@@ -1,0 +1,90 @@
+"""A table as data: what every format is rendered from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Header:
+    """Name of a row or column.
+
+    Attributes:
+        text: The name.
+        detail: What a reader must know of everything under it, such as ``ungrouped``.
+        aside: Whether it is set off from what is compared: means, ranks, plain baselines.
+    """
+
+    text: str
+    detail: str = ""
+    aside: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name and detail in one line."""
+        return f"{self.text} ({self.detail})" if self.detail else self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One entry of a table.
+
+    Attributes:
+        text: The entry as people read it.
+        detail: What limits it, such as ``4/5 runs``.
+        mark: Sign that the table's notes explain.
+        best: Whether it is the best of those that it may be compared with.
+        value: The entry as a number; None where there is none.
+        spread: Population standard deviation over the runs.
+        count: Number of runs or tasks that the value is a mean of.
+        complete: Whether these are all that there should be.
+    """
+
+    text: str
+    detail: str = ""
+    mark: str = ""
+    best: bool = False
+    value: float | None = None
+    spread: float | None = None
+    count: int | None = None
+    complete: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A titled grid of cells.
+
+    Attributes:
+        title: What the table is about.
+        subtitle: What the cells are.
+        caution: What no reader may overlook, in any format.
+        axes: What a row is and what a column is; the latter is empty for a mere list.
+        rows: Row names, those aside last.
+        columns: Column names, those aside last.
+        cells: One tuple a row.
+        notes: Remarks below the table.
+    """
+
+    title: str
+    subtitle: str = ""
+    caution: str = ""
+    axes: tuple[str, str]
+    rows: tuple[Header, ...]
+    columns: tuple[Header, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_list(self) -> bool:
+        """Whether rows are entries of a list, and columns are not of one kind."""
+        return not self.axes[1]
+
+    def transposed(self) -> Table:
+        """The same table with rows and columns exchanged."""
+        return replace(
+            self,
+            axes=(self.axes[1], self.axes[0]),
+            rows=self.columns,
+            columns=self.rows,
+            cells=tuple(zip(*self.cells, strict=True)),
+        )

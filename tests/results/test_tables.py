@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossbench.errors import RequestError
+from crossbench.results.store import Broken
+from crossbench.results.table import Cell, Table
+from crossbench.results.tables import (
+    PHANTOM,
+    broken_files,
+    failures,
+    leaderboards,
+    task_tables,
+)
+
+
+def column(table: Table, name: str) -> dict[str, Cell]:
+    index = [header.text for header in table.columns].index(name)
+    return {row.text: cells[index] for row, cells in zip(table.rows, table.cells, strict=True)}
+
+
+def texts(table: Table, name: str) -> dict[str, str]:
+    return {row: cell.text for row, cell in column(table, name).items()}
+
+
+def runs_of(record: Any, method: str, task: str, scores: list[float | None], **more: Any) -> Any:
+    return [record(method, task, fold, score=score, **more) for fold, score in enumerate(scores)]
+
+
+@pytest.fixture
+def board(frame: Any, record: Any) -> Table:
+    """Two methods and a baseline on two tasks, two folds each."""
+    (table,) = leaderboards(
+        frame(
+            *runs_of(record, "acs", "blood", [0.5, 0.7]),
+            *runs_of(record, "acs", "derma", [0.2, 0.4]),
+            *runs_of(record, "crossd", "blood", [0.8, 0.8]),
+            *runs_of(record, "crossd", "derma", [0.1, 0.2]),
+            *runs_of(record, "majority", "blood", [0.25, 0.25]),
+            *runs_of(record, "majority", "derma", [0.2, 0.2]),
+        )
+    )
+    return table
+
+
+def test_cells_are_mean_and_population_deviation(board: Table) -> None:
+    assert texts(board, "blood") == {
+        "crossd": "0.800 ± 0.000",
+        "acs": "0.600 ± 0.100",
+        "majority": "0.250 ± 0.000",
+    }
+    cell = column(board, "blood")["acs"]
+    assert cell.value == pytest.approx(0.6)
+    assert cell.spread == pytest.approx(0.1)
+    assert (cell.count, cell.complete, cell.detail) == (2, True, "")
+    assert board.subtitle == (
+        "Balanced accuracy, mean ± population std over 2 runs (1 seed × 2 folds)"
+    )
+
+
+def test_the_mean_over_tasks_ranks_methods_and_no_baseline(board: Table) -> None:
+    assert [row.text for row in board.rows] == ["crossd", "acs", "majority"]
+    assert [row.aside for row in board.rows] == [False, False, True]
+    assert texts(board, "average") == {"crossd": "0.475", "acs": "0.450", "majority": "0.225"}
+    assert texts(board, "rank") == {"crossd": "1", "acs": "2", "majority": ""}
+    assert [header.label for header in board.columns if header.aside] == [
+        "average (2 tasks)",
+        "rank",
+    ]
+
+
+def test_the_best_method_of_each_task_is_marked(board: Table) -> None:
+    best = {
+        (row, name)
+        for name in ("blood", "derma", "average")
+        for row, cell in column(board, name).items()
+        if cell.best
+    }
+    assert best == {("crossd", "blood"), ("acs", "derma"), ("crossd", "average")}
+
+
+def test_what_is_no_better_than_guessing_is_marked(board: Table) -> None:
+    marked = {row for row, cell in column(board, "derma").items() if cell.mark}
+    assert marked == {"crossd"}
+    assert "† no better than guessing the majority class." in board.notes
+    assert not any(cell.mark for cell in column(board, "blood").values())
+
+
+def test_as_good_as_guessing_is_no_better(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(frame(record(score=0.25), record("majority", score=0.25)))
+    assert column(table, "blood")["crossd"].mark == "†"
+    assert column(table, "blood")["majority"].mark == ""
+
+
+def test_a_baseline_that_beats_all_methods_is_not_the_best(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(
+        frame(record("acs", score=0.5), record("crossd", score=0.6), record("logistic", score=0.9))
+    )
+    assert [row for row, cell in column(table, "blood").items() if cell.best] == ["crossd"]
+
+
+def test_equal_means_share_the_better_rank(frame: Any, record: Any) -> None:
+    scores = {"acs": 0.5, "conv3d": 0.5, "crossd": 0.25}
+    (table,) = leaderboards(
+        frame(
+            *(
+                record(name, task, score=score)
+                for name, score in scores.items()
+                for task in ("blood", "derma")
+            )
+        )
+    )
+    assert texts(table, "rank") == {"acs": "1", "conv3d": "1", "crossd": "3"}
+    assert [cell.best for cell in column(table, "blood").values()] == [True, True, False]
+
+
+def test_for_a_loss_lower_is_better(frame: Any, record: Any) -> None:
+    runs = [
+        record(name, task, metric="log_loss", metrics={"log_loss": loss})
+        for name, loss in (("acs", 0.4), ("crossd", 0.9), ("majority", 0.7))
+        for task in ("blood", "derma")
+    ]
+    (table,) = leaderboards(frame(*runs))
+    assert [row.text for row in table.rows] == ["acs", "crossd", "majority"]
+    assert texts(table, "rank") == {"acs": "1", "crossd": "2", "majority": ""}
+    assert [cell.best for cell in column(table, "blood").values()] == [True, False, False]
+    assert [cell.mark for cell in column(table, "blood").values()] == ["", "†", ""]
+    assert table.subtitle.startswith("Log loss of one run, seed 43 fold 0")
+
+
+def test_one_run_has_no_deviation(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(frame(record(score=0.5)))
+    assert texts(table, "blood") == {"crossd": "0.500"}
+    assert column(table, "blood")["crossd"].spread is None
+    assert [header.text for header in table.columns] == ["blood"]
+    assert "No majority-class runs here to compare with." in table.notes
+
+
+# ------------------------------------------------------------------ what is missing
+
+
+def test_a_cell_that_lacks_runs_says_so_and_is_not_compared(
+    frame: Any, record: Any, failure: Any
+) -> None:
+    (table,) = leaderboards(
+        frame(
+            *runs_of(record, "acs", "blood", [0.5, 0.5, 0.5]),
+            *runs_of(record, "acs", "derma", [0.5, 0.5, 0.5]),
+            *runs_of(record, "conv2d", "blood", [0.4, 0.4, 0.4]),
+            *runs_of(record, "conv2d", "derma", [0.4, 0.4, 0.4]),
+            *runs_of(record, "crossd", "blood", [0.8, 1.0]),
+            failure("crossd", "blood", 2),
+            *runs_of(record, "crossd", "derma", [0.6]),
+            *runs_of(record, "majority", "blood", [1.0, 1.0, 1.0]),
+        )
+    )
+    cells = column(table, "blood")
+    assert cells["crossd"].text == "0.900 ± 0.100"
+    assert cells["crossd"].detail == "2/3 runs, 1 failed"
+    assert not cells["crossd"].best
+    assert not cells["crossd"].mark
+    assert [row for row, cell in cells.items() if cell.best] == ["acs"]
+    assert column(table, "derma")["crossd"].detail == "1/3 runs"
+    assert column(table, "derma")["majority"].text == "–"
+
+    average = column(table, "average")
+    assert (average["crossd"].text, average["crossd"].detail) == ("–", "0/2 tasks")
+    assert (average["majority"].text, average["majority"].detail) == ("1.000", "1/2 tasks")
+    assert (average["acs"].text, average["acs"].detail) == ("0.500", "")
+    assert texts(table, "rank") == {"acs": "1", "conv2d": "2", "crossd": "–", "majority": ""}
+
+
+def test_a_mean_over_fewer_tasks_names_them_and_has_no_rank(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(
+        frame(
+            *(record("acs", task, score=0.5) for task in ("blood", "brain", "derma")),
+            *(record("crossd", task, score=0.9) for task in ("blood", "brain")),
+        )
+    )
+    average = column(table, "average")
+    assert [row.text for row in table.rows] == ["acs", "crossd"]
+    assert (average["crossd"].text, average["crossd"].detail) == ("0.900", "2/3 tasks")
+    assert average["crossd"].count == 2
+    assert not average["crossd"].best
+    assert "rank" not in [header.text for header in table.columns]
+
+
+def test_failures_are_no_zeros(frame: Any, record: Any, failure: Any) -> None:
+    (table,) = leaderboards(
+        frame(
+            *runs_of(record, "acs", "blood", [0.5, 0.5]),
+            failure("crossd", "blood", 0),
+            failure("crossd", "blood", 1),
+        )
+    )
+    cell = column(table, "blood")["crossd"]
+    assert (cell.text, cell.value, cell.count) == ("failed (2)", None, 0)
+
+
+def test_a_run_that_does_not_apply_says_so(frame: Any, record: Any) -> None:
+    reason = {"class": "NotApplicable", "message": "conv2d has no 3D form"}
+    skipped = record("conv2d", status="skipped", error=reason)
+    (table,) = leaderboards(frame(record("acs"), skipped))
+    assert texts(table, "blood") == {"acs": "0.500", "conv2d": "n/a"}
+
+
+def test_an_undefined_metric_is_no_number(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(
+        frame(
+            *runs_of(record, "acs", "blood", [0.5, None]),
+            *runs_of(record, "crossd", "blood", [None, None]),
+        )
+    )
+    cells = column(table, "blood")
+    assert (cells["acs"].text, cells["acs"].detail) == ("0.500", "1/2 runs, 1 undefined")
+    assert cells["crossd"].text == "undefined (2)"
+
+
+def test_runs_of_several_seeds_are_counted(frame: Any, record: Any) -> None:
+    runs = [record(seed=seed, fold=fold) for seed in (43, 44) for fold in range(3)]
+    assert "over 6 runs (2 seeds × 3 folds)" in leaderboards(frame(*runs))[0].subtitle
+    assert leaderboards(frame(*runs[:-1]))[0].subtitle.endswith("over 5 runs")
+
+
+# -------------------------------------------------------------------- what is shown
+
+
+def test_phantom_boards_say_so(frame: Any, record: Any) -> None:
+    real, phantom = leaderboards(frame(record(), record(source="phantom")))
+    assert phantom.caution == PHANTOM == "PHANTOM DATA: says nothing about real tasks"
+    assert real.caution == ""
+    assert task_tables(frame(record(source="phantom")), "blood")[0].caution == PHANTOM
+
+
+def test_ungrouped_tasks_are_called_so(frame: Any, record: Any) -> None:
+    grouped, ungrouped = record(), record(task="derma", grouped=False)
+    (table,) = leaderboards(frame(grouped, ungrouped))
+    assert [header.label for header in table.columns[:2]] == ["blood", "derma (ungrouped)"]
+    assert any(note.startswith("Where said, a task is ungrouped") for note in table.notes)
+
+    (table,) = leaderboards(frame(ungrouped))
+    assert table.columns[0].label == "derma"
+    assert any(note.startswith("All tasks are ungrouped") for note in table.notes)
+
+    (table,) = leaderboards(frame(grouped, record(task="derma", grouped=None)))
+    assert not any("ungrouped" in note for note in table.notes)
+
+
+def test_records_left_out_are_counted(frame: Any, record: Any) -> None:
+    runs = [record(hashes={"split": split}) for split in ("a", "b")]
+    (table,) = leaderboards(frame(*runs))
+    assert "Left out: 1 older record of the same runs, from before their splits changed." in (
+        table.notes
+    )
+
+
+def test_a_metric_this_crossbench_does_not_know_is_shown(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(frame(record(metric="kappa", metrics={"kappa": 0.25})))
+    assert texts(table, "blood") == {"crossd": "0.250"}
+    assert table.subtitle.startswith("kappa of one run")
+
+
+def test_one_task_with_every_metric(frame: Any, record: Any) -> None:
+    metrics = [
+        {"accuracy": 0.9, "balanced_accuracy": 0.5, "log_loss": 0.2, "auroc": None},
+        {"accuracy": 0.8, "balanced_accuracy": 0.6, "log_loss": 0.4, "auroc": 0.5},
+    ]
+    runs = [record(name, metrics=values) for name, values in zip(("acs", "crossd"), metrics)]  # noqa: B905
+    (table,) = task_tables(frame(*runs, record(task="derma")), "blood")
+    assert table.title.startswith("blood · 2D tasks")
+    assert table.subtitle == "Every metric of one run, seed 43 fold 0"
+    assert texts(table, "Accuracy") == {"acs": "0.900", "crossd": "0.800"}
+    best = {
+        header.text: [
+            row.text
+            for row, cells in zip(table.rows, table.cells, strict=True)
+            if cells[index].best
+        ]
+        for index, header in enumerate(table.columns)
+    }
+    assert best["Accuracy"] == ["acs"]
+    assert best["Balanced accuracy"] == ["crossd"]
+    assert best["Log loss"] == ["acs"]
+    assert best["Macro AUROC"] == []
+    assert column(table, "Macro AUROC")["acs"].text == "undefined"
+    assert "Log loss (lower is better)" in [header.label for header in table.columns]
+
+
+def test_a_task_without_runs_is_an_error(frame: Any, record: Any) -> None:
+    with pytest.raises(RequestError, match="unknown task 'blod'; did you mean blood"):
+        task_tables(frame(record()), "blod")
+
+
+def test_equal_failures_are_told_once(frame: Any, record: Any, failure: Any) -> None:
+    skipped = record("acs", status="skipped", error={"class": "", "message": "has no 2D form"})
+    (table,) = failures(
+        frame(
+            record(),
+            failure(fold=0),
+            failure(fold=2),
+            failure(seed=44, fold=1),
+            failure("conv2d", message="no such layer"),
+            skipped,
+        )
+    )
+    assert table.is_list
+    listed = [
+        (row.text, *(cell.text for cell in cells))
+        for row, cells in zip(table.rows, table.cells, strict=True)
+    ]
+    assert listed == [
+        ("acs on blood", "standard", "skipped", "seed 43 fold 0", "has no 2D form"),
+        ("conv2d on blood", "standard", "failed", "seed 43 fold 0", "RuntimeError: no such layer"),
+        (
+            "crossd on blood",
+            "standard",
+            "failed",
+            "seed 43 folds 0 2, seed 44 fold 1",
+            "RuntimeError: out of memory",
+        ),
+    ]
+
+
+def test_where_nothing_failed_there_is_no_list(frame: Any, record: Any) -> None:
+    assert failures(frame(record())) == []
+    assert broken_files([]) == []
+
+
+def test_broken_files_are_listed_with_their_reason() -> None:
+    (table,) = broken_files([Broken(Path("a.json"), "no run record")])
+    assert table.rows[0].text == "a.json"
+    assert table.cells[0][0].text == "no run record"
