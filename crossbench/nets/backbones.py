@@ -1,0 +1,65 @@
+"""timm backbones with a method's 2D layers in place of their convolutions."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import timm
+from torch import nn
+
+from crossbench.errors import ConversionError, RequestError
+from crossbench.nets.modules import replace_modules
+
+if TYPE_CHECKING:
+    from crossbench.methods import Method
+
+
+def create_backbone(name: str, num_classes: int) -> nn.Module:
+    """An untrained timm network for three channels.
+
+    BatchNorm gains that timm starts at zero, to ease the training of whole residual networks,
+    start at one, as in torchvision: an untrained backbone is probed as it is, and a gain of
+    zero would hide every layer of the branch before it.
+
+    Raises:
+        RequestError: If timm has no network of this name, with the nearest names.
+    """
+    known = timm.list_models()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists them"
+        msg = f"unknown backbone {name!r} (weights are chosen by init, not by a tag); {hint}"
+        raise RequestError(msg)
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.affine and not module.weight.any():
+            nn.init.ones_(module.weight)
+    return network
+
+
+def replace_convolutions(network: nn.Module, method: Method) -> tuple[str, ...]:
+    """Put ``method.layer_2d`` in the place of every convolution.
+
+    Returns:
+        The names of the method's layers in ``network``.
+
+    Raises:
+        ConversionError: If the method refuses a convolution, or the backbone has none, or has
+            some with a rule of their own (weight standardisation, padding that depends on the
+            input), which a method's layer would silently lose.
+    """
+
+    def layer_2d(_name: str, module: nn.Module) -> nn.Module | None:
+        if not isinstance(module, nn.Conv2d):
+            return None
+        if type(module) is not nn.Conv2d:
+            msg = "it computes more than a plain Conv2d; choose a backbone without it"
+            raise ConversionError(msg)
+        return method.layer_2d(module)
+
+    layers = tuple(replace_modules(network, layer_2d))
+    if not layers:
+        msg = f"{type(network).__name__} has no convolution for method {method.name!r} to replace"
+        raise ConversionError(msg)
+    return layers

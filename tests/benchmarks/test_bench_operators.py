@@ -1,0 +1,63 @@
+"""Cross-D Conv beside nn.Conv2d, layer by layer and as ResNet-18: run with --benchmark-only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from crossbench.nets import build_model
+from crossbench_baselines.crossd import CrossDConv2d
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+BATCH = 8
+LAYERS = {"conv2d": nn.Conv2d, "crossd": CrossDConv2d}
+SHAPES = {  # ResNet-18 at 224 pixels: in, out, kernel, stride, size of the input
+    "stem": (3, 64, 7, 2, 224),
+    "56": (64, 64, 3, 1, 56),
+    "28": (128, 128, 3, 1, 28),
+    "14": (256, 256, 3, 1, 14),
+    "7": (512, 512, 3, 1, 7),
+}
+
+
+def forward(model: nn.Module, x: torch.Tensor) -> Callable[[], object]:
+    """One inference pass."""
+    model.eval()
+    return torch.no_grad()(lambda: model(x))
+
+
+def step(model: nn.Module, x: torch.Tensor) -> Callable[[], object]:
+    """One pass forward and back."""
+    model.train()
+    return lambda: model(x).sum().backward()
+
+
+@pytest.mark.parametrize("work", [forward, step])
+@pytest.mark.parametrize("method", LAYERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer(
+    benchmark: BenchmarkFixture, shape: str, method: str, work: Callable[..., Callable[[], object]]
+) -> None:
+    inputs, outputs, kernel, stride, size = SHAPES[shape]
+    benchmark.group = f"layer {shape}, {work.__name__}"
+    layer = LAYERS[method](inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    x = torch.randn(BATCH, inputs, size, size, requires_grad=work is step)
+    benchmark(work(layer, x))
+
+
+@pytest.mark.parametrize("work", [forward, step])
+@pytest.mark.parametrize("method", LAYERS)
+@pytest.mark.parametrize("size", [64, pytest.param(224, marks=pytest.mark.slow)])
+def test_resnet18(
+    benchmark: BenchmarkFixture, size: int, method: str, work: Callable[..., Callable[[], object]]
+) -> None:
+    benchmark.group = f"resnet18 at {size}, {work.__name__}"
+    model = build_model(method, dims=2, num_classes=10)
+    benchmark(work(model, torch.randn(BATCH, 3, size, size)))
