@@ -1,0 +1,112 @@
+"""Samples that ship beside their card: images with ratings, thresholded into two classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.data.canonical import canonical_groups, canonical_images, check_finite
+from crossbench.data.dataset import Dataset
+from crossbench.data.npz import NpzFile, content_hash
+from crossbench.errors import CardError, DataError, MissingDataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from crossbench.specs import Dimension, TaskCard
+
+
+def read_embedded(card: TaskCard) -> Dataset:
+    """The samples of a card whose file ships beside it.
+
+    Ratings above ``source.threshold`` are class 1 and those below it class 0. Samples rated
+    exactly there, or below a bound of ``source.minimum``, are left out. Where a 2D card
+    names volumes, it gets the slice of each along the depth axis that has the
+    greatest sum; so a 2D and a 3D card that differ in nothing else hold the same samples in
+    the same order. The array ``groups``, where the file has one, gives the groups.
+
+    Args:
+        card: A card with ``source.kind = "embedded"``.
+
+    Raises:
+        CardError: If the card does not say what to read.
+        MissingDataError: If the file is not beside the card.
+        DataError: If the file is damaged, or an array that the card names is missing or
+            does not fit; the message names the file and the array.
+    """
+    file, source = _beside(card), card.source
+    if source.images is None or source.label is None or source.threshold is None:
+        msg = f"task {card.name!r}: an embedded source needs images, label and threshold"
+        raise CardError(msg)
+    arrays: dict[str, NDArray[Any]] = {}
+    with NpzFile(file) as archive:
+        images = _images(archive, source.images, card.dimension)
+        ratings = _column(archive, source.label, len(images))
+        kept = ratings != source.threshold
+        for name, bound in source.minimum.items():
+            kept &= _column(archive, name, len(images)) >= bound
+        if source.covariate is not None:
+            arrays["covariate"] = _column(archive, source.covariate, len(images))[kept]
+        if "groups" in archive:
+            groups = archive.read("groups")
+            arrays["groups"] = canonical_groups(groups, samples=len(images), where=str(file))[kept]
+    if not kept.any():
+        msg = f"{file}: the threshold and bounds of task {card.name!r} leave no sample"
+        raise DataError(msg)
+    arrays["images"] = images[kept]
+    arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
+    return Dataset(
+        images=arrays["images"],
+        labels=arrays["labels"],
+        num_classes=len(card.classes),
+        groups=arrays.get("groups"),
+        official=None,
+        covariate=arrays.get("covariate"),
+        source="embedded",
+        file=file,
+        content_hash=content_hash(arrays),
+    )
+
+
+def _beside(card: TaskCard) -> Path:
+    file = (card.path or Path()).parent / card.source.file
+    if not file.is_file():
+        remedy = card.source.remedy or "It ships beside its card: install the card's package again."
+        msg = f"task {card.name!r}: no file {file}. {remedy}"
+        raise MissingDataError(msg)
+    return file
+
+
+def _images(archive: NpzFile, key: str, dimension: Dimension) -> NDArray[Any]:
+    """(N, C, H, W) or (N, C, D, H, W) images of all samples, checked."""
+    stored = archive.read(key)
+    flatten = dimension == 2 and stored.ndim > 3
+    images = canonical_images(stored, 3 if flatten else dimension, where=str(archive.file))
+    check_finite(images, where=str(archive.file))
+    return _largest_slices(images) if flatten else images
+
+
+def _largest_slices(volumes: NDArray[Any]) -> NDArray[Any]:
+    """(N, C, H, W) slices of (N, C, D, H, W) volumes with the greatest sum, the first of equals."""
+    largest = volumes.sum(axis=(1, 3, 4)).argmax(axis=1)
+    slices: NDArray[Any] = volumes[np.arange(len(volumes)), :, largest]
+    return slices
+
+
+def _column(archive: NpzFile, name: str, samples: int) -> NDArray[np.float64]:
+    """(N,) finite numbers."""
+    column = archive.read(name)
+    if column.shape != (samples,) or column.dtype.kind not in "biuf":
+        msg = (
+            f"{archive.file}: array {name!r} is {column.dtype} of shape {column.shape};"
+            f" {samples} samples need ({samples},) numbers"
+        )
+        raise DataError(msg)
+    finite = np.isfinite(column)
+    if not finite.all():
+        sample = int(np.argmin(finite))
+        msg = f"{archive.file}: array {name!r} is {column[sample]} for sample {sample}"
+        raise DataError(msg)
+    return column.astype(np.float64)

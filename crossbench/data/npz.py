@@ -1,0 +1,282 @@
+"""Reading and hashing the arrays of npz files without trusting the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.lib import format as npy
+
+from crossbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_CHUNK_BYTES = 1 << 24
+_DEFLATE_LIMIT = 1032  # bytes that one byte of a deflate stream can stand for, at most
+_LOCAL_HEADER = struct.Struct("<26xHH")  # PKZIP APPNOTE 4.3.7: .. lengths of name and extra
+_ENCRYPTED = 0x1
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError,
+)  # fmt: skip
+
+
+def content_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over the arrays' names, dtypes, shapes and values, read chunk by chunk.
+
+    The order of the mapping and the memory layout do not matter: values are hashed in C order.
+
+    Args:
+        arrays: Arrays of any shape and any dtype but object.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        for chunk in chunks(array):
+            digest.update(np.ascontiguousarray(chunk).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Consecutive views along the first axis, of about 16 MiB or one entry each."""
+    array = np.atleast_1d(array)
+    rows = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One array of an archive, as its zip and npy headers describe it."""
+
+    key: str
+    info: zipfile.ZipInfo
+    header_bytes: int
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def mappable(self) -> bool:
+        stored = self.info.compress_type == zipfile.ZIP_STORED
+        return stored and self.dtype.isnative and math.prod(self.shape) > 0
+
+
+class NpzFile:
+    """An npz file open for reading; a context manager.
+
+    Arrays that are stored uncompressed are memory-mapped read-only; compressed ones are
+    read once, in their own dtype. Sizes are compared with the npy header before anything
+    is allocated, and no object is ever unpickled.
+
+    Args:
+        file: The npz file.
+        verify: Whether the checksums of mapped arrays are verified, which reads them once;
+            those of the others always are.
+
+    Raises:
+        DataError: If the file is truncated, damaged or not an npz file.
+    """
+
+    def __init__(self, file: Path, *, verify: bool = True) -> None:
+        self.file = file
+        self._verify = verify
+        with self._naming_the_file():
+            self._archive = zipfile.ZipFile(file)
+        self._infos = {
+            info.filename.removesuffix(".npy"): info
+            for info in self._archive.infolist()
+            if info.filename.endswith(".npy")
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._archive.close()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._infos
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape of an array, from its header alone.
+
+        Raises:
+            DataError: If the key is missing or the array's header is damaged.
+        """
+        with self._naming_the_file():
+            return self._member(key).shape
+
+    def read(self, key: str) -> NDArray[Any]:
+        """The array under a key, in native byte order; read-only where it is mapped.
+
+        Raises:
+            DataError: If the key is missing, or its bytes are damaged or not a plain array.
+        """
+        with self._naming_the_file():
+            return self._array(self._member(key))
+
+    def read_pooled(self, keys: Sequence[str]) -> NDArray[Any]:
+        """The arrays under several keys, one after the other along the first axis.
+
+        Each is read straight into its place, so that the whole is in memory once.
+
+        Raises:
+            DataError: As :meth:`read`; also if dtypes or shapes beyond the first axis differ.
+        """
+        with self._naming_the_file():
+            members = [self._member(key) for key in keys]
+            first = members[0]
+            if any(not m.shape or m.shape[1:] != first.shape[1:] or m.dtype != first.dtype
+                   for m in members):  # fmt: skip
+                facts = (f"{m.key} {m.shape} {m.dtype}" for m in members)
+                msg = f"arrays cannot be pooled: {', '.join(facts)}"
+                raise DataError(msg)
+            pooled = np.empty((sum(m.shape[0] for m in members), *first.shape[1:]), first.dtype)
+            start = 0
+            for member in members:
+                self._copy(member, pooled[start : start + member.shape[0]])
+                start += member.shape[0]
+            return _native(pooled)
+
+    # ------------------------------------------------------------------ one member
+
+    def _member(self, key: str) -> _Member:
+        if key not in self:
+            msg = f"no array {key!r}; the file has {', '.join(sorted(self._infos)) or 'none'}"
+            raise DataError(msg)
+        info = self._infos[key]
+        _check_container(key, info)
+        with self._archive.open(info) as stream:
+            shape, fortran, dtype = _read_header(key, stream)
+            header_bytes = stream.tell()
+        declared = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or header_bytes + declared != info.file_size:
+            msg = (
+                f"array {key!r} of shape {shape}, {dtype}, takes {declared} bytes,"
+                f" but the archive holds {info.file_size - header_bytes} for it"
+            )
+            raise DataError(msg)
+        return _Member(key, info, header_bytes, shape, fortran, dtype)
+
+    def _array(self, member: _Member) -> NDArray[Any]:
+        if member.mappable:
+            return self._map(member)
+        flat = np.empty(math.prod(member.shape), member.dtype)
+        self._fill(member, flat)
+        return _native(flat.reshape(member.shape, order="F" if member.fortran else "C"))
+
+    def _copy(self, member: _Member, out: NDArray[Any]) -> None:
+        if member.mappable or member.fortran:
+            out[...] = self._array(member)
+        else:
+            self._fill(member, out.reshape(-1))
+
+    def _map(self, member: _Member) -> NDArray[Any]:
+        start, size = self._data_offset(member.info), member.info.file_size
+        if start + size > self.file.stat().st_size:
+            msg = f"{member.info.filename} ends early"
+            raise EOFError(msg)
+        if self._verify:
+            _verify_checksum(np.memmap(self.file, np.uint8, "r", start, (size,)), member.info)
+        order: Literal["C", "F"] = "F" if member.fortran else "C"
+        offset = start + member.header_bytes
+        return np.asarray(np.memmap(self.file, member.dtype, "r", offset, member.shape, order))
+
+    def _data_offset(self, info: zipfile.ZipInfo) -> int:
+        """Where a member's bytes begin; the local header's lengths differ from the directory's."""
+        with self.file.open("rb") as stream:
+            stream.seek(info.header_offset)
+            name_bytes, extra_bytes = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+        return info.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)
+
+    def _fill(self, member: _Member, flat: NDArray[Any]) -> None:
+        """Read a member's values, in stored order, into a contiguous 1D array."""
+        buffer = flat.view(np.uint8).data
+        with self._archive.open(member.info) as stream:
+            stream.read(member.header_bytes)
+            for start in range(0, len(buffer), _CHUNK_BYTES):
+                part = buffer[start : start + _CHUNK_BYTES]
+                chunk = stream.read(len(part))
+                if len(chunk) < len(part):
+                    msg = f"{member.info.filename} ends early"
+                    raise EOFError(msg)
+                part[:] = chunk
+            stream.read(1)  # reaching the end verifies the checksum
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except DataError as error:
+            msg = f"{self.file}: {error}"
+            raise DataError(msg) from error
+        except MemoryError as error:
+            msg = f"{self.file}: too large for this machine's memory: {error}"
+            raise DataError(msg) from error
+        except _DAMAGE as error:
+            msg = f"{self.file}: truncated, damaged or not an npz file: {error}; get it again"
+            raise DataError(msg) from error
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """The array in this machine's byte order, swapped in place."""
+    if array.dtype.isnative:
+        return array
+    return array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
+
+
+def _verify_checksum(stored: NDArray[np.uint8], info: zipfile.ZipInfo) -> None:
+    checksum = 0
+    for chunk in chunks(stored):
+        checksum = zlib.crc32(chunk.data, checksum)
+    if checksum != info.CRC:
+        msg = f"bad checksum of {info.filename}"
+        raise zipfile.BadZipFile(msg)
+
+
+def _check_container(key: str, info: zipfile.ZipInfo) -> None:
+    """Refuse what numpy does not write, and sizes that the compressed bytes cannot yield."""
+    if info.flag_bits & _ENCRYPTED or info.compress_type not in (
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+    ):
+        msg = f"array {key!r} is encrypted or not packed as numpy.savez does"
+        raise DataError(msg)
+    limit = 1 if info.compress_type == zipfile.ZIP_STORED else _DEFLATE_LIMIT
+    if info.file_size > limit * info.compress_size:
+        msg = (
+            f"array {key!r} claims {info.file_size} bytes, more than its"
+            f" {info.compress_size} packed bytes can hold"
+        )
+        raise DataError(msg)
+
+
+def _read_header(key: str, stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, Fortran order and dtype of an npy stream, which is left at the first value."""
+    try:
+        old = npy.read_magic(stream) == (1, 0)
+        read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        msg = f"array {key!r} has no readable npy header: {error}"
+        raise DataError(msg) from error
+    if dtype.hasobject or dtype.names:
+        msg = f"array {key!r} holds Python objects or records ({dtype}); save a plain number array"
+        raise DataError(msg)
+    return shape, fortran, dtype

@@ -1,0 +1,300 @@
+"""How samples are divided into training, validation and test parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+from crossbench.data.npz import content_hash
+from crossbench.errors import SplitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from crossbench.specs import SplitSettings
+
+    Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """One fold of one repetition, as explicit indices.
+
+    Attributes:
+        seed: Seed of the repetition.
+        fold: Number of the fold, from 0.
+        train: (n,) int64 ascending indices that are fitted.
+        val: Those that select the epoch.
+        test: Those that are scored.
+        grouped: Whether groups were known and none is in two parts.
+        warnings: What a reader of the result should know.
+    """
+
+    seed: int
+    fold: int
+    train: Indices
+    val: Indices
+    test: Indices
+    grouped: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over the three index arrays."""
+        return content_hash({"train": self.train, "val": self.val, "test": self.test})
+
+
+def make_splits(
+    settings: SplitSettings,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None = None,
+    official: NDArray[np.int8] | None = None,
+) -> list[Split]:
+    """The splits that the settings ask for, seed by seed and fold by fold.
+
+    - ``paper``: shuffled k-fold, neither stratified nor grouped; the first share of the
+      ascending training indices validates, as in the authors' scripts.
+    - ``standard``: stratified k-fold that keeps groups whole where there are any. About
+      the share of the training part, drawn stratified and in whole groups, validates.
+    - ``official``: the publisher's parts, the same for every seed.
+
+    Args:
+        settings: Scheme, folds, seeds and the share that validates.
+        labels: (N,) class of each sample.
+        groups: (N,) patient (or lesion, scan) of each sample, where known.
+        official: (N,) 0 train, 1 validation, 2 test, where the publisher has a split.
+
+    Raises:
+        SplitError: If there are too few samples, groups or members of every class, if a
+            training or test part has one class, or if there is no official split.
+    """
+    folds = 1 if settings.scheme == "official" else settings.folds
+    _check_settings(settings, folds)
+    if settings.scheme == "paper":
+        splits = _paper(settings, labels)
+    elif settings.scheme == "standard":
+        splits = _standard(settings, labels, groups)
+    else:
+        splits = _official(settings, groups, official)
+    wanted = settings.run_folds or range(folds)
+    return [_checked(split, labels) for split in splits if split.fold in wanted]
+
+
+# -------------------------------------------------------------------------- schemes
+
+
+def _paper(settings: SplitSettings, labels: NDArray[np.int64]) -> Iterator[Split]:
+    _check_enough(len(labels), "samples", settings.folds)
+    for seed in settings.seeds:
+        drawn = KFold(settings.folds, shuffle=True, random_state=seed).split(labels)
+        for fold, (rest, test) in enumerate(drawn):
+            cut = int(settings.validation * len(rest))
+            yield Split(
+                seed=seed, fold=fold, train=rest[cut:], val=rest[:cut], test=test, grouped=False
+            )
+
+
+def _standard(
+    settings: SplitSettings, labels: NDArray[np.int64], groups: NDArray[np.int64] | None
+) -> Iterator[Split]:
+    note = _rare_classes(labels, settings.folds)
+    for seed in settings.seeds:
+        for fold, (rest, test) in enumerate(_stratified(labels, groups, settings.folds, seed)):
+            own = None if groups is None else groups[rest]
+            val = _draw(labels[rest], own, settings.validation, seed)
+            yield Split(
+                seed=seed,
+                fold=fold,
+                train=np.delete(rest, val),
+                val=rest[val],
+                test=test,
+                grouped=groups is not None,
+                warnings=note,
+            )
+
+
+def _stratified(
+    labels: NDArray[np.int64], groups: NDArray[np.int64] | None, folds: int, seed: int
+) -> list[tuple[Indices, Indices]]:
+    """Stratified k-fold, whole groups where there are any: (rest, fold) ascending indices."""
+    if groups is None:
+        _check_enough(len(labels), "samples", folds)
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    else:
+        _check_enough(len(np.unique(groups)), "groups", folds)
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # rare classes are noted on the split
+        try:
+            return list(splitter.split(labels, labels, groups))
+        except ValueError as error:
+            msg = f"every class has fewer samples than there are folds ({folds}): {error}"
+            raise SplitError(msg) from error
+
+
+def _official(
+    settings: SplitSettings,
+    groups: NDArray[np.int64] | None,
+    official: NDArray[np.int8] | None,
+) -> Iterator[Split]:
+    if official is None:
+        msg = "the data has no official split; choose scheme 'standard' or 'paper'"
+        raise SplitError(msg)
+    train, val, test = (np.flatnonzero(official == part) for part in range(3))
+    grouped = groups is not None and _disjoint(groups[train], groups[val], groups[test])
+    for seed in settings.seeds:
+        yield Split(seed=seed, fold=0, train=train, val=val, test=test, grouped=grouped)
+
+
+def _disjoint(*parts: NDArray[np.int64]) -> bool:
+    together = np.concatenate([np.unique(part) for part in parts])
+    return len(np.unique(together)) == len(together)
+
+
+# --------------------------------------------------------------------------- checks
+
+
+def _check_settings(settings: SplitSettings, folds: int) -> None:
+    if not 0 < settings.validation <= 0.5:
+        msg = f"validation share {settings.validation} is not above 0 and at most 0.5"
+        raise SplitError(msg)
+    for seed in settings.seeds:
+        if not 0 <= seed < 2**32:
+            msg = f"seed {seed} is not in 0..{2**32 - 1}"
+            raise SplitError(msg)
+    for fold in settings.run_folds:
+        if not 0 <= fold < folds:
+            msg = f"there is no fold {fold}; scheme {settings.scheme!r} has 0..{folds - 1}"
+            raise SplitError(msg)
+
+
+def _check_enough(number: int, things: str, folds: int) -> None:
+    if folds < 2:
+        msg = f"{folds} folds cannot be drawn; ask for 2 or more"
+        raise SplitError(msg)
+    if number < folds:
+        msg = f"{number} {things} are fewer than {folds} folds; ask for fewer folds"
+        raise SplitError(msg)
+
+
+def _rare_classes(labels: NDArray[np.int64], folds: int) -> tuple[str, ...]:
+    classes, counts = np.unique(labels, return_counts=True)
+    return tuple(
+        f"class {label} has {count} samples for {folds} folds: some parts lack it"
+        for label, count in zip(classes, counts, strict=True)
+        if count < folds
+    )
+
+
+def _checked(split: Split, labels: NDArray[np.int64]) -> Split:
+    where = f"seed {split.seed}, fold {split.fold}"
+    for name, part in (("training", split.train), ("validation", split.val), ("test", split.test)):
+        if not len(part):
+            msg = f"{where}: the {name} part has no samples"
+            raise SplitError(msg)
+    for name, part in (("training", split.train), ("test", split.test)):
+        classes = np.unique(labels[part])
+        if len(classes) < 2:
+            msg = f"{where}: the {name} part has only class {classes[0]}"
+            raise SplitError(msg)
+    classes = np.unique(labels[split.val])
+    if len(classes) > 1:
+        return split
+    note = f"the validation part has only class {classes[0]}"
+    return dataclasses.replace(split, warnings=(*split.warnings, note))
+
+
+# ---------------------------------------------------------------------- a drawn share
+
+
+def subset(
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    max_samples: int | None,
+    seed: int,
+) -> Indices:
+    """A stratified part of the samples, in whole groups, with every class.
+
+    Args:
+        labels: (N,) class of each sample.
+        groups: (N,) group of each sample; None makes each sample its own.
+        max_samples: How many samples to keep at most, unless the smallest group of each
+            class alone is more; None keeps all.
+        seed: Seed of the draw.
+
+    Returns:
+        (n,) int64 ascending indices.
+
+    Raises:
+        SplitError: If there are more classes than ``max_samples``.
+    """
+    if max_samples is None or max_samples >= len(labels):
+        return np.arange(len(labels))
+    classes = len(np.unique(labels))
+    if classes > max_samples:
+        msg = f"{max_samples} samples cannot hold {classes} classes; raise max_samples"
+        raise SplitError(msg)
+    return _draw(labels, groups, max_samples / len(labels), seed, room=max_samples)
+
+
+def _draw(
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    share: float,
+    seed: int,
+    *,
+    room: int | None = None,
+) -> Indices:
+    """About a share of each class, in whole groups, as ascending indices.
+
+    Groups are looked at in a drawn order; one is taken if it brings the classes it holds
+    nearer to their shares. With ``room`` for so many samples, one group of each class is
+    taken before any other.
+    """
+    units = np.arange(len(labels)) if groups is None else groups
+    members: dict[int, Counter[int]] = defaultdict(Counter)
+    for unit, label in zip(units.tolist(), labels.tolist(), strict=True):
+        members[unit][label] += 1
+    order = np.random.default_rng(seed).permutation(list(members)).tolist()
+    taken = set() if room is None else _one_of_each_class(order, members)
+    left = len(labels) if room is None else room
+    left -= sum(members[unit].total() for unit in taken)
+    sizes = Counter(labels.tolist())
+    lacking = {
+        label: share * size - sum(members[unit][label] for unit in taken)
+        for label, size in sizes.items()
+    }
+
+    def gain(unit: int) -> float:
+        """Decrease of the squared distance to the shares, each class in units of its size."""
+        own = members[unit].items()
+        return sum(count * (2 * lacking[label] - count) / sizes[label] ** 2 for label, count in own)
+
+    for unit in order:
+        if unit not in taken and members[unit].total() <= left and gain(unit) > 0:
+            taken.add(unit)
+            left -= members[unit].total()
+            for label, count in members[unit].items():
+                lacking[label] -= count
+    return np.flatnonzero(np.isin(units, list(taken or {max(order, key=gain)})))
+
+
+def _one_of_each_class(order: list[int], members: dict[int, Counter[int]]) -> set[int]:
+    """For each class that no group so far holds, rare ones first, its smallest group."""
+    holders: dict[int, list[int]] = defaultdict(list)
+    for unit in order:
+        for label in members[unit]:
+            holders[label].append(unit)
+    taken: set[int] = set()
+    for label in sorted(holders, key=lambda label: (len(holders[label]), label)):
+        if taken.isdisjoint(holders[label]):
+            taken.add(min(holders[label], key=lambda unit: members[unit].total()))
+    return taken
