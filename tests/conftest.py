@@ -36,7 +36,7 @@ remedy = "Make it with the test fixture."
 """
 
 
-def blobs(dimension: int, samples: int = 60, size: int = 16, seed: int = 0) -> dict[str, Any]:
+def blobs(dimension: int, samples: int = 60, size: int = 18, seed: int = 0) -> dict[str, Any]:
     """Two classes told apart by how much of the picture is bright, in groups of two."""
     random = np.random.default_rng(seed)
     labels = np.arange(samples) // 2 % 2

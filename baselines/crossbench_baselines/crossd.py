@@ -16,10 +16,15 @@ f in ``fftfreq(K)``, the kernel of sample b is ::
 
     W_b = Re( A(s_y) ( sum_d A(s_x)[K // 2, d] U[:, :, d] ) A(s_z)^T )
 
-which is linear in U: one matrix product of U (C_out C_in / groups, K^3) with the tables of all
-samples (K^3, B K^2), the tables being built from the K frequencies in float64. For odd K every A
-is real. For even K the frequency -1/2 has no partner and the real part belongs to the triple
-product, not to its factors. For K = 1 the layer is a plain 1x1 convolution.
+which is linear in U: a table T_b (K^3, K^2) per sample says what each voxel of U gives to each
+pixel of W_b. The tables are built from the K frequencies in float64. For odd K every A is real.
+For even K the frequency -1/2 has no partner and the real part belongs to the triple product, not
+to its factors. For K = 1 the layer is a plain 1x1 convolution.
+
+The tables can be applied on either side of the convolution: to U, which makes B kernels for one
+grouped convolution, or to the patches of the input, which then meet U itself in one matrix
+product. The numbers are the same; the layer takes the side whose intermediate is the smaller,
+kernels of C_out C_in / groups K^2 a sample against patches of C_in K^3 H' W'.
 """
 
 from __future__ import annotations
@@ -92,7 +97,8 @@ class CrossDConv2d(nn.Module):
 
     Under autocast the rotation network, the shifts and the kernels are computed in the
     parameters' own precision and only the convolution is cast. On CUDA, TF32 (where switched
-    on) applies to the kernels' matrix product as to the convolution.
+    on) applies to the kernels' matrix product as to the convolution. ``torch.export`` fixes the
+    batch size, which is a number of groups here.
 
     Attributes:
         weights_3d: (C_out, C_in / groups, K, K, K), Kaiming normal (fan_out, ReLU).
@@ -185,7 +191,10 @@ class CrossDConv2d(nn.Module):
         Returns:
             (B, C_out, H', W'), shaped as by ``nn.Conv2d``.
         """
-        padded, padding = self._pad(x)
+        padded, padding = x, self.padding
+        if self.padding_mode != "zeros":
+            margins = _margins(padding, self.kernel_size[0], self.dilation)
+            padded, padding = functional.pad(x, margins, mode=self.padding_mode), (0, 0)
         geometry = (self.stride, padding, self.dilation, self.groups)
         if self.kernel_size != (1, 1):
             shifts = axis_shifts(*self.axis_angle(x))
@@ -195,12 +204,6 @@ class CrossDConv2d(nn.Module):
             axis, angle = self.axis_angle(x)
             kernel = kernel + 0 * (axis.sum() + angle.sum()).to(kernel.dtype)
         return functional.conv2d(padded, kernel, self.bias, *geometry)  # type: ignore[arg-type]
-
-    def _pad(self, x: Tensor) -> tuple[Tensor, str | tuple[int, ...]]:
-        """The input with its padding mode applied, and the padding left for the convolution."""
-        if self.padding_mode == "zeros":
-            return x, self.padding
-        return functional.pad(x, _margins(self), mode=self.padding_mode), (0, 0)
 
     def extra_repr(self) -> str:
         """The geometry, in the order of the arguments."""
@@ -235,18 +238,51 @@ def cross_d_conv2d(
     Returns:
         (B, C_out, H', W').
     """
+    size = weights_3d.shape[-1]
+    stride, dilation = _pair(stride), _pair(dilation)
+    if isinstance(padding, str):
+        x, padding = functional.pad(x, _margins(padding, size, dilation)), 0
+    padding = _pair(padding)
+    height, width = (
+        (x.shape[2 + axis] + 2 * padding[axis] - dilation[axis] * (size - 1) - 1) // stride[axis]
+        + 1
+        for axis in (0, 1)
+    )
+    if _is_smaller_in_input_space(height * width, weights_3d, groups):
+        columns = functional.unfold(x, size, dilation, padding, stride)
+        y = _convolve_columns(columns, weights_3d, shifts, groups)
+        y = y.reshape(len(x), -1, height, width)
+        return y if bias is None else y + bias.to(y.dtype)[:, None, None]
     batch = len(x)
-    kernels = shifted_kernels(weights_3d, shifts).flatten(0, 1)
     y = functional.conv2d(
         x.reshape(1, -1, *x.shape[2:]),  # the samples as groups of one convolution
-        kernels,
+        shifted_kernels(weights_3d, shifts).flatten(0, 1),
         None if bias is None else bias.repeat(batch),
         stride,
         padding,
         dilation,
         batch * groups,
     )
-    return y.reshape(batch, -1, *y.shape[2:])
+    return y.reshape(batch, -1, height, width)
+
+
+def _is_smaller_in_input_space(pixels: int, weights_3d: Tensor, groups: int) -> bool:
+    """Whether shifted patches for so many output pixels are fewer numbers than shifted kernels."""
+    outputs, inputs, size = weights_3d.shape[:3]
+    return groups * inputs * size**3 * pixels <= outputs * inputs * size**2
+
+
+def _convolve_columns(columns: Tensor, weights_3d: Tensor, shifts: Tensor, groups: int) -> Tensor:
+    """From the patches (B, C_in K^2, L) of an input to its outputs (B, C_out, L)."""
+    outputs, size = len(weights_3d), weights_3d.shape[-1]
+    with torch.autocast(columns.device.type, enabled=False):
+        dtype = _at_least_float32(weights_3d)
+        tables = _tables(shifts, size).to(dtype)
+        patches = columns.to(dtype).reshape(len(columns), -1, size**2, columns.shape[2])
+        patches = torch.einsum("kbm,bcml->ckbl", tables, patches).to(weights_3d.dtype)
+    kernels = weights_3d.reshape(groups, outputs // groups, -1)
+    y = kernels @ patches.reshape(groups, kernels.shape[2], -1)
+    return y.reshape(outputs, len(columns), -1).movedim(1, 0).contiguous()
 
 
 def axis_shifts(axis: Tensor, angle: Tensor) -> Tensor:
@@ -310,14 +346,18 @@ def _at_least_float32(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
 
 
-def _margins(layer: CrossDConv2d) -> list[int]:
+def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _margins(padding: str | tuple[int, ...], size: int, dilation: tuple[int, ...]) -> list[int]:
     """Padding on both sides of each axis, last axis first, as ``functional.pad`` takes it."""
     margins = []
     for axis in (1, 0):
-        if layer.padding == "same":
-            total = layer.dilation[axis] * (layer.kernel_size[axis] - 1)
+        if padding == "same":
+            total = dilation[axis] * (size - 1)
             margins += [total // 2, total - total // 2]
         else:
-            side = 0 if isinstance(layer.padding, str) else layer.padding[axis]
+            side = 0 if isinstance(padding, str) else padding[axis]
             margins += [side, side]
     return margins

@@ -3,7 +3,7 @@
 A phantom shows that the machinery works; a number measured on one means nothing. Each
 sample is a random mosaic. The class sets how much of it is bright and how coarse it is,
 which survives cropping, flips, rotation and rescaling of the intensities; illumination,
-contrast, noise and each patient's own deviation blur it.
+contrast, noise, each patient's own deviation and a few atypical samples blur it.
 
 Only exact arithmetic is used (uniform draws, sums, products), so that a phantom is the same
 on every machine.
@@ -34,9 +34,10 @@ _LARGEST_GROUP = 4
 _SIDE_2D, _SIDE_3D, _SIDE_3D_CHANNELS = 64, 32, 24
 _SHORTEST_SIDE = 8
 
-_STEP, _SPAN = 0.25, 0.8  # share of bright cells: from class to class, and over all of them
-_CELLS = (3, 5, 2, 8)  # pixels a cell, in turn over the classes
-_DEVIATION = 0.15  # of the bright share, at most; drawn for a patient and again for a sample
+_STEP, _SPAN = 0.4, 0.9  # share of bright cells: from class to class, and over all of them
+_CELLS = (2, 5, 3, 8)  # pixels a cell, in turn over the classes
+_DEVIATION = 0.3  # of a step, drawn for a patient and again for a sample
+_ATYPICAL = 0.1  # share of samples that look like any class, so that no method is perfect
 _NOISE = 0.15  # from voxel to voxel
 _SLOPE = 0.2  # illumination, from edge to edge
 
@@ -148,12 +149,14 @@ def _pictures(
     """(N, C, *spatial) values in [0, 1]."""
     samples, axes = len(labels), len(shape) - 1
     per_sample = (samples, 1) + (1,) * axes
+    atypical = rng.random(samples) < _ATYPICAL
+    looks = np.where(atypical, rng.integers(0, num_classes, samples), labels)
     step = min(_STEP, _SPAN / (num_classes - 1))
-    deviation = min(_DEVIATION, step)
-    bright = 0.5 + step * (labels.astype(np.float64) - (num_classes - 1) / 2)
+    deviation = _DEVIATION * step
+    bright = 0.5 + step * (looks.astype(np.float64) - (num_classes - 1) / 2)
     bright += rng.uniform(-deviation, deviation, groups.max() + 1)[groups]
     bright += rng.uniform(-deviation, deviation, samples)
-    cells = np.array(_CELLS)[labels % len(_CELLS)]
+    cells = np.array(_CELLS)[looks % len(_CELLS)]
     mosaic = _mosaic(rng, bright, cells, shape[1:])[:, None]
 
     contrast = rng.uniform(0.4, 0.8, (samples, shape[0]) + (1,) * axes).astype(np.float32)

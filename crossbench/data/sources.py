@@ -134,9 +134,9 @@ def _stored(
         if images[:1] != labels[:1]:
             msg = f"{archive.file}: {image_key} have shape {images} but {label_key} {labels}"
             raise DataError(msg)
+    pooled = archive.read_pooled(image_keys), archive.read_pooled(label_keys)
     lengths = [archive.shape(key)[0] for key in label_keys]
-    official = np.repeat(np.arange(len(_PARTS), dtype=np.int8), lengths)
-    return archive.read_pooled(image_keys), archive.read_pooled(label_keys), official
+    return *pooled, np.repeat(np.arange(len(_PARTS), dtype=np.int8), lengths)
 
 
 # ------------------------------------------------- the memo: checked once, hashed once

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from crossbench.errors import ConversionError
+from crossbench_baselines import crossd
 from crossbench_baselines.crossd import (
     CrossD,
     CrossDConv2d,
@@ -70,9 +71,13 @@ def assert_close(name: str, got: Tensor | None, wanted: Tensor, tolerance: float
     assert error <= tolerance * scale, f"{name}: off by {error:.2e} of {scale:.2e}"
 
 
+@pytest.mark.parametrize("space", ["kernel", "input"])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
-def test_equals_the_reference(file: Path, dtype: torch.dtype) -> None:
+def test_equals_the_reference(
+    file: Path, dtype: torch.dtype, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossd, "_is_smaller_in_input_space", lambda *_: space == "input")
     layer, stored = read(file, dtype)
     tolerance = TOLERANCE[dtype]
     x = stored["x"].to(dtype).requires_grad_()
@@ -162,10 +167,13 @@ GEOMETRIES = [
 
 
 @pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("outputs", [8, 640], ids=["kernel space", "input space"])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
-def test_geometry_and_bias_are_those_of_conv2d(geometry: dict[str, Any], bias: bool) -> None:
-    layer = CrossDConv2d(4, 8, **geometry, bias=bias).double()
-    conv = nn.Conv2d(4, 8, **geometry, bias=bias).double()
+def test_geometry_and_bias_are_those_of_conv2d(
+    geometry: dict[str, Any], outputs: int, bias: bool
+) -> None:
+    layer = CrossDConv2d(4, outputs, **geometry, bias=bias).double()
+    conv = nn.Conv2d(4, outputs, **geometry, bias=bias).double()
     if layer.bias is not None:
         nn.init.normal_(layer.bias)
         conv.bias = layer.bias
@@ -207,8 +215,12 @@ def test_channels_last_input() -> None:
 # -------------------------------------------------------------------------------- gradients
 
 
+@pytest.mark.parametrize("space", ["kernel", "input"])
 @pytest.mark.parametrize("size", [2, 3])
-def test_gradients_of_the_functional_form(size: int) -> None:
+def test_gradients_of_the_functional_form(
+    size: int, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossd, "_is_smaller_in_input_space", lambda *_: space == "input")
     x = torch.randn(2, 2, 5, 5, dtype=torch.float64, requires_grad=True)
     weights = torch.randn(2, 1, size, size, size, dtype=torch.float64, requires_grad=True)
     shifts = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
@@ -273,21 +285,24 @@ def test_1x1_kernel_is_a_plain_convolution() -> None:
 # --------------------------------------------------------------------------- precision, tools
 
 
-def test_autocast_predicts_and_builds_kernels_in_float32() -> None:
-    layer = CrossDConv2d(8, 8, 3, padding=1, bias=True).eval()
-    x = torch.randn(2, 8, 12, 12)
-    exact, kernels = layer(x), shifted_kernels(layer.weights_3d, torch.rand(2, 3))
+@pytest.mark.parametrize("outputs", [8, 512], ids=["kernel space", "input space"])
+def test_autocast_predicts_and_shifts_in_float32(outputs: int) -> None:
+    layer = CrossDConv2d(8, outputs, 3, padding=1, bias=True).eval()
+    x, shifts = torch.randn(2, 8, 12, 12), torch.rand(2, 3)
+    exact = layer(x)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         axis, angle = layer.axis_angle(x)
+        kernels = shifted_kernels(layer.weights_3d, shifts)
         cast = layer(x)
-        assert shifted_kernels(layer.weights_3d, torch.rand(2, 3)).dtype == kernels.dtype
     torch.testing.assert_close((axis, angle), layer.axis_angle(x), rtol=0, atol=0)
+    torch.testing.assert_close(kernels, shifted_kernels(layer.weights_3d, shifts), rtol=0, atol=0)
     assert cast.dtype == torch.bfloat16
     assert (cast - exact).abs().max() <= 4e-3 * exact.abs().max()
 
 
-def test_bfloat16_layer() -> None:
-    layer = CrossDConv2d(8, 8, 3, padding=1).eval()
+@pytest.mark.parametrize("outputs", [8, 512], ids=["kernel space", "input space"])
+def test_bfloat16_layer(outputs: int) -> None:
+    layer = CrossDConv2d(8, outputs, 3, padding=1).eval()
     x = torch.randn(2, 8, 12, 12)
     exact, y = layer(x), layer.bfloat16()(x.bfloat16())
     assert y.dtype == torch.bfloat16
@@ -308,9 +323,9 @@ def test_state_dict_and_deep_copy_carry_everything() -> None:
 
 
 def network() -> nn.Module:
-    """Two layers of different sizes, the second of even kernel."""
+    """Two layers: one in kernel space; one in input space, with an even kernel."""
     return nn.Sequential(
-        CrossDConv2d(3, 4, 3, padding=1), nn.ReLU(), CrossDConv2d(4, 4, 4, groups=2, bias=True)
+        CrossDConv2d(3, 4, 3, padding=1), CrossDConv2d(4, 32, 4, 4, groups=2, bias=True)
     )
 
 
@@ -348,6 +363,14 @@ def test_forward_holds_no_complex_and_no_six_axis_tensor() -> None:
     assert len(seen) > 50
     assert not any(dtype.is_complex for dtype, _ in seen)
     assert max(numel for _, numel in seen) == batch * outputs * inputs * size**2
+
+
+@pytest.mark.parametrize(("side", "space"), [(1, "input"), (2, "input"), (3, "kernel")])
+def test_the_smaller_intermediate_is_taken(side: int, space: str) -> None:
+    """Patches of 4 x 27 x side^2 numbers against kernels of 16 x 4 x 9."""
+    layer = CrossDConv2d(4, 16, 3, padding=1)
+    assert crossd._is_smaller_in_input_space(side**2, layer.weights_3d, 1) == (space == "input")
+    assert not crossd._is_smaller_in_input_space(side**2, layer.weights_3d, 16)
 
 
 # ------------------------------------------------------------------------------- the method

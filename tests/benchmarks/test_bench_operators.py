@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-BATCH = 8
 LAYERS = {"conv2d": nn.Conv2d, "crossd": CrossDConv2d}
 SHAPES = {  # ResNet-18 at 224 pixels: in, out, kernel, stride, size of the input
     "stem": (3, 64, 7, 2, 224),
@@ -25,6 +24,11 @@ SHAPES = {  # ResNet-18 at 224 pixels: in, out, kernel, stride, size of the inpu
     "14": (256, 256, 3, 1, 14),
     "7": (512, 512, 3, 1, 7),
 }
+
+
+def batch(benchmark: BenchmarkFixture) -> int:
+    """Samples: 8, or 2 where the suite only checks that this file runs."""
+    return 2 if benchmark.disabled else 8
 
 
 def forward(model: nn.Module, x: torch.Tensor) -> Callable[[], object]:
@@ -48,16 +52,16 @@ def test_layer(
     inputs, outputs, kernel, stride, size = SHAPES[shape]
     benchmark.group = f"layer {shape}, {work.__name__}"
     layer = LAYERS[method](inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
-    x = torch.randn(BATCH, inputs, size, size, requires_grad=work is step)
+    x = torch.randn(batch(benchmark), inputs, size, size, requires_grad=work is step)
     benchmark(work(layer, x))
 
 
 @pytest.mark.parametrize("work", [forward, step])
 @pytest.mark.parametrize("method", LAYERS)
-@pytest.mark.parametrize("size", [64, pytest.param(224, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [64, 224])
 def test_resnet18(
     benchmark: BenchmarkFixture, size: int, method: str, work: Callable[..., Callable[[], object]]
 ) -> None:
     benchmark.group = f"resnet18 at {size}, {work.__name__}"
     model = build_model(method, dims=2, num_classes=10)
-    benchmark(work(model, torch.randn(BATCH, 3, size, size)))
+    benchmark(work(model, torch.randn(batch(benchmark), 3, size, size)))

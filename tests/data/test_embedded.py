@@ -215,7 +215,7 @@ def test_an_array_that_does_not_fit(
 
 @pytest.mark.parametrize(
     ("name", "counts", "patients"),
-    [("nodule-malignancy", [1365, 647], 798), ("nodule-sphericity", [379, 893], 653)],
+    [("nodule-malignancy", [1365, 647], 798), ("nodule-sphericity", [732, 453], 641)],
 )
 def test_the_nodule_tasks(name: str, counts: list[int], patients: int, tmp_path: Path) -> None:
     flat, solid = (

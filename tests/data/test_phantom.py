@@ -122,7 +122,7 @@ def test_the_same_card_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_the_recipe_is_pinned() -> None:
     """If this fails, the bytes have changed: raise the recipe's number in the file name."""
     card = replace(VOLUMES, group="scan", intensity=(0.0, 1.0), class_counts=(3, 1))
-    assert content_hash(make_phantom(card)).startswith("PINNED")
+    assert content_hash(make_phantom(card)).startswith("bf52249d8a75b79c")
 
 
 def test_a_phantom_that_is_there_is_not_made_again(tmp_path: Path) -> None:
@@ -177,26 +177,26 @@ def auroc(features: np.ndarray, labels: np.ndarray) -> float:
     return value
 
 
+def permuted_auroc(features: np.ndarray, labels: np.ndarray) -> float:
+    """The mean over a few permutations: a single one strays where a class is rare."""
+    random = np.random.default_rng(0)
+    return float(np.mean([auroc(features, random.permutation(labels)) for _ in range(5)]))
+
+
 @every_card
 def test_the_class_is_in_the_texture_and_nowhere_else(card: TaskCard) -> None:
     arrays = make_phantom(card)
     features = texture(canonical_images(arrays["images"], card.dimension, where=card.name))
-    labels = arrays["labels"]
-    permuted = np.random.default_rng(0).permutation(labels)
-    assert 0.8 < auroc(features, labels) < 0.999
-    assert abs(auroc(features, permuted) - 0.5) < 0.12
+    assert 0.8 < auroc(features, arrays["labels"]) < 0.99
+    assert abs(permuted_auroc(features, arrays["labels"]) - 0.5) < 0.1
 
 
-@pytest.mark.parametrize("name", ["breast", "blood", "brain"])
-def test_an_untrained_network_sees_the_class(name: str) -> None:
-    card = load_tasks()[name]
-    arrays = make_phantom(card)
-    images = canonical_images(arrays["images"], 2, where=name)
-    inputs = torch.from_numpy(images / np.float32(255)).expand(-1, 3, -1, -1)
+def test_an_untrained_network_sees_the_class() -> None:
+    arrays = make_phantom(load_tasks()["blood"])
+    images = canonical_images(arrays["images"], 2, where="blood")
     torch.manual_seed(0)
     network = timm.create_model("resnet18", num_classes=0).train()
     with torch.inference_mode():
-        features = network(inputs).numpy()
-    permuted = np.random.default_rng(0).permutation(arrays["labels"])
-    assert auroc(features, arrays["labels"]) > 0.7
-    assert abs(auroc(features, permuted) - 0.5) < 0.12
+        features = network(torch.from_numpy(images / np.float32(255)))[:, :64].numpy()
+    assert auroc(features, arrays["labels"]) > 0.75
+    assert abs(permuted_auroc(features, arrays["labels"]) - 0.5) < 0.1

@@ -1,0 +1,39 @@
+# Everything runs in .venv, made on first use; PYTHON=python3.12 picks another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint types contracts unit bench clean
+
+demo: $(READY)
+	$(BIN)/crossbench run --method crossd --task all --preset smoke --out results/demo
+	$(BIN)/crossbench report results/demo
+
+test: lint types contracts unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+bench: $(READY)
+	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only \
+		--benchmark-columns=median,iqr,rounds --benchmark-group-by=group --benchmark-sort=name
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "crossbench needs Python 3.11 or newer; try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist results *.egg-info .mypy_cache .ruff_cache .pytest_cache

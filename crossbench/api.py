@@ -1,0 +1,189 @@
+"""Running and reading a benchmark from Python; the command line is a thin shell over this."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from crossbench.cards import find_preset, find_task, load_tasks, override
+from crossbench.errors import DataError, MissingDataError, RequestError
+from crossbench.plan import Plan, Request, make_plan
+from crossbench.plugins import load_method, load_plugin, method_entries
+from crossbench.results.store import Store, load_results
+from crossbench.runner import execute
+from crossbench.training.environment import find_device
+from crossbench.training.protocols import find_protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from crossbench.methods import Method
+    from crossbench.specs import TaskCard
+
+ALL = "all"
+
+
+class Options(TypedDict, total=False):
+    """What a request may say beyond its methods and tasks.
+
+    Attributes:
+        preset: ``paper``, ``standard`` (the default) or ``smoke``.
+        init: ``random`` (the default) or a checkpoint path.
+        protocol: How networks are fitted; the preset's by default.
+        backbone: timm name of the 2D network; ``resnet18`` by default.
+        seeds: Repetitions; the preset's by default.
+        folds: Folds of each repetition; the preset's by default.
+        settings: Overrides such as ``"fit.epochs=5"``.
+        plugins: Python files that define further methods.
+        data_dir: Where downloaded data lies.
+        limit: At most so many runs.
+        strict: Whether missing data is an error even where all tasks are asked for.
+    """
+
+    preset: str
+    init: str | Path
+    protocol: str | None
+    backbone: str
+    seeds: Sequence[int] | None
+    folds: Sequence[int] | None
+    settings: Sequence[str]
+    plugins: Sequence[str]
+    data_dir: str | Path | None
+    limit: int | None
+    strict: bool
+
+
+def run(
+    method: str | Sequence[str] = ALL,
+    task: str | Sequence[str] = ALL,
+    *,
+    out: str | Path = "results",
+    device: str = "auto",
+    fail_fast: bool = False,
+    **options: Unpack[Options],
+) -> pd.DataFrame:
+    """Run methods over tasks and return the results, those already there included.
+
+    Args:
+        method: Name, names, or ``"all"``.
+        task: Name, path of a card, several of them, or ``"all"``.
+        out: Results folder; valid records in it are not run again.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        fail_fast: Whether the first failure ends the run.
+        **options: See :class:`Options`.
+
+    Returns:
+        One row a run, as from ``load_results``, failures included.
+
+    Raises:
+        RequestError: If a name is unknown or nothing applies.
+        DataError: If a named task's data is missing or damaged.
+    """
+    store = Store(Path(out))
+    plan = prepare(method, task, store=store, **options)
+    execute(plan, store, device=find_device(device), fail_fast=fail_fast)
+    frame = load_results(Path(out))
+    asked = {planned.identity for planned in plan.runs}
+    return frame[frame["identity"].isin(asked)].reset_index(drop=True)
+
+
+def prepare(
+    method: str | Sequence[str],
+    task: str | Sequence[str],
+    *,
+    store: Store,
+    **options: Unpack[Options],
+) -> Plan:
+    """Resolve every name and look up data and results; arguments as for :func:`run`.
+
+    Raises:
+        RequestError: If a name is unknown or nothing applies.
+        DataError: If a named task's data is missing or damaged.
+    """
+    limit = options.get("limit")
+    if limit is not None and limit < 1:
+        raise RequestError(f"limit (={limit}) must be at least 1")
+    preset = override(find_preset(options.get("preset", "standard")), _settings(options))
+    names = _names(task)
+    request = Request(
+        methods=_methods(_names(method), options.get("plugins", ())),
+        tasks=_tasks(names),
+        preset=preset,
+        protocol=find_protocol(options.get("protocol") or preset.protocol),
+        init=str(options.get("init", "random")),
+        backbone=options.get("backbone", "resnet18"),
+        data_dir=_data_dir(options.get("data_dir")),
+        cache_dir=cache_dir(),
+        limit=limit,
+    )
+    plan = make_plan(request, store)
+    _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
+    return plan
+
+
+def cache_dir() -> Path:
+    """Where phantoms and hashes are kept: ``$CROSSBENCH_CACHE`` or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "crossbench"
+    return Path(os.environ.get("CROSSBENCH_CACHE", default)).expanduser()
+
+
+def _data_dir(given: str | Path | None) -> Path:
+    """``--data-dir``, else ``$CROSSBENCH_DATA``, else ``data`` in the cache folder."""
+    default = os.environ.get("CROSSBENCH_DATA", cache_dir() / "data")
+    folder = Path(given if given is not None else default).expanduser()
+    if given is not None and not folder.is_dir():
+        raise RequestError(f"data folder {str(folder)!r} does not exist; create it or correct it")
+    return folder
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    parts = given.split(",") if isinstance(given, str) else list(given)
+    names = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if not names:
+        raise RequestError("no names given; pass names separated by commas, or 'all'")
+    if ALL in names and len(names) > 1:
+        raise RequestError("'all' stands alone; leave the other names out")
+    return names
+
+
+def _methods(names: list[str], plugins: Sequence[str]) -> tuple[Method, ...]:
+    extra: dict[str, Method] = {}
+    for reference in plugins:
+        method = load_plugin(reference)
+        if method.name in extra or method.name in method_entries():
+            msg = f"plugin {reference!r} defines method {method.name!r}, which exists; rename it"
+            raise RequestError(msg)
+        extra[method.name] = method
+    if names == [ALL]:
+        names = [*method_entries(), *extra]
+    return tuple(extra[name] if name in extra else load_method(name) for name in names)
+
+
+def _tasks(names: list[str]) -> tuple[TaskCard, ...]:
+    if names == [ALL]:
+        return tuple(load_tasks().values())
+    cards = [find_task(name) for name in names]
+    taken = load_tasks()
+    for card in cards:
+        if card.name in taken and card.path != taken[card.name].path:
+            msg = f"{card.path}: name {card.name!r} is taken by a registered task; rename it"
+            raise RequestError(msg)
+    return tuple(cards)
+
+
+def _settings(options: Options) -> list[str]:
+    """All overrides of the preset; seeds and folds are settings with a name of their own."""
+    named = {"split.seeds": options.get("seeds"), "split.run_folds": options.get("folds")}
+    chosen = [f"{key}={list(values)}" for key, values in named.items() if values is not None]
+    return [*options.get("settings", ()), *chosen]
+
+
+def _refuse_missing(plan: Plan, *, strict: bool) -> None:
+    """Named tasks must have data; under ``all``, some task must."""
+    if plan.missing and (strict or not plan.tasks):
+        raise MissingDataError("\n".join(plan.missing.values()))
+    if plan.broken and (strict or not plan.tasks):
+        raise DataError("\n".join(f"{name}: {why}" for name, why in plan.broken.items()))

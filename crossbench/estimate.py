@@ -1,0 +1,128 @@
+"""How long a plan would take here, from one timed step of each kind, and how much it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from crossbench import nets
+from crossbench.plan import input_size
+from crossbench.training.environment import arithmetic
+from crossbench.training.fit import learning_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crossbench.methods import Method
+    from crossbench.plan import Plan, PlannedRun, Request, TaskPlan
+
+_RECORD_BYTES = 12_000
+_PREDICTION_BYTES = 16
+_PROBABILITY_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a plan's remaining runs would cost.
+
+    Attributes:
+        seconds: By task; augmentation and the plain baselines are not counted.
+        disk: Bytes of records and predictions.
+    """
+
+    seconds: dict[str, float]
+    disk: int
+
+
+def estimate(plan: Plan, device: torch.device) -> Estimate:
+    """Time one training step a stage and one prediction of each method and input shape.
+
+    Args:
+        plan: What would be run.
+        device: Where it would run.
+    """
+    request = plan.request
+    costs: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
+    seconds: dict[str, float] = {}
+    with arithmetic(request.preset.compute):
+        for task in plan.tasks:
+            total = 0.0
+            for run in task.todo:
+                method = next((m for m in request.methods if m.name == run.key.method), None)
+                if method is None:
+                    continue
+                shape = _input_shape(request, task)
+                if (method.name, shape) not in costs:
+                    costs[method.name, shape] = _sample_costs(request, method, shape, device)
+                total += _run_seconds(request, run, *costs[method.name, shape])
+            seconds[task.card.name] = total
+    return Estimate(seconds=seconds, disk=sum(_disk(task) for task in plan.tasks))
+
+
+def _run_seconds(request: Request, run: PlannedRun, train: float, test: float) -> float:
+    epochs, split = request.preset.fit.epochs, run.split
+    return epochs * (len(split.train) * train + len(split.val) * test) + len(split.test) * test
+
+
+def _disk(task: TaskPlan) -> int:
+    row = _PREDICTION_BYTES + _PROBABILITY_BYTES * len(task.card.classes)
+    return sum(_RECORD_BYTES + row * len(run.split.test) for run in task.todo)
+
+
+def _input_shape(request: Request, task: TaskPlan) -> tuple[int, ...]:
+    size = input_size(task.card, task.sample_shape, request.preset)
+    return task.sample_shape[1:] if size is None else (size, size)
+
+
+def _sample_costs(
+    request: Request, method: Method, shape: tuple[int, ...], device: torch.device
+) -> tuple[float, float]:
+    """Seconds a sample in training, averaged over the protocol's stages, and in prediction."""
+    model = nets.build_model(
+        method, dims=len(shape), num_classes=2, init="random", backbone=request.backbone
+    ).to(device)
+    batch = request.preset.fit.batch_size
+    inputs = torch.rand(batch, 3, *shape, device=device)
+    labels = torch.zeros(batch, dtype=torch.long, device=device)
+
+    def step() -> None:
+        nn.functional.cross_entropy(model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def predict() -> None:
+        model(inputs)
+
+    epochs = request.preset.fit.epochs
+    train = 0.0
+    model.train()
+    for stage in request.protocol.stages:
+        share = sum(request.protocol.stage_at(e, epochs) is stage for e in range(1, epochs + 1))
+        model.requires_grad_(False)
+        for parameter in learning_parameters(model, stage.trains):
+            parameter.requires_grad_(True)
+        if share:
+            train += share / epochs * _seconds(step, device)
+    model.eval()
+    return train / batch, _seconds(predict, device) / batch
+
+
+def _seconds(call: Callable[[], None], device: torch.device) -> float:
+    """The faster of two calls after a warm-up."""
+    call()
+    times = []
+    for _ in range(2):
+        _wait(device)
+        begin = perf_counter()
+        call()
+        _wait(device)
+        times.append(perf_counter() - begin)
+    return min(times)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

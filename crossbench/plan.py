@@ -1,0 +1,307 @@
+"""From a request to runs: what is asked for, what is done, what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.cards import to_mapping
+from crossbench.data.sources import open_task
+from crossbench.data.splits import Split, make_splits, subset
+from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
+from crossbench.evaluation import plain as plain_baselines
+from crossbench.nets.weights import init_hash, init_name
+from crossbench.plugins import source_file
+from crossbench.provenance import hash_file, hash_json, hash_spec, package_versions
+from crossbench.specs import RunKey
+from crossbench.training.environment import derive_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.methods import Method
+    from crossbench.results.store import Store
+    from crossbench.specs import Preset, TaskCard
+    from crossbench.training.protocols import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for, every name resolved.
+
+    Attributes:
+        methods: The methods to run.
+        tasks: The tasks to run them on.
+        preset: Settings, overrides applied.
+        protocol: How networks are fitted.
+        init: ``random`` or a checkpoint path.
+        backbone: timm name of the 2D network.
+        data_dir: Where downloaded data lies.
+        cache_dir: Where phantoms and hashes are kept.
+        limit: At most so many runs.
+    """
+
+    methods: tuple[Method, ...]
+    tasks: tuple[TaskCard, ...]
+    preset: Preset
+    protocol: Protocol
+    init: str
+    backbone: str
+    data_dir: Path
+    cache_dir: Path
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One run to be, or one that is already done.
+
+    Attributes:
+        key: What it is.
+        identity: SHA-256 over everything that changes the number.
+        hashes: The parts of that identity, by name.
+        split: The samples it trains, selects and tests on, as dataset indices.
+        done: Whether a valid record with this identity exists.
+    """
+
+    key: RunKey
+    identity: str
+    hashes: dict[str, str]
+    split: Split
+    done: bool
+
+    @property
+    def sample_passes(self) -> int:
+        """Samples in training, validation and test parts, each counted once."""
+        return len(self.split.train) + len(self.split.val) + len(self.split.test)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPlan:
+    """The runs on one task, and the shape of what they read."""
+
+    card: TaskCard
+    sample_shape: tuple[int, ...]
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def todo(self) -> tuple[PlannedRun, ...]:
+        """The runs without a valid record."""
+        return tuple(run for run in self.runs if not run.done)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A request against the data and the results that are there.
+
+    Attributes:
+        request: What was asked for.
+        tasks: Tasks with data, and their runs.
+        missing: Remedy by task, where the data is not on this machine.
+        broken: Complaint by task, where the data is damaged or cannot be split.
+        not_applicable: (method, task) pairs whose dimension the method does not have.
+    """
+
+    request: Request
+    tasks: tuple[TaskPlan, ...]
+    missing: dict[str, str]
+    broken: dict[str, str]
+    not_applicable: tuple[tuple[str, str], ...]
+
+    @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """Every run, in the order of execution."""
+        return tuple(run for task in self.tasks for run in task.runs)
+
+    @property
+    def todo(self) -> tuple[PlannedRun, ...]:
+        """The runs without a valid record, in the order of execution."""
+        return tuple(run for run in self.runs if not run.done)
+
+
+def make_plan(request: Request, store: Store) -> Plan:
+    """Open every task's data, draw its splits and look up what is already done.
+
+    Raises:
+        RequestError: If no requested method has the dimension of any requested task.
+    """
+    tasks: list[TaskPlan] = []
+    missing: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    not_applicable: list[tuple[str, str]] = []
+    budget = request.limit
+    for card in request.tasks:
+        methods = [method for method in request.methods if card.dimension in method.dims]
+        not_applicable += [
+            (method.name, card.name) for method in request.methods if method not in methods
+        ]
+        if not methods:
+            continue
+        try:
+            dataset = open_dataset(request, card)
+            runs = tuple(_runs(request, card, dataset, methods, store))[:budget]
+        except SplitError as error:
+            broken[card.name] = f"{dataset.file.name}: {error}"
+        except MissingDataError as error:
+            missing[card.name] = str(error)
+        except DataError as error:
+            broken[card.name] = str(error)
+        else:
+            tasks.append(
+                TaskPlan(card=card, sample_shape=tuple(dataset.images.shape[1:]), runs=runs)
+            )
+            if budget is not None:
+                budget -= len(runs)
+    plan = Plan(
+        request=request,
+        tasks=tuple(tasks),
+        missing=missing,
+        broken=broken,
+        not_applicable=tuple(not_applicable),
+    )
+    _check_something_applies(plan)
+    return plan
+
+
+def open_dataset(request: Request, card: TaskCard) -> Dataset:
+    """The task's samples from the source that the preset names."""
+    return open_task(
+        card,
+        data=request.preset.data,
+        data_dir=request.data_dir,
+        cache_dir=request.cache_dir,
+    )
+
+
+def _check_something_applies(plan: Plan) -> None:
+    if plan.tasks or plan.missing or plan.broken:
+        return
+    method, task = plan.not_applicable[0]
+    dims = {card.name: card.dimension for card in plan.request.tasks}
+    msg = (
+        f"no requested method runs on any requested task: {method!r} has no "
+        f"{dims[task]}D form for {task!r}; `crossbench list methods` shows what runs where"
+    )
+    raise RequestError(msg)
+
+
+def _runs(
+    request: Request, card: TaskCard, dataset: Dataset, methods: list[Method], store: Store
+) -> Iterator[PlannedRun]:
+    """Runs of one task: for each fold the methods, then the plain baselines."""
+    hashes = {method.name: _method_hashes(request, method) for method in methods}
+    own_source = hash_file(Path(plain_baselines.__file__))
+    plain = {
+        name: {"method": own_source}
+        for name in plain_baselines.applicable_plain(has_covariate=dataset.covariate is not None)
+    }
+    for split in _splits(request.preset, dataset):
+        for name, own in (hashes | plain).items():
+            key = _key(request, card, name, split, plain=name in plain)
+            parts = {
+                "harness": package_versions()["crossbench"],
+                "name": name,
+                "task": _task_hash(card),
+                "data": dataset.content_hash,
+                "split": split.content_hash,
+                "seed": f"{split.seed}/{split.fold}",
+            } | own
+            identity = hash_json(parts)
+            record = store.find(key, identity)
+            yield PlannedRun(
+                key=key,
+                identity=identity,
+                hashes=parts,
+                split=split,
+                done=record is not None and record.status == "ok",
+            )
+
+
+def _splits(preset: Preset, dataset: Dataset) -> list[Split]:
+    """The preset's folds over the samples it uses, as indices into the dataset."""
+    limit = preset.input.max_samples
+    if limit is None or limit >= len(dataset):
+        return make_splits(preset.split, dataset.labels, dataset.groups, dataset.official)
+    seed = derive_seed("subset", limit)
+    chosen = subset(dataset.labels, dataset.groups, limit, seed % 2**32)
+    parts = make_splits(
+        preset.split,
+        dataset.labels[chosen],
+        None if dataset.groups is None else dataset.groups[chosen],
+        None if dataset.official is None else dataset.official[chosen],
+    )
+    return [
+        dataclasses.replace(
+            part, train=chosen[part.train], val=chosen[part.val], test=chosen[part.test]
+        )
+        for part in parts
+    ]
+
+
+def _key(request: Request, card: TaskCard, method: str, split: Split, *, plain: bool) -> RunKey:
+    return RunKey(
+        preset=request.preset.name,
+        task=card.name,
+        method=method,
+        backbone="none" if plain else request.backbone,
+        init="none" if plain else init_name(request.init),
+        protocol="plain" if plain else request.protocol.name,
+        seed=split.seed,
+        fold=split.fold,
+    )
+
+
+def _method_hashes(request: Request, method: Method) -> dict[str, str]:
+    source = source_file(method)
+    return {
+        "method": hash_file(source) if source else method.name,
+        "init": init_hash(request.init),
+        "config": hash_json(fit_settings(request, method)),
+    }
+
+
+def fit_settings(request: Request, method: Method) -> dict[str, Any]:
+    """Every setting that bears on how a method is fitted, and none that does not."""
+    preset = request.preset
+    inputs = to_mapping(preset.input)
+    del inputs["max_samples"]  # the split's indices say it exactly
+    return {
+        "backbone": request.backbone,
+        "protocol": to_mapping(request.protocol),
+        "input": inputs,
+        "fit": to_mapping(preset.fit),
+        "precision": preset.compute.precision,
+        "tf32": preset.compute.tf32,
+        "drop_keys": list(preset.drop_keys.get(method.name, ())),
+    }
+
+
+def _task_hash(card: TaskCard) -> str:
+    """Hash of the facts on a card that reach the numbers."""
+    return hash_json(
+        {
+            "name": card.name,
+            "version": card.version,
+            "dimension": card.dimension,
+            "classes": len(card.classes),
+            "input_size": card.input_size,
+        }
+    )
+
+
+def card_hash(card: TaskCard) -> str:
+    """Hash of a whole card, for the record."""
+    return hash_spec(dataclasses.replace(card, path=None))
+
+
+def input_size(card: TaskCard, sample_shape: tuple[int, ...], preset: Preset) -> int | None:
+    """Side length in pixels that a 2D network is fed; None for volumes, fed as stored."""
+    if card.dimension == 3:
+        return None
+    size = card.input_size or int(np.min(sample_shape[1:]))
+    return min(size, preset.input.max_size or size)

@@ -1,0 +1,102 @@
+"""Batches of one part of a dataset, read on the host and transformed on the device."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.data.transforms import BatchTransform, RandomSource
+
+_TORCH_READS = {"uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """One part of a dataset as a stream of network inputs.
+
+    Attributes:
+        dataset: The task's samples.
+        indices: (n,) int64 samples of this part.
+        transform: From stored values to network inputs, whole batches at a time.
+        batch_size: Samples a batch.
+        device: Where batches are transformed and used.
+        workers: Threads that read ahead; 0 reads in step. The order never depends on it.
+    """
+
+    dataset: Dataset
+    indices: NDArray[np.int64]
+    transform: BatchTransform
+    batch_size: int
+    device: torch.device
+    workers: int = 0
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) int64 labels in the order of :meth:`ordered`."""
+        return self.dataset.labels[self.indices]
+
+    def ordered(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches in the order of the indices, nothing drawn at random.
+
+        Yields:
+            (B, 3, *spatial) float32 inputs and (B,) int64 labels.
+        """
+        positions = np.arange(len(self))
+        size = self.batch_size
+        batches = [positions[start : start + size] for start in range(0, len(self), size)]
+        return self._stream(batches, None)
+
+    def shuffled(self, random: RandomSource) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches in a drawn order, augmented; a last batch of one joins the one before.
+
+        BatchNorm cannot normalise one value a channel, which is what one sample leaves at
+        the end of a small network.
+        """
+        positions = torch.randperm(len(self), generator=random.cpu).numpy()
+        cuts = list(range(self.batch_size, len(self), self.batch_size))
+        if cuts and len(self) - cuts[-1] == 1:
+            cuts.pop()
+        return self._stream(np.split(positions, cuts), random)
+
+    def _stream(
+        self, batches: Sequence[NDArray[np.int64]], random: RandomSource | None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, labels in self._read(batches):
+            inputs = self.transform(images.to(self.device, non_blocking=True), random)
+            yield inputs, labels.to(self.device, non_blocking=True)
+
+    def _read(
+        self, batches: Sequence[NDArray[np.int64]]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        if self.workers == 0:
+            yield from map(self._gather, batches)
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            pending: deque[Future[tuple[torch.Tensor, torch.Tensor]]] = deque()
+            for batch in batches:
+                pending.append(pool.submit(self._gather, batch))
+                if len(pending) > self.workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _gather(self, positions: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen = self.indices[positions]
+        images = np.ascontiguousarray(self.dataset.images[chosen])
+        if images.dtype.name not in _TORCH_READS or not images.dtype.isnative:
+            images = images.astype(np.float32)
+        return torch.from_numpy(images), torch.from_numpy(self.dataset.labels[chosen])

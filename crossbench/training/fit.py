@@ -1,0 +1,190 @@
+"""Playing a protocol's stages: train, validate, keep the weights of the best epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from crossbench.errors import CrossbenchError
+from crossbench.training.environment import autocast
+from crossbench.training.predict import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from crossbench.data.transforms import RandomSource
+    from crossbench.specs import FitSettings
+    from crossbench.training.feed import Feed
+    from crossbench.training.protocols import Part, Protocol, Stage
+
+
+class DivergedError(CrossbenchError):
+    """The training loss left the finite numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """What fitting left behind, besides the model, which holds the selected weights.
+
+    Attributes:
+        curve: One row an epoch; a validation loss that is not finite is None.
+        selected_epoch: Epoch (from 1) of the lowest validation loss; the first of equals.
+        trainable: Parameters that learnt in the last stage.
+        seconds: Time by phase: ``train`` and ``validate``.
+    """
+
+    curve: tuple[dict[str, Any], ...]
+    selected_epoch: int
+    trainable: int
+    seconds: dict[str, float]
+
+
+def fit(
+    model: nn.Module,
+    *,
+    protocol: Protocol,
+    settings: FitSettings,
+    train: Feed,
+    validation: Feed,
+    random: RandomSource,
+    precision: str = "float32",
+    on_samples: Callable[[int], None] = lambda _: None,
+) -> Fit:
+    """Fit ``model`` in place and leave it with the weights of the lowest validation loss.
+
+    Args:
+        model: A network with timm's ``get_classifier``.
+        protocol: Which parameters learn when.
+        settings: Epochs, batch size, learning rate.
+        train: The training part.
+        validation: The part that selects the epoch.
+        random: Draws the order and the augmentation.
+        precision: ``float32`` or ``bfloat16``.
+        on_samples: Told how many samples went through, for progress.
+
+    Raises:
+        DivergedError: If a training loss is NaN or infinite.
+    """
+    curve: list[dict[str, Any]] = []
+    seconds = {"train": 0.0, "validate": 0.0}
+    best_loss, best_epoch, best_state = math.inf, 0, model.state_dict()
+    stage: Stage | None = None
+    lr = settings.lr
+    for epoch in range(1, settings.epochs + 1):
+        current = protocol.stage_at(epoch, settings.epochs)
+        if current is not stage or current.scheduled:
+            lr = scheduled_lr(settings, epoch)
+        if current is not stage:
+            stage = current
+            optimiser = _start(stage, model, settings)
+        _set_lr(optimiser, lr)
+
+        begin = perf_counter()
+        train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
+        middle = perf_counter()
+        val_loss, val_accuracy = _validate(model, validation, precision, on_samples)
+        seconds["train"] += middle - begin
+        seconds["validate"] += perf_counter() - middle
+
+        curve.append(
+            {
+                "epoch": epoch,
+                "stage": stage.name,
+                "lr": lr,
+                "train_loss": train_loss,
+                "val_loss": val_loss if math.isfinite(val_loss) else None,
+                "val_accuracy": val_accuracy,
+            }
+        )
+        score = val_loss if math.isfinite(val_loss) else math.inf
+        if score < best_loss or epoch == 1:
+            best_loss, best_epoch = score, epoch
+            best_state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    model.load_state_dict(best_state)
+    return Fit(
+        curve=tuple(curve),
+        selected_epoch=best_epoch,
+        trainable=sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad),
+        seconds=seconds,
+    )
+
+
+def scheduled_lr(settings: FitSettings, epoch: int) -> float:
+    """Learning rate of an epoch (from 1): one drop, ``int(milestone * epochs)`` epochs in."""
+    dropped = epoch > int(settings.milestone * settings.epochs)
+    return settings.lr * settings.gamma if dropped else settings.lr
+
+
+def learning_parameters(model: nn.Module, parts: tuple[Part, ...]) -> Iterator[nn.Parameter]:
+    """The parameters that the named parts of a network consist of, each once."""
+    if "all" in parts:
+        yield from model.parameters()
+        return
+    if "head" in parts:
+        yield from model.get_classifier().parameters()  # type: ignore[operator]
+    if "norm" in parts:
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                yield from module.parameters(recurse=False)
+
+
+def _start(stage: Stage, model: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
+    """Freeze all but the stage's parameters and make its optimiser.
+
+    Frozen convolutions then cost no weight gradient, and a stage that trains the head alone
+    records no graph below it.
+    """
+    model.requires_grad_(False)
+    learning = list(learning_parameters(model, stage.trains))
+    for parameter in learning:
+        parameter.requires_grad_(True)
+    if stage.optimiser == "adam":
+        return torch.optim.Adam(learning)
+    return torch.optim.AdamW(learning, weight_decay=settings.weight_decay)
+
+
+def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+
+def _train_epoch(
+    model: nn.Module,
+    feed: Feed,
+    optimiser: torch.optim.Optimizer,
+    random: RandomSource,
+    precision: str,
+    on_samples: Callable[[int], None],
+) -> float:
+    """One pass over the training part; returns the mean loss a sample."""
+    model.train()
+    total = torch.zeros((), dtype=torch.float64, device=feed.device)
+    for inputs, labels in feed.shuffled(random):
+        optimiser.zero_grad(set_to_none=True)
+        with autocast(feed.device, precision):
+            loss = nn.functional.cross_entropy(model(inputs), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        total += loss.detach().double() * len(labels)
+        on_samples(len(labels))
+    mean = float(total) / len(feed)
+    if not math.isfinite(mean):
+        msg = f"the training loss became {mean}; lower the learning rate (--set fit.lr=...)"
+        raise DivergedError(msg)
+    return mean
+
+
+def _validate(
+    model: nn.Module, feed: Feed, precision: str, on_samples: Callable[[int], None]
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy over the validation part."""
+    logits = predict(model, feed, precision=precision, on_samples=on_samples)
+    labels = torch.from_numpy(feed.labels)
+    loss = nn.functional.cross_entropy(logits.double(), labels)
+    return float(loss), float((logits.argmax(1) == labels).double().mean())

@@ -1,0 +1,135 @@
+"""What the command line shows of the registry and of a plan. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crossbench.estimate import Estimate
+    from crossbench.plan import Plan
+
+
+def listing(what: str) -> list[dict[str, Any]]:
+    """Rows of ``tasks``, ``methods``, ``protocols`` or ``presets``."""
+    return _LISTINGS[what]()
+
+
+def _tasks() -> list[dict[str, Any]]:
+    from crossbench.cards import load_tasks
+
+    return [
+        {
+            "name": card.name,
+            "dims": f"{card.dimension}D",
+            "modality": card.modality,
+            "classes": len(card.classes),
+            "samples": next(iter(card.samples.values()), None),
+            "group": card.group,
+            "data": "shipped" if card.embedded else "download",
+            "title": card.title,
+        }
+        for card in load_tasks().values()
+    ]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from crossbench.plugins import method_entries
+
+    return [
+        {
+            "name": entry.name,
+            "package": f"{entry.distribution} {entry.version}",
+            "summary": entry.summary,
+        }
+        for entry in method_entries().values()
+    ]
+
+
+def _protocols() -> list[dict[str, Any]]:
+    from crossbench.training.protocols import PROTOCOLS
+
+    return [{"name": each.name, "title": each.title} for each in PROTOCOLS.values()]
+
+
+def _presets() -> list[dict[str, Any]]:
+    from crossbench.cards import load_presets
+
+    return [
+        {
+            "name": each.name,
+            "data": each.data,
+            "split": f"{len(each.split.seeds)} x {each.split.folds} {each.split.scheme}",
+            "epochs": each.fit.epochs,
+            "metric": each.metric,
+            "title": each.title,
+        }
+        for each in load_presets().values()
+    ]
+
+
+_LISTINGS = {
+    "tasks": _tasks,
+    "methods": _methods,
+    "protocols": _protocols,
+    "presets": _presets,
+}
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as aligned text; names are shown as they are, never as markup."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=StringIO(), width=_width(), highlight=False)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = list(rows[0]) if rows else []
+    for column in columns:
+        grid.add_column(column, overflow="fold", no_wrap=column == "name")
+    for row in rows:
+        grid.add_row(*(Text("–" if row[key] is None else str(row[key])) for key in columns))
+    console.print(grid)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def plan_view(plan: Plan, cost: Estimate) -> str:
+    """A dry run in words: the grid, what is done, what is missing, time and disk."""
+    rows = [
+        {
+            "name": task.card.name,
+            "input": "x".join(str(size) for size in task.sample_shape),
+            "methods": ", ".join(dict.fromkeys(run.key.method for run in task.runs)),
+            "runs": len(task.runs),
+            "done": len(task.runs) - len(task.todo),
+            "time": duration(cost.seconds[task.card.name]),
+        }
+        for task in plan.tasks
+    ]
+    parts = [table(rows)] if rows else []
+    parts += [f"no data: {why}" for why in plan.missing.values()]
+    parts += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
+    parts += [f"not applicable: {method} on {task}" for method, task in plan.not_applicable]
+    total = duration(sum(cost.seconds.values()))
+    parts.append(
+        f"{len(plan.todo)} runs to do, {len(plan.runs) - len(plan.todo)} done; about {total} and "
+        f"{cost.disk / 1e6:.1f} MB (timed on this machine, augmentation not counted)"
+    )
+    return "\n".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``45 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

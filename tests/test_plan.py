@@ -1,0 +1,125 @@
+"""From a request to planned runs, on small data; nothing is trained here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from crossbench.api import prepare
+from crossbench.errors import DataError, MissingDataError, RequestError
+from crossbench.results.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from crossbench.plan import Plan
+
+
+@pytest.fixture
+def plan(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
+    """``prepare`` on a task of blobs, one seed and fold."""
+
+    def call(method: str = "conv3d", task: str | None = None, **options: Any) -> Plan:
+        return prepare(
+            method,
+            task or str(make_task()),
+            store=Store(tmp_path / "out"),
+            data_dir=tmp_path,
+            **({"seeds": [43], "folds": [0]} | options),
+        )
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ({"settings": ["compute.threads=2"]}, True),
+        ({"settings": ["compute.workers=1"]}, True),
+        ({"settings": ['metric="f1"']}, True),
+        ({"settings": ["fit.epochs=3"]}, False),
+        ({"settings": ['input.scaling="train"']}, False),
+        ({"settings": ["split.validation=0.3"]}, False),
+        ({"protocol": "finetune"}, False),
+        ({"backbone": "test_resnet"}, False),
+        ({"seeds": [44]}, False),
+        ({"folds": [1]}, False),
+    ],
+)
+def test_identity_changes_with_what_changes_the_number_alone(
+    plan: Callable[..., Plan], options: dict[str, Any], same: bool
+) -> None:
+    assert (plan().runs[0].identity == plan(**options).runs[0].identity) is same
+
+
+def test_identity_follows_the_data(
+    plan: Callable[..., Plan], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    before = plan().runs[0].identity
+    with np.load(tmp_path / "blobs.npz") as archive:
+        images = archive["images"].copy()
+    images[0, 0, 0, 0] += 1
+    card = make_task(images=images)
+    assert plan(task=str(card)).runs[0].identity != before
+
+
+def test_the_grid_holds_methods_then_plain_baselines_of_each_fold(
+    plan: Callable[..., Plan],
+) -> None:
+    keys = [run.key for run in plan("acs,conv3d", folds=[0, 1]).runs]
+    assert [(key.method, key.fold) for key in keys] == [
+        (method, fold) for fold in (0, 1) for method in ("acs", "conv3d", "majority", "logistic")
+    ]
+    assert {key.init for key in keys if key.plain} == {"none"}
+
+
+def test_methods_share_their_splits(plan: Callable[..., Plan]) -> None:
+    hashes = {run.split.content_hash for run in plan("acs,conv3d").runs}
+    assert len(hashes) == 1
+
+
+def test_a_limit_takes_the_first_runs(plan: Callable[..., Plan]) -> None:
+    assert [run.key.method for run in plan("acs,conv3d", limit=1).runs] == ["acs"]
+
+
+def test_what_does_not_apply_is_said(plan: Callable[..., Plan]) -> None:
+    planned = plan("conv2d,conv3d")
+    assert planned.not_applicable == (("conv2d", "blobs"),)
+    with pytest.raises(RequestError, match="'conv2d' has no 3D form for 'blobs'"):
+        plan("conv2d")
+
+
+def test_missing_data_of_a_named_task_is_an_error_with_the_remedy(
+    plan: Callable[..., Plan], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    card = make_task()
+    (tmp_path / "blobs.npz").unlink()
+    with pytest.raises(MissingDataError, match=r"blobs\.npz.*Make it with the test fixture"):
+        plan(task=str(card))
+
+
+def test_a_subset_is_drawn_in_whole_groups(plan: Callable[..., Plan]) -> None:
+    (run,) = plan(settings=["input.max_samples=30"], limit=1).runs
+    parts = [run.split.train, run.split.val, run.split.test]
+    assert sum(map(len, parts)) <= 30
+    groups = [set(part // 2) for part in parts]
+    assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+
+
+def test_a_split_that_cannot_be_drawn_names_the_file(
+    plan: Callable[..., Plan], make_task: Callable[..., Path]
+) -> None:
+    card = make_task(groups=np.zeros(60, int))
+    with pytest.raises(DataError, match=r"blobs: blobs\.npz: .*groups"):
+        plan(task=str(card))
+
+
+def test_a_cards_name_may_not_be_taken(
+    plan: Callable[..., Plan], make_task: Callable[..., Path]
+) -> None:
+    card = make_task(name="vessel")
+    with pytest.raises(RequestError, match="'vessel' is taken by a registered task; rename it"):
+        plan(task=str(card))

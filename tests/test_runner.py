@@ -1,0 +1,193 @@
+"""Runs end to end on small data: determinism, failures, resumption after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import crossbench
+from crossbench.evaluation.metrics import evaluate
+from crossbench.results.store import Found, Store, read_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+
+@pytest.fixture
+def run(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., pd.DataFrame]:
+    """``crossbench.run`` on a task of blobs, one seed and fold, short."""
+
+    def call(method: str = "conv3d", *, out: str = "out", **options: Any) -> pd.DataFrame:
+        defaults: dict[str, Any] = {
+            "seeds": [43],
+            "folds": [0],
+            "settings": ["fit.epochs=2", "compute.threads=1"],
+            "data_dir": tmp_path,
+            "backbone": "test_resnet",
+        }
+        task = options.pop("task", None) or str(make_task())
+        return crossbench.run(
+            method, task, out=tmp_path / out, device="cpu", **(defaults | options)
+        )
+
+    return call
+
+
+def whole(folder: Path) -> list[Found]:
+    """The records in a folder, none of them broken."""
+    found = list(Store(folder).scan())
+    assert all(isinstance(each, Found) for each in found)
+    return found
+
+
+def test_a_record_holds_what_is_needed_to_trust_it(
+    run: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    run()
+    (record,) = (r for r in Store(tmp_path / "out").records() if r.key.method == "conv3d")
+    assert record.status == "ok"
+    assert record.source == "real"
+    assert record.grouped is True
+    assert record.metric == "balanced_accuracy"
+    assert len(record.curve) == 2
+    assert sum(record.counts.values()) == 60
+    assert record.parameters["trainable"] < record.parameters["total"]
+    assert {"build", "train", "validate", "test", "total"} == set(record.timings)
+    provenance = record.provenance
+    assert {"card", "data", "split", "config", "method", "init", "task"} <= set(
+        provenance["hashes"]
+    )
+    assert {"torch", "timm", "python"} <= set(provenance["versions"])
+    assert provenance["threads"] == 1
+    assert str(tmp_path) not in json.dumps(provenance)
+
+
+def test_plain_baselines_accompany_every_fold(run: Callable[..., pd.DataFrame]) -> None:
+    frame = run(seeds=[43, 44])
+    assert sorted(frame["method"]) == ["conv3d"] * 2 + ["logistic"] * 2 + ["majority"] * 2
+
+
+def test_predictions_reproduce_the_metrics(
+    run: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    run()
+    for path, record in whole(tmp_path / "out"):
+        kept = read_predictions(path)
+        again = evaluate(kept.label, kept.probabilities.astype(np.float64)).metrics
+        assert again == pytest.approx(record.metrics, abs=1e-5)
+
+
+def test_same_request_same_bits(run: Callable[..., pd.DataFrame], tmp_path: Path) -> None:
+    one, two = run(out="one"), run(out="two")
+    assert one["identity"].tolist() == two["identity"].tolist()
+    assert one["log_loss"].tolist() == two["log_loss"].tolist()
+    for (a, _), (b, _) in zip(whole(tmp_path / "one"), whole(tmp_path / "two"), strict=True):
+        assert np.array_equal(read_predictions(a).probabilities, read_predictions(b).probabilities)
+
+
+def test_methods_see_the_same_batches(run: Callable[..., pd.DataFrame], tmp_path: Path) -> None:
+    """Two names for one method differ in the weights drawn, and in nothing of the data."""
+    run("conv3d,acs")
+    records = {r.key.method: r for r in Store(tmp_path / "out").records()}
+    hashes = [records[name].provenance["hashes"] for name in ("conv3d", "acs")]
+    assert hashes[0]["split"] == hashes[1]["split"]
+    assert hashes[0]["method"] != hashes[1]["method"]
+
+
+def test_a_failed_run_is_recorded_and_tried_again(
+    run: Callable[..., pd.DataFrame], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    plugin = tmp_path / "moody.py"
+    plugin.write_text(
+        "from pathlib import Path\n"
+        "from crossbench_baselines.conv3d import Conv3d\n"
+        "class Moody(Conv3d):\n"
+        "    name = 'moody'\n"
+        "    def layer_3d(self, layer):\n"
+        f"        if not Path({str(tmp_path / 'mended')!r}).exists():\n"
+        "            raise RuntimeError('not today')\n"
+        "        return super().layer_3d(layer)\n"
+        "method = Moody()\n"
+    )
+    card = str(make_task())
+    first = run("moody", plugins=[str(plugin)], task=card).set_index("method")
+    assert first.loc["moody", "status"] == "failed"
+    assert "not today" in first.loc["moody", "error_message"]
+    (tmp_path / "mended").touch()
+    second = run("moody", plugins=[str(plugin)], task=card).set_index("method")
+    assert second.loc["moody", "status"] == "ok"
+    assert second.loc["moody", "identity"] == first.loc["moody", "identity"]
+
+
+def test_fail_fast_stops_at_the_first_failure(
+    run: Callable[..., pd.DataFrame],
+) -> None:
+    frame = run(
+        "conv3d",
+        seeds=[43, 44],
+        settings=["fit.epochs=1", "fit.lr=1e30"],
+        fail_fast=True,
+        protocol="finetune",
+    )
+    assert frame["status"].tolist() == ["failed"]
+    assert "training loss became" in frame["error_message"][0]
+
+
+def test_damaged_data_is_named(
+    run: Callable[..., pd.DataFrame], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    card = make_task()
+    file = tmp_path / "blobs.npz"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(crossbench.errors.DataError, match=r"blobs.*blobs\.npz"):
+        run(task=str(card))
+
+
+def test_a_one_class_test_part_is_refused(
+    run: Callable[..., pd.DataFrame], make_task: Callable[..., Path]
+) -> None:
+    labels = np.zeros(60, int)
+    labels[:2] = 1
+    card = make_task(labels=labels, groups=np.arange(60) // 2)
+    with pytest.raises(crossbench.errors.DataError, match=r"blobs\.npz.*class"):
+        run(task=str(card))
+
+
+def test_a_killed_run_resumes_to_the_same_records(
+    run: Callable[..., pd.DataFrame], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    card = str(make_task())
+    killed = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "crossbench", "run", "--method", "conv3d", "--task", card,
+        "--seeds", "43", "--folds", "0", "1", "2", "--out", str(killed), "--device", "cpu",
+        "--data-dir", str(tmp_path), "--backbone", "test_resnet",
+        "--set", "fit.epochs=2", "--set", "compute.threads=1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(killed.rglob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {file: file.read_bytes() for file in killed.rglob("*.json")}
+    assert before
+    assert len(before) < 9
+
+    resumed = run(out="killed", folds=[0, 1, 2], task=card)
+    assert len(resumed) == 9
+    assert all(file.read_bytes() == text for file, text in before.items())
+    fresh = run(out="fresh", folds=[0, 1, 2], task=card)
+    assert resumed["identity"].tolist() == fresh["identity"].tolist()
+    assert resumed["log_loss"].tolist() == fresh["log_loss"].tolist()
