@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.cards import to_mapping
+from crossbench.cards import load_tasks, to_mapping
 from crossbench.data.sources import open_task
 from crossbench.data.splits import Split, make_splits, subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
@@ -169,10 +169,15 @@ def make_plan(request: Request, store: Store) -> Plan:
 
 
 def open_dataset(request: Request, card: TaskCard) -> Dataset:
-    """The task's samples from the source that the preset names."""
+    """The task's samples from the source that the preset names.
+
+    Phantoms stand in for what a user would have to download; a card of the user's own has
+    its data at hand.
+    """
+    private = card.name not in load_tasks()
     return open_task(
         card,
-        data=request.preset.data,
+        data="real" if private else request.preset.data,
         data_dir=request.data_dir,
         cache_dir=request.cache_dir,
     )

@@ -101,6 +101,15 @@ def test_missing_data_of_a_named_task_is_an_error_with_the_remedy(
         plan(task=str(card))
 
 
+def test_a_private_card_reads_its_own_data_where_others_get_phantoms(
+    plan: Callable[..., Plan],
+) -> None:
+    (private,) = plan(preset="smoke").tasks
+    assert private.sample_shape == (1, 18, 18, 18)
+    (public,) = plan(task="vessel", preset="smoke").tasks
+    assert public.sample_shape != private.sample_shape
+
+
 def test_a_subset_is_drawn_in_whole_groups(plan: Callable[..., Plan]) -> None:
     (run,) = plan(settings=["input.max_samples=30"], limit=1).runs
     parts = [run.split.train, run.split.val, run.split.test]

@@ -164,8 +164,15 @@ def test_a_one_class_test_part_is_refused(
         run(task=str(card))
 
 
-def test_a_killed_run_resumes_to_the_same_records(
-    run: Callable[..., pd.DataFrame], make_task: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize(
+    ("signal_sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
+)
+def test_a_stopped_run_resumes_to_the_same_records(
+    run: Callable[..., pd.DataFrame],
+    make_task: Callable[..., Path],
+    tmp_path: Path,
+    signal_sent: signal.Signals,
+    code: int,
 ) -> None:
     card = str(make_task())
     killed = tmp_path / "killed"
@@ -175,12 +182,17 @@ def test_a_killed_run_resumes_to_the_same_records(
         "--data-dir", str(tmp_path), "--backbone", "test_resnet",
         "--set", "fit.epochs=2", "--set", "compute.threads=1",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.DEVNULL,
+        # a parent that ignores the signal must not hand that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 120
     while not list(killed.rglob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, signal_sent)
+    assert process.wait() == code
     before = {file: file.read_bytes() for file in killed.rglob("*.json")}
     assert before
     assert len(before) < 9
