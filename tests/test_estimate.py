@@ -1,0 +1,55 @@
+"""The cost of a plan: counted in samples, timed on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from crossbench.api import prepare
+from crossbench.estimate import estimate
+from crossbench.results.store import Store
+from crossbench.views import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from crossbench.plan import Plan
+
+
+@pytest.fixture
+def plan(make_task: Callable[..., Path], tmp_path: Path) -> Plan:
+    return prepare(
+        "conv3d",
+        str(make_task()),
+        store=Store(tmp_path / "out"),
+        data_dir=tmp_path,
+        backbone="test_resnet",
+        seeds=[43],
+        folds=[0, 1],
+        settings=["compute.threads=1"],
+    )
+
+
+def test_every_task_has_a_time_and_every_run_a_size(plan: Plan) -> None:
+    cost = estimate(plan, torch.device("cpu"))
+    assert cost.seconds["blobs"] > 0
+    assert cost.disk > 10_000 * len(plan.todo)
+
+
+def test_what_is_done_costs_nothing(plan: Plan) -> None:
+    (task,) = plan.tasks
+    finished = replace(task, runs=tuple(replace(run, done=True) for run in task.runs))
+    cost = estimate(replace(plan, tasks=(finished,)), torch.device("cpu"))
+    assert cost.seconds == {"blobs": 0.0}
+    assert cost.disk == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(12.4, "12 s"), (600, "10 min"), (5400, "1.5 h"), (90_000, "25.0 h")]
+)
+def test_durations_are_in_peoples_units(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
