@@ -1,74 +1,22 @@
-"""The command line: arguments in, exit code out; everything heavy is imported when needed."""
+"""``crossbench run``: methods over tasks."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cards import task_faults
-from crossbench.errors import CrossbenchError
-from crossbench.results.render import FORMATS
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
 
     from crossbench.plan import Plan
     from crossbench.specs import RunRecord
 
-EXIT_OK, EXIT_FAILED, EXIT_REQUEST, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Returns:
-        0 when all is well, 1 when some run failed, 2 when the request was wrong, 130 when
-        interrupted.
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        code: int = options.command(options)
-    except CrossbenchError as error:
-        print(f"crossbench: {error}", file=sys.stderr)
-        return EXIT_REQUEST
-    except KeyboardInterrupt:
-        print("crossbench: interrupted; the same command goes on from here", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_OK
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="crossbench",
-        description="A benchmark for convolutions that carry 2D knowledge into 3D medical images.",
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_list(commands)
-    _add_report(commands)
-    _add_merge(commands)
-    return parser
-
-
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
-        from importlib.metadata import version
-
-        print(f"crossbench {version('crossbench')}")
-        parser.exit()
-
-
-# ------------------------------------------------------------------------------ run
-
-
-def _add_run(commands: Any) -> None:
+def add(commands: Any) -> None:
+    """Add the command's parser."""
     run = commands.add_parser(
         "run",
         help="run methods over tasks",
@@ -141,17 +89,17 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.dry_run:
         return _dry_run(plan, device, as_json=options.json)
-    _say(_left_out(plan))
+    say(_left_out(plan))
     with ProgressBar(plan) as progress:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
         )
-    _say(_left_out(plan))
+    say(_left_out(plan))
     failed = [record for record in written if record.status == "failed"]
     if options.json:
-        _print_json(_summary(plan, written))
+        print_json(_summary(plan, written))
     else:
-        _say([_outcome(plan, written), f"report: crossbench report {options.out}"])
+        say([_outcome(plan, written), f"report: crossbench report {options.out}"])
     return EXIT_FAILED if failed or plan.broken else EXIT_OK
 
 
@@ -161,7 +109,7 @@ def _dry_run(plan: Plan, device: Any, *, as_json: bool) -> int:
 
     cost = estimate(plan, device)
     if as_json:
-        _print_json(_summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk})
+        print_json(_summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk})
     else:
         print(plan_view(plan, cost))
     return EXIT_OK
@@ -198,71 +146,3 @@ def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
         "broken": plan.broken,
         "not_applicable": plan.not_applicable,
     }
-
-
-# ----------------------------------------------------------------------------- list
-
-
-def _add_list(commands: Any) -> None:
-    listing = commands.add_parser("list", help="list tasks, methods, protocols or presets")
-    listing.set_defaults(command=_list)
-    listing.add_argument("what", choices=("tasks", "methods", "protocols", "presets"))
-    listing.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _list(options: argparse.Namespace) -> int:
-    from crossbench import views
-
-    rows = views.listing(options.what)
-    if options.json:
-        _print_json(rows)
-    else:
-        print(views.table(rows))
-    if options.what == "tasks":
-        _say([f"not loaded: {why}" for why in task_faults()])
-    return EXIT_OK
-
-
-# --------------------------------------------------------------------------- report
-
-
-def _add_report(commands: Any) -> None:
-    report = commands.add_parser("report", help="print the results of one or more folders")
-    report.set_defaults(command=_report)
-    report.add_argument("folders", type=Path, nargs="+", metavar="DIR")
-    report.add_argument("--format", choices=FORMATS, default="table")
-    report.add_argument("--task", help="every metric of one task instead of the boards")
-
-
-def _report(options: argparse.Namespace) -> int:
-    from crossbench.results.report import report
-
-    colour = sys.stdout.isatty()
-    print(report(options.folders, options.format, task=options.task, colour=colour))
-    return EXIT_OK
-
-
-def _add_merge(commands: Any) -> None:
-    merge = commands.add_parser("merge", help="copy the records of several folders into one")
-    merge.set_defaults(command=_merge)
-    merge.add_argument("folders", type=Path, nargs="+", metavar="DIR")
-    merge.add_argument("--into", type=Path, required=True, metavar="DIR")
-
-
-def _merge(options: argparse.Namespace) -> int:
-    from crossbench.results.store import merge
-
-    merged = merge(options.folders, options.into)
-    _say([f"left out: {path}: {reason}" for path, reason in merged.broken])
-    _say([f"{merged.copied} records copied into {options.into}"])
-    return EXIT_FAILED if merged.broken else EXIT_OK
-
-
-def _say(lines: Sequence[str]) -> None:
-    """Words for people, on standard error, so that standard output stays clean."""
-    for line in lines:
-        print(line, file=sys.stderr)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, allow_nan=False))

@@ -1,0 +1,61 @@
+"""The command line: arguments in, exit code out; everything heavy is imported when needed.
+
+Each command is a module with one function ``add``, which adds its parser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli import listing, merge, report, run
+from crossbench.cli.output import EXIT_INTERRUPTED, EXIT_OK, EXIT_REQUEST
+from crossbench.errors import CrossbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMMANDS = (run, listing, report, merge)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 when all is well, 1 when some run failed, 2 when the request was wrong, 130 when
+        interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except CrossbenchError as error:
+        print(f"crossbench: {error}", file=sys.stderr)
+        return EXIT_REQUEST
+    except KeyboardInterrupt:
+        print("crossbench: interrupted; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_OK
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crossbench",
+        description="A benchmark for convolutions that carry 2D knowledge into 3D medical images.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"crossbench {version('crossbench')}")
+        parser.exit()

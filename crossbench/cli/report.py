@@ -1,0 +1,30 @@
+"""``crossbench report``: results as tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.output import EXIT_OK
+from crossbench.results.render import FORMATS
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    report = commands.add_parser("report", help="print the results of one or more folders")
+    report.set_defaults(command=_report)
+    report.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    report.add_argument("--format", choices=FORMATS, default="table")
+    report.add_argument("--task", help="every metric of one task instead of the boards")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from crossbench.results.report import report
+
+    colour = sys.stdout.isatty()
+    print(report(options.folders, options.format, task=options.task, colour=colour))
+    return EXIT_OK
