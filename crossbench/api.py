@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from crossbench.cards import find_preset, find_task, load_tasks, override
 from crossbench.errors import DataError, MissingDataError, RequestError
+from crossbench.places import cache_dir, data_dir
 from crossbench.plan import Plan, Request, make_plan
-from crossbench.plugins import load_method, load_plugin, method_entries
+from crossbench.plugins import ALL, find_methods, split_names
 from crossbench.results.store import Store, load_results
 from crossbench.runner import execute
 from crossbench.training.environment import find_device
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.methods import Method
     from crossbench.specs import TaskCard
-
-ALL = "all"
 
 
 class Options(TypedDict, total=False):
@@ -41,6 +38,8 @@ class Options(TypedDict, total=False):
         data_dir: Where downloaded data lies.
         limit: At most so many runs.
         strict: Whether missing data is an error even where all tasks are asked for.
+        diagnostics: Whether runs write what their layers tell of themselves beside their
+            records, where they have any that do (docs/diagnostics.md).
     """
 
     preset: str
@@ -54,6 +53,7 @@ class Options(TypedDict, total=False):
     data_dir: str | Path | None
     limit: int | None
     strict: bool
+    diagnostics: bool
 
 
 def run(
@@ -107,59 +107,22 @@ def prepare(
     if limit is not None and limit < 1:
         raise RequestError(f"limit (={limit}) must be at least 1")
     preset = override(find_preset(options.get("preset", "standard")), _settings(options))
-    names = _names(task)
+    names = split_names(task)
     request = Request(
-        methods=_methods(_names(method), options.get("plugins", ())),
+        methods=find_methods(split_names(method), options.get("plugins", ())),
         tasks=_tasks(names),
         preset=preset,
         protocol=find_protocol(options.get("protocol") or preset.protocol),
         init=str(options.get("init", "random")),
         backbone=options.get("backbone", "resnet18"),
-        data_dir=_data_dir(options.get("data_dir")),
+        data_dir=data_dir(options.get("data_dir")),
         cache_dir=cache_dir(),
         limit=limit,
+        diagnostics=options.get("diagnostics", False),
     )
     plan = make_plan(request, store)
     _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
     return plan
-
-
-def cache_dir() -> Path:
-    """Where phantoms and hashes are kept: ``$CROSSBENCH_CACHE`` or the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "crossbench"
-    return Path(os.environ.get("CROSSBENCH_CACHE", default)).expanduser()
-
-
-def _data_dir(given: str | Path | None) -> Path:
-    """``--data-dir``, else ``$CROSSBENCH_DATA``, else ``data`` in the cache folder."""
-    default = os.environ.get("CROSSBENCH_DATA", cache_dir() / "data")
-    folder = Path(given if given is not None else default).expanduser()
-    if given is not None and not folder.is_dir():
-        raise RequestError(f"data folder {str(folder)!r} does not exist; create it or correct it")
-    return folder
-
-
-def _names(given: str | Sequence[str]) -> list[str]:
-    parts = given.split(",") if isinstance(given, str) else list(given)
-    names = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
-    if not names:
-        raise RequestError("no names given; pass names separated by commas, or 'all'")
-    if ALL in names and len(names) > 1:
-        raise RequestError("'all' stands alone; leave the other names out")
-    return names
-
-
-def _methods(names: list[str], plugins: Sequence[str]) -> tuple[Method, ...]:
-    extra: dict[str, Method] = {}
-    for reference in plugins:
-        method = load_plugin(reference)
-        if method.name in extra or method.name in method_entries():
-            msg = f"plugin {reference!r} defines method {method.name!r}, which exists; rename it"
-            raise RequestError(msg)
-        extra[method.name] = method
-    if names == [ALL]:
-        names = [*method_entries(), *extra]
-    return tuple(extra[name] if name in extra else load_method(name) for name in names)
 
 
 def _tasks(names: list[str]) -> tuple[TaskCard, ...]:

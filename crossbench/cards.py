@@ -7,6 +7,7 @@ numbers where a float is wanted and arrays where a tuple is.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import tomllib
@@ -70,7 +71,7 @@ def load_card(file: Path) -> TaskCard:
         CardError: If the file is unreadable, or a key is missing, unknown, of the wrong
             type, or at odds with another key.
     """
-    card = from_mapping(TaskCard, _read_toml(file), where=str(file))
+    card = from_mapping(TaskCard, read_toml(file), where=str(file))
     _check_card(card, where=str(file))
     return dataclasses.replace(card, path=file.resolve())
 
@@ -162,7 +163,7 @@ def find_preset(name: str) -> Preset:
 
 
 def _load_preset(file: Path) -> Preset:
-    return _preset(_read_toml(file), where=str(file))
+    return _preset(read_toml(file), where=str(file))
 
 
 def _preset(mapping: Mapping[str, Any], *, where: str) -> Preset:
@@ -337,14 +338,16 @@ def _checked(hint: Any, value: Any, *, where: str, key: str) -> Any:
     """``value`` as the type that ``hint`` asks for, or an error naming file and key."""
     if hint is Any or type(value) is hint:
         return value
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        (inner,) = (each for each in typing.get_args(hint) if each is not types.NoneType)
+    origin, arguments = _parts(hint)
+    if origin in (typing.Union, types.UnionType):
+        (inner,) = (each for each in arguments if each is not types.NoneType)
         return None if value is None else _checked(inner, value, where=where, key=key)
     nested = _checked_nested(hint, value, where=where, key=key)
     if nested is not None:
         return nested
     if hint is float and type(value) is int:
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     if _is_choice(hint, value):
         return value
     msg = f"{where}: key {key!r} is {value!r}; it must be {_describe(hint)}"
@@ -353,12 +356,14 @@ def _checked(hint: Any, value: Any, *, where: str, key: str) -> Any:
 
 def _checked_nested(hint: Any, value: Any, *, where: str, key: str) -> Any:
     """A table or an array, checked part by part; None where ``hint`` and ``value`` are not one."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin, arguments = _parts(hint)
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return from_mapping(typing.cast("type[Any]", hint), value, where=f"{where}: [{key}]")
     if origin is tuple and isinstance(value, (list, tuple)):
         return _checked_tuple(arguments, value, where=where, key=key)
     if origin is dict and isinstance(value, dict):
+        if arguments[1] is Any:
+            return value
         return {
             name: _checked(arguments[1], item, where=where, key=f"{key}.{name}")
             for name, item in value.items()
@@ -366,8 +371,14 @@ def _checked_nested(hint: Any, value: Any, *, where: str, key: str) -> Any:
     return None
 
 
+@cache  # taken apart again for every value, hints would cost half the time of reading a record
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
+
+
 def _is_choice(hint: Any, value: Any) -> bool:
-    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    origin, arguments = _parts(hint)
+    choices = arguments if origin is typing.Literal else ()
     return any(type(value) is type(choice) and value == choice for choice in choices)
 
 
@@ -394,7 +405,12 @@ def _describe(hint: Any) -> str:
     return words.get(hint, str(hint))
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        CardError: If the file does not exist or is no TOML; the message names it.
+    """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -10,15 +10,18 @@ import torch
 from torch import nn
 
 from crossbench import nets
-from crossbench.plan import input_size
+from crossbench.plan import count_passes, input_shape
 from crossbench.training.environment import arithmetic
+from crossbench.training.features import batch_size
 from crossbench.training.fit import learning_parameters
+from crossbench.training.protocols import LinearProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crossbench.methods import Method
-    from crossbench.plan import Plan, PlannedRun, Request, TaskPlan
+    from crossbench.plan import Plan, Request, TaskPlan
+    from crossbench.training.protocols import StagedFit
 
 _RECORD_BYTES = 12_000
 _PREDICTION_BYTES = 16
@@ -30,7 +33,8 @@ class Estimate:
     """What a plan's remaining runs would cost.
 
     Attributes:
-        seconds: By task; augmentation and the plain baselines are not counted.
+        seconds: By task; augmentation, linear classifiers and the plain baselines are not
+            counted.
         disk: Bytes of records and predictions.
     """
 
@@ -48,6 +52,7 @@ def estimate(plan: Plan, device: torch.device) -> Estimate:
     request = plan.request
     costs: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
     seconds: dict[str, float] = {}
+    passes = count_passes(plan)
     with arithmetic(request.preset.compute):
         for task in plan.tasks:
             total = 0.0
@@ -55,27 +60,19 @@ def estimate(plan: Plan, device: torch.device) -> Estimate:
                 method = next((m for m in request.methods if m.name == run.key.method), None)
                 if method is None:
                     continue
-                shape = _input_shape(request, task)
+                shape = input_shape(task.card, task.sample_shape, request.preset)
                 if (method.name, shape) not in costs:
                     costs[method.name, shape] = _sample_costs(request, method, shape, device)
-                total += _run_seconds(request, run, *costs[method.name, shape])
+                train, test = costs[method.name, shape]
+                total += passes[run.identity].train * train
+                total += passes[run.identity].evaluate * test
             seconds[task.card.name] = total
     return Estimate(seconds=seconds, disk=sum(_disk(task) for task in plan.tasks))
-
-
-def _run_seconds(request: Request, run: PlannedRun, train: float, test: float) -> float:
-    epochs, split = request.preset.fit.epochs, run.split
-    return epochs * (len(split.train) * train + len(split.val) * test) + len(split.test) * test
 
 
 def _disk(task: TaskPlan) -> int:
     row = _PREDICTION_BYTES + _PROBABILITY_BYTES * len(task.card.classes)
     return sum(_RECORD_BYTES + row * len(run.split.test) for run in task.todo)
-
-
-def _input_shape(request: Request, task: TaskPlan) -> tuple[int, ...]:
-    size = input_size(task.card, task.sample_shape, request.preset)
-    return task.sample_shape[1:] if size is None else (size, size)
 
 
 def _sample_costs(
@@ -85,29 +82,40 @@ def _sample_costs(
     model = nets.build_model(
         method, dims=len(shape), num_classes=2, init="random", backbone=request.backbone
     ).to(device)
-    batch = request.preset.fit.batch_size
-    inputs = torch.rand(batch, 3, *shape, device=device)
-    labels = torch.zeros(batch, dtype=torch.long, device=device)
-
-    def step() -> None:
-        nn.functional.cross_entropy(model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+    protocol, settings = request.protocol, request.preset.fit
+    probe = isinstance(protocol, LinearProbe)
+    inputs = torch.rand(batch_size(shape) if probe else settings.batch_size, 3, *shape).to(device)
+    train = 0.0
+    if not isinstance(protocol, LinearProbe):
+        train = _step_seconds(model, inputs, protocol, settings.epochs)
+    model.eval()
 
     @torch.no_grad()
     def predict() -> None:
         model(inputs)
 
-    epochs = request.preset.fit.epochs
-    train = 0.0
+    return train / len(inputs), _seconds(predict, device) / len(inputs)
+
+
+def _step_seconds(
+    model: nn.Module, inputs: torch.Tensor, protocol: StagedFit, epochs: int
+) -> float:
+    """Seconds of a training step, averaged over the epochs."""
+    labels = torch.zeros(len(inputs), dtype=torch.long, device=inputs.device)
+
+    def step() -> None:
+        nn.functional.cross_entropy(model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+
     model.train()
-    for stage in request.protocol.stages:
-        share = sum(request.protocol.stage_at(e, epochs) is stage for e in range(1, epochs + 1))
+    mean = 0.0
+    for stage in protocol.stages:
+        share = sum(protocol.stage_at(e, epochs) is stage for e in range(1, epochs + 1))
         model.requires_grad_(False)
         for parameter in learning_parameters(model, stage.trains):
             parameter.requires_grad_(True)
         if share:
-            train += share / epochs * _seconds(step, device)
-    model.eval()
-    return train / batch, _seconds(predict, device) / batch
+            mean += share / epochs * _seconds(step, inputs.device)
+    return mean
 
 
 def _seconds(call: Callable[[], None], device: torch.device) -> float:

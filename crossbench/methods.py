@@ -26,15 +26,15 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from crossbench.errors import ConversionError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-__all__ = ["Method", "cube"]
+__all__ = ["Method", "Observer", "cube"]
 
 Number = TypeVar("Number", int, float)
 
@@ -76,6 +76,44 @@ class Method(Protocol):
 
         Raises:
             ConversionError: If this geometry has no 3D form.
+        """
+        ...
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """What layers of one kind tell of themselves when ``crossbench run --diagnostics`` asks.
+
+    A package registers the class under the entry point group ``crossbench.observers``. Nothing
+    here changes a run or its record: the network is fitted and tested by then.
+
+    Attributes:
+        layer: The kind of layer that is looked into, wherever a network has it.
+    """
+
+    layer: type[nn.Module]
+
+    def measure(self, layer: nn.Module, inputs: Tensor) -> Mapping[str, Tensor]:
+        """What the layer makes of each sample.
+
+        Args:
+            layer: The layer, in evaluation mode.
+            inputs: Its input for one batch, (B, C_in, *spatial).
+
+        Returns:
+            Small arrays by name, (B, ...), the same names for every batch.
+        """
+        ...
+
+    def picture(self, layer: nn.Module, measured: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What is worth drawing for a few samples.
+
+        Args:
+            layer: The layer.
+            measured: The first rows of what ``measure`` returned, for S samples.
+
+        Returns:
+            Small arrays of any shape, under names of their own.
         """
         ...
 

@@ -15,10 +15,11 @@ from crossbench.data.splits import Split, make_splits, subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation import plain as plain_baselines
 from crossbench.nets.weights import init_hash, init_name
-from crossbench.plugins import source_file
+from crossbench.plugins import source_files
 from crossbench.provenance import hash_file, hash_json, hash_spec, package_versions
 from crossbench.specs import RunKey
 from crossbench.training.environment import derive_seed
+from crossbench.training.protocols import LinearProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,7 @@ class Request:
         data_dir: Where downloaded data lies.
         cache_dir: Where phantoms and hashes are kept.
         limit: At most so many runs.
+        diagnostics: Whether a network is looked into once it is tested.
     """
 
     methods: tuple[Method, ...]
@@ -55,6 +57,7 @@ class Request:
     data_dir: Path
     cache_dir: Path
     limit: int | None = None
+    diagnostics: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +78,18 @@ class PlannedRun:
     split: Split
     done: bool
 
+
+@dataclass(frozen=True, kw_only=True)
+class Passes:
+    """How many samples a run puts through its network, those that come again counted again."""
+
+    train: int = 0
+    evaluate: int = 0
+
     @property
-    def sample_passes(self) -> int:
-        """Samples in training, validation and test parts, each counted once."""
-        return len(self.split.train) + len(self.split.val) + len(self.split.test)
+    def total(self) -> int:
+        """All of them."""
+        return self.train + self.evaluate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +194,37 @@ def open_dataset(request: Request, card: TaskCard) -> Dataset:
     )
 
 
+def count_passes(plan: Plan) -> dict[str, Passes]:
+    """What each run that is still to do puts through its network, by the run's identity.
+
+    Under a linear probe, runs that share their features leave the work to the first of them.
+    """
+    counted: dict[str, Passes] = {}
+    extracted = set()
+    for run in plan.todo:
+        train, val, test = len(run.split.train), len(run.split.val), len(run.split.test)
+        source = (run.key.task, *feature_source(plan.request, run))
+        if run.key.plain or source in extracted:
+            counted[run.identity] = Passes()
+        elif isinstance(plan.request.protocol, LinearProbe):
+            counted[run.identity] = Passes(evaluate=train + val + test)
+            extracted.add(source)
+        else:
+            epochs = plan.request.preset.fit.epochs
+            counted[run.identity] = Passes(train=epochs * train, evaluate=epochs * val + test)
+    return counted
+
+
+def feature_source(request: Request, run: PlannedRun) -> tuple[str, int, int | None]:
+    """What distinguishes a frozen network's features among the runs of one task.
+
+    Weights are drawn for each method and seed, and serve all folds; only a value range that is
+    taken over the training part makes the inputs of each fold different.
+    """
+    fold = run.key.fold if request.preset.input.scaling == "train" else None
+    return run.key.method, run.key.seed, fold
+
+
 def _check_something_applies(plan: Plan) -> None:
     if plan.tasks or plan.missing or plan.broken:
         return
@@ -262,9 +304,9 @@ def _key(request: Request, card: TaskCard, method: str, split: Split, *, plain: 
 
 
 def _method_hashes(request: Request, method: Method) -> dict[str, str]:
-    source = source_file(method)
+    sources = [hash_file(file) for file in source_files(method)] or [method.name]
     return {
-        "method": hash_file(source) if source else method.name,
+        "method": sources[0] if len(sources) == 1 else hash_json(sources),
         "init": init_hash(request.init),
         "config": hash_json(fit_settings(request, method)),
     }
@@ -275,7 +317,7 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
     preset = request.preset
     inputs = to_mapping(preset.input)
     del inputs["max_samples"]  # the split's indices say it exactly
-    return {
+    settings = {
         "backbone": request.backbone,
         "protocol": to_mapping(request.protocol),
         "input": inputs,
@@ -284,6 +326,9 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
         "tf32": preset.compute.tf32,
         "drop_keys": list(preset.drop_keys.get(method.name, ())),
     }
+    if isinstance(request.protocol, LinearProbe):  # no epochs, no augmentation
+        del settings["fit"], inputs["augment"], inputs["crop_scale"]
+    return settings
 
 
 def _task_hash(card: TaskCard) -> str:
@@ -302,6 +347,12 @@ def _task_hash(card: TaskCard) -> str:
 def card_hash(card: TaskCard) -> str:
     """Hash of a whole card, for the record."""
     return hash_spec(dataclasses.replace(card, path=None))
+
+
+def input_shape(card: TaskCard, sample_shape: tuple[int, ...], preset: Preset) -> tuple[int, ...]:
+    """Spatial shape of what a network is fed, for samples of shape (C, *spatial) as stored."""
+    size = input_size(card, sample_shape, preset)
+    return sample_shape[1:] if size is None else (size, size)
 
 
 def input_size(card: TaskCard, sample_shape: tuple[int, ...], preset: Preset) -> int | None:

@@ -1,4 +1,4 @@
-"""Finding tasks and methods: the only reader of entry points.
+"""Finding tasks, methods and observers: the only reader of entry points.
 
 A listing reads metadata and docstrings without importing any plugin, so it is fast and
 runs nobody's code. A method's module is imported when, and only when, it is asked for.
@@ -16,12 +16,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RequestError, unknown_name
-from crossbench.methods import Method
+from crossbench.methods import Method, Observer
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALL = "all"
 METHOD_GROUP = "crossbench.methods"
+OBSERVER_GROUP = "crossbench.observers"
 TASK_GROUP = "crossbench.tasks"
 KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -94,6 +99,64 @@ def load_method(name: str) -> Method:
     return method
 
 
+def load_observers() -> tuple[Observer, ...]:
+    """Import and instantiate every registered observer.
+
+    Raises:
+        RequestError: If one cannot be imported or is something else.
+    """
+    observers = []
+    for point in entry_points(group=OBSERVER_GROUP):
+        where = f"observer {point.name!r} of {_owner(point)[0]}"
+        try:
+            observer = point.load()()
+        except Exception as error:
+            raise RequestError(f"{where} cannot be made from {point.value}: {error!r}") from error
+        if not isinstance(observer, Observer):
+            msg = f"{where}: {point.value} is no observer (see crossbench.methods.Observer)"
+            raise RequestError(msg)
+        observers.append(observer)
+    return tuple(observers)
+
+
+def find_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[Method, ...]:
+    """The methods with these names, or every one there is.
+
+    Args:
+        names: Registered names, or those of plugins; ``["all"]`` stands for all of both.
+        plugins: Python files that define further methods, as for :func:`load_plugin`.
+
+    Raises:
+        RequestError: If a name is unknown, or a plugin cannot be loaded or takes a name that
+            exists.
+    """
+    extra: dict[str, Method] = {}
+    for reference in plugins:
+        method = load_plugin(reference)
+        if method.name in extra or method.name in method_entries():
+            msg = f"plugin {reference!r} defines method {method.name!r}, which exists; rename it"
+            raise RequestError(msg)
+        extra[method.name] = method
+    if list(names) == [ALL]:
+        names = [*method_entries(), *extra]
+    return tuple(extra[name] if name in extra else load_method(name) for name in names)
+
+
+def split_names(given: str | Sequence[str]) -> list[str]:
+    """Names from ``"a,b"`` or a sequence, each once.
+
+    Raises:
+        RequestError: If there is none, or ``all`` does not stand alone.
+    """
+    parts = given.split(",") if isinstance(given, str) else list(given)
+    names = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if not names:
+        raise RequestError("no names given; pass names separated by commas, or 'all'")
+    if ALL in names and len(names) > 1:
+        raise RequestError("'all' stands alone; leave the other names out")
+    return names
+
+
 def load_plugin(reference: str) -> Method:
     """Import a method from a Python file of the user's own.
 
@@ -132,10 +195,18 @@ def load_plugin(reference: str) -> Method:
     return _as_method(getattr(module, attribute), where=str(path))
 
 
-def source_file(method: Method) -> Path | None:
-    """The Python file that defines a method's class, whose hash goes into the record."""
-    file = inspect.getsourcefile(type(method))
-    return Path(file) if file else None
+def source_files(method: Method) -> tuple[Path, ...]:
+    """The Python files of a method's class and of those it inherits from, nearest first.
+
+    Their hash goes into the record; what Python and crossbench itself define is left out, for
+    their versions are there already.
+    """
+    covered = {*sys.stdlib_module_names, __package__}
+    kinds = [
+        kind for kind in type(method).__mro__ if kind.__module__.partition(".")[0] not in covered
+    ]
+    files = [inspect.getsourcefile(kind) for kind in kinds]
+    return tuple(dict.fromkeys(Path(file) for file in files if file))
 
 
 def _as_method(target: Any, *, where: str) -> Method:

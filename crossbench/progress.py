@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from crossbench.plan import count_passes
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -41,9 +43,9 @@ class ProgressBar:
 
     def __init__(self, plan: Plan) -> None:
         self.console = Console(stderr=True, highlight=False)
-        self._epochs = plan.request.preset.fit.epochs
         self._pixels = {task.card.name: math.prod(task.sample_shape[1:]) for task in plan.tasks}
-        total, runs = sum(self._work(run) for run in plan.todo), len(plan.todo)
+        passes, runs = count_passes(plan), len(plan.todo)
+        total = sum(passes[run.identity].total * self._pixels[run.key.task] for run in plan.todo)
         self._done = 0
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -69,13 +71,6 @@ class ProgressBar:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-
-    def _work(self, run: PlannedRun) -> int:
-        """Samples that a run puts through its network, weighted by their size."""
-        if run.key.plain:
-            return 0
-        fitting = self._epochs * (len(run.split.train) + len(run.split.val))
-        return (fitting + len(run.split.test)) * self._pixels[run.key.task]
 
     def started(self, run: PlannedRun) -> None:
         """Name the run that is going on."""

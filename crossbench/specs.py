@@ -261,10 +261,13 @@ class RunRecord:
         metrics: Test metrics by name; None where undefined.
         undefined: Reason for each None.
         per_class: Per-class metrics, a list over the classes each.
-        curve: One row an epoch: stage, lr, train_loss, val_loss, val_accuracy.
+        curve: One row an epoch: epoch, stage, lr, train_loss, val_loss, val_accuracy. Under
+            ``linear-probe`` one row a penalty tried: C, train_loss, val_loss, val_accuracy.
         selected_epoch: The epoch (from 1) whose weights were tested.
+        selected: What else the validation part selected, by name: ``C``.
         counts: Samples in ``train``, ``val`` and ``test``.
         parameters: ``total`` and ``trainable`` parameter counts.
+        cost: ``gmacs``, the 1e9 multiply-adds of one sample's forward pass.
         timings: Seconds by phase.
         peak_memory: Bytes, by what was measured.
         warnings: What a reader should know, such as a one-class validation part.
@@ -287,8 +290,10 @@ class RunRecord:
     per_class: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     curve: tuple[dict[str, Any], ...] = ()
     selected_epoch: int | None = None
+    selected: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     peak_memory: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

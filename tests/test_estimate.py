@@ -40,6 +40,28 @@ def test_every_task_has_a_time_and_every_run_a_size(plan: Plan) -> None:
     assert cost.disk > 10_000 * len(plan.todo)
 
 
+def test_a_linear_probe_costs_one_pass_for_all_folds(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    def seconds(folds: list[int]) -> float:
+        planned = prepare(
+            "conv3d",
+            str(make_task()),
+            store=Store(tmp_path / "out"),
+            data_dir=tmp_path,
+            backbone="test_resnet",
+            protocol="linear-probe",
+            seeds=[43],
+            folds=folds,
+            settings=["compute.threads=1", "fit.epochs=1000000"],
+        )
+        return estimate(planned, torch.device("cpu")).seconds["blobs"]
+
+    one, five = seconds([0]), seconds([0, 1, 2, 3, 4])
+    assert 0 < one < 1000
+    assert 0 < five < 1000
+
+
 def test_what_is_done_costs_nothing(plan: Plan) -> None:
     (task,) = plan.tasks
     finished = replace(task, runs=tuple(replace(run, done=True) for run in task.runs))

@@ -9,6 +9,7 @@ import pytest
 
 from crossbench.api import prepare
 from crossbench.errors import DataError, MissingDataError, RequestError
+from crossbench.plan import Passes, count_passes
 from crossbench.results.store import Store
 
 if TYPE_CHECKING:
@@ -79,6 +80,49 @@ def test_the_grid_holds_methods_then_plain_baselines_of_each_fold(
 def test_methods_share_their_splits(plan: Callable[..., Plan]) -> None:
     hashes = {run.split.content_hash for run in plan("acs,conv3d").runs}
     assert len(hashes) == 1
+
+
+def test_a_linear_probe_has_no_settings_of_descent_or_augmentation(
+    plan: Callable[..., Plan],
+) -> None:
+    before = plan(protocol="linear-probe").runs[0].identity
+    for setting in ("fit.epochs=3", "fit.lr=1", "input.augment=false", "fit.batch_size=2"):
+        assert plan(protocol="linear-probe", settings=[setting]).runs[0].identity == before
+    for setting in ('input.scaling="train"', 'compute.precision="bfloat16"'):
+        assert plan(protocol="linear-probe", settings=[setting]).runs[0].identity != before
+
+
+def test_folds_share_the_features_of_a_linear_probe(plan: Callable[..., Plan]) -> None:
+    options: dict[str, Any] = {"seeds": [43, 44], "folds": [0, 1], "protocol": "linear-probe"}
+    shared = plan("acs,conv3d", **options)
+    passes = count_passes(shared)
+    assert sorted(each.total for each in passes.values()) == [0] * 12 + [60] * 4
+    assert all(each.train == 0 for each in passes.values())
+    first = {run.key.method: passes[run.identity].total for run in shared.runs[:2]}
+    assert first == {"acs": 60, "conv3d": 60}
+    apart = plan("acs,conv3d", settings=['input.scaling="train"'], **options)
+    totals = [each.total for each in count_passes(apart).values()]
+    assert sorted(totals) == [0] * 8 + [60] * 8  # plain baselines have no network
+
+
+def test_passes_of_a_fit_are_counted_by_epoch(plan: Callable[..., Plan]) -> None:
+    planned = plan(settings=["fit.epochs=4"])
+    passes = count_passes(planned)
+    for run in planned.runs:
+        split = run.split
+        wanted = Passes(train=4 * len(split.train), evaluate=4 * len(split.val) + len(split.test))
+        assert passes[run.identity] == (Passes() if run.key.plain else wanted)
+
+
+def test_all_methods_have_the_ablations_of_crossd_among_them(
+    plan: Callable[..., Plan], make_task: Callable[..., Path]
+) -> None:
+    volumes = plan("all")
+    planned = {run.key.method for run in volumes.runs}
+    assert {"acs", "conv3d", "crossd", "crossd-aligned", "crossd-fixed"} <= planned
+    images = plan("all", task=str(make_task("images", 2, extra="input_size = 18")))
+    assert ("crossd-aligned", "images") in images.not_applicable  # in 2D it is crossd
+    assert {"conv2d", "crossd", "crossd-fixed"} <= {run.key.method for run in images.runs}
 
 
 def test_a_limit_takes_the_first_runs(plan: Callable[..., Plan]) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from crossbench.cards import task_faults
 from crossbench.errors import RequestError
-from crossbench.plugins import load_method, load_plugin, method_entries, source_file
+from crossbench.plugins import load_method, load_plugin, method_entries, source_files
 
 PACKAGE = Path(__file__).parent / "plugin_pkg"
 
@@ -220,7 +220,27 @@ def test_a_plugin_file(tmp_path: Path) -> None:
     file = plugin(tmp_path, METHOD + "method = Mine()")
     method = load_plugin(str(file))
     assert (method.name, method.dims) == ("mine", (2, 3))
-    assert source_file(method) == file
+    assert source_files(method) == (file,)
+
+
+def test_the_sources_of_a_method_are_its_own_file_and_its_bases(tmp_path: Path) -> None:
+    base = plugin(tmp_path, METHOD + "method = Mine()")
+    module = sys.modules[type(load_plugin(str(base))).__module__].__name__
+    code = f"import sys\nBase = sys.modules[{module!r}].Mine\n"
+    code += "class Heir(Base):\n    name = 'heir'\nmethod = Heir()\n"
+    heir = tmp_path / "heir.py"
+    heir.write_text(code)
+    assert source_files(load_plugin(str(heir))) == (heir, base)
+    names = [file.name for file in source_files(load_method("crossd-fixed"))]
+    assert names == ["crossd_fixed.py", "crossd.py"]
+
+
+def test_what_the_library_defines_is_no_source_of_a_method(tmp_path: Path) -> None:
+    code = METHOD.replace(
+        "class Mine:", "from crossbench.methods import Method\nclass Mine(Method):"
+    )
+    file = plugin(tmp_path, code + "method = Mine()")
+    assert source_files(load_plugin(str(file))) == (file,)
 
 
 @pytest.mark.parametrize("attribute", ["Mine", "ready"])

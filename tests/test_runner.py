@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 import crossbench
+from crossbench.api import prepare
 from crossbench.evaluation.metrics import evaluate
+from crossbench.plan import count_passes
 from crossbench.results.store import Found, Store, read_predictions
+from crossbench.runner import Silence, execute
+from crossbench.training.protocols import LinearProbe, find_protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
+
+    from crossbench.plan import PlannedRun
 
 
 @pytest.fixture
@@ -63,6 +70,8 @@ def test_a_record_holds_what_is_needed_to_trust_it(
     assert len(record.curve) == 2
     assert sum(record.counts.values()) == 60
     assert record.parameters["trainable"] < record.parameters["total"]
+    assert set(record.cost) == {"gmacs"}
+    assert 0 < record.cost["gmacs"] < 1
     assert {"build", "train", "validate", "test", "total"} == set(record.timings)
     provenance = record.provenance
     assert {"card", "data", "split", "config", "method", "init", "task"} <= set(
@@ -94,6 +103,115 @@ def test_same_request_same_bits(run: Callable[..., pd.DataFrame], tmp_path: Path
     assert one["log_loss"].tolist() == two["log_loss"].tolist()
     for (a, _), (b, _) in zip(whole(tmp_path / "one"), whole(tmp_path / "two"), strict=True):
         assert np.array_equal(read_predictions(a).probabilities, read_predictions(b).probabilities)
+
+
+# ------------------------------------------------------------------------------ linear probe
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of kept features, empty."""
+    monkeypatch.setenv("CROSSBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "features"
+
+
+def bits(folder: Path) -> dict[str, Any]:
+    """What decides every number of every network's record, by identity."""
+    return {
+        record.identity: (
+            record.curve,
+            record.selected,
+            record.metrics,
+            read_predictions(path).probabilities.tobytes(),
+        )
+        for path, record in whole(folder)
+        if not record.key.plain
+    }
+
+
+def test_a_linear_probe_leaves_records_as_any_protocol(
+    run: Callable[..., pd.DataFrame], tmp_path: Path, cache: Path
+) -> None:
+    frame = run(protocol="linear-probe")
+    assert frame["status"].tolist() == ["ok"] * 3
+    (record,) = (r for r in Store(tmp_path / "out").records() if not r.key.plain)
+    assert record.key.protocol == "linear-probe"
+    penalties = find_protocol("linear-probe")
+    assert isinstance(penalties, LinearProbe)
+    tried = tuple(row["C"] for row in record.curve)
+    assert tried == penalties.inverse_penalties[: len(tried)]
+    lowest = min(record.curve, key=lambda row: row["val_loss"])
+    assert record.selected == {"C": lowest["C"]}
+    assert record.selected_epoch is None
+    features = record.parameters["trainable"] - 1
+    assert record.parameters["total"] > features > 1
+    assert record.cost["gmacs"] > 0
+    assert {"extract", "train", "test", "total"} == set(record.timings)
+    assert frame["ms_per_sample"].notna().sum() == 1
+    assert set(record.provenance["settings"]["input"]) == {"scaling", "max_size", "radimagenet_3d"}
+
+
+def test_folds_of_a_linear_probe_share_features_and_need_not(
+    run: Callable[..., pd.DataFrame], tmp_path: Path, cache: Path
+) -> None:
+    """Together from a cold cache, again from a warm one, and one fold alone from a cold one."""
+    options: dict[str, Any] = {"protocol": "linear-probe", "folds": [0, 1]}
+    run("conv3d,acs", out="cold", **options)
+    assert len(list(cache.iterdir())) == 2
+    run("conv3d,acs", out="warm", **options)
+    assert len(list(cache.iterdir())) == 2
+    assert bits(tmp_path / "cold") == bits(tmp_path / "warm")
+    assert len(bits(tmp_path / "cold")) == 4
+    for file in cache.iterdir():
+        file.unlink()
+    run("acs", out="alone", protocol="linear-probe", folds=[1])
+    assert bits(tmp_path / "alone").items() < bits(tmp_path / "cold").items()
+
+
+def test_a_range_of_the_training_part_gives_each_fold_its_features(
+    run: Callable[..., pd.DataFrame], make_task: Callable[..., Path], cache: Path
+) -> None:
+    images = np.random.default_rng(0).integers(60, 150, (60, 18, 18, 18)).astype(np.uint8)
+    images[:, 0, 0, 0] = 150 + np.arange(60)  # the brightest is tested in one of two folds
+    run(
+        protocol="linear-probe",
+        folds=[0, 1],
+        settings=["compute.threads=1", "split.folds=2", 'input.scaling="train"'],
+        task=str(make_task(images=images)),
+    )
+    assert len(list(cache.iterdir())) == 2
+
+
+class Counter(Silence):
+    """Counts the samples that go through networks."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+
+    def advanced(self, run: PlannedRun, samples: int) -> None:
+        self.samples += samples
+
+
+@pytest.mark.parametrize("protocol", ["weak-probe", "linear-probe"])
+@pytest.mark.parametrize("state", ["cold", "warm"])
+def test_progress_ends_where_the_plan_said(
+    make_task: Callable[..., Path], tmp_path: Path, cache: Path, protocol: str, state: str
+) -> None:
+    for turn in ["cold", "warm"][: 1 + (state == "warm")]:
+        plan = prepare(
+            "conv3d",
+            str(make_task()),
+            store=Store(tmp_path / turn),
+            protocol=protocol,
+            seeds=[43],
+            folds=[0, 1],
+            settings=["fit.epochs=1", "compute.threads=1"],
+            data_dir=tmp_path,
+            backbone="test_resnet",
+        )
+        counter = Counter()
+        execute(plan, Store(tmp_path / turn), device=torch.device("cpu"), listener=counter)
+        assert counter.samples == sum(each.total for each in count_passes(plan).values()) > 0
 
 
 def test_methods_see_the_same_batches(run: Callable[..., pd.DataFrame], tmp_path: Path) -> None:

@@ -19,12 +19,28 @@ def add(commands: Any) -> None:
     report.set_defaults(command=_report)
     report.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     report.add_argument("--format", choices=FORMATS, default="table")
+    report.add_argument(
+        "--html",
+        action="store_const",
+        const="html",
+        dest="format",
+        help="one self-contained page, the same as --format html",
+    )
     report.add_argument("--task", help="every metric of one task instead of the boards")
+    report.add_argument(
+        "--published", action="store_true", help="add the paper's tables, as reported"
+    )
 
 
 def _report(options: argparse.Namespace) -> int:
     from crossbench.results.report import report
 
-    colour = sys.stdout.isatty()
-    print(report(options.folders, options.format, task=options.task, colour=colour))
+    text = report(
+        options.folders,
+        options.format,
+        task=options.task,
+        published=options.published,
+        colour=sys.stdout.isatty(),
+    )
+    print(text)
     return EXIT_OK

@@ -53,6 +53,12 @@ def add(commands: Any) -> None:
     where.add_argument("--out", type=Path, default=Path("results"), help="results (results)")
     where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
     where.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    where.add_argument(
+        "--diagnostics",
+        action="store_true",
+        help="write what a network's layers tell of themselves beside its record, for the "
+        "dashboard; runs that are already there are not run again for it",
+    )
     how = run.add_argument_group("how")
     how.add_argument(
         "--dry-run", action="store_true", help="show the plan and its cost; run nothing"
@@ -86,6 +92,7 @@ def _run(options: argparse.Namespace) -> int:
         data_dir=options.data_dir,
         limit=options.limit,
         strict=options.strict,
+        diagnostics=options.diagnostics,
     )
     if options.dry_run:
         return _dry_run(plan, device, as_json=options.json)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from crossbench.data.atomic import replacing
+from crossbench.atomic import replacing
 from crossbench.data.canonical import (
     canonical_groups,
     canonical_images,

@@ -67,6 +67,17 @@ class Board:
         """The (seed, fold) pairs that anything was run on: what a full cell has."""
         return sorted(set(zip(self.runs["seed"], self.runs["fold"], strict=True)))
 
+    @cached_property
+    def split_folds(self) -> int:
+        """Folds of one repetition, whether or not all were run; those found where unknown."""
+        settings: dict[str, Any] = json.loads(self.runs["split_settings"].iloc[0])
+        return settings.get("split.folds") or len({fold for _, fold in self.folds})
+
+    @cached_property
+    def named_runs(self) -> pd.DataFrame:
+        """The runs under the names of the board, as the statistics take them."""
+        return self.runs.assign(method=self.runs["row"], task=self.runs["column"])
+
 
 def split_boards(frame: pd.DataFrame) -> list[Board]:
     """The boards of a frame: real data first, phantoms last, 2D before 3D."""

@@ -13,22 +13,24 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
+import math
 import time
-import uuid
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from crossbench.atomic import replacing
 from crossbench.cards import from_mapping, to_mapping
 from crossbench.errors import CardError, RecordError
 from crossbench.specs import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 # What a killed write left behind goes with the run's next write, but never sooner than
 # this: a younger file may belong to a living process.
@@ -75,19 +77,7 @@ def read_record(path: Path) -> RunRecord:
         RecordError: If the file is not a whole record of this schema version; the message
             names the file and the fact.
     """
-    mapping = _read_json(path)
-    version = mapping.get("schema_version")
-    if version is None:
-        raise RecordError(f"{path}: no run record: it has no schema_version")
-    if type(version) is not int or version != SCHEMA_VERSION:
-        msg = (
-            f"{path}: schema version {version!r} is unknown; this crossbench reads {SCHEMA_VERSION}"
-        )
-        raise RecordError(msg)
-    try:
-        record = from_mapping(RunRecord, mapping, where=str(path))
-    except CardError as error:
-        raise RecordError(str(error)) from error
+    record = read_versioned(path, RunRecord, SCHEMA_VERSION, what="run record")
     if record.predictions is not None:
         _read_packed(path, record)
     return record
@@ -132,7 +122,7 @@ def write_run(path: Path, record: RunRecord, predictions: Predictions | None) ->
         predictions=None if packed is None else path.with_suffix(".npz").name,
         predictions_sha256=None if packed is None else hashlib.sha256(packed).hexdigest(),
     )
-    text = _to_json(record)
+    text = to_json(record, what=f"record of {record.key}")
     try:
         _replace_run(path, text, packed)
     except OSError as error:
@@ -142,21 +132,51 @@ def write_run(path: Path, record: RunRecord, predictions: Predictions | None) ->
 # ------------------------------------------------------------------ reading, in parts
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_versioned(path: Path, spec: type[T], version: int, *, what: str) -> T:
+    """Read one JSON file strictly as a dataclass that has a ``schema_version``.
+
+    Args:
+        path: The file.
+        spec: The dataclass that is the schema.
+        version: The schema version that is read.
+        what: What the file should be, for messages.
+
+    Raises:
+        RecordError: If the file cannot be read, or a key is unknown, missing or of the wrong
+            type; the message names the file and the fact.
+    """
+    mapping = _read_json(path, what)
+    found = mapping.get("schema_version")
+    if found is None:
+        raise RecordError(f"{path}: no {what}: it has no schema_version")
+    if type(found) is not int or found != version:
+        msg = f"{path}: schema version {found!r} is unknown; this crossbench reads {version}"
+        raise RecordError(msg)
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        return from_mapping(spec, mapping, where=str(path))
+    except CardError as error:
+        raise RecordError(str(error)) from error
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise RecordError(f"{path}: no run record: it holds {type(value).__name__}, not an object")
+        raise RecordError(f"{path}: no {what}: it holds {type(value).__name__}, not an object")
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is not a JSON number"
-    raise ValueError(msg)
+def _finite(text: str) -> float:
+    """A number of a JSON file; JSON has neither NaN nor infinity, but 1e400 would become one."""
+    value = float(text)
+    if not math.isfinite(value):
+        msg = f"{text} is not a JSON number that a float can hold"
+        raise ValueError(msg)
+    return value
 
 
 def _read_packed(path: Path, record: RunRecord) -> bytes:
@@ -188,42 +208,33 @@ def _pack(predictions: Predictions) -> bytes:
     return stream.getvalue()
 
 
-def _to_json(record: RunRecord) -> bytes:
+def to_json(record: Any, *, what: str) -> bytes:
+    """A record as the bytes of its file.
+
+    Raises:
+        RecordError: If it holds NaN or what JSON has no form for; the message begins with
+            ``what``.
+    """
     try:
         return json.dumps(to_mapping(record), indent=1, allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError) as error:
-        raise RecordError(f"record of {record.key}: cannot be written as JSON: {error}") from error
+        raise RecordError(f"{what}: cannot be written as JSON: {error}") from error
 
 
 def _replace_run(path: Path, text: bytes, packed: bytes | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     path.unlink(missing_ok=True)  # an old record never stands beside new predictions
     if packed is None:
         path.with_suffix(".npz").unlink(missing_ok=True)
     else:
-        _place(path.with_suffix(".npz"), packed)
-    _place(path, text)
+        place(path.with_suffix(".npz"), packed)
+    place(path, text)
 
 
-def _place(path: Path, content: bytes) -> None:
+def place(path: Path, content: bytes) -> None:
     """Write a file such that it is there whole or not at all, a power cut included."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with draft.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # a folder cannot be opened elsewhere
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with replacing(path) as draft:
+        draft.write_bytes(content)
 
 
 def _sweep(path: Path) -> None:

@@ -31,10 +31,11 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     Columns: the run (``preset task method backbone init protocol seed fold``), what it is
     (``status source dimension metric grouped``), its results (``score``, the value of the main
     metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name), its
-    cost (``parameters_* seconds_* bytes_*``), sample counts (``samples_*``), what went wrong
+    cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
+    counts (``samples_*``), what the validation part selected (``selected_*``), what went wrong
     (``warnings error_class error_message``), and where it came from (``hash_* split_settings
-    fit_settings version started identity path``). A value that is not there is NaN in a column
-    of numbers and empty in a column of text; ``grouped`` is None where unknown.
+    fit_settings version started hardware identity path``). A value that is not there is NaN in
+    a column of numbers and empty in a column of text; ``grouped`` is None where unknown.
 
     ``split_settings`` and ``fit_settings`` are JSON objects of dotted keys. Only runs with
     equal ones may be pooled; plain baselines have no ``fit_settings``.
@@ -57,9 +58,12 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         row.setdefault(name, _number(record.metrics.get(name)))
     return row | {
         **_prefixed("parameters", record.parameters),
+        **_prefixed("cost", record.cost),
+        "ms_per_sample": _ms_per_sample(record),
         **_prefixed("seconds", record.timings),
         **_prefixed("bytes", record.peak_memory),
         **_prefixed("samples", record.counts),
+        **_prefixed("selected", record.selected),
         "warnings": "\n".join(record.warnings),
         "error_class": error.get("class", ""),
         "error_message": error.get("message", ""),
@@ -80,7 +84,7 @@ def _origin(record: RunRecord) -> dict[str, str]:
         "input.max_samples": provenance.get("max_samples"),
         "crossbench": hashes.get("harness"),
     }
-    fit = _flat(_mapping(provenance, "settings"))
+    fit = flat(_mapping(provenance, "settings"))
     for key in _NOT_SHARED:
         fit.pop(key, None)
     return {
@@ -89,7 +93,19 @@ def _origin(record: RunRecord) -> dict[str, str]:
         "fit_settings": json.dumps(fit, sort_keys=True),
         "version": str(hashes.get("harness", "")),
         "started": str(provenance.get("started", "")),
+        "hardware": _hardware(provenance),
     }
+
+
+def _hardware(provenance: Mapping[str, Any]) -> str:
+    """The machine in words, as far as times depend on it; empty where it is not known."""
+    found = _mapping(provenance, "hardware")
+    if not found:
+        return ""
+    if "gpu" in found:
+        return f"{found['gpu']}, CUDA {found.get('cuda')}, driver {found.get('driver')}"
+    used, cores = provenance.get("threads"), found.get("cores")
+    return f"{found.get('processor')}, {used} of {cores} cores, {found.get('system')}"
 
 
 def _mapping(provenance: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -97,18 +113,25 @@ def _mapping(provenance: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping as one of dotted keys; empty tables vanish, arrays stay as they are."""
+    flattened: dict[str, Any] = {}
     for key, value in mapping.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            flattened |= flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            flattened[prefix + key] = value
+    return flattened
 
 
 def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
     return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def _ms_per_sample(record: RunRecord) -> float:
+    """Milliseconds that testing took a sample; NaN where no network was tested."""
+    seconds, samples = record.timings.get("test"), record.counts.get("test")
+    return 1000 * seconds / samples if seconds is not None and samples else float("nan")
 
 
 def _number(value: float | None) -> float:

@@ -10,6 +10,8 @@ import csv
 import dataclasses
 import io
 import json
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import unknown_name
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from crossbench.results.table import Table
 
-FORMATS = ("table", "markdown", "latex", "csv", "json")
+FORMATS = ("table", "markdown", "latex", "csv", "json", "html")
 
 # Beyond so many columns the page is turned: rows and columns are exchanged.
 _MOST_COLUMNS = 8
@@ -42,24 +44,28 @@ def render(
     """
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)
-    tables = [_printable(table) for table in tables]
+    tables = [printable(table) for table in tables]
     if form == "table":
         from crossbench.results.terminal import to_terminal
 
         return to_terminal(tables, width=width, colour=colour)
+    if form == "html":
+        from crossbench.results.html import to_html
+
+        return to_html([replace(_turned(table), notes=_notes(table)) for table in tables])
     return {"markdown": _markdown, "latex": _latex, "csv": _csv, "json": _json}[form](tables)
 
 
-def _printable(value: Any) -> Any:
-    """A table (or a part of one) on whose every text a terminal acts as on plain text."""
+def printable(value: Any) -> Any:
+    """A text, tuple or dataclass on whose every text a terminal acts as on plain text."""
     if isinstance(value, str):
         line = " ".join(value.split())
         return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
     if isinstance(value, tuple):
-        return tuple(_printable(item) for item in value)
+        return tuple(printable(item) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
-        return type(value)(**{each.name: _printable(getattr(value, each.name)) for each in fields})
+        return type(value)(**{each.name: printable(getattr(value, each.name)) for each in fields})
     return value
 
 
@@ -198,6 +204,7 @@ _LATEX = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"} | {
     ord("×"): r"$\times$",
     ord("·"): r"$\cdot$",
     ord("†"): r"$^\dagger$",
+    ord("‡"): r"$^\ddagger$",
     ord("–"): "--",
     ord("\N{REPLACEMENT CHARACTER}"): "?",
 }
@@ -242,9 +249,10 @@ def _json(tables: Sequence[Table]) -> str:
 
 
 def _mapping(table: Table) -> dict[str, Any]:
-    """A table as nested dicts, in which each row holds its cells by the columns' texts."""
+    """A table as nested dicts, in which each row holds its cells by the columns' names."""
     mapping = dataclasses.asdict(table)
-    columns = [column.text for column in table.columns]
+    texts = Counter(column.text for column in table.columns)
+    columns = [column.text if texts[column.text] == 1 else column.label for column in table.columns]
     for row, cells in zip(mapping["rows"], mapping.pop("cells"), strict=True):
         row["cells"] = dict(zip(columns, cells, strict=True))
     return mapping

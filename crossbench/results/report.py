@@ -1,17 +1,23 @@
-"""What ``crossbench report`` prints: boards, then what went wrong."""
+"""What ``crossbench report`` prints: boards, runtimes, then what went wrong."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossbench.results.benches import bench_frame, bench_tables, read_benches
 from crossbench.results.frame import to_frame
+from crossbench.results.groups import task_groups
+from crossbench.results.published import published_tables
 from crossbench.results.render import render
-from crossbench.results.store import read_folders
+from crossbench.results.store import Store, read_folders
 from crossbench.results.tables import broken_files, failures, leaderboards, task_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from crossbench.results.benches import FoundBench
+    from crossbench.results.table import Table
 
 
 def report(
@@ -19,6 +25,7 @@ def report(
     form: str = "table",
     *,
     task: str | None = None,
+    published: bool = False,
     width: int | None = None,
     colour: bool = False,
 ) -> str:
@@ -27,7 +34,8 @@ def report(
     Args:
         folders: Results folders, read together.
         form: One of :data:`crossbench.results.render.FORMATS`.
-        task: None for leaderboards over tasks, or a task to show every metric of.
+        task: None for leaderboards over tasks and runtimes, or a task to show every metric of.
+        published: Whether the paper's tables follow, as reported.
         width: ``table`` only: columns to fit into; None asks the terminal.
         colour: ``table`` only: whether to use the terminal's colours.
 
@@ -37,12 +45,33 @@ def report(
         RecordError: If there is no valid record, or two folders hold the same run with
             different results.
     """
+    tables = _every_table(folders) if task is None else _tables_of(task, folders)
+    if published:
+        tables += published_tables()
+    return render(tables, form, width=width, colour=colour)
+
+
+def _every_table(folders: Sequence[Path | str]) -> list[Table]:
+    benches, broken_benches = read_benches(folders)
+    runtimes = bench_tables(bench_frame(benches))
+    with_runs = [folder for folder in folders if not _benches_alone(folder, benches)]
+    if benches and not with_runs:
+        return [*runtimes, *broken_files(broken_benches)]
+    found, broken = read_folders(with_runs)
+    frame = to_frame(found)
+    boards = leaderboards(frame, task_groups())
+    return [*boards, *runtimes, *failures(frame), *broken_files([*broken, *broken_benches])]
+
+
+def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:
     found, broken = read_folders(folders)
     frame = to_frame(found)
-    if task is None:
-        tables = leaderboards(frame)
-    else:
-        tables = task_tables(frame, task)
-        frame = frame[frame["task"] == task]
-    tables += [*failures(frame), *broken_files(broken)]
-    return render(tables, form, width=width, colour=colour)
+    tables = task_tables(frame, task)
+    return [*tables, *failures(frame[frame["task"] == task]), *broken_files(broken)]
+
+
+def _benches_alone(folder: Path | str, benches: Sequence[FoundBench]) -> bool:
+    """Whether a folder holds bench records and nothing that should be a run's."""
+    return (
+        any(path.is_relative_to(folder) for path, _ in benches) and not Store(Path(folder)).files()
+    )

@@ -11,6 +11,7 @@ What the two files hold, and how they come to be whole or absent, is in
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.results.diagnostics import read_diagnostics, write_diagnostics
 from crossbench.results.files import Predictions, read_predictions, read_record, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -34,12 +36,19 @@ __all__ = [
     "Merged",
     "Predictions",
     "Store",
+    "file_name",
+    "json_files",
     "load_results",
     "merge",
+    "read_file",
     "read_folders",
     "read_predictions",
     "read_record",
+    "unite",
 ]
+
+#: How the files of :mod:`crossbench.results.benches` end, which share the folders.
+BENCH_ENDING = ".bench.json"
 
 _LONGEST_NAME = 64
 
@@ -81,10 +90,10 @@ class Store:
     def path_of(self, key: RunKey, identity: str) -> Path:
         """Where the record of a run lies, or would lie; always below the root."""
         name = (
-            f"{_file_name(key.init)}-{_file_name(key.protocol)}"
-            f"-seed{key.seed}-fold{key.fold}-{_file_name(identity[:8])}.json"
+            f"{file_name(key.init)}-{file_name(key.protocol)}"
+            f"-seed{key.seed}-fold{key.fold}-{file_name(identity[:8])}.json"
         )
-        folders = (_file_name(part) for part in (key.preset, key.task, key.method))
+        folders = (file_name(part) for part in (key.preset, key.task, key.method))
         return self.root.joinpath(*folders, name)
 
     def write(self, record: RunRecord, predictions: Predictions | None) -> Path:
@@ -117,16 +126,13 @@ class Store:
             return None
         return record if (record.key, record.identity) == (key, identity) else None
 
+    def files(self) -> list[Path]:
+        """Every JSON file below the root but bench records; see :func:`json_files`."""
+        return [path for path in json_files(self.root) if not path.name.endswith(BENCH_ENDING)]
+
     def scan(self) -> Iterator[Found | Broken]:
-        """Every JSON file below the root, read; those that start with a dot are passed over."""
-        for path in sorted(self.root.rglob("*.json")):
-            if any(part.startswith(".") for part in path.relative_to(self.root).parts):
-                continue
-            try:
-                yield Found(path, read_record(path))
-            except RecordError as error:
-                if path.exists():  # else its run is just being written anew
-                    yield Broken(path, str(error).removeprefix(f"{path}: "))
+        """Every file of :meth:`files`, read."""
+        return (item for path in self.files() if (item := read_file(path)) is not None)
 
     def records(self) -> Iterator[RunRecord]:
         """The valid records, in the order of their paths."""
@@ -135,6 +141,27 @@ class Store:
     def broken(self) -> list[Broken]:
         """The files that are no valid records, and why."""
         return [item for item in self.scan() if isinstance(item, Broken)]
+
+
+def json_files(root: Path) -> list[Path]:
+    """Every JSON file below a folder; those that start with a dot are passed over."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            os.path.join(folder, name)  # noqa: PTH118  # ten thousand paths: strings sort fast
+            for name in names
+            if name.endswith(".json") and not name.startswith(".")
+        ]
+    return [Path(path) for path in sorted(found)]
+
+
+def read_file(path: Path) -> Found | Broken | None:
+    """What a file is; None if it is gone, for its run is just being written anew."""
+    try:
+        return Found(path, read_record(path))
+    except RecordError as error:
+        return Broken(path, str(error).removeprefix(f"{path}: ")) if path.exists() else None
 
 
 # -------------------------------------------------------------------------- folders
@@ -152,26 +179,38 @@ def read_folders(folders: Sequence[Path | str]) -> tuple[list[Found], list[Broke
     """
     if not folders:
         raise RequestError("no results folder given")
-    known: dict[str, Found] = {}
+    found: list[Found] = []
     broken: list[Broken] = []
-    conflicts: list[str] = []
     for folder in dict.fromkeys(Path(folder) for folder in folders):
         for item in _read_folder(folder):
             if isinstance(item, Broken):
                 broken.append(item)
-                continue
-            earlier = known.setdefault(item.record.identity, item)
-            if _conflict(earlier, item):
-                conflicts.append(f"{earlier.path} and {item.path}")
-            elif earlier.record.status != "ok" and item.record.status == "ok":
-                known[item.record.identity] = item
-    if not known:
+            else:
+                found.append(item)
+    if not found:
         path, reason = broken[0]
         raise RecordError(f"none of {len(broken)} files is a valid record; {path}: {reason}")
+    kept, conflicts = unite(found)
     if conflicts:
-        pairs = "\n  ".join(conflicts)
+        pairs = "\n  ".join(f"{one.path} and {other.path}" for one, other in conflicts)
         raise RecordError(f"same run, different results; remove one file of each pair:\n  {pairs}")
-    return list(known.values()), broken
+    return kept, broken
+
+
+def unite(found: Iterable[Found]) -> tuple[list[Found], list[tuple[Found, Found]]]:
+    """One record for each run, and the pairs of one run that disagree about its results.
+
+    A finished run stands over a failed one, and of two with equal results the first stands.
+    """
+    known: dict[str, Found] = {}
+    conflicts: list[tuple[Found, Found]] = []
+    for item in found:
+        earlier = known.setdefault(item.record.identity, item)
+        if _conflict(earlier, item):
+            conflicts.append((earlier, item))
+        elif earlier.record.status != "ok" and item.record.status == "ok":
+            known[item.record.identity] = item
+    return list(known.values()), conflicts
 
 
 def load_results(*folders: Path | str) -> pd.DataFrame:
@@ -194,7 +233,7 @@ def load_results(*folders: Path | str) -> pd.DataFrame:
 
 
 def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
-    """Copy the valid records of several folders, and their predictions, into one.
+    """Copy the valid records of several folders, and what lies beside them, into one.
 
     What ``into`` already holds stays, but for failed runs that a source has finished.
 
@@ -209,6 +248,8 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
     copied = 0
     for path, record in found:
         if not path.is_relative_to(store.root):
+            if diagnostics := read_diagnostics(path, record.identity):
+                write_diagnostics(store.path_of(record.key, record.identity), diagnostics)
             store.write(record, read_predictions(path) if record.predictions else None)
             copied += 1
     return Merged(copied, broken)
@@ -241,6 +282,6 @@ def _arrays(path: Path) -> tuple[NDArray[Any], ...]:
     return predictions.index, predictions.label, predictions.probabilities
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """``text`` as part of a path: no separators, no leading dot, never empty or too long."""
     return re.sub(r"[^A-Za-z0-9._+=-]+", "-", text)[:_LONGEST_NAME].strip(".-") or "_"

@@ -31,11 +31,13 @@ class Cell:
 
     Attributes:
         text: The entry as people read it.
-        detail: What limits it, such as ``4/5 runs``.
-        mark: Sign that the table's notes explain.
+        detail: What limits it, such as ``4/5 runs``, or its interval.
+        mark: Signs that the table's notes explain.
         best: Whether it is the best of those that it may be compared with.
         value: The entry as a number; None where there is none.
         spread: Population standard deviation over the runs.
+        low: Lower end of the 95 % interval; None where there is none.
+        high: Upper end of it.
         count: Number of runs or tasks that the value is a mean of.
         complete: Whether these are all that there should be.
     """
@@ -46,6 +48,8 @@ class Cell:
     best: bool = False
     value: float | None = None
     spread: float | None = None
+    low: float | None = None
+    high: float | None = None
     count: int | None = None
     complete: bool = False
 

@@ -7,48 +7,61 @@ compared is not in one table: see :mod:`crossbench.results.boards`.
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from crossbench.errors import unknown_name
 from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES, smallest_p
 from crossbench.results.boards import split_boards
+from crossbench.results.cells import (
+    NOT_ABOVE,
+    TIED,
+    average_column,
+    mean_column,
+    rank_column,
+    task_column,
+    with_intervals,
+)
+from crossbench.results.groups import by_group
+from crossbench.results.standings import standings
 from crossbench.results.table import Cell, Header, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import TypeAlias
 
     import pandas as pd
 
     from crossbench.results.boards import Board
+    from crossbench.results.cells import Column
+    from crossbench.results.standings import Standing
     from crossbench.results.store import Broken
 
-    Column: TypeAlias = dict[str, Cell]
-
 PHANTOM = "PHANTOM DATA: says nothing about real tasks"
-NOT_ABOVE = "†"
+
+SEED = 0
+"""Seed of the resamples behind a report's intervals."""
 
 
-def leaderboards(frame: pd.DataFrame) -> list[Table]:
+def leaderboards(frame: pd.DataFrame, groups: Mapping[str, str] | None = None) -> list[Table]:
     """Table II's shape, once for each set of runs that may be compared.
 
-    Rows are methods, best first, then the plain baselines, which are never ranked; columns
-    are tasks, then the mean over them and the rank by it. Cells are mean and population
-    standard deviation of the main metric over the runs.
+    Rows are methods, best mean rank first, then the plain baselines, which are never ranked;
+    columns are tasks, the mean over those of each group, over all, and the mean rank. Cells
+    are mean and population standard deviation of the main metric over the runs.
 
     Args:
         frame: As from :func:`crossbench.results.store.load_results`.
+        groups: Group by name of the task, as from :func:`crossbench.results.groups.task_groups`.
     """
-    return [_leaderboard(board) for board in split_boards(frame)]
+    return [leaderboard(board, groups) for board in split_boards(frame)]
 
 
 def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
     """Every metric of one task, once for each set of runs that may be compared.
+
+    Cells have the 95 % interval of their mean, from the spread over the runs.
 
     Args:
         frame: As from :func:`crossbench.results.store.load_results`.
@@ -84,37 +97,58 @@ def broken_files(broken: Sequence[Broken]) -> list[Table]:
 # -------------------------------------------------------------------------- boards
 
 
-def _leaderboard(board: Board) -> Table:
-    higher = _higher_is_better(board.metric)
-    columns = {
-        Header(task, _grouping(board, task)): _compared(
-            _column(board, task, board.metric), board.methods, higher=higher
-        )
-        for task in board.tasks
-    }
-    means = _compared(_means(columns.values()), board.methods, higher=higher)
-    ranks = _ranks(means, board.methods, higher=higher)
-    order = sorted(board.methods, key=lambda name: (ranks.get(name, len(ranks) + 1), name))
-    if len(columns) > 1:
-        columns[Header("average", f"{len(columns)} tasks", aside=True)] = means
-        if len(ranks) > 1:
-            columns[Header("rank", aside=True)] = {
-                **{name: Cell(text="") for name in board.plain},
-                **{name: Cell(text=str(rank), value=rank) for name, rank in ranks.items()},
-            }
-    what = METRICS[board.metric].title if board.metric in METRICS else board.metric
-    return _table(board, order, columns, title=board.title, axis="task", what=what)
+def leaderboard(board: Board, groups: Mapping[str, str] | None = None) -> Table:
+    """One board's table; see :func:`leaderboards`."""
+    rows = standings(board, rng=np.random.default_rng(SEED))
+    columns = _task_columns(board, groups or {})
+    if len(board.tasks) > 1:
+        detail = f"{len(board.tasks)} tasks"
+        columns[Header("average", detail, aside=True)] = with_intervals(mean_column(board, rows))
+        if any(row.rank for row in rows):
+            columns[Header("mean rank", aside=True)] = with_intervals(rank_column(rows), digits=1)
+    return _table(
+        board,
+        [row.name for row in rows if not row.plain],
+        columns,
+        title=board.title,
+        axis="task",
+        what=METRICS[board.metric].title if board.metric in METRICS else board.metric,
+        notes=[*_tie_note(board, columns, "task"), *_claim_notes(board, rows)],
+    )
+
+
+def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Column]:
+    """The tasks, group by group; a mean after each group where there are several."""
+    task_of = dict(zip(board.runs["column"], board.runs["task"], strict=True))
+    blocks = by_group(board.tasks, {name: groups.get(task_of[name], "") for name in board.tasks})
+    columns = {}
+    for title, tasks in blocks.items():
+        for task in tasks:
+            columns[Header(task, _grouping(board, task))] = task_column(board, task, board.metric)
+        if title and len(tasks) > 1 and len(blocks) > 1:
+            header = Header(f"average {title}", f"{len(tasks)} tasks", aside=True)
+            means = average_column(board, tasks, np.random.default_rng(SEED))
+            columns[header] = with_intervals(means)
+    return columns
 
 
 def _task_table(board: Board, task: str) -> Table:
     columns = {
-        Header(metric.title, "" if metric.higher_is_better else "lower is better"): _compared(
-            _column(board, task, name), board.methods, higher=metric.higher_is_better
+        Header(metric.title, "" if metric.higher_is_better else "lower is better"): with_intervals(
+            task_column(board, task, name)
         )
         for name, metric in METRICS.items()
     }
-    title = f"{task} · {board.title}"
-    return _table(board, board.methods, columns, title=title, axis="metric", what="Every metric")
+    intervals = any(cell.low is not None for column in columns.values() for cell in column.values())
+    return _table(
+        board,
+        board.methods,
+        columns,
+        title=f"{task} · {board.title}",
+        axis="metric",
+        what="Every metric",
+        notes=[*_tie_note(board, columns, "metric"), *[_RUN_INTERVALS] * intervals],
+    )
 
 
 def _table(
@@ -125,6 +159,7 @@ def _table(
     title: str,
     axis: str,
     what: str,
+    notes: Sequence[str],
 ) -> Table:
     """Columns of cells as a table whose rows are the methods, then the plain baselines."""
     names = [*methods, *board.plain]
@@ -138,96 +173,8 @@ def _table(
         cells=tuple(
             tuple(column.get(name, Cell(text="–")) for column in columns.values()) for name in names
         ),
-        notes=_notes(board, columns.values()),
+        notes=(*_baseline_notes(board, columns.values()), *notes, *_data_notes(board)),
     )
-
-
-# --------------------------------------------------------------------------- cells
-
-
-def _column(board: Board, task: str, metric: str) -> Column:
-    """Cells of one task by row name."""
-    runs = board.runs[board.runs["column"] == task]
-    results: dict[str, list[tuple[str, float]]] = {}
-    for name, status, value in zip(runs["row"], runs["status"], runs[metric], strict=True):
-        results.setdefault(name, []).append((status, value))
-    return {name: _cell(each, len(board.folds)) for name, each in results.items()}
-
-
-def _cell(results: Sequence[tuple[str, float]], expected: int) -> Cell:
-    """Mean and population standard deviation over the runs of one method on one task."""
-    values = [value for status, value in results if status == "ok" and not math.isnan(value)]
-    counts = Counter(status for status, _ in results)
-    lost = {
-        "failed": counts["failed"],
-        "n/a": counts["skipped"],
-        "undefined": counts["ok"] - len(values),
-    }
-    reasons = [f"{count} {word}" for word, count in lost.items() if count]
-    if not values:
-        word = next(word for word, count in lost.items() if count)
-        plain = word == "n/a" or expected == 1
-        return Cell(text=word if plain else f"{word} ({lost[word]})", count=0)
-    count, mean, spread = len(values), float(np.mean(values)), float(np.std(values))
-    return Cell(
-        text=f"{mean:.3f} ± {spread:.3f}" if count > 1 else f"{mean:.3f}",
-        detail="" if count == expected else ", ".join([f"{count}/{expected} runs", *reasons]),
-        value=mean,
-        spread=spread if count > 1 else None,
-        count=count,
-        complete=count == expected,
-    )
-
-
-def _means(columns: Iterable[Column]) -> Column:
-    """For each row the mean over those tasks of which it has every run."""
-    columns = list(columns)
-    means = {}
-    for name in {name: None for column in columns for name in column}:
-        cells = [column[name] for column in columns if name in column]
-        values = [cell.value for cell in cells if cell.complete and cell.value is not None]
-        complete = len(values) == len(columns)
-        mean = sum(values) / len(values) if values else None
-        means[name] = Cell(
-            text="–" if mean is None else f"{mean:.3f}",
-            detail="" if complete else f"{len(values)}/{len(columns)} tasks",
-            value=mean,
-            count=len(values),
-            complete=complete,
-        )
-    return means
-
-
-def _compared(column: Column, methods: Sequence[str], *, higher: bool) -> Column:
-    """The cells with the best of the methods, and those no better than guessing, marked."""
-    rivals = _complete(column, methods)
-    best = (max if higher else min)(rivals.values()) if len(rivals) > 1 else None
-    majority = _complete(column, ["majority"]).get("majority")
-
-    def guessing(value: float) -> bool:
-        return majority is not None and (value <= majority if higher else value >= majority)
-
-    return column | {
-        name: replace(column[name], best=value == best, mark=NOT_ABOVE if guessing(value) else "")
-        for name, value in rivals.items()
-    }
-
-
-def _ranks(means: Column, methods: Sequence[str], *, higher: bool) -> dict[str, int]:
-    """Rank of each method that has every run of every task; equal means share the better."""
-    values = _complete(means, methods)
-    return {
-        name: 1 + sum(other > value if higher else other < value for other in values.values())
-        for name, value in values.items()
-    }
-
-
-def _complete(column: Column, names: Iterable[str]) -> dict[str, float]:
-    """Values of the named cells that lack nothing."""
-    cells = {name: column[name] for name in names if name in column}
-    return {
-        name: cell.value for name, cell in cells.items() if cell.complete and cell.value is not None
-    }
 
 
 # --------------------------------------------------------------------------- words
@@ -254,22 +201,68 @@ def _ungrouped(board: Board) -> set[str]:
     return set(board.runs.loc[board.runs["grouped"].eq(other=False), "column"])
 
 
-def _notes(board: Board, columns: Iterable[Column]) -> tuple[str, ...]:
+def _baseline_notes(board: Board, columns: Iterable[Column]) -> list[str]:
     notes = []
     if board.plain:
         names = ", ".join(board.plain)
         notes.append(f"Plain baselines, shown for comparison and not ranked: {names}.")
     if "majority" not in board.plain:
         notes.append("No majority-class runs here to compare with.")
-    if any(cell.mark == NOT_ABOVE for column in columns for cell in column.values()):
+    if _is_marked(columns, NOT_ABOVE):
         notes.append(f"{NOT_ABOVE} no better than guessing the majority class.")
+    return notes
+
+
+def _tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[str]:
+    """What the mark of a tie rests on."""
+    if not _is_marked(columns.values(), TIED):
+        return []
+    runs = len(board.folds)
+    test = (
+        f"corrected resampled t over {runs} paired runs, Holm over the pairs of methods"
+        if runs > 1 and board.split_folds > 1
+        else "a single run or fold carries no test"
+    )
+    return [f"{TIED} not shown to differ from the best of its {axis} at 5 % ({test})."]
+
+
+def _claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
+    """What the board says over tasks: coverage, whether there is a claim, intervals."""
+    methods = [row for row in rows if not row.plain]
+    short = [f"{row.name} ({row.tasks} of {row.total})" for row in methods if row.tasks < row.total]
+    notes = [f"Not ranked, for they lack runs of some tasks: {', '.join(short)}."] if short else []
+    count = len(board.tasks)
+    if count < MIN_TASKS:
+        return [*notes, f"No claim over tasks: {_plural(count, 'task')}, {MIN_TASKS} are needed."]
+    if any(row.ties_first is not None for row in methods):
+        notes.append(
+            f"Mean rank: ties with the first ({TIED}) by Wilcoxon's signed rank test over N = "
+            f"{count} tasks (smallest attainable p {smallest_p(count):.2g}), Holm over the pairs "
+            "of ranked methods."
+        )
+    return [*notes, _TASK_INTERVALS]
+
+
+def _data_notes(board: Board) -> list[str]:
+    notes = []
     if ungrouped := _ungrouped(board):
         which = "All tasks are" if ungrouped == set(board.tasks) else "Where said, a task is"
         notes.append(f"{which} ungrouped: samples of one patient may be trained and tested on.")
     if board.superseded:
         runs = _plural(board.superseded, "older record")
         notes.append(f"Left out: {runs} of the same runs, from before their splits changed.")
-    return tuple(notes)
+    return notes
+
+
+_TASK_INTERVALS = f"a to b: 95 % interval, tasks resampled ({RESAMPLES:,} resamples, seed {SEED})."
+_RUN_INTERVALS = (
+    "a to b: 95 % interval, Student's t over the runs, corrected for their overlapping "
+    "training parts."
+)
+
+
+def _is_marked(columns: Iterable[Column], mark: str) -> bool:
+    return any(mark in cell.mark for column in columns for cell in column.values())
 
 
 def _words(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -296,7 +289,3 @@ def _folds(runs: pd.DataFrame) -> str:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _higher_is_better(metric: str) -> bool:
-    return metric not in METRICS or METRICS[metric].higher_is_better

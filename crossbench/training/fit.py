@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crossbench.data.transforms import RandomSource
     from crossbench.specs import FitSettings
     from crossbench.training.feed import Feed
-    from crossbench.training.protocols import Part, Protocol, Stage
+    from crossbench.training.protocols import Part, Stage, StagedFit
 
 
 class DivergedError(CrossbenchError):
@@ -48,7 +48,7 @@ class Fit:
 def fit(
     model: nn.Module,
     *,
-    protocol: Protocol,
+    protocol: StagedFit,
     settings: FitSettings,
     train: Feed,
     validation: Feed,

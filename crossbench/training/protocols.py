@@ -1,7 +1,8 @@
-"""Fitting protocols: which parameters learn, from when, with which optimiser.
+"""Fitting protocols: what learns of a network, from when, and how.
 
-A protocol is a sequence of stages; :mod:`crossbench.training.fit` plays them. Adding one is
-adding an entry to :data:`PROTOCOLS`. Nothing here imports torch.
+A protocol is either a sequence of stages, which :mod:`crossbench.training.fit` plays, or a linear
+probe of the frozen network (:mod:`crossbench.training.linear`). Adding one is adding an entry to
+:data:`PROTOCOLS`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """A named way to fit a network to a task.
+class StagedFit:
+    """A named way to fit a network to a task by gradient descent.
 
     BatchNorm layers normalise by batch statistics and move their running statistics in
     every stage, whether or not their scale and shift learn: that is the paper's "weak" probe.
@@ -60,10 +61,28 @@ class Protocol:
         return [stage for stage in self.stages if stage.first_epoch(epochs) <= epoch][-1]
 
 
-PROTOCOLS = {
+@dataclass(frozen=True, kw_only=True)
+class LinearProbe:
+    """A linear classifier over the features of a network that stays as it is.
+
+    Attributes:
+        name: Registry name.
+        title: One line for people.
+        inverse_penalties: Values of scikit-learn's ``C``, strongest penalty first; they are
+            tried until the loss of the validation part rises.
+    """
+
+    name: str
+    title: str
+    inverse_penalties: tuple[float, ...]
+
+
+Protocol = StagedFit | LinearProbe
+
+PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol(
+        StagedFit(
             name="weak-probe",
             title="Linear head, then head and BatchNorm; convolutions frozen (the paper's)",
             stages=(
@@ -77,10 +96,15 @@ PROTOCOLS = {
                 ),
             ),
         ),
-        Protocol(
+        StagedFit(
             name="finetune",
             title="Every parameter, from the first epoch",
             stages=(Stage(name="all", trains=("all",), optimiser="adamw"),),
+        ),
+        LinearProbe(
+            name="linear-probe",
+            title="Logistic regression on the frozen network's features",
+            inverse_penalties=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
         ),
     )
 }

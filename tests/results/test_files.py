@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -180,6 +181,17 @@ def damaged(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(json.dumps(mapping))
 
 
+def test_a_number_too_large_for_a_float_is_refused(
+    tmp_path: Path, scored: Callable[..., Any]
+) -> None:
+    record, predictions = scored()
+    path = Store(tmp_path).write(record, predictions)
+    text = re.sub(r'"accuracy": [0-9.e-]+', '"accuracy": 1e400', path.read_text())
+    path.write_text(text)
+    with pytest.raises(RecordError, match="1e400 is not a JSON number that a float can hold"):
+        read_record(path)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -353,7 +365,7 @@ STEPS = (
 def kill_at(step):
     left = [step]
     def trace(frame, event, argument):
-        if frame.f_code.co_name not in ("_replace_run", "_place"):
+        if frame.f_code.co_name not in ("_replace_run", "place", "replacing"):
             return None
         if event == "line":
             left[0] -= 1

@@ -15,8 +15,10 @@ from crossbench.results.store import Store, load_results
 
 def test_one_row_a_run_with_everything_a_table_needs(tmp_path: Path, scored: Any) -> None:
     record, predictions = scored(
-        timings={"fit": 2.5, "total": 3.0},
+        timings={"fit": 2.5, "test": 0.3, "total": 3.0},
         parameters={"total": 10, "trainable": 4},
+        cost={"gmacs": 1.8},
+        selected={"C": 0.01},
         peak_memory={"process": 1024},
         counts={"train": 30, "test": 12},
         warnings=("the validation part has one class",),
@@ -35,6 +37,9 @@ def test_one_row_a_run_with_everything_a_table_needs(tmp_path: Path, scored: Any
     assert row["score"] == record.metrics["balanced_accuracy"]
     assert row["seconds_fit"] == 2.5
     assert row["parameters_trainable"] == 4
+    assert row["cost_gmacs"] == 1.8
+    assert row["ms_per_sample"] == pytest.approx(25)
+    assert row["selected_C"] == 0.01
     assert row["bytes_process"] == 1024
     assert row["samples_train"] == 30
     assert row["warnings"] == "the validation part has one class"
@@ -48,6 +53,15 @@ def test_a_failure_is_a_row_with_its_reason(frame: Any, failure: Any, record: An
     assert (row["error_class"], row["error_message"]) == ("RuntimeError", "out of memory")
     assert np.isnan(row["score"])
     assert all(np.isnan(row[name]) for name in METRICS)
+
+
+@pytest.mark.parametrize("lacking", [{"timings": {}}, {"counts": {}}, {"counts": {"test": 0}}])
+def test_a_run_that_was_not_timed_has_no_time_a_sample(
+    frame: Any, record: Any, lacking: Any
+) -> None:
+    whole: dict[str, Any] = {"timings": {"test": 1.0}, "counts": {"test": 4}}
+    rows = frame(record(**whole), record(fold=1, **whole | lacking))
+    assert rows["ms_per_sample"].tolist() == pytest.approx([250, np.nan], nan_ok=True)
 
 
 def test_an_undefined_metric_is_nan(frame: Any, record: Any) -> None:

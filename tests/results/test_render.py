@@ -18,7 +18,7 @@ from crossbench.errors import RequestError
 from crossbench.results.render import FORMATS, render
 from crossbench.results.table import Cell, Header, Table
 
-NASTY = r"a_b & 50% $x$ #1 {c} \d ~e ^f <g> |h| [i] *j* [bold]k[/bold] `l` ± – † × ·"
+NASTY = r"a_b & 50% $x$ #1 {c} \d ~e ^f <g> |h| [i] *j* [bold]k[/bold] `l` ± – † ‡ × ·"
 
 
 def make_table(names: list[str], **changes: Any) -> Table:
@@ -272,6 +272,8 @@ def test_csv_has_one_line_a_cell(table: Table) -> None:
         "best": "True",
         "value": "0.8",
         "spread": "0.0",
+        "low": "",
+        "high": "",
         "count": "2",
         "complete": "True",
     }
@@ -291,7 +293,15 @@ def test_json_holds_the_numbers(table: Table) -> None:
         "best": False,
         "value": 0.6,
         "spread": None,
+        "low": None,
+        "high": None,
         "count": 1,
         "complete": False,
     }
     assert [row["cells"]["reason"]["text"] for row in second["rows"]] == ["x", "another"]
+
+
+def test_columns_of_one_name_are_told_apart_in_json() -> None:
+    twice = make_table(["acs", "b"], columns=(Header("ms"), Header("ms", "reported"), Header("n")))
+    (row, _) = json.loads(render([twice], "json"))["tables"][0]["rows"]
+    assert list(row["cells"]) == ["ms", "ms (reported)", "n"]

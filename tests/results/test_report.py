@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crossbench.cli import main
 from crossbench.errors import RecordError, RequestError
+from crossbench.results.benches import BenchRecord, Measurement, write_bench
 from crossbench.results.report import report
 from crossbench.results.store import Store
 
@@ -58,6 +62,84 @@ def test_a_report_on_one_task(results: Path) -> None:
     ]
     with pytest.raises(RequestError, match="unknown task 'blod'; did you mean blood"):
         report([results], task="blod")
+
+
+def test_tasks_stand_in_the_groups_of_their_cards(tmp_path: Path, scored: Any) -> None:
+    store = Store(tmp_path / "results")
+    for task in ("blood", "derma", "organc", "organs", "no-such-task"):
+        store.write(*scored("crossd", task))
+    (table,) = json.loads(report([store.root], "json"))["tables"]
+    assert [column["text"] for column in table["columns"]] == [
+        "organc",
+        "organs",
+        "average 2D radiology",
+        "blood",
+        "derma",
+        "average other 2D",
+        "no-such-task",
+        "average",
+    ]
+
+
+def test_the_papers_tables_follow_when_asked_for(results: Path) -> None:
+    tables = json.loads(report([results], "json", published=True))["tables"]
+    reported = [table["title"].startswith("Reported: ") for table in tables]
+    assert reported == [False] * 4 + [True] * 6
+    for table in tables[:4]:
+        assert not any("init rin" in row["text"] for row in table["rows"])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_a_whole_report_compiles(results: Path, tmp_path: Path) -> None:
+    body = report([results], "latex", published=True)
+    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    (tmp_path / "report.tex").write_text(f"{head}{body}\n\\end{{document}}\n")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "report.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def make_bench() -> BenchRecord:
+    return BenchRecord(
+        kind="ops",
+        workload="forward",
+        case="layer",
+        dimension=2,
+        shape=(8, 64, 128, 128),
+        batch=8,
+        settings={},
+        device="cpu",
+        dtype="float32",
+        threads=1,
+        baseline="conv2d",
+        measurements=(Measurement(method="conv2d", status="ok", seconds=(0.1, 0.2)),),
+    )
+
+
+def test_runtimes_stand_between_boards_and_failures(results: Path) -> None:
+    write_bench(results, make_bench())
+    titles = [table["title"] for table in json.loads(report([results], "json"))["tables"]]
+    place = next(number for number, title in enumerate(titles) if title.startswith("Runtime"))
+    assert titles[place - 1].startswith("2D tasks")
+    assert "Runs without a result" in titles[place + 1 :]
+
+
+def test_a_folder_may_hold_runtimes_alone(results: Path, tmp_path: Path) -> None:
+    write_bench(tmp_path / "bench", make_bench())
+    (first, *_) = json.loads(report([tmp_path / "bench"], "json"))["tables"]
+    assert first["title"].startswith("Runtime of one layer")
+    both = json.loads(report([tmp_path / "bench", results], "json"))["tables"]
+    assert both[0]["title"].startswith("2D tasks")
+    assert first in both
+
+
+def test_the_command_writes_one_page(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(results), "--html", "--published"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("<!DOCTYPE html>")
+    assert printed.rstrip().endswith("</html>")
+    assert main(["report", str(results), "--format", "html", "--published"]) == 0
+    assert capsys.readouterr().out == printed
 
 
 def test_folders_are_reported_together(results: Path, tmp_path: Path, scored: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.results.diagnostics import Diagnostics, read_diagnostics, write_diagnostics
 from crossbench.results.store import Store, load_results, merge, read_folders, read_predictions
 from crossbench.specs import RunKey
 
@@ -301,3 +302,18 @@ def test_merging_from_nowhere_is_an_error(tmp_path: Path) -> None:
         merge([tmp_path / "a"], tmp_path / "c")
     with pytest.raises(RequestError, match="no results folder given"):
         merge([], tmp_path / "c")
+
+
+def test_merging_takes_diagnostics_along(tmp_path: Path, scored: Scored) -> None:
+    source = Store(tmp_path / "one")
+    record, predictions = scored()
+    diagnostics = Diagnostics(
+        identity=record.identity,
+        index=np.arange(2),
+        drawn=np.arange(1),
+        layers={"conv": {"angle": np.zeros(2, dtype=np.float32)}},
+    )
+    write_diagnostics(source.write(record, predictions), diagnostics)
+    merge([source.root], tmp_path / "all")
+    copied = Store(tmp_path / "all").path_of(record.key, record.identity)
+    assert read_diagnostics(copied, record.identity) is not None

@@ -61,14 +61,16 @@ def test_cells_are_mean_and_population_deviation(board: Table) -> None:
     )
 
 
-def test_the_mean_over_tasks_ranks_methods_and_no_baseline(board: Table) -> None:
+def test_methods_are_averaged_and_ranked_over_tasks_and_baselines_are_not_ranked(
+    board: Table,
+) -> None:
     assert [row.text for row in board.rows] == ["crossd", "acs", "majority"]
     assert [row.aside for row in board.rows] == [False, False, True]
     assert texts(board, "average") == {"crossd": "0.475", "acs": "0.450", "majority": "0.225"}
-    assert texts(board, "rank") == {"crossd": "1", "acs": "2", "majority": ""}
+    assert texts(board, "mean rank") == {"crossd": "1.50", "acs": "1.50", "majority": ""}
     assert [header.label for header in board.columns if header.aside] == [
         "average (2 tasks)",
-        "rank",
+        "mean rank",
     ]
 
 
@@ -83,10 +85,10 @@ def test_the_best_method_of_each_task_is_marked(board: Table) -> None:
 
 
 def test_what_is_no_better_than_guessing_is_marked(board: Table) -> None:
-    marked = {row for row, cell in column(board, "derma").items() if cell.mark}
+    marked = {row for row, cell in column(board, "derma").items() if "†" in cell.mark}
     assert marked == {"crossd"}
     assert "† no better than guessing the majority class." in board.notes
-    assert not any(cell.mark for cell in column(board, "blood").values())
+    assert not any("†" in cell.mark for cell in column(board, "blood").values())
 
 
 def test_as_good_as_guessing_is_no_better(frame: Any, record: Any) -> None:
@@ -102,7 +104,7 @@ def test_a_baseline_that_beats_all_methods_is_not_the_best(frame: Any, record: A
     assert [row for row, cell in column(table, "blood").items() if cell.best] == ["crossd"]
 
 
-def test_equal_means_share_the_better_rank(frame: Any, record: Any) -> None:
+def test_equal_scores_share_their_mean_rank(frame: Any, record: Any) -> None:
     scores = {"acs": 0.5, "conv3d": 0.5, "crossd": 0.25}
     (table,) = leaderboards(
         frame(
@@ -113,7 +115,7 @@ def test_equal_means_share_the_better_rank(frame: Any, record: Any) -> None:
             )
         )
     )
-    assert texts(table, "rank") == {"acs": "1", "conv3d": "1", "crossd": "3"}
+    assert texts(table, "mean rank") == {"acs": "1.50", "conv3d": "1.50", "crossd": "3.00"}
     assert [cell.best for cell in column(table, "blood").values()] == [True, True, False]
 
 
@@ -125,9 +127,9 @@ def test_for_a_loss_lower_is_better(frame: Any, record: Any) -> None:
     ]
     (table,) = leaderboards(frame(*runs))
     assert [row.text for row in table.rows] == ["acs", "crossd", "majority"]
-    assert texts(table, "rank") == {"acs": "1", "crossd": "2", "majority": ""}
+    assert texts(table, "mean rank") == {"acs": "1.00", "crossd": "2.00", "majority": ""}
     assert [cell.best for cell in column(table, "blood").values()] == [True, False, False]
-    assert [cell.mark for cell in column(table, "blood").values()] == ["", "†", ""]
+    assert [cell.mark for cell in column(table, "blood").values()] == ["", "†‡", ""]
     assert table.subtitle.startswith("Log loss of one run, seed 43 fold 0")
 
 
@@ -137,6 +139,111 @@ def test_one_run_has_no_deviation(frame: Any, record: Any) -> None:
     assert column(table, "blood")["crossd"].spread is None
     assert [header.text for header in table.columns] == ["blood"]
     assert "No majority-class runs here to compare with." in table.notes
+
+
+# ------------------------------------------------------------ what the numbers carry
+
+
+def test_methods_not_shown_to_differ_from_the_best_of_a_task_are_marked(
+    frame: Any, record: Any
+) -> None:
+    level = [0.68, 0.71, 0.70, 0.72, 0.69]
+    noise = [0.002, -0.001, 0.001, 0.0, -0.002]
+    behind = {"best": 0.0, "near": 0.001, "far": 0.1}
+    (table,) = leaderboards(
+        frame(
+            *(
+                record(name, "blood", fold, score=level[fold] - gap + bool(gap) * noise[fold])
+                for name, gap in behind.items()
+                for fold in range(5)
+            ),
+            *runs_of(record, "majority", "blood", [0.5] * 5),
+        )
+    )
+    marks = {name: cell.mark for name, cell in column(table, "blood").items()}
+    assert marks == {"best": "", "near": "‡", "far": "", "majority": ""}
+    assert (
+        "‡ not shown to differ from the best of its task at 5 % (corrected resampled t over 5 "
+        "paired runs, Holm over the pairs of methods)."
+    ) in table.notes
+
+
+def test_a_single_run_shows_no_difference_and_says_why(frame: Any, record: Any) -> None:
+    (table,) = leaderboards(frame(record("acs", score=0.9), record("crossd", score=0.1)))
+    assert column(table, "blood")["crossd"].mark == "‡"
+    assert any("a single run or fold carries no test" in note for note in table.notes)
+
+
+def test_below_six_tasks_there_is_no_claim_and_no_interval(frame: Any, record: Any) -> None:
+    runs = [record(name, f"task-{n}") for name in ("acs", "crossd") for n in range(5)]
+    (table,) = leaderboards(frame(*runs))
+    assert "No claim over tasks: 5 tasks, 6 are needed." in table.notes
+    for name in ("average", "mean rank"):
+        cell = column(table, name)["acs"]
+        assert (cell.low, cell.high, cell.detail) == (None, None, "")
+
+
+def test_from_six_tasks_on_means_and_ranks_have_intervals(frame: Any, record: Any) -> None:
+    runs = [
+        record(name, f"task-{n}", score=score + 0.01 * n)
+        for name, score in (("acs", 0.5), ("crossd", 0.6))
+        for n in range(6)
+    ]
+    (table,) = leaderboards(frame(*runs))
+    average, rank = column(table, "average")["crossd"], column(table, "mean rank")["crossd"]
+    assert average.value == pytest.approx(0.625)
+    assert average.low is not None
+    assert average.high is not None
+    assert average.low < 0.625 < average.high
+    assert average.detail == f"{average.low:.3f} to {average.high:.3f}"
+    assert (rank.text, rank.detail, rank.best) == ("1.00", "1.0 to 1.0", True)
+    assert column(table, "mean rank")["acs"].mark == ""
+    assert any("N = 6 tasks (smallest attainable p 0.031)" in note for note in table.notes)
+    assert any("95 % interval, tasks resampled" in note for note in table.notes)
+
+
+def test_ranks_that_are_not_told_apart_are_marked(frame: Any, record: Any) -> None:
+    runs = [
+        record(name, f"task-{n}", score=score + 0.05 * (n % 2) * sign)
+        for name, score, sign in (("acs", 0.5, 1), ("crossd", 0.52, -1))
+        for n in range(7)
+    ]
+    (table,) = leaderboards(frame(*runs))
+    assert {name: cell.mark for name, cell in column(table, "mean rank").items()} == {
+        "crossd": "",
+        "acs": "‡",
+    }
+
+
+def test_tasks_stand_in_the_groups_of_their_cards_with_a_mean_each(frame: Any, record: Any) -> None:
+    groups = {"organc": "radiology-2d", "organs": "radiology-2d", "blood": "other-2d"}
+    scores = {"a-private-task": 0.1, "blood": 0.3, "organc": 0.5, "organs": 0.7}
+    runs = [record("acs", task, score=score) for task, score in scores.items()]
+    (table,) = leaderboards(frame(*runs), groups)
+    assert [header.label for header in table.columns] == [
+        "organc",
+        "organs",
+        "average 2D radiology (2 tasks)",
+        "blood",
+        "a-private-task",
+        "average (4 tasks)",
+    ]
+    assert texts(table, "average 2D radiology") == {"acs": "0.600"}
+    assert texts(table, "average") == {"acs": "0.400"}
+
+
+def test_tasks_of_one_group_have_one_mean(frame: Any, record: Any) -> None:
+    groups = {"blood": "other-2d", "derma": "other-2d"}
+    (table,) = leaderboards(frame(record(), record(task="derma")), groups)
+    assert [header.text for header in table.columns] == ["blood", "derma", "average"]
+
+
+def test_one_task_has_the_intervals_of_its_metrics(frame: Any, record: Any) -> None:
+    (table,) = task_tables(frame(*runs_of(record, "acs", "blood", [0.5, 0.6, 0.7])), "blood")
+    cell = column(table, "Balanced accuracy")["acs"]
+    # s = 0.1, S = s sqrt(1/3 + 1/4), t(0.975, 2) = 4.303
+    assert cell.detail == "0.271 to 0.929"
+    assert any("corrected for their overlapping training parts" in note for note in table.notes)
 
 
 # ------------------------------------------------------------------ what is missing
@@ -170,7 +277,13 @@ def test_a_cell_that_lacks_runs_says_so_and_is_not_compared(
     assert (average["crossd"].text, average["crossd"].detail) == ("–", "0/2 tasks")
     assert (average["majority"].text, average["majority"].detail) == ("1.000", "1/2 tasks")
     assert (average["acs"].text, average["acs"].detail) == ("0.500", "")
-    assert texts(table, "rank") == {"acs": "1", "conv2d": "2", "crossd": "–", "majority": ""}
+    assert texts(table, "mean rank") == {
+        "acs": "1.00",
+        "conv2d": "2.00",
+        "crossd": "–",
+        "majority": "",
+    }
+    assert "Not ranked, for they lack runs of some tasks: crossd (0 of 2)." in table.notes
 
 
 def test_a_mean_over_fewer_tasks_names_them_and_has_no_rank(frame: Any, record: Any) -> None:
@@ -185,7 +298,7 @@ def test_a_mean_over_fewer_tasks_names_them_and_has_no_rank(frame: Any, record: 
     assert (average["crossd"].text, average["crossd"].detail) == ("0.900", "2/3 tasks")
     assert average["crossd"].count == 2
     assert not average["crossd"].best
-    assert "rank" not in [header.text for header in table.columns]
+    assert "mean rank" not in [header.text for header in table.columns]
 
 
 def test_failures_are_no_zeros(frame: Any, record: Any, failure: Any) -> None:

@@ -14,17 +14,24 @@ Scores that are unpaired, missing, not finite or too few raise
 """
 
 from crossbench.evaluation.statistics.aggregate import (
+    RESAMPLES,
     Estimate,
     bootstrap_interval,
     estimate,
     interquartile_mean,
 )
 from crossbench.evaluation.statistics.compare import compare_runs
-from crossbench.evaluation.statistics.inputs import MIN_TASKS, paired_runs, task_scores
+from crossbench.evaluation.statistics.inputs import (
+    MIN_TASKS,
+    paired_runs,
+    smallest_p,
+    task_scores,
+)
 from crossbench.evaluation.statistics.paired import (
     ROPE,
     CorrectedT,
     Posterior,
+    corrected_mean,
     corrected_t,
     correlated_posterior,
 )
@@ -53,6 +60,7 @@ from crossbench.evaluation.statistics.verdicts import (
 
 __all__ = [
     "MIN_TASKS",
+    "RESAMPLES",
     "ROPE",
     "Comparison",
     "CorrectedT",
@@ -68,6 +76,7 @@ __all__ = [
     "TasksVerdict",
     "bootstrap_interval",
     "compare_runs",
+    "corrected_mean",
     "corrected_t",
     "correlated_posterior",
     "critical_difference",
@@ -79,6 +88,7 @@ __all__ = [
     "pairwise",
     "probability_of_improvement",
     "signed_rank",
+    "smallest_p",
     "summarise",
     "task_scores",
 ]

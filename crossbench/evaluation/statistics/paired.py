@@ -1,8 +1,8 @@
-"""Two methods on one task, over the same runs of repeated cross-validation.
+"""One or two methods on one task, over runs of repeated cross-validation.
 
-The runs are not independent, because their training parts overlap. Both procedures share
-one location and scale, so their intervals coincide: with n paired gains of mean m and
-variance s2, and k folds, the squared scale is s2 (1/n + 1/(k - 1)).
+The runs are not independent, because their training parts overlap. All procedures share one
+scale: with n scores or paired gains of variance s2, and k folds, the squared standard error
+of their mean is s2 (1/n + 1/(k - 1)).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import scipy
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics.aggregate import Estimate
-from crossbench.evaluation.statistics.inputs import paired_gains, require_level
+from crossbench.evaluation.statistics.inputs import finite, paired_gains, require_level
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -103,16 +103,43 @@ def corrected_t(
         return CorrectedT(
             runs=gains.size, folds=folds, gain=gain, effect_size=None, statistic=None, p_value=1.0
         )
-    df = gains.size - 1
-    margin = float(scipy.stats.t.ppf((1 + confidence) / 2, df)) * scale
+    margin = _student_reach(gains.size, confidence) * scale
     return CorrectedT(
         runs=gains.size,
         folds=folds,
         gain=Estimate(value=mean, low=mean - margin, high=mean + margin, confidence=confidence),
         effect_size=mean / float(gains.std(ddof=1)),
         statistic=mean / scale,
-        p_value=float(2 * scipy.stats.t.sf(abs(mean) / scale, df)),
+        p_value=float(2 * scipy.stats.t.sf(abs(mean) / scale, gains.size - 1)),
     )
+
+
+def corrected_mean(scores: ArrayLike, *, folds: int, confidence: float = 0.95) -> Estimate:
+    """Mean score of n runs of repeated cross-validation, with its corrected Student interval.
+
+    It has the scale of :func:`corrected_t`. Two methods are not compared by their intervals:
+    their runs are paired, and the gain has an interval of its own.
+
+    Args:
+        scores: Scores (n,) of one method.
+        folds: Folds of one repetition, whether or not all of them were run.
+        confidence: Level of the interval.
+
+    Raises:
+        StatisticsError: A score is not finite, n < 2, folds < 2, or ``confidence`` is not in
+            (0, 1).
+
+    Source:
+        Nadeau and Bengio, Machine Learning 52 (2003).
+    """
+    require_level(confidence, "confidence")
+    runs = finite(scores, "scores of the runs")
+    _require_folds(folds)
+    if runs.ndim != 1 or runs.size < 2:
+        raise StatisticsError(f"scores have shape {runs.shape}; an interval needs two runs, (n,)")
+    mean = float(runs.mean())
+    margin = _student_reach(runs.size, confidence) * _corrected_error(runs, folds)
+    return Estimate(value=mean, low=mean - margin, high=mean + margin, confidence=confidence)
 
 
 def correlated_posterior(
@@ -149,13 +176,14 @@ def correlated_posterior(
     return Posterior(rope=rope, worse=worse, equivalent=equivalent, better=better)
 
 
+def _student_reach(runs: int, confidence: float) -> float:
+    """Half-width of the interval in standard errors."""
+    return float(scipy.stats.t.ppf((1 + confidence) / 2, runs - 1))
+
+
 def _location_scale(gains: Array, folds: int) -> tuple[float, float]:
     """Mean of the gains (n,) and its corrected standard error; (0, 0) where all are zero."""
-    if folds < 2:
-        raise StatisticsError(
-            f"{folds} fold: a single split shows the spread over seeds, not over samples; "
-            "compare on two or more folds"
-        )
+    _require_folds(folds)
     if np.ptp(gains) == 0:
         if gains[0] != 0:
             raise StatisticsError(
@@ -163,5 +191,18 @@ def _location_scale(gains: Array, folds: int) -> tuple[float, float]:
                 "there is no spread to test the gain against"
             )
         return 0.0, 0.0
-    variance = gains.var(ddof=1) * (1 / gains.size + 1 / (folds - 1))
-    return float(gains.mean()), float(np.sqrt(variance))
+    return float(gains.mean()), _corrected_error(gains, folds)
+
+
+def _corrected_error(values: Array, folds: int) -> float:
+    """Standard error of the mean of runs (n,) whose training parts overlap."""
+    variance = values.var(ddof=1) * (1 / values.size + 1 / (folds - 1))
+    return float(np.sqrt(variance))
+
+
+def _require_folds(folds: int) -> None:
+    if folds < 2:
+        raise StatisticsError(
+            f"{folds} fold: a single split shows the spread over seeds, not over samples; "
+            "compare on two or more folds"
+        )

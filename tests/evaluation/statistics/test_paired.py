@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.statistics import corrected_t, correlated_posterior
+from crossbench.evaluation.statistics import corrected_mean, corrected_t, correlated_posterior
 
 
 def scores(runs: int, gain: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
@@ -144,3 +144,36 @@ def test_unusable_settings_are_refused() -> None:
         correlated_posterior(baseline, candidate, folds=3, rope=float("nan"))
     with pytest.raises(StatisticsError, match=r"confidence is 95; give a value between 0 and 1"):
         corrected_t(baseline, candidate, folds=3, confidence=95)
+
+
+# ------------------------------------------------------------------- one method alone
+
+
+@given(st.integers(2, 30), st.integers(2, 10), st.integers(0, 2**32))
+def test_a_mean_has_the_interval_of_a_gain_over_nothing(runs: int, folds: int, seed: int) -> None:
+    values = np.random.default_rng(seed).uniform(0.1, 0.9, runs)
+    found = corrected_mean(values, folds=folds, confidence=0.9)
+    gain = corrected_t(np.zeros(runs), values, folds=folds, confidence=0.9).gain
+    assert found.value == pytest.approx(gain.value)
+    assert (found.low, found.high) == pytest.approx((gain.low, gain.high))
+    assert found.confidence == 0.9
+
+
+def test_equal_scores_have_a_point_interval() -> None:
+    found = corrected_mean([0.5, 0.5, 0.5], folds=3)
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "message"),
+    [
+        ([0.5], {"folds": 3}, r"scores have shape \(1,\); an interval needs two runs"),
+        ([[0.5, 0.6]], {"folds": 3}, r"scores have shape \(1, 2\)"),
+        ([0.5, np.nan], {"folds": 3}, r"scores of the runs: found 1 of 2 values .* not finite"),
+        ([0.5, 0.6], {"folds": 1}, r"1 fold: a single split"),
+        ([0.5, 0.6], {"folds": 3, "confidence": 1.0}, r"confidence is 1.0"),
+    ],
+)
+def test_means_without_an_interval_are_refused(values: list, settings: dict, message: str) -> None:
+    with pytest.raises(StatisticsError, match=message):
+        corrected_mean(values, **settings)

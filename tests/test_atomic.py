@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crossbench.data.atomic import replacing
+from crossbench.atomic import replacing
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""``crossbench bench harness``: whole runs, each in a process of its own, split into phases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from crossbench.bench.cases import Run
+from crossbench.bench.jobs import Job
+from crossbench.bench.record import as_tuples, outcomes_of
+from crossbench.cards import find_preset, find_task, override, to_mapping
+from crossbench.plugins import split_names
+from crossbench.results.bench_files import BenchRecord, Measurement
+from crossbench.training.protocols import find_protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crossbench.bench.jobs import Setup
+    from crossbench.bench.record import Machine
+    from crossbench.methods import Method
+
+
+def find_runs(
+    task: str | Sequence[str],
+    *,
+    preset: str,
+    protocol: str,
+    backbone: str,
+    settings: Sequence[str] = (),
+) -> list[Run]:
+    """The runs to measure, one for each task; arguments as for ``crossbench run``.
+
+    Raises:
+        RequestError: If a task, preset, protocol or setting is unknown.
+    """
+    override(find_preset(preset), settings)
+    find_protocol(protocol)
+    names = split_names(task)
+    for name in names:
+        find_task(name)
+    how = {"preset": preset, "protocol": protocol, "backbone": backbone}
+    return [Run(task=name, settings=tuple(settings), **how) for name in names]
+
+
+def bench_harness(
+    runs: Sequence[Run], methods: Sequence[Method], setup: Setup, machine: Machine
+) -> Iterator[BenchRecord]:
+    """Measure whole runs of the methods that have the task's dimension, in turn.
+
+    Yields:
+        A record a task, as soon as it is there.
+    """
+    for run in runs:
+        card = find_task(run.task)
+        names = tuple(method.name for method in methods if card.dimension in method.dims)
+        started = datetime.now(UTC).isoformat()
+        job = Job(what="run", setup=setup, run=run)
+        tries: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        for _ in range(setup.repeats):
+            for name in names:
+                tries[name].append(outcomes_of(replace(job, methods=(name,)))[name])
+        facts = next((each for own in tries.values() for each in own if each["status"] == "ok"), {})
+        samples = facts.get("samples", 1)
+        yield BenchRecord(
+            kind="harness",
+            workload="run",
+            case=card.name,
+            dimension=card.dimension,
+            shape=(samples, *facts.get("shape", ())),
+            batch=samples,
+            settings={key: value for key, value in to_mapping(run).items() if key != "task"},
+            device=setup.device,
+            dtype=setup.dtype,
+            threads=setup.threads,
+            baseline="",
+            measurements=tuple(
+                Measurement(method=name, **as_tuples(_united(tries[name]))) for name in names
+            ),
+            provenance=machine.provenance | {"started": started},
+        )
+
+
+def _united(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several runs of one method as one outcome: the first that went wrong, or all together."""
+    for outcome in outcomes:
+        if outcome["status"] != "ok":
+            return outcome
+    first = outcomes[0]
+    return {
+        "status": "ok",
+        "seconds": [each["seconds"][0] for each in outcomes],
+        "peak_memory": max(each["peak_memory"] for each in outcomes),
+        "parameters": first["parameters"],
+        "phases": {
+            name: sum(each["phases"][name] for each in outcomes) / len(outcomes)
+            for name in first["phases"]
+        },
+    }

@@ -1,0 +1,111 @@
+"""Work for one process, and the process that does it; requests and replies are JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from crossbench.bench.cases import Layer, Network, Run  # noqa: TC001  (Job is read from JSON)
+from crossbench.cards import to_mapping
+from crossbench.errors import CrossbenchError
+
+if TYPE_CHECKING:
+    from crossbench.results.bench_files import Outcome
+
+Dtype = Literal["float32", "tf32", "bfloat16"]
+
+# glibc keeps small blocks that were freed, which hides memory that is taken again. From this
+# size on each block is the system's own, and the peak is that of the tensors.
+_MEMORY_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What all measurements of one command share.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        dtype: ``float32``, ``tf32`` (float32 whose matrix products may round) or ``bfloat16``
+            (autocast).
+        threads: CPU threads.
+        repeats: Timed calls of each method.
+        plugins: Python files that define further methods.
+    """
+
+    device: str
+    dtype: Dtype = "float32"
+    threads: int = 1
+    repeats: int = 30
+    plugins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one process does.
+
+    Attributes:
+        what: ``machine`` (its fingerprint, memory and speed), ``time`` (methods in turn),
+            ``memory`` (peak and multiply-adds of one method) or ``run`` (one whole run).
+        setup: What all jobs share.
+        methods: Whose turn it is.
+        layer: What is timed, or ``network``, or ``run``.
+        network: As ``layer``.
+        run: As ``layer``.
+        backward: Whether a call goes forward and backward.
+        batch: Samples a call.
+    """
+
+    what: Literal["machine", "time", "memory", "run"]
+    setup: Setup
+    methods: tuple[str, ...] = ()
+    layer: Layer | None = None
+    network: Network | None = None
+    run: Run | None = None
+    backward: bool = False
+    batch: int = 1
+
+
+class WorkerError(CrossbenchError):
+    """A process that did not come to its end.
+
+    Attributes:
+        status: ``killed`` or ``failed``.
+    """
+
+    def __init__(self, status: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def do(job: Job) -> dict[str, Any]:
+    """Have a job done by a process of its own.
+
+    Returns:
+        The reply: for ``machine`` its facts, else the parts of a Measurement by method.
+
+    Raises:
+        WorkerError: If the process was killed, or ended without a reply.
+    """
+    environment = os.environ | (_MEMORY_ENVIRONMENT if job.what == "memory" else {})
+    done = subprocess.run(
+        [sys.executable, "-m", "crossbench.bench.worker"],
+        input=json.dumps(to_mapping(job)),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        msg = f"its process was ended by {name}, as systems do when memory runs out"
+        raise WorkerError("killed", msg)
+    if done.returncode > 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise WorkerError("failed", f"its process ended with {done.returncode}: {last}")
+    reply: dict[str, Any] = json.loads(done.stdout)
+    return reply

@@ -1,0 +1,70 @@
+"""``crossbench bench models``: whole networks, in 2D beside nn.Conv2d's and in 3D nn.Conv3d's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossbench.bench.cases import Network, parse_input
+from crossbench.bench.record import measure
+from crossbench.cards import load_tasks
+from crossbench.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crossbench.bench.jobs import Setup
+    from crossbench.bench.record import Machine
+    from crossbench.methods import Method
+    from crossbench.results.bench_files import BenchRecord
+    from crossbench.specs import TaskCard
+
+TASKS = "tasks"
+
+
+def find_networks(inputs: Sequence[str], *, batch: int, backbone: str) -> list[Network]:
+    """The networks to time, one for each size of input.
+
+    Args:
+        inputs: Sizes such as ``224``, ``96x128`` or ``64x64x64``; ``tasks`` stands for those of
+            all registered tasks.
+        batch: Samples a call.
+        backbone: timm name.
+
+    Raises:
+        RequestError: If a size cannot be read or the batch is not positive.
+    """
+    if batch < 1:
+        raise RequestError(f"batch (={batch}) must be at least 1")
+    sizes: list[tuple[int, ...]] = []
+    for text in inputs:
+        sizes += _task_sizes() if text == TASKS else [parse_input(text)]
+    return [
+        Network(name="x".join(map(str, size)), shape=(batch, 3, *size), backbone=backbone)
+        for size in dict.fromkeys(sizes)
+    ]
+
+
+def bench_models(
+    networks: Sequence[Network], methods: Sequence[Method], setup: Setup, machine: Machine
+) -> Iterator[BenchRecord]:
+    """Measure inference and training steps of networks, for the methods of their dimension.
+
+    Yields:
+        Two records a network, as soon as they are there.
+    """
+    for network in networks:
+        names = [method.name for method in methods if network.dimension in method.dims]
+        for backward in (False, True):
+            yield measure(network, names, setup, machine, backward=backward)
+
+
+def _task_sizes() -> list[tuple[int, ...]]:
+    """What the networks of the registered tasks are fed, 2D before 3D, small before large."""
+    sizes = {size for card in load_tasks().values() if (size := _size(card)) is not None}
+    return sorted(sizes, key=lambda size: (len(size), size))
+
+
+def _size(card: TaskCard) -> tuple[int, ...] | None:
+    if card.dimension == 2 and card.input_size is not None:
+        return (card.input_size, card.input_size)
+    return card.shape

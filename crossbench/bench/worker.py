@@ -1,0 +1,95 @@
+"""The process that does one job: ``python -m crossbench.bench.worker``, JSON in, JSON out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from crossbench.bench.jobs import Job
+from crossbench.bench.machine import describe
+from crossbench.bench.measure import failure, interleave, peak_memory
+from crossbench.bench.workloads import draw, make, resolve
+from crossbench.cards import from_mapping
+from crossbench.specs import ComputeSettings
+from crossbench.training.environment import arithmetic, find_device
+
+if TYPE_CHECKING:
+    import torch
+
+    from crossbench.bench.workloads import Workload
+
+    Reply = dict[str, dict[str, Any]]
+
+
+def main() -> None:
+    """Read a job from standard input, do it, and write the reply to standard output."""
+    job = from_mapping(Job, json.load(sys.stdin), where="standard input")
+    with os.fdopen(os.dup(1), "w") as reply:
+        os.dup2(2, 1)  # what methods print must not mix with the reply
+        json.dump(perform(job), reply, allow_nan=False)
+
+
+def perform(job: Job) -> dict[str, Any]:
+    """Do a job in this very process; see :func:`crossbench.bench.jobs.do`."""
+    setup = job.setup
+    device = find_device(setup.device)
+    compute = ComputeSettings(threads=setup.threads, tf32=setup.dtype == "tf32")
+    if job.what == "run":
+        from crossbench.bench.phases import measure_run
+
+        return {name: measure_run(job, name, device) for name in job.methods}
+    with arithmetic(compute):
+        if job.what == "machine":
+            return describe(setup, device)
+        return _memory(job, device) if job.what == "memory" else _time(job, device)
+
+
+def _time(job: Job, device: torch.device) -> Reply:
+    """Seconds of every method's calls, in turn."""
+    reply: Reply = {}
+    workloads: dict[str, Workload] = {}
+    given = draw(job, device)
+    for method in resolve(job.methods, job.setup.plugins):
+        try:
+            workloads[method.name] = make(job, method, given)
+        except Exception as error:  # noqa: BLE001  (whatever it was, the others go on)
+            reply[method.name] = _failed(error)
+    times, failures = interleave(
+        {name: workload.call for name, workload in workloads.items()},
+        repeats=job.setup.repeats,
+        device=device,
+    )
+    reply |= {name: {"status": "ok", "seconds": seconds} for name, seconds in times.items()}
+    return reply | {name: _failed(error) for name, error in failures.items()}
+
+
+def _memory(job: Job, device: torch.device) -> Reply:
+    """Peak memory and arithmetic of one method, alone in this process."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    (method,) = resolve(job.methods, job.setup.plugins)
+    try:
+        workload = make(job, method, draw(job, device))
+        peak = peak_memory(workload.call, device)
+        with FlopCounterMode(display=False) as counter:
+            workload.call()
+    except Exception as error:  # noqa: BLE001
+        return {method.name: _failed(error)}
+    return {
+        method.name: {
+            "status": "ok",
+            "peak_memory": peak,
+            "multiply_adds": counter.get_total_flops() // 2,
+            "parameters": sum(tensor.numel() for tensor in workload.module.parameters()),
+        }
+    }
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    return failure(type(error).__name__, str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""From a case and a method to a call that can be timed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from crossbench.methods import cube
+from crossbench.plugins import find_methods
+from crossbench.training.environment import autocast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crossbench.bench.cases import Layer, Network
+    from crossbench.bench.jobs import Job
+    from crossbench.methods import Method
+
+#: What ratios refer to, by dimension: the backbone's own layers, or their full 3D form.
+BASELINES = {2: "nn.Conv2d", 3: "nn.Conv3d"}
+
+_CLASSES = 10
+
+
+class _Plain:
+    """The backbone as it is; in 3D, ``nn.Conv3d`` of the same geometry, drawn afresh."""
+
+    dims: tuple[int, ...] = (2, 3)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
+        """The convolution itself."""
+        return conv
+
+    def layer_3d(self, layer: nn.Module) -> nn.Module:
+        """A Conv3d whose kernel is a cube.
+
+        Raises:
+            ConversionError: If the geometry of ``layer`` differs between the axes.
+        """
+        conv = cast("nn.Conv2d", layer)
+        return nn.Conv3d(
+            conv.in_channels,
+            conv.out_channels,
+            cube("kernel_size", conv.kernel_size),
+            stride=cube("stride", conv.stride),
+            padding=cube("padding", cast("tuple[int, ...]", conv.padding)),
+            dilation=cube("dilation", conv.dilation),
+            groups=conv.groups,
+            bias=conv.bias is not None,
+        )
+
+
+class Given(NamedTuple):
+    """What all methods share: the inputs, and the gradient of the output or the labels."""
+
+    inputs: Tensor
+    answer: Tensor
+
+
+class Workload(NamedTuple):
+    """A call, which leaves nothing behind, and what it calls."""
+
+    call: Callable[[], None]
+    module: nn.Module
+
+
+def resolve(names: Sequence[str], plugins: Sequence[str]) -> list[Method]:
+    """The methods of a job; a baseline is one of them.
+
+    Raises:
+        RequestError: If a name is unknown or a plugin cannot be loaded.
+    """
+    registered = [name for name in names if name not in BASELINES.values()]
+    found: dict[str, Method] = {each.name: each for each in find_methods(registered, plugins)}
+    return [found[name] if name in found else _Plain(name) for name in names]
+
+
+def draw(job: Job, device: torch.device) -> Given:
+    """The inputs of a case and what a pass back starts from, drawn once for all methods.
+
+    Raises:
+        ValueError: If the job has no case.
+    """
+    torch.manual_seed(0)
+    if job.layer is not None:
+        shape = (job.batch, *job.layer.shape[1:])
+        on_paper = _plain_layer(job.layer, device="meta")
+        answer = on_paper(torch.empty(shape, device="meta")).shape if job.backward else (0, 0)
+        # A layer inside a network is fed, and answered, in the precision of its neighbours.
+        dtype = torch.bfloat16 if job.setup.dtype == "bfloat16" else torch.float32
+        return Given(
+            torch.randn(shape, device=device, dtype=dtype),
+            torch.randn(answer, device=device, dtype=dtype),
+        )
+    if job.network is not None:
+        inputs = torch.randn(job.batch, *job.network.shape[1:], device=device)
+        return Given(inputs, torch.arange(job.batch, device=device) % _CLASSES)
+    msg = f"a job to measure {job.what} needs a layer or a network"
+    raise ValueError(msg)
+
+
+def make(job: Job, method: Method, given: Given) -> Workload:
+    """What a job times for one method; fresh weights come from one seed for all.
+
+    ``forward`` is a pass in eval mode without gradients. A training step is a pass in training
+    mode and back, to every weight and, for a layer, to its input too; no optimiser runs.
+
+    Raises:
+        ConversionError: If the method has no form for this case.
+    """
+    torch.manual_seed(0)
+    if job.layer is not None:
+        return _layer(job, job.layer, method, given)
+    return _network(job, method, given)
+
+
+def _layer(job: Job, layer: Layer, method: Method, given: Given) -> Workload:
+    module = method.layer_2d(_plain_layer(layer))
+    inputs, gradient = given
+    if 2 not in method.dims:
+        module = method.layer_3d(module)
+        inputs, gradient = inputs.unsqueeze(2), gradient.unsqueeze(2)
+    inputs = inputs.detach().requires_grad_(job.backward)
+
+    def back(output: Tensor) -> None:
+        output.backward(gradient)  # type: ignore[no-untyped-call]
+
+    return _workload(job, module.to(inputs.device), inputs, back)
+
+
+def _plain_layer(layer: Layer, device: str = "cpu") -> nn.Conv2d:
+    geometry = (layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups)
+    return nn.Conv2d(layer.shape[1], layer.outputs, *geometry, bias=False, device=device)
+
+
+def _network(job: Job, method: Method, given: Given) -> Workload:
+    from crossbench.nets import build_model  # timm, which single layers do without
+
+    inputs, labels = given
+    network = cast("Network", job.network)
+    module = build_model(
+        method, dims=network.dimension, num_classes=_CLASSES, backbone=network.backbone
+    )
+
+    def back(output: Tensor) -> None:
+        nn.functional.cross_entropy(output.float(), labels).backward()  # type: ignore[no-untyped-call]
+
+    return _workload(job, module.to(inputs.device), inputs, back)
+
+
+def _workload(
+    job: Job, module: nn.Module, inputs: Tensor, back: Callable[[Tensor], None]
+) -> Workload:
+    precision = "bfloat16" if job.setup.dtype == "bfloat16" else "float32"
+
+    @torch.no_grad()
+    def forward() -> None:
+        with autocast(inputs.device, precision):
+            module(inputs)
+
+    def step() -> None:
+        with autocast(inputs.device, precision):
+            output = module(inputs)
+        back(output)
+        module.zero_grad(set_to_none=True)  # the next method needs the room
+        inputs.grad = None
+
+    module.train(job.backward)
+    return Workload(step if job.backward else forward, module)

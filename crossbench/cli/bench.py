@@ -1,0 +1,186 @@
+"""``crossbench bench``: what methods cost on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
+from crossbench.errors import RequestError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from crossbench.bench.jobs import Setup
+    from crossbench.bench.record import Machine
+    from crossbench.methods import Method
+    from crossbench.results.bench_files import BenchRecord
+
+    # How many records there will be, and what measures them.
+    _Bench = tuple[int, Callable[[Machine], Iterator[BenchRecord]]]
+
+_DTYPES = ("float32", "tf32", "bfloat16")
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser, which has one for each kind of bench."""
+    bench = commands.add_parser(
+        "bench",
+        help="time layers, networks and whole runs",
+        description="Time layers, networks and whole runs of methods beside plain convolutions.",
+    )
+    kinds = bench.add_subparsers(title="what to time", required=True, metavar="KIND")
+    _add_ops(kinds)
+    _add_models(kinds)
+    _add_harness(kinds)
+
+
+def _add_ops(kinds: Any) -> None:
+    ops = kinds.add_parser("ops", help="one layer at a time, beside nn.Conv2d")
+    ops.set_defaults(command=_bench, bench=_ops)
+    ops.add_argument(
+        "--shapes",
+        default="paper",
+        metavar="SET",
+        help="paper (Table III), resnet18, or a TOML file of [[layer]] tables (paper)",
+    )
+    ops.add_argument("--backward", action="store_true", help="time training steps")
+    ops.add_argument(
+        "--max-batch", type=int, metavar="N", help="at most N samples a call (what fits)"
+    )
+    _add_common(ops, repeats=30)
+
+
+def _add_models(kinds: Any) -> None:
+    models = kinds.add_parser("models", help="whole networks, inference and training steps")
+    models.set_defaults(command=_bench, bench=_models)
+    models.add_argument(
+        "--input",
+        dest="inputs",
+        nargs="+",
+        default=["224", "64x64x64"],
+        metavar="SIZE",
+        help="224, HxW, DxHxW, or tasks for the sizes of all tasks (224 64x64x64)",
+    )
+    models.add_argument("--batch", type=int, default=8, help="samples a call (8)")
+    models.add_argument("--backbone", default="resnet18", help="timm network (resnet18)")
+    _add_common(models, repeats=10)
+
+
+def _add_harness(kinds: Any) -> None:
+    harness = kinds.add_parser("harness", help="one whole run of each method, by phase")
+    harness.set_defaults(command=_bench, bench=_harness)
+    harness.add_argument(
+        "--task",
+        default="nodule-malignancy-2d,nodule-malignancy-3d",
+        metavar="X[,Y]",
+        help="tasks or card files (the two of nodule malignancy)",
+    )
+    harness.add_argument("--preset", default="smoke", help="settings to run under (smoke)")
+    harness.add_argument("--protocol", default="weak-probe", help="how to fit (weak-probe)")
+    harness.add_argument("--backbone", default="resnet18", help="timm network (resnet18)")
+    harness.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting, such as fit.epochs=1; repeatable",
+    )
+    _add_common(harness, repeats=1)
+
+
+def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
+    parser.add_argument("--methods", default="all", metavar="A[,B]", help="methods, or all")
+    parser.add_argument(
+        "--plugin",
+        dest="plugins",
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="a file with a method of your own; its code is run; repeatable",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    parser.add_argument("--dtype", choices=_DTYPES, default="float32", help="(float32)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for all cores (0)")
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, help=f"timed turns of each method ({repeats})"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results"), help="results (results)")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from crossbench.bench.record import find_machine, make_setup
+    from crossbench.plugins import find_methods, split_names
+    from crossbench.results.benches import FoundBench, bench_frame, bench_tables, write_bench
+    from crossbench.results.render import render
+
+    setup = make_setup(
+        device=options.device,
+        dtype=options.dtype,
+        threads=options.threads,
+        repeats=options.repeats,
+        plugins=options.plugins,
+    )
+    methods = find_methods(split_names(options.methods), options.plugins)
+    count, measured = options.bench(options, methods, setup)
+    records = _tracked(measured(find_machine(setup)), count)
+    found = [FoundBench(write_bench(options.out, record), record) for record in records]
+    print(render(bench_tables(bench_frame(found)), "table"))
+    say([f"{len(found)} records in {options.out}; report: crossbench report {options.out}"])
+    failed = [
+        f"failed: {each.method} on {record.case}: {each.error['class']}: {each.error['message']}"
+        for _, record in found
+        for each in record.measurements
+        if each.status == "failed" and each.error is not None
+    ]
+    say(failed)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _ops(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
+    from crossbench.bench.cases import find_layers
+    from crossbench.bench.ops import bench_ops
+
+    layers = find_layers(options.shapes)
+    if options.max_batch is not None and options.max_batch < 1:
+        raise RequestError(f"max-batch (={options.max_batch}) must be at least 1")
+    how = {"backward": options.backward, "max_batch": options.max_batch}
+    return len(layers), lambda machine: bench_ops(layers, methods, setup, machine, **how)
+
+
+def _models(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
+    from crossbench.bench.models import bench_models, find_networks
+
+    networks = find_networks(options.inputs, batch=options.batch, backbone=options.backbone)
+    return 2 * len(networks), lambda machine: bench_models(networks, methods, setup, machine)
+
+
+def _harness(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
+    from crossbench.bench.harness import bench_harness, find_runs
+
+    runs = find_runs(
+        options.task,
+        preset=options.preset,
+        protocol=options.protocol,
+        backbone=options.backbone,
+        settings=options.settings,
+    )
+    return len(runs), lambda machine: bench_harness(runs, methods, setup, machine)
+
+
+def _tracked(records: Iterator[BenchRecord], count: int) -> Iterable[BenchRecord]:
+    """The records, with a progress bar for people while they come."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(
+        records,
+        "measuring",
+        total=count,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

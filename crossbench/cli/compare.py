@@ -1,0 +1,51 @@
+"""``crossbench compare``: whether one method is better than another, in words to quote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.output import EXIT_OK, print_json, say
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    compare = commands.add_parser("compare", help="say whether one method is better than another")
+    compare.set_defaults(command=_compare)
+    compare.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    compare.add_argument("--baseline", required=True, metavar="METHOD")
+    compare.add_argument("--candidate", required=True, metavar="METHOD")
+    compare.add_argument("--metric", help="another metric than each board's own")
+    compare.add_argument(
+        "--rope",
+        type=float,
+        default=0.01,
+        metavar="WIDTH",
+        help="gains within +-WIDTH of the metric are practically equivalent (default 0.01)",
+    )
+    compare.add_argument("--json", action="store_true", help="every number, for programs")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from crossbench.results.compare import compare_boards
+    from crossbench.results.frame import to_frame
+    from crossbench.results.render import printable
+    from crossbench.results.store import read_folders
+
+    found, broken = read_folders(options.folders)
+    say([printable(f"left out: {path}: {reason}") for path, reason in broken])
+    boards = compare_boards(
+        to_frame(found),
+        baseline=options.baseline,
+        candidate=options.candidate,
+        metric=options.metric,
+        rope=options.rope,
+    )
+    if options.json:
+        print_json({"boards": [board.to_mapping() for board in boards]})
+    else:
+        print("\n\n".join("\n\n".join(printable(board.lines())) for board in boards))
+    return EXIT_OK

@@ -1,0 +1,27 @@
+"""Where crossbench looks for data and keeps what it can make again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crossbench.errors import RequestError
+
+
+def cache_dir() -> Path:
+    """Where phantoms, hashes and tables are kept: ``$CROSSBENCH_CACHE``, or the user's cache."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "crossbench"
+    return Path(os.environ.get("CROSSBENCH_CACHE", default)).expanduser()
+
+
+def data_dir(given: str | Path | None = None) -> Path:
+    """The folder of downloaded data: ``given``, ``$CROSSBENCH_DATA``, or ``data`` in the cache.
+
+    Raises:
+        RequestError: If ``given`` is not a folder.
+    """
+    default = os.environ.get("CROSSBENCH_DATA", cache_dir() / "data")
+    folder = Path(given if given is not None else default).expanduser()
+    if given is not None and not folder.is_dir():
+        raise RequestError(f"data folder {str(folder)!r} does not exist; create it or correct it")
+    return folder

@@ -1,0 +1,124 @@
+"""Two methods compared on every board that holds both."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.errors import RequestError, unknown_name
+from crossbench.evaluation.statistics import RESAMPLES, ROPE, compare_runs
+from crossbench.evaluation.statistics.verdicts import TasksVerdict
+from crossbench.results.boards import split_boards
+from crossbench.results.tables import PHANTOM, SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from crossbench.evaluation.statistics import Comparison
+    from crossbench.results.boards import Board
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardComparison:
+    """Two methods on one board.
+
+    Attributes:
+        title: What may be compared there, in words.
+        caution: What no reader may overlook, or empty.
+        comparison: The verdicts.
+    """
+
+    title: str
+    caution: str
+    comparison: Comparison
+
+    def lines(self) -> tuple[str, ...]:
+        """Title, caution, one sentence a task and the one over tasks, each to quote."""
+        said = self.comparison.sentences()
+        if isinstance(self.comparison.overall, TasksVerdict):
+            said += (f"({RESAMPLES:,} resamples of the tasks, seed {SEED}.)",)
+        return tuple(filter(None, (self.title, self.caution, *said)))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The same as plain data."""
+        comparison = dataclasses.asdict(self.comparison)
+        return {
+            "title": self.title,
+            "caution": self.caution,
+            "seed": SEED,
+            **comparison,
+            "sentences": self.comparison.sentences(),
+        }
+
+
+def compare_boards(
+    frame: pd.DataFrame,
+    *,
+    baseline: str,
+    candidate: str,
+    metric: str | None = None,
+    rope: float = ROPE,
+) -> list[BoardComparison]:
+    """Compare two methods on each board that holds both.
+
+    The folds of a repetition are those of the board's split, whether or not all were run.
+
+    Args:
+        frame: As from :func:`crossbench.results.store.load_results`.
+        baseline: The method compared with, as it is named on the boards; a plain baseline may
+            be given too.
+        candidate: The method in question.
+        metric: What is compared; each board's main metric where None.
+        rope: Half-width of the region of practical equivalence, in units of the metric.
+
+    Raises:
+        RequestError: If a name is unknown, both methods are the same, or no board holds both.
+        StatisticsError: If ``rope`` is negative.
+    """
+    boards = split_boards(frame)
+    known = {name for board in boards for name in (*board.methods, *board.plain)}
+    for method in (baseline, candidate):
+        if method not in known:
+            raise unknown_name("method", method, known)
+    shared = [board for board in boards if _holds(board, baseline) and _holds(board, candidate)]
+    if not shared:
+        raise _apart(boards, baseline, candidate)
+    return [
+        BoardComparison(
+            title=board.title,
+            caution=PHANTOM if board.source == "phantom" else "",
+            comparison=compare_runs(
+                board.named_runs,
+                baseline=baseline,
+                candidate=candidate,
+                metric=metric or board.metric,
+                rng=np.random.default_rng(SEED),
+                folds=board.split_folds,
+                rope=rope,
+            ),
+        )
+        for board in shared
+    ]
+
+
+def _holds(board: Board, method: str) -> bool:
+    return method in (*board.methods, *board.plain)
+
+
+def _apart(boards: Sequence[Board], baseline: str, candidate: str) -> RequestError:
+    """The error for two methods that share no board, with the boards of each."""
+    where = "\n".join(
+        f"  {method}: {board.title}"
+        for method in (baseline, candidate)
+        for board in boards
+        if _holds(board, method)
+    )
+    return RequestError(
+        f"no board holds both {baseline} and {candidate}; run both with the same preset, "
+        f"protocol, backbone, init and settings. They are on:\n{where}"
+    )

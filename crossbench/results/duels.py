@@ -1,0 +1,80 @@
+"""Comparisons as tables: one row a task, or one row a pair of methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crossbench.evaluation.statistics import TaskVerdict
+
+if TYPE_CHECKING:
+    from crossbench.evaluation.statistics import Comparison, NoVerdict
+
+_ROUNDING = 12  # scores that differ by less do so by rounding alone
+
+
+def verdict_frame(comparison: Comparison) -> pd.DataFrame:
+    """One row a task of a comparison of two methods.
+
+    Columns: ``task verdict``; ``gain low high``, the mean gain with its interval; ``better
+    equivalent worse``, the posterior probabilities; ``p p_holm runs``; and ``reason``, why a
+    task gives no verdict. A number that is not there is NaN.
+    """
+    columns = {
+        "gain": np.nan, "low": np.nan, "high": np.nan,
+        "better": np.nan, "equivalent": np.nan, "worse": np.nan,
+        "p": np.nan, "p_holm": np.nan, "runs": np.nan, "reason": "",
+    }  # fmt: skip
+    rows = [
+        {"task": verdict.task, "verdict": verdict.verdict} | columns | _entries(verdict)
+        for verdict in comparison.tasks
+    ]
+    return pd.DataFrame(rows)
+
+
+def _entries(verdict: TaskVerdict | NoVerdict) -> dict[str, Any]:
+    if not isinstance(verdict, TaskVerdict):
+        return {"reason": verdict.reason}
+    gain, posterior = verdict.test.gain, verdict.posterior
+    return {
+        "gain": gain.value,
+        "low": gain.low,
+        "high": gain.high,
+        "better": posterior.better,
+        "equivalent": posterior.equivalent,
+        "worse": posterior.worse,
+        "p": verdict.test.p_value,
+        "p_holm": verdict.p_holm,
+        "runs": verdict.test.runs,
+    }
+
+
+def win_frame(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.DataFrame:
+    """How often each method's mean score is better than each other's.
+
+    Args:
+        scores: A row a task, a column a method; NaN where a method lacks a run of the task,
+            which then does not count for its pairs.
+        higher_is_better: Direction of the metric.
+
+    Returns:
+        Columns ``name opponent wins ties losses``, numbers of tasks, one row for each ordered
+        pair of two methods.
+    """
+    values = scores.to_numpy(dtype=np.float64) * (1 if higher_is_better else -1)
+    gains = np.round(values[:, :, None] - values[:, None, :], _ROUNDING)
+    counts = {
+        "wins": (gains > 0).sum(axis=0),
+        "ties": (gains == 0).sum(axis=0),
+        "losses": (gains < 0).sum(axis=0),
+    }
+    names = list(scores.columns)
+    rows = [
+        {"name": one, "opponent": other} | {key: int(each[i, j]) for key, each in counts.items()}
+        for i, one in enumerate(names)
+        for j, other in enumerate(names)
+        if i != j
+    ]
+    return pd.DataFrame(rows, columns=["name", "opponent", *counts])

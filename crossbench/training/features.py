@@ -1,0 +1,150 @@
+"""Features of a frozen network: computed once, kept on disk under the hash of what they are.
+
+The hash covers the weights and all that the caller says the features depend on. It cannot cover
+the code of every layer, so the first batch is computed again each time, and what is kept is
+taken for granted only if it begins with that batch, bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import zipfile
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.atomic import replacing
+from crossbench.data.npz import content_hash
+from crossbench.provenance import hash_json
+from crossbench.training.predict import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from crossbench.training.feed import Feed
+
+#: Bytes that the kept features may take; those used longest ago go first.
+CACHE_BYTES = 2 * 2**30
+
+_LARGEST_BATCH = 32
+_BATCH_PIXELS = 2**20  # a batch of 32 volumes of 32 voxels a side, or of 20 images of 224 pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a network without its classifier makes of N samples.
+
+    Attributes:
+        values: (N, F) float32, pooled over space.
+        seconds: Time it took to compute them, be that now or when they were first kept.
+    """
+
+    values: NDArray[np.float32]
+    seconds: float
+
+
+def batch_size(shape: Sequence[int]) -> int:
+    """Samples a batch: nothing is kept for a gradient, so small inputs go many at a time.
+
+    Args:
+        shape: Spatial shape of an input.
+    """
+    return max(1, min(_LARGEST_BATCH, _BATCH_PIXELS // math.prod(shape)))
+
+
+def extract(
+    model: nn.Module,
+    feed: Feed,
+    *,
+    depends_on: Mapping[str, Any],
+    folder: Path,
+    precision: str = "float32",
+    on_samples: Callable[[int], None] = lambda _: None,
+) -> Features:
+    """The features of every sample of a feed, from ``folder`` where they are kept there.
+
+    Args:
+        model: A network that returns (B, F), as from ``build_model(num_classes=0)``; left in
+            evaluation mode.
+        feed: The N samples, with a transform that draws nothing.
+        depends_on: What else decides the features, as JSON: data, samples, input settings,
+            software, hardware.
+        folder: Where features are kept; made as needed. One that cannot be written costs time
+            and nothing else.
+        precision: ``float32`` or ``bfloat16``.
+        on_samples: Told how many samples are done, for progress.
+
+    Returns:
+        The features, in the feed's order; the same bits whether they were kept or not.
+    """
+
+    def compute(part: Feed) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = predict(
+            model, part, precision=precision, on_samples=on_samples
+        ).numpy()
+        return values
+
+    file = folder / f"{_key(model, depends_on)}.npz"
+    kept = _recall(file)
+    begin = perf_counter()
+    first, *rest = _first_batch_and_rest(feed)
+    head = compute(first)
+    if kept is not None and _begins_with(kept.values, head, len(feed)):
+        on_samples(len(feed) - len(first))
+        return kept
+    values = np.concatenate([head, *map(compute, rest)])
+    features = Features(values=values, seconds=perf_counter() - begin)
+    _keep(file, features)
+    return features
+
+
+def _key(model: nn.Module, depends_on: Mapping[str, Any]) -> str:
+    weights = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
+    return hash_json({"weights": content_hash(weights), **depends_on})
+
+
+def _first_batch_and_rest(feed: Feed) -> list[Feed]:
+    cut = feed.batch_size
+    parts = [feed.indices[:cut], feed.indices[cut:]]
+    return [dataclasses.replace(feed, indices=indices) for indices in parts if len(indices)]
+
+
+def _begins_with(kept: NDArray[np.float32], first: NDArray[np.float32], samples: int) -> bool:
+    return kept.shape == (samples, first.shape[1]) and np.array_equal(kept[: len(first)], first)
+
+
+def _recall(file: Path) -> Features | None:
+    """What is kept in a file, if that can be read; its checksum is verified by reading."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            features = Features(values=arrays["values"], seconds=float(arrays["seconds"]))
+        os.utime(file)  # used just now
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return features if features.values.dtype == np.float32 else None
+
+
+def _keep(file: Path, features: Features) -> None:
+    with contextlib.suppress(OSError):
+        with replacing(file) as draft, draft.open("wb") as stream:
+            np.savez(stream, values=features.values, seconds=np.float64(features.seconds))
+        _make_room(file.parent)
+
+
+def _make_room(folder: Path) -> None:
+    """Delete what was used longest ago, drafts that a killed process left included."""
+    states = [(file.stat(), file) for file in folder.iterdir()]
+    held = 0
+    for state, file in sorted(states, key=lambda each: -each[0].st_mtime):
+        held += state.st_size
+        if held > CACHE_BYTES:
+            file.unlink(missing_ok=True)

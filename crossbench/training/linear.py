@@ -1,0 +1,141 @@
+"""A linear classifier over features: multinomial logistic regression, its penalty selected."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.errors import SplitError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_MAX_ITER = 10_000
+_SMALLEST = float(np.finfo(np.float64).eps)  # what a probability of 0 counts as in a loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Samples as features.
+
+    Attributes:
+        features: (n, F) floating point.
+        labels: (n,) int64 in [0, K).
+    """
+
+    features: NDArray[np.floating[Any]]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearFit:
+    """A fitted linear classifier.
+
+    Attributes:
+        scaler: scikit-learn's ``StandardScaler`` of the training part.
+        regression: scikit-learn's ``LogisticRegression`` on standardised features.
+        num_classes: K, those included that training had no sample of.
+        path: One row a penalty that was tried: C, train_loss, val_loss, val_accuracy.
+    """
+
+    scaler: Any
+    regression: Any
+    num_classes: int
+    path: tuple[dict[str, float], ...]
+
+    @property
+    def inverse_penalty(self) -> float:
+        """The selected ``C``."""
+        return float(self.regression.C)
+
+    @property
+    def weights(self) -> int:
+        """Number of its weights, intercepts not counted."""
+        return int(self.regression.coef_.size)
+
+    @property
+    def trainable(self) -> int:
+        """Number of its weights and intercepts."""
+        return self.weights + int(self.regression.intercept_.size)
+
+    def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Class probabilities (n, K) of features (n, F); 0 for a class not trained on."""
+        inputs = self.scaler.transform(features.astype(np.float64))
+        return _probabilities(self.regression, inputs, self.num_classes)
+
+
+def fit_linear(
+    inverse_penalties: Sequence[float], *, train: Part, validation: Part, num_classes: int
+) -> LinearFit:
+    """Fit a logistic regression under ever weaker penalties until the validation loss rises.
+
+    Features are standardised by the training part, and each fit starts from the one before.
+    The one of the lowest validation loss is kept, of equal ones the first: weaker penalties than
+    the first that does harm are the slowest to fit and are not tried. The validation part
+    selects and is never learnt from, as under the other protocols. Deterministic.
+
+    Args:
+        inverse_penalties: Values of scikit-learn's ``C``, the strongest penalty first.
+        train: What is learnt from.
+        validation: What selects; it may lack classes.
+        num_classes: K.
+
+    Raises:
+        SplitError: If the training part holds one class alone.
+    """
+    from sklearn.linear_model import LogisticRegression  # slow to import
+    from sklearn.preprocessing import StandardScaler
+
+    classes = np.unique(train.labels)
+    if len(classes) < 2:
+        raise SplitError(
+            f"the training part holds class {classes[0]} alone; a linear probe needs two: "
+            "use fewer folds or a stratified split"
+        )
+    scaler = StandardScaler().fit(train.features.astype(np.float64))
+    inputs, unseen = (
+        scaler.transform(part.features.astype(np.float64)) for part in (train, validation)
+    )
+    regression = LogisticRegression(max_iter=_MAX_ITER, warm_start=True)
+    path: list[dict[str, float]] = []
+    lowest, best = math.inf, regression
+    for inverse_penalty in inverse_penalties:
+        regression.set_params(C=inverse_penalty).fit(inputs, train.labels)
+        train_loss, _ = _score(_probabilities(regression, inputs, num_classes), train.labels)
+        val_loss, val_accuracy = _score(
+            _probabilities(regression, unseen, num_classes), validation.labels
+        )
+        path.append(
+            {
+                "C": inverse_penalty,
+                "train_loss": train_loss,
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+            }
+        )
+        if val_loss > lowest:
+            break
+        if val_loss < lowest:
+            lowest, best = val_loss, copy.deepcopy(regression)
+    return LinearFit(scaler=scaler, regression=best, num_classes=num_classes, path=tuple(path))
+
+
+def _probabilities(
+    regression: Any, inputs: NDArray[np.float64], num_classes: int
+) -> NDArray[np.float64]:
+    probabilities = np.zeros((len(inputs), num_classes))
+    probabilities[:, regression.classes_] = regression.predict_proba(inputs)
+    return probabilities
+
+
+def _score(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy."""
+    given = probabilities[np.arange(len(labels)), labels]
+    loss = -np.log(np.maximum(given, _SMALLEST)).mean()
+    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
