@@ -1,0 +1,93 @@
+"""The page frame: which results are shown, and the views to go to.
+
+Run by ``crossbench dashboard``, which passes the results folders as arguments.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from crossbench.errors import CrossbenchError
+from crossbench_leaderboard.state import Results, arguments, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Title of each view, a module of `crossbench_leaderboard.views`. They have no icons, because
+# Streamlit makes a page's icon its favicon and has the browser fetch that from Google.
+VIEWS = {
+    "leaderboard": "Leaderboard",
+    "tasks": "Tasks",
+    "compare": "Compare",
+    "cost": "Cost",
+    "runs": "Runs",
+    "operator": "Operator",
+    "check": "Check",
+}
+# Views with something to say before there is a valid record.
+_ALWAYS = ("runs", "check")
+
+
+def main(folders: list[Path]) -> None:
+    """Draw the frame and the view that was chosen."""
+    st.set_page_config(page_title="crossbench", layout="wide")
+    pages = [
+        st.Page(partial(_view, name, folders), title=title, url_path=name)
+        for name, title in VIEWS.items()
+    ]
+    st.navigation(pages, position="top").run()
+
+
+def _view(name: str, folders: list[Path]) -> None:
+    results = _results(folders)
+    if results.frame.empty and name not in _ALWAYS:
+        _nothing_yet(results)
+        return
+    show: Callable[[Results], None] = importlib.import_module(
+        f"crossbench_leaderboard.views.{name}"
+    ).show
+    try:
+        show(results)
+    except CrossbenchError as error:
+        st.error("This cannot be shown:", icon=":material/error:")
+        st.text(error)
+
+
+def _results(folders: list[Path]) -> Results:
+    """The results of this session, read anew when asked to, and a line about them."""
+    line, button = st.columns([5, 1], vertical_alignment="center")
+    again = button.button("Refresh", icon=":material/refresh:", width="stretch")
+    if again or st.session_state.get("folders") != folders:
+        st.session_state["results"] = load(folders)
+        st.session_state["folders"] = folders
+        st.session_state["read"] = datetime.now().astimezone()
+    results: Results = st.session_state["results"]
+    words = [f"Records: {len(results.frame)} in {', '.join(map(str, folders)) or 'no folder'}"]
+    if results.broken:
+        words.append(f"broken files: {len(results.broken)}, see Runs")
+    words += [f"no folder {folder} yet" for folder in folders if not folder.is_dir()]
+    words.append(f"read at {st.session_state['read']:%H:%M:%S}")
+    line.text(" · ".join(words))
+    return results
+
+
+def _nothing_yet(results: Results) -> None:
+    """What to do when there is no record to show."""
+    where = results.folders[0] if results.folders else Path("results")
+    st.title("No results yet")
+    st.write("This run takes seconds and writes the first records; then press Refresh.")
+    words = ["crossbench", "run", "--preset", "smoke", "--task", "nodule-malignancy-2d"]
+    st.code(arguments(*words, "--out", where), language="bash", wrap_lines=True)
+    if results.broken:
+        st.write(f"Broken files: {len(results.broken)}; Runs shows why.")
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]])

@@ -1,0 +1,110 @@
+"""Charts that are told apart without colour vision, in light and in dark.
+
+Text, axes and background come from Streamlit's theme, which follows the reader's choice of
+light or dark; marks have colours that stand out on both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+#: Okabe and Ito's colours (2008), those first that stand out on white and on black alike;
+#: their black is grey here.
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#8C8C8C",
+    "#F0E442",
+)
+#: One hue from little to much, in four even steps: read by lightness alone.
+SEQUENTIAL = ["#F2F7FB", "#9CC4E0", "#0072B2", "#003A5C"]
+
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_ROW_HEIGHT = 34
+
+
+def colours(names: Sequence[str]) -> alt.Scale:
+    """The same colour for the same name on every chart of a page."""
+    return alt.Scale(domain=list(names), range=_cycled(PALETTE, len(names)))
+
+
+def shapes(names: Sequence[str]) -> alt.Scale:
+    """A shape beside the colour, so that no reading rests on colour alone."""
+    return alt.Scale(domain=list(names), range=_cycled(_SHAPES, len(names)))
+
+
+def scores() -> alt.Scale:
+    """An axis about the values, with room for the marks at its ends."""
+    return alt.Scale(zero=False, nice=False, padding=12)
+
+
+def colour(field: str, names: Sequence[str]) -> alt.Color:
+    """A legend below the chart, where it leaves a narrow screen to the marks."""
+    return alt.Color(field, scale=colours(names), legend=_legend())
+
+
+def shape(field: str, names: Sequence[str]) -> alt.Shape:
+    """Shapes for the same legend as the colours."""
+    return alt.Shape(field, scale=shapes(names), legend=_legend())
+
+
+def _legend() -> alt.Legend:
+    return alt.Legend(title=None, orient="bottom", columns=2, labelLimit=150, symbolOpacity=1)
+
+
+def legend_height(names: Sequence[str]) -> int:
+    """Pixels that the legend takes below a chart."""
+    return 50 + 22 * ((len(names) + 1) // 2)
+
+
+def _cycled(values: Sequence[str], count: int) -> list[str]:
+    return [values[place % len(values)] for place in range(count)]
+
+
+def show(chart: Any, *, key: str | None = None) -> None:
+    """Draw a chart as wide as the page."""
+    st.altair_chart(chart, width="stretch", theme="streamlit", key=key)
+
+
+def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
+    """A dot a name with its interval, the names below each other.
+
+    Args:
+        frame: Columns ``name``, ``value``, ``low`` and ``high``; NaN where there is no interval.
+        title: What the values are.
+        order: Names, the first on top.
+    """
+    base = alt.Chart(frame).encode(
+        y=alt.Y("name:N", sort=list(order), title=None, axis=alt.Axis(labelLimit=180)),
+        color=alt.Color("name:N", scale=colours(order), legend=None),
+        tooltip=[
+            alt.Tooltip("name:N"),
+            *(alt.Tooltip(f"{column}:Q", format=".3f") for column in ("value", "low", "high")),
+        ],
+    )
+    scale = scores()
+    bars = base.mark_rule(strokeWidth=3).encode(
+        x=alt.X("low:Q", title=title, scale=scale), x2=alt.X2("high:Q")
+    )
+    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
+        x=alt.X("value:Q", title=title, scale=scale),
+        shape=alt.Shape("name:N", scale=shapes(order), legend=None),
+    )
+    return (bars + dots).properties(height=height(len(order)))
+
+
+def height(rows: int) -> int:
+    """Pixels for so many names below each other."""
+    return 80 + _ROW_HEIGHT * max(rows, 1)

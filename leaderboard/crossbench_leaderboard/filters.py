@@ -1,0 +1,74 @@
+"""Which runs are looked at: one choice a property, and everything is computed of what is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from crossbench.cards import load_tasks
+from crossbench.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+AS_DECLARED = "main metric of the tasks"
+
+_FILTERS = {
+    "dimension": "Dimension",
+    "modality": "Modality",
+    "source": "Data source",
+    "preset": "Preset",
+    "protocol": "Protocol",
+    "init": "Init",
+}
+# What a plain baseline has no part in; it stays as long as its task does.
+_NETWORK_ONLY = ("protocol", "init")
+
+
+def filtered(frame: pd.DataFrame, *, key: str) -> pd.DataFrame:
+    """The runs that the reader wants to see; nothing chosen means everything.
+
+    Args:
+        frame: Runs, with the columns of ``to_frame``.
+        key: Prefix of the choices' names, unique on the page.
+    """
+    runs = frame.assign(modality=frame["task"].map(_modalities()).fillna("unknown"))
+    plain = runs["protocol"] == "plain"
+    kept = plain | ~plain
+    for place, (column, label) in zip(st.columns(3) * 2, _FILTERS.items(), strict=True):
+        networks_only = column in _NETWORK_ONLY
+        options = sorted(
+            runs.loc[~plain, column].unique() if networks_only else runs[column].unique()
+        )
+        chosen = place.multiselect(
+            label, options, placeholder="all", key=f"{key}-{column}", format_func=_words(column)
+        )
+        if chosen:
+            kept &= runs[column].isin(chosen) | (plain & networks_only)
+    return frame[kept]
+
+
+def pick_metric(*, key: str) -> str | None:
+    """A metric to rank by instead of the tasks' own; None to leave them."""
+    options = [AS_DECLARED, *METRICS]
+    chosen = st.selectbox(
+        "Ranked by",
+        options,
+        format_func=lambda name: METRICS[name].title if name in METRICS else name,
+        key=f"{key}-metric",
+    )
+    if chosen == AS_DECLARED:
+        return None
+    st.caption("Chosen after the fact: a look at the results, not the claim that was declared.")
+    return str(chosen)
+
+
+def _modalities() -> dict[str, str]:
+    return {card.name: card.modality for card in load_tasks().values()}
+
+
+def _words(column: str) -> Callable[[object], str]:
+    return "{}D".format if column == "dimension" else str

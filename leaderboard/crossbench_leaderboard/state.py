@@ -1,0 +1,122 @@
+"""What every view shares: the results, and the few elements that each of them has."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from crossbench.results.cache import read_cached
+from crossbench.results.tables import PHANTOM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossbench.results.boards import Board
+    from crossbench.results.store import Broken
+    from crossbench.results.table import Cell, Table
+
+_FEW = 20
+_STARRED = "* the best of the methods that have every run."
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What is shown. Views read it and change nothing of it.
+
+    Attributes:
+        folders: The results folders.
+        frame: The valid records, one row each, as from
+            :func:`~crossbench.results.store.load_results`; without columns if there is none.
+        broken: The files that are no valid records, and why.
+    """
+
+    folders: tuple[Path, ...]
+    frame: pd.DataFrame
+    broken: tuple[Broken, ...]
+
+
+def load(folders: Sequence[Path]) -> Results:
+    """The results in these folders, with a progress bar while many records are new."""
+    bar = st.empty()
+
+    def progress(folder: Path, done: int, total: int) -> None:
+        if total > _FEW and done % _FEW == 0:
+            text = f"Reading new records in {plain(folder)}: {done} of {total}"
+            bar.progress(done / total, text=text)
+
+    records = read_cached(folders, progress=progress)
+    bar.empty()
+    return Results(folders=tuple(folders), frame=records.frame, broken=records.broken)
+
+
+def pick_board(boards: Sequence[Board], key: str) -> Board:
+    """Let the reader choose what may be compared, and say so where it is phantoms.
+
+    Args:
+        boards: One or more boards.
+        key: Name of the choice, unique on its page.
+    """
+    titles = [board.title for board in boards]
+    label = f"Board ({len(boards)}): only runs on one board may be compared"
+    place = st.selectbox(
+        label, range(len(boards)), format_func=lambda place: titles[place], key=key
+    )
+    board = boards[place]
+    if board.source == "phantom":
+        st.warning(PHANTOM, icon=":material/warning:")
+    return board
+
+
+def show_table(table: Table) -> None:
+    """Show a table of :mod:`crossbench.results` with its title and its notes."""
+    st.text(table.title)
+    if table.subtitle:
+        st.caption(plain(table.subtitle))
+    names = [column.label for column in table.columns]
+    cells = [[_words(cell) for cell in row] for row in table.cells]
+    frame = pd.DataFrame(cells, columns=names, index=[row.label for row in table.rows])
+    st.dataframe(frame.rename_axis(table.axes[0]).reset_index(), hide_index=True)
+    starred = any(cell.best for row in table.cells for cell in row)
+    for note in [_STARRED] * starred + list(table.notes):
+        st.caption(plain(note))
+
+
+def _words(cell: Cell) -> str:
+    """A cell in one line; the best is starred."""
+    words = cell.text + cell.mark + "*" * cell.best
+    return f"{words} ({cell.detail})" if cell.detail else words
+
+
+def command(text: str) -> None:
+    """Show the shell command that gives what is on the page."""
+    st.caption("The same from the command line:")
+    st.code(text, language="bash", wrap_lines=True)
+
+
+def arguments(*words: object) -> str:
+    """Words as they must be written in a shell."""
+    return shlex.join(str(word) for word in words)
+
+
+def download(frame: pd.DataFrame, name: str) -> None:
+    """A button that saves a frame as ``name``.csv."""
+    st.download_button(
+        "Download as CSV",
+        frame.to_csv(index=False),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"download-{name}",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def plain(text: object) -> str:
+    """Text for where Streamlit takes Markdown, such as headings: shown as it is."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", str(text))

@@ -1,0 +1,79 @@
+"""Which files of a results folder are valid records, and why the others are not."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from crossbench.results.store import Found, Store
+from crossbench_leaderboard.state import arguments, command, download
+from crossbench_leaderboard.uploads import MAX_BYTES, unpack
+
+if TYPE_CHECKING:
+    from crossbench.results.store import Broken
+    from crossbench_leaderboard.state import Results
+
+_VALID, _INVALID = "valid", "not valid"
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def show(results: Results) -> None:
+    """Draw the view."""
+    st.title("Check")
+    st.write(
+        "Drop records here, or a zip archive of a results folder, to see which are valid and why "
+        "the others are not. They are read in a temporary folder and thrown away."
+    )
+    uploads = st.file_uploader(
+        f"Records (.json with their .npz) or archives (.zip), {MAX_BYTES // 2**20} MiB at most",
+        type=["zip", "json", "npz"],
+        accept_multiple_files=True,
+        key="check-uploads",
+    )
+    if uploads:
+        with tempfile.TemporaryDirectory() as folder:
+            unpack([(upload.name, upload) for upload in uploads], Path(folder))
+            _show_files(Path(folder))
+    # Who reaches this page over a network must not look around on this machine.
+    if st.get_option("server.address") not in _LOCAL:
+        return
+    hint = str(results.folders[0]) if results.folders else ""
+    text = st.text_input("Or a folder on this machine", placeholder=hint, key="check-folder")
+    if not uploads and text:
+        _show_folder(Path(text).expanduser())
+
+
+def _show_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        st.warning("There is no such folder.")
+        return
+    _show_files(folder)
+    command(arguments("crossbench", "report", folder))
+
+
+def _show_files(folder: Path) -> None:
+    """One row a file, the invalid ones first."""
+    with st.spinner("Reading every record"):
+        rows = [_row(item, folder) for item in Store(folder).scan()]
+    if not rows:
+        st.info("There is no JSON file in it.")
+        return
+    table = pd.DataFrame(rows).sort_values("Record", kind="stable")
+    valid = int((table["Record"] == _VALID).sum())
+    say = st.success if valid == len(table) else st.warning
+    say(f"{valid} of {len(table)} JSON files are valid records.")
+    st.dataframe(table, hide_index=True)
+    download(table, "check")
+
+
+def _row(item: Found | Broken, folder: Path) -> dict[str, str]:
+    valid = isinstance(item, Found)
+    return {
+        "Record": _VALID if valid else _INVALID,
+        "File": str(item.path.relative_to(folder)),
+        "Why not": "" if isinstance(item, Found) else item.reason,
+    }

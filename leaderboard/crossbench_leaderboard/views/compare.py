@@ -1,0 +1,230 @@
+"""Two methods against each other, task by task and over tasks; then all methods at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from crossbench.errors import StatisticsError
+from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.statistics import ROPE, compare_runs, friedman
+from crossbench.results.boards import split_boards
+from crossbench.results.duels import verdict_frame, win_frame
+from crossbench.results.standings import complete_means, higher_is_better
+from crossbench.results.tables import SEED
+from crossbench_leaderboard import charts
+from crossbench_leaderboard.state import arguments, command, download, pick_board
+
+if TYPE_CHECKING:
+    from crossbench.evaluation.statistics import Comparison, Friedman
+    from crossbench.results.boards import Board
+    from crossbench_leaderboard.state import Results
+
+_VERDICTS = ["better", "equivalent", "undecided", "worse"]
+_VERDICT_COLOURS = ["#0072B2", "#009E73", "#8C8C8C", "#D55E00"]
+_OUTCOMES = {"better": "#0072B2", "equivalent": "#8C8C8C", "worse": "#D55E00"}
+_NOT_APART = "not told apart"
+
+
+def show(results: Results) -> None:
+    """Draw the view."""
+    st.title("Compare two methods")
+    board = pick_board(split_boards(results.frame), "compare-board")
+    metric = _pick_metric(board)
+    pair = _pick_methods(board)
+    if pair is None:
+        st.info("Only one method is on this board, so there is nothing to compare it with.")
+        return
+    baseline, candidate = pair
+    comparison = compare_runs(
+        board.named_runs,
+        baseline=baseline,
+        candidate=candidate,
+        metric=metric,
+        rng=np.random.default_rng(SEED),
+        folds=board.split_folds,
+    )
+    _two_methods(comparison)
+    words = ["--baseline", baseline, "--candidate", candidate, "--metric", metric]
+    command(arguments("crossbench", "compare", *results.folders, *words))
+    _all_methods(board, metric)
+
+
+def _pick_metric(board: Board) -> str:
+    names = [name for name in METRICS if board.runs[name].notna().any()]
+    first = names.index(board.metric) if board.metric in names else 0
+    return st.selectbox(
+        "Metric",
+        names,
+        index=first,
+        format_func=lambda name: METRICS[name].title,
+        key="compare-metric",
+    )
+
+
+def _pick_methods(board: Board) -> tuple[str, str] | None:
+    """Baseline and candidate; None where there are no two rows to choose from."""
+    rows = [*board.methods, *board.plain]
+    if len(rows) < 2:
+        return None
+    left, right = st.columns(2)
+    baseline = left.selectbox("Baseline", rows, key="compare-baseline")
+    others = [row for row in rows if row != baseline]
+    last = max(place for place, row in enumerate(others) if row in board.methods or not place)
+    candidate = right.selectbox("Candidate", others, index=last, key="compare-candidate")
+    return baseline, candidate
+
+
+# --------------------------------------------------------------------- two methods
+
+
+def _two_methods(comparison: Comparison) -> None:
+    frame = verdict_frame(comparison)
+    st.subheader("Over tasks")
+    st.text(comparison.overall.sentence(comparison))
+    tested = frame[frame["reason"] == ""]
+    if len(tested):
+        _task_charts(comparison, tested)
+    st.subheader("In words to quote")
+    st.code("\n\n".join(comparison.sentences()), language=None, wrap_lines=True)
+    with st.expander("The numbers"):
+        st.dataframe(frame, hide_index=True)
+        download(frame, "comparison")
+
+
+def _task_charts(comparison: Comparison, tested: pd.DataFrame) -> None:
+    st.subheader("Task by task")
+    title = f"gain in {comparison.metric_words}"
+    st.caption(
+        "The mean gain of the candidate with its interval (corrected resampled t); right of 0 the "
+        f"candidate is better. Within the band of ±{ROPE:g} two methods are practically equivalent."
+    )
+    charts.show(_gains(tested, title, level=comparison.alpha))
+    st.caption("Posterior probabilities (Bayesian correlated t) of better, equivalent and worse.")
+    charts.show(_probabilities(tested))
+
+
+def _gains(tested: pd.DataFrame, title: str, *, level: float) -> Any:
+    """A dot and interval a task over the band of practical equivalence."""
+    base = alt.Chart(tested).encode(
+        y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
+        color=alt.Color(
+            "verdict:N",
+            scale=alt.Scale(domain=_VERDICTS, range=_VERDICT_COLOURS),
+            legend=alt.Legend(orient="bottom", title=None, columns=2),
+        ),
+        tooltip=[
+            alt.Tooltip("task:N"),
+            alt.Tooltip("verdict:N"),
+            alt.Tooltip("gain:Q", format="+.3f"),
+            alt.Tooltip("low:Q", format="+.3f", title=f"{1 - level:.0%} from"),
+            alt.Tooltip("high:Q", format="+.3f", title="to"),
+            alt.Tooltip("p_holm:Q", format=".2g", title="p (Holm)"),
+        ],
+    )
+    bars = base.mark_rule(strokeWidth=3).encode(
+        x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=8)), x2="high:Q"
+    )
+    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
+        x=alt.X("gain:Q", title=title),
+        shape=alt.Shape("verdict:N", scale=charts.shapes(_VERDICTS), legend=None),
+    )
+    rope = pd.DataFrame({"from": [-ROPE], "to": [ROPE], "zero": [0.0]})
+    band = alt.Chart(rope).mark_rect(color="#8C8C8C", opacity=0.25).encode(x="from:Q", x2="to:Q")
+    zero = alt.Chart(rope).mark_rule(color="#8C8C8C", strokeDash=[4, 3]).encode(x="zero:Q")
+    return (band + zero + bars + dots).properties(height=charts.height(len(tested)) + 40)
+
+
+def _probabilities(tested: pd.DataFrame) -> Any:
+    """One bar a task, cut into the three probabilities."""
+    long = tested.melt("task", list(_OUTCOMES), var_name="outcome", value_name="probability")
+    long["order"] = long["outcome"].map(list(_OUTCOMES).index)
+    chart = alt.Chart(long).mark_bar()
+    return chart.encode(
+        y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
+        x=alt.X("probability:Q", title="posterior probability", scale=alt.Scale(domain=[0, 1])),
+        order=alt.Order("order:Q"),
+        color=alt.Color(
+            "outcome:N",
+            sort=list(_OUTCOMES),
+            scale=alt.Scale(domain=list(_OUTCOMES), range=list(_OUTCOMES.values())),
+            legend=alt.Legend(orient="bottom", title=None),
+        ),
+        tooltip=["task:N", "outcome:N", alt.Tooltip("probability:Q", format=".2f")],
+    ).properties(height=charts.height(len(tested)) + 40)
+
+
+# --------------------------------------------------------------------- all methods
+
+
+def _all_methods(board: Board, metric: str) -> None:
+    st.subheader("All methods of the board")
+    scores = complete_means(board, metric)[board.methods]
+    higher = higher_is_better(metric)
+    try:
+        test = friedman(scores.dropna(axis="columns"), higher_is_better=higher)
+    except StatisticsError as error:
+        st.text(f"No critical difference diagram: {error}.")
+    else:
+        st.text(test.sentence())
+        charts.show(_critical_difference(test, board.methods))
+    if len(board.methods) < 2:
+        return
+    st.caption(
+        "Wins, ties and losses of the row against the column: tasks on which its mean is better, "
+        "equal or worse, where both have every run. A win need not be a difference that is shown."
+    )
+    wins = win_frame(scores, higher_is_better=higher)
+    st.dataframe(_matrix(wins, board.methods))
+    download(wins, "wins")
+
+
+def _matrix(wins: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Words such as ``3 / 0 / 1`` by method and opponent."""
+    parts = (wins[name].astype(str) for name in ("wins", "ties", "losses"))
+    text = wins.assign(text=[" / ".join(each) for each in zip(*parts, strict=True)])
+    matrix = text.pivot(index="name", columns="opponent", values="text")
+    return matrix.reindex(index=names, columns=names).fillna("–")
+
+
+def _critical_difference(test: Friedman, methods: list[str]) -> Any:
+    """Mean ranks by method, and bars over those that are not told apart."""
+    names = list(test.mean_ranks)
+    ranks = pd.DataFrame({"name": names, "rank": list(test.mean_ranks.values())})
+    bars = pd.DataFrame(
+        [
+            {
+                "name": _NOT_APART,
+                "group": ", ".join(group),
+                "from": test.mean_ranks[group[0]],
+                "to": test.mean_ranks[group[-1]],
+            }
+            for group in test.groups
+        ],
+        columns=["name", "group", "from", "to"],
+    )
+    title = f"mean rank (1 is best); critical difference {test.critical_difference:.2f}"
+    rows = [*names, _NOT_APART] if len(bars) else names
+    y = alt.Y("name:N", sort=rows, title=None, axis=alt.Axis(labelLimit=150))
+    scale = alt.Scale(domain=[1, len(names)], nice=False, padding=12)
+    dots = (
+        alt.Chart(ranks)
+        .mark_point(filled=True, size=130, opacity=1)
+        .encode(
+            y=y,
+            x=alt.X("rank:Q", title=title, scale=scale),
+            color=alt.Color("name:N", scale=charts.colours(methods), legend=None),
+            shape=alt.Shape("name:N", scale=charts.shapes(methods), legend=None),
+            tooltip=["name:N", alt.Tooltip("rank:Q", format=".2f")],
+        )
+    )
+    ties = (
+        alt.Chart(bars)
+        .mark_bar(color="#8C8C8C", height={"band": 0.5})
+        .encode(y=y, yOffset="group:N", x=alt.X("from:Q", scale=scale), x2="to:Q", tooltip="group")
+    )
+    return (dots + ties).properties(height=charts.height(len(rows)))

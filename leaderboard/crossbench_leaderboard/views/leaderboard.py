@@ -1,0 +1,227 @@
+"""Who stands where, how sure that is, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.statistics import MIN_TASKS
+from crossbench.results.boards import split_boards
+from crossbench.results.cells import TIED
+from crossbench.results.groups import task_groups
+from crossbench.results.published import table2
+from crossbench.results.standings import Standing, complete_means, standings
+from crossbench.results.tables import SEED, leaderboard
+from crossbench_leaderboard import charts
+from crossbench_leaderboard.filters import filtered, pick_metric
+from crossbench_leaderboard.state import arguments, command, download, pick_board, show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.evaluation.statistics import Estimate
+    from crossbench.results.boards import Board
+    from crossbench.results.table import Table
+    from crossbench_leaderboard.state import Results
+
+_COSTS = {
+    "parameters_trainable": "Trainable parameters",
+    "cost_gmacs": "GMACs a sample",
+    "ms_per_sample": "ms a sample",
+}
+_NONE = "–"
+
+
+def show(results: Results) -> None:
+    """Draw the view."""
+    st.title("Leaderboard")
+    st.write(
+        "Methods by their mean rank over the tasks of a board; every filter ranks anew, and "
+        "what may not be compared is never on one board."
+    )
+    with st.expander("Filters"):
+        runs = filtered(results.frame, key="leaderboard")
+        metric = pick_metric(key="leaderboard")
+    boards = split_boards(runs)
+    if not boards:
+        st.info("No runs are left; take a filter away.")
+        return
+    board = pick_board(boards, key="leaderboard-board")
+    if metric is not None:
+        board = replace(board, metric=metric)
+    rows = standings(board, rng=np.random.default_rng(SEED))
+    table = _standings_frame(board, rows)
+    _show_claim(rows)
+    _show_standings(table)
+    _show_tasks(board)
+    _show_published(board)
+    command(arguments("crossbench", "report", *results.folders))
+    download(table, "leaderboard")
+
+
+# -------------------------------------------------------------------- over the tasks
+
+
+def _show_claim(rows: list[Standing]) -> None:
+    """What may be said over tasks, or that nothing may."""
+    first = rows[0]
+    if first.ties_first is None:
+        st.subheader("No claim over tasks")
+        st.write(
+            f"A claim needs {MIN_TASKS} tasks on which two or more methods have every run; this "
+            f"board has {first.total}. What can be said is said of each task, below."
+        )
+        return
+    tied = [row.name for row in rows if row.ties_first and row.name != first.name]
+    st.subheader("First over tasks")
+    st.text(first.name)
+    st.write("Not shown to differ from it (Wilcoxon over tasks, Holm over all pairs, 5 %):")
+    st.text("\n".join(tied) or "none: all others are shown to differ")
+
+
+def _show_standings(table: pd.DataFrame) -> None:
+    """The ranked methods, and the plain baselines set aside."""
+    methods = _telling(table[table["Kind"] == "method"].drop(columns="Kind"))
+    plain = table[table["Kind"] != "method"]
+    st.dataframe(methods, hide_index=True, column_config=_formats())
+    if len(plain):
+        st.caption("Plain baselines, never ranked: what a network has to beat.")
+        kept = ["Method", "Mean", "Mean, 95 % interval", "Tasks"]
+        st.dataframe(_telling(plain[kept]), hide_index=True, column_config=_formats())
+
+
+def _telling(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns that say something of some row: a narrow screen has no room for others."""
+    silent = table.isna() | table.isin(["", _NONE])
+    return table.loc[:, ~silent.all()]
+
+
+def _formats() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "Method": st.column_config.TextColumn(pinned=True),
+        "Mean rank": number(format="%.2f"),
+        "Mean": number(format="%.3f"),
+        _COSTS["parameters_trainable"]: number(format="localized"),
+        _COSTS["cost_gmacs"]: number(format="%.2f"),
+        _COSTS["ms_per_sample"]: number(
+            format="%.2f", help="Empty where the runs are of several machines."
+        ),
+    }
+
+
+def _standings_frame(board: Board, rows: list[Standing]) -> pd.DataFrame:
+    """The standings as a frame: what is shown, and what is downloaded."""
+    costs = _costs(board)
+    return pd.DataFrame(
+        {
+            "Method": row.name,
+            "Kind": "plain baseline" if row.plain else "method",
+            "Mean rank": row.rank.value if row.rank else None,
+            "Rank, 95 % interval": _interval(row.rank),
+            "First": {True: "ties with first", False: "behind", None: ""}[row.ties_first],
+            "Mean": row.mean.value if row.mean else None,
+            "Mean, 95 % interval": _interval(row.mean),
+            "Tasks": f"{row.tasks}/{row.total}",
+            **{label: costs[label].get(row.name) for label in costs},
+            "Note": row.note,
+        }
+        for row in rows
+    )
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return _NONE
+    return f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _costs(board: Board) -> dict[str, dict[Any, float]]:
+    """Mean cost over a row's finished runs; times only where all are of one machine."""
+    done = board.runs[(board.runs["status"] == "ok") & (board.runs["protocol"] != "plain")]
+    columns = {name: label for name, label in _COSTS.items() if name in done}
+    if done["hardware"].nunique() > 1:
+        columns.pop("ms_per_sample", None)
+    return {
+        label: done.groupby("row")[name].mean().dropna().to_dict()
+        for name, label in columns.items()
+    }
+
+
+# ---------------------------------------------------------------------- task by task
+
+
+def _show_tasks(board: Board) -> None:
+    st.subheader("Task by task")
+    charts.show(_task_chart(board))
+    table = leaderboard(board, task_groups())
+    st.dataframe(_verdicts(table), hide_index=True)
+    show_table(table)
+
+
+def _verdicts(by_task: Table) -> pd.DataFrame:
+    """By task the best of the methods, those not shown to differ from it, and the others."""
+    rows = []
+    for place, task in enumerate(by_task.columns):
+        if task.aside:
+            continue
+        cells = {
+            row.text: cells[place]
+            for row, cells in zip(by_task.rows, by_task.cells, strict=True)
+            if not row.aside and cells[place].complete
+        }
+        best = [name for name, cell in cells.items() if cell.best]
+        tied = [name for name, cell in cells.items() if TIED in cell.mark]
+        worse = [name for name in cells if name not in [*best, *tied]]
+        verdict = {"Best": best, "Not shown to differ from it": tied, "Shown to be worse": worse}
+        rows.append({"Task": task.text} | {key: _listed(names) for key, names in verdict.items()})
+    return pd.DataFrame(rows)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or _NONE
+
+
+def _task_chart(board: Board) -> Any:
+    """One dot a method and task, those with every run."""
+    means = complete_means(board, board.metric).rename_axis("task").reset_index()
+    dots = means.melt("task", var_name="name", value_name="value").dropna()
+    names = [*board.methods, *board.plain]
+    title = METRICS[board.metric].title if board.metric in METRICS else board.metric
+    return (
+        alt.Chart(dots)
+        .mark_point(filled=True, size=110, opacity=0.9)
+        .encode(
+            x=alt.X("value:Q", title=title, scale=charts.scores()),
+            y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
+            color=charts.colour("name:N", names),
+            shape=charts.shape("name:N", names),
+            tooltip=["task:N", "name:N", alt.Tooltip("value:Q", format=".3f")],
+        )
+        .properties(height=charts.height(len(board.tasks)) + charts.legend_height(names))
+    )
+
+
+# ------------------------------------------------------------------------- published
+
+
+def _show_published(board: Board) -> None:
+    """The paper's rows of these tasks, or of tasks of this dimension."""
+    figures = table2()
+    here = figures[figures["task"].isin(board.runs["task"])]
+    with st.expander("What the paper reports (never ranked with what is measured here)"):
+        if here.empty:
+            st.write("The paper reports none of these tasks. Its tasks of this dimension:")
+            here = figures[figures["dimension"].isin(board.runs["dimension"])]
+        st.caption(f"Reported accuracy, mean ± std. Source: {here['source'].iloc[0]}.")
+        words = here["mean"].map("{:.3f}".format) + " ± " + here["std"].map("{:.3f}".format)
+        rows = here.assign(text=words).pivot_table(
+            values="text", index=["init", "method"], columns="task", aggfunc="first", sort=False
+        )
+        st.dataframe(rows.reset_index(), hide_index=True)

@@ -1,0 +1,193 @@
+"""Every record: how it went, where it came from, and what went wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from crossbench.cards import to_mapping
+from crossbench.results.frame import flat
+from crossbench.results.store import read_record
+from crossbench_leaderboard import charts
+from crossbench_leaderboard.reproduce import run_command
+from crossbench_leaderboard.state import command, download
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.results.store import Broken
+    from crossbench.specs import RunRecord
+    from crossbench_leaderboard.state import Results
+
+_FILTERS = {"status": "Status", "task": "Task", "method": "Method", "source": "Data source"}
+_COLUMNS = {
+    "status": "Status",
+    "task": "Task",
+    "method": "Method",
+    "preset": "Preset",
+    "protocol": "Protocol",
+    "init": "Init",
+    "seed": "Seed",
+    "fold": "Fold",
+    "metric": "Main metric",
+    "score": "Score",
+    "seconds_total": "Seconds",
+    "error_message": "Failure",
+    "warnings": "Warnings",
+    "started": "Started",
+    "path": "File",
+}
+
+
+def show(results: Results) -> None:
+    """Draw the view."""
+    st.title("Runs")
+    st.write("Every record, those that failed and files that are no valid record included.")
+    _show_broken(results.broken)
+    if results.frame.empty:
+        st.info("There is no valid record.")
+        return
+    runs = _filtered(results.frame)
+    table = runs[[name for name in _COLUMNS if name in runs]].rename(columns=_COLUMNS)
+    formats = {
+        "Score": st.column_config.NumberColumn(format="%.3f"),
+        "Seconds": st.column_config.NumberColumn(format="%.1f"),
+    }
+    st.caption(f"{len(runs)} of {len(results.frame)} records")
+    st.dataframe(table, hide_index=True, column_config=formats, height=320)
+    download(table, "runs")
+    if runs.empty:
+        return
+    record = _show_record(runs, results.folders)
+    _show_difference(runs, record)
+
+
+def _show_broken(broken: Sequence[Broken]) -> None:
+    if not broken:
+        return
+    st.error(f"Files that are no valid records, and count nowhere: {len(broken)}")
+    rows = [{"File": str(path), "Why": reason} for path, reason in broken]
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+
+
+def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
+    runs = frame
+    for place, (column, label) in zip(st.columns(len(_FILTERS)), _FILTERS.items(), strict=True):
+        options = sorted(frame[column].unique())
+        chosen = place.multiselect(label, options, placeholder="all", key=f"runs-{column}")
+        if chosen:
+            runs = runs[runs[column].isin(chosen)]
+    return runs
+
+
+# ------------------------------------------------------------------------- one record
+
+
+def _pick(runs: pd.DataFrame, label: str, key: str, first: int = 0) -> RunRecord:
+    """Let the reader choose a run, those that failed first; at first the one in that place."""
+    ordered = runs.sort_values(["status", "task", "method", "seed", "fold"], kind="stable")
+    names = {
+        path: f"{method} · {task} · seed {seed} · fold {fold} · {status} · {identity[:8]}"
+        for path, method, task, seed, fold, status, identity in ordered[
+            ["path", "method", "task", "seed", "fold", "status", "identity"]
+        ].itertuples(index=False)
+    }
+    first = min(first, len(names) - 1)
+    path = st.selectbox(label, names, index=first, format_func=names.__getitem__, key=key)
+    return read_record(Path(path))
+
+
+def _show_record(runs: pd.DataFrame, folders: Sequence[Path]) -> RunRecord:
+    st.subheader("One run")
+    record = _pick(runs, "Run", "runs-one")
+    if record.error is not None:
+        st.error("This run failed.", icon=":material/error:")
+        st.text(f"{record.error.get('class')}: {record.error.get('message')}")
+    for warning in record.warnings:
+        st.warning("A warning of this run:", icon=":material/warning:")
+        st.text(warning)
+    if record.curve:
+        _show_curve(record)
+    st.caption("Everything that the record says, but its curve")
+    st.dataframe(_facts(record), hide_index=True, height=280)
+    command(run_command(record, str(folders[0])))
+    return record
+
+
+def _facts(record: RunRecord) -> pd.DataFrame:
+    mapping = to_mapping(record)
+    del mapping["curve"]
+    return pd.DataFrame(
+        {"Key": name, "Value": _text(value)} for name, value in flat(mapping).items()
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _show_curve(record: RunRecord) -> None:
+    """Loss and accuracy by epoch, or by what else was tried in turn."""
+    curve = pd.DataFrame(record.curve)
+    along = "C" if "C" in curve else "epoch"
+    if along not in curve:
+        curve[along] = range(1, len(curve) + 1)
+    left, right = st.columns(2)
+    with left:
+        charts.show(_curve_chart(curve, along, ["train_loss", "val_loss"], "loss", record))
+    with right:
+        charts.show(_curve_chart(curve, along, ["val_accuracy"], "validation accuracy", record))
+
+
+def _curve_chart(
+    curve: pd.DataFrame, along: str, columns: list[str], title: str, record: RunRecord
+) -> Any:
+    """Lines along the epochs, the one whose weights were tested marked."""
+    names = [name for name in columns if name in curve]
+    points = curve.melt(along, names, var_name="name").dropna()
+    scale = alt.Scale(type="log") if along == "C" else alt.Scale(nice=False)
+    lines = (
+        alt.Chart(points)
+        .mark_line(point=alt.OverlayMarkDef(size=45))
+        .encode(
+            x=alt.X(f"{along}:Q", scale=scale, axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+            color=charts.colour("name:N", names),
+            shape=charts.shape("name:N", names),
+            tooltip=[f"{along}:Q", "name:N", alt.Tooltip("value:Q", format=".4f")],
+        )
+    )
+    tested = record.selected_epoch if along == "epoch" else record.selected.get("C")
+    if tested is None:
+        return lines.properties(height=260)
+    rule = (
+        alt.Chart(pd.DataFrame({along: [tested], "what": ["tested"]}))
+        .mark_rule(strokeDash=[4, 4], color=charts.PALETTE[6])
+        .encode(x=f"{along}:Q", tooltip=["what:N", f"{along}:Q"])
+    )
+    return (rule + lines).properties(height=260)
+
+
+# --------------------------------------------------------------------- two records
+
+
+def _show_difference(runs: pd.DataFrame, record: RunRecord) -> None:
+    """Where the provenance of two records differs."""
+    st.subheader("What differs from another run")
+    other = _pick(runs, "Other run", "runs-other", first=1)
+    one, two = (flat(each.provenance) for each in (record, other))
+    rows = [
+        {"Key": name, "Run": _text(one.get(name)), "Other run": _text(two.get(name))}
+        for name in sorted(one | two)
+        if one.get(name) != two.get(name)
+    ]
+    if not rows:
+        st.info("The provenance of the two does not differ.")
+        return
+    st.caption(f"{len(rows)} of {len(one | two)} entries of the provenance differ.")
+    st.dataframe(pd.DataFrame(rows), hide_index=True)

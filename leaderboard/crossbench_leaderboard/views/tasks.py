@@ -1,0 +1,261 @@
+"""One task: every method's results on it, where they err, and what the data is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from crossbench.cards import load_tasks
+from crossbench.data.sources import find_file, open_task
+from crossbench.errors import DataError, RecordError
+from crossbench.evaluation.metrics import METRICS
+from crossbench.places import cache_dir, data_dir
+from crossbench.results.boards import split_boards
+from crossbench.results.standings import mean_over_runs
+from crossbench.results.store import read_predictions
+from crossbench_leaderboard import charts
+from crossbench_leaderboard.montage import evenly, montage
+from crossbench_leaderboard.state import arguments, command, download, pick_board
+
+if TYPE_CHECKING:
+    from crossbench.results.boards import Board
+    from crossbench.specs import TaskCard
+    from crossbench_leaderboard.state import Results
+
+_SAMPLES = 8
+_COLUMNS = {
+    "name": "Method",
+    "value": "Mean",
+    "std": "Std",
+    "low": "95 % interval from",
+    "high": "to",
+    "runs": "Runs",
+    "of": "Of",
+}
+
+
+def show(results: Results) -> None:
+    """Draw the view."""
+    st.title("Tasks")
+    st.write(
+        "One task at a time: how the methods do on it and how far their folds lie apart, which "
+        "classes they confuse, and what the data is."
+    )
+    board = pick_board(split_boards(results.frame), key="tasks-board")
+    task = st.selectbox("Task", board.tasks, key="tasks-task")
+    runs = board.runs[board.runs["column"] == task]
+    name = str(runs["task"].iloc[0])
+    card = load_tasks().get(name)
+
+    table = _show_results(board, task, runs)
+    _show_predictions(runs, card)
+    if card is None:
+        st.info("The card of this task is not registered here, so its data cannot be described.")
+    else:
+        _show_card(card)
+        _show_samples(card, board.source)
+    command(arguments("crossbench", "report", *results.folders, "--task", name))
+    download(table, "task")
+
+
+# ---------------------------------------------------------------------------- results
+
+
+def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
+    """Every method's mean with its interval, and a dot for each fold; the table, to download."""
+    st.subheader("Results")
+    others = [name for name in METRICS if name != board.metric]
+    metric = st.selectbox("Metric", [board.metric, *others], format_func=_title, key="tasks-metric")
+    names = [*board.methods, *board.plain]
+    rows = [_row(board, name, task, metric, runs) for name in names]
+    table = pd.DataFrame([row for row in rows if row["runs"]])
+    done = runs[runs["status"] == "ok"].dropna(subset=[metric])
+    charts.show(_fold_chart(table, done.assign(score=done[metric]), _title(metric)))
+    st.caption(
+        "Small dots: one run each. Large marks: the mean, with its 95 % interval, corrected for "
+        "training sets that overlap; none where a run is missing or there are too few."
+    )
+    named = table.rename(columns=_COLUMNS)
+    numbers = st.column_config.NumberColumn(format="%.3f")
+    formats = {_COLUMNS[name]: numbers for name in ("value", "std", "low", "high")}
+    st.dataframe(named, hide_index=True, column_config=formats)
+    return named
+
+
+def _row(board: Board, name: str, task: str, metric: str, runs: pd.DataFrame) -> dict[str, Any]:
+    own = runs[runs["row"] == name]
+    scores = own.loc[own["status"] == "ok", metric].dropna()
+    mean = mean_over_runs(board, name, task, metric)
+    return {
+        "name": name,
+        "value": scores.mean(),
+        "std": scores.std(ddof=0),
+        "low": mean.low if mean else None,
+        "high": mean.high if mean else None,
+        "runs": len(scores),
+        "of": len(board.folds),
+    }
+
+
+def _fold_chart(table: pd.DataFrame, runs: pd.DataFrame, title: str) -> Any:
+    names = list(table["name"])
+    dots = (
+        alt.Chart(runs[["row", "score", "seed", "fold"]])
+        .mark_point(size=35, opacity=0.6, filled=True)
+        .encode(
+            x=alt.X("score:Q", title=title, scale=charts.scores()),
+            y=alt.Y("row:N", sort=names, title=None),
+            yOffset=alt.YOffset("fold:O"),
+            color=alt.Color("row:N", scale=charts.colours(names), legend=None),
+            tooltip=["row:N", "seed:O", "fold:O", alt.Tooltip("score:Q", format=".3f")],
+        )
+    )
+    return dots + charts.intervals(table, title=title, order=names)
+
+
+def _title(metric: str) -> str:
+    return METRICS[metric].title if metric in METRICS else metric
+
+
+# ------------------------------------------------------------------------ predictions
+
+
+def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
+    """Confusion matrix and class balance of one method's test samples."""
+    st.subheader("Where it errs")
+    done = runs[runs["status"] == "ok"]
+    if done.empty:
+        st.info("No finished run, so no predictions.")
+        return
+    name = st.selectbox("Method", sorted(done["row"].unique()), key="tasks-method")
+    own = done[done["row"] == name]
+    try:
+        labels, predicted, count = _pooled(own["path"])
+    except RecordError as error:
+        st.warning("The predictions cannot be read; press Refresh if the run goes on.")
+        st.text(error)
+        return
+    classes = list(card.classes) if card and len(card.classes) == count else list(range(count))
+    names = [str(each) for each in classes]
+    confused = pd.crosstab(
+        pd.Categorical(labels, range(count)), pd.Categorical(predicted, range(count)), dropna=False
+    )
+    left, right = st.columns([3, 2])
+    with left:
+        st.caption(f"Confusion over the test samples of {len(own)} runs; rows add up to one.")
+        charts.show(_confusion_chart(confused, names))
+    with right:
+        st.caption("Class balance of these test samples.")
+        charts.show(_balance_chart(confused.sum(axis=1).to_numpy(), names))
+
+
+def _pooled(paths: pd.Series[str]) -> tuple[Any, Any, int]:
+    """Labels and predicted classes of several runs, and the number of classes."""
+    read = [read_predictions(Path(path)) for path in paths]
+    labels = np.concatenate([each.label for each in read])
+    predicted = np.concatenate([each.probabilities.argmax(axis=1) for each in read])
+    return labels, predicted, read[0].probabilities.shape[1]
+
+
+def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
+    count = confused.to_numpy()
+    share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
+    truth, guess = np.indices(count.shape)
+    cells = pd.DataFrame(
+        {
+            "true": np.array(names, object)[truth.ravel()],
+            "predicted": np.array(names, object)[guess.ravel()],
+            "share": share.ravel(),
+            "samples": count.ravel(),
+        }
+    )
+    axis = alt.Axis(labelLimit=130, labelAngle=0)
+    base = alt.Chart(cells).encode(
+        x=alt.X("predicted:N", sort=names, title="predicted", axis=axis),
+        y=alt.Y("true:N", sort=names, title="true", axis=axis),
+        tooltip=["true:N", "predicted:N", "samples:Q", alt.Tooltip("share:Q", format=".3f")],
+    )
+    scale = alt.Scale(range=charts.SEQUENTIAL, domain=[0, 0.33, 0.67, 1])
+    fill = base.mark_rect().encode(color=alt.Color("share:Q", scale=scale, legend=None))
+    text = base.mark_text(fontSize=14).encode(
+        text=alt.Text("share:Q", format=".2f"),
+        color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("black")),
+    )
+    return (fill + text).properties(height=charts.height(len(names)) + 60)
+
+
+def _balance_chart(counts: Any, names: list[str]) -> Any:
+    frame = pd.DataFrame({"class": names, "samples": counts})
+    return (
+        alt.Chart(frame)
+        .mark_bar(color=charts.PALETTE[0])
+        .encode(
+            x=alt.X("samples:Q", title="test samples"),
+            y=alt.Y("class:N", sort=names, title=None, axis=alt.Axis(labelLimit=110)),
+            tooltip=["class:N", "samples:Q"],
+        )
+        .properties(height=charts.height(len(names)) + 60)
+    )
+
+
+# ------------------------------------------------------------------------------- data
+
+
+def _show_card(card: TaskCard) -> None:
+    """What the card says, the licence and what is wrong with the data first."""
+    st.subheader("Data card")
+    st.text(card.title)
+    facts = {
+        "Licence": card.licence,
+        "Restrictions": card.restrictions,
+        "Modality": card.modality,
+        "Classes": ", ".join(card.classes),
+        "Samples": ", ".join(f"{count} ({whose})" for whose, count in card.samples.items()),
+        "Kept together in splits": card.group,
+        "Official split": card.official_split,
+        "Described at": card.homepage,
+        "Cite": " ".join(card.citation.split()),
+    }
+    left, right = st.columns(2)
+    with left:
+        st.text("\n\n".join(f"{label}: {fact}" for label, fact in facts.items() if fact))
+    with right:
+        issues = [f"• {' '.join(issue.split())}" for issue in card.known_issues] or ["none"]
+        st.text("\n\n".join(["Known issues:", *issues]))
+
+
+def _show_samples(card: TaskCard, source: str) -> None:
+    """Some samples of each class, where the data is on this machine."""
+    st.subheader("Samples")
+    data: Literal["real", "phantom"] = "phantom" if source == "phantom" else "real"
+    try:
+        file = find_file(card, data=data, data_dir=data_dir(), cache_dir=cache_dir())
+    except DataError as error:
+        st.info("The data is not on this machine.")
+        st.text(error)
+        return
+    if not file.is_file():
+        st.info("The phantoms have not been made on this machine; a run makes them.")
+    elif st.toggle("Show samples", value=card.embedded, key="tasks-samples"):
+        for name, picture in _pictures(card.name, data):
+            st.text(name)
+            st.image(picture)
+        if card.dimension == 3:
+            st.caption("Middle slices: axial, coronal and sagittal from top to bottom.")
+
+
+@st.cache_resource(show_spinner="Reading samples", max_entries=8)
+def _pictures(task: str, data: Literal["real", "phantom"]) -> list[tuple[str, Any]]:
+    """One picture a class; the pictures are kept, and the data let go."""
+    card = load_tasks()[task]
+    dataset = open_task(card, data=data, data_dir=data_dir(), cache_dir=cache_dir())
+    return [
+        (name, montage(dataset.images, evenly(dataset.labels, label, _SAMPLES)))
+        for label, name in enumerate(card.classes)
+        if (dataset.labels == label).any()
+    ]

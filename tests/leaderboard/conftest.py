@@ -1,0 +1,239 @@
+"""Real records, written by a real store, with numbers that look like results."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from crossbench.evaluation.metrics import evaluate
+from crossbench.results.diagnostics import Diagnostics
+from crossbench.results.store import Predictions, Store
+from crossbench.specs import RunKey, RunRecord
+from crossbench_leaderboard.state import Results, load
+
+#: A method whose name would be bold, red and a formula if it were taken for markup.
+MARKUP = "<b>*x*</b> :red[$y$]"
+METHODS = {"crossd": 1.2, "acs": 1.0, "conv3d": 0.7, MARKUP: 0.5, "majority": 0.0}
+NODULES = ("nodule-malignancy", "nodule-sphericity")
+HARDWARE = {"device": "cpu", "processor": "Test processor", "cores": 2, "system": "Linux x86_64"}
+SEEDS, FOLDS, SAMPLES = (43, 44), 3, 40
+
+
+def make_run(
+    method: str,
+    task: str,
+    seed: int = 43,
+    fold: int = 0,
+    *,
+    skill: float = 1.0,
+    dimension: Literal[2, 3] = 2,
+    source: Literal["real", "embedded", "phantom"] = "embedded",
+    **changes: Any,
+) -> tuple[RunRecord, Predictions]:
+    """A finished run whose predictions are as good as ``skill``, and its predictions."""
+    plain = method == "majority"
+    key = RunKey(
+        preset="standard",
+        task=task,
+        method=method,
+        backbone="none" if plain else "resnet18",
+        init="none" if plain else "random",
+        protocol="plain" if plain else "weak-probe",
+        seed=seed,
+        fold=fold,
+    )
+    predictions = _predictions(key, 0.0 if plain else skill)
+    scores = evaluate(predictions.label, predictions.probabilities)
+    settings = {"backbone": "resnet18", "fit": {"epochs": 3, "lr": 1e-3}}
+    split = {"scheme": "standard", "folds": FOLDS, "seeds": list(SEEDS), "run_folds": []}
+    record = RunRecord(
+        identity=hashlib.sha256(repr((key, source)).encode()).hexdigest(),
+        key=key,
+        status="ok",
+        source=source,
+        dimension=dimension,
+        metric="balanced_accuracy",
+        grouped=True,
+        metrics=scores.metrics,
+        undefined=scores.undefined,
+        per_class=scores.per_class,
+        curve=() if plain else _curve(skill),
+        selected_epoch=None if plain else 3,
+        counts={"train": 80, "val": 20, "test": SAMPLES},
+        parameters={} if plain else {"total": 11_000_000, "trainable": _trainable(method)},
+        timings={"test": 0.4, "total": 9.0 + fold},
+        peak_memory={"process": 10**9},
+        provenance={
+            "hashes": {"harness": "0.1.0", "method": method, "task": task, "data": task},
+            "settings": None if plain else settings,
+            "split": split,
+            "max_samples": None,
+            "versions": {"python": "3.11.7", "numpy": "2.4.6"},
+            "hardware": HARDWARE,
+            "threads": 1,
+            "started": f"2026-01-01T00:0{fold}:00+00:00",
+        },
+    )
+    return dataclasses.replace(record, **changes), predictions
+
+
+def _trainable(method: str) -> int:
+    return 5_000 + 1_000 * len(method)
+
+
+def _predictions(key: RunKey, skill: float) -> Predictions:
+    """Of two classes, told apart the better the greater the skill; none is a flat guess."""
+    random = np.random.default_rng([key.seed, key.fold, *map(ord, key.method + key.task)])
+    label = np.arange(SAMPLES) % 2
+    logit = skill * (2 * label - 1) + random.normal(size=SAMPLES) * (skill > 0)
+    positive = 1 / (1 + np.exp(-logit))
+    return Predictions(
+        index=np.arange(SAMPLES) + SAMPLES * key.fold,
+        label=label.astype(np.int64),
+        probabilities=np.stack([1 - positive, positive], axis=1).astype(np.float32),
+    )
+
+
+def _curve(skill: float) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "stage": "probe",
+            "lr": 1e-3,
+            "train_loss": 0.7 - 0.1 * skill * epoch,
+            "val_loss": 0.72 - 0.08 * skill * epoch,
+            "val_accuracy": 0.5 + 0.05 * skill * epoch,
+        }
+        for epoch in range(3)
+    )
+
+
+def write_results(root: Path) -> None:
+    """Two tasks in 2D and 3D of embedded data, and phantoms of another."""
+    store = Store(root)
+    for method, skill in METHODS.items():
+        for seed in SEEDS:
+            for fold in range(FOLDS):
+                where = (method, seed, fold)
+                for task in NODULES:
+                    _write(store, *where, f"{task}-2d", skill=skill)
+                    _write(store, *where, f"{task}-3d", skill=skill + 0.2, dimension=3)
+                _write(store, *where, "blood", skill=skill, source="phantom")
+    failed, _ = make_run("acs", "nodule-malignancy-3d", 44, 2, dimension=3)
+    error = {"class": "OutOfMemoryError", "message": f"no memory left for {MARKUP}"}
+    store.write(
+        dataclasses.replace(failed, status="failed", metrics={}, curve=(), error=error), None
+    )
+    (root / "standard" / "broken.json").write_text('{"half": ')
+
+
+def _write(store: Store, method: str, seed: int, fold: int, task: str, **changes: Any) -> None:
+    store.write(*make_run(method, task, seed, fold, **changes))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_of_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For pages that are opened once for several tests, before any one test begins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+def make_diagnostics(identity: str, samples: int = 8) -> Diagnostics:
+    """Of a stem, a 3x3 layer and a 1x1 layer."""
+    random = np.random.default_rng(0)
+
+    def numbers(*shape: int) -> Any:
+        return random.normal(scale=0.1, size=shape).astype(np.float32)
+
+    def layer(size: int) -> dict[str, Any]:
+        measured = {"angle": numbers(samples), "shift": 1 + numbers(samples, 3)}
+        if size == 1:
+            return measured
+        kernels = {
+            "kernel_middle": numbers(2, size, size),
+            "kernel_unturned": numbers(2, size, size),
+            "kernel_shifted": numbers(3, 2, size, size),
+        }
+        return measured | kernels
+
+    return Diagnostics(
+        identity=identity,
+        index=np.arange(samples),
+        drawn=np.array([0, 3, 7]),
+        layers={"conv1": layer(7), "layer1.0.conv1": layer(3), "layer2.0.downsample": layer(1)},
+    )
+
+
+@pytest.fixture(scope="session")
+def results_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of four methods and the majority class: read it, and write nothing there."""
+    root = tmp_path_factory.mktemp("dashboard") / "results"
+    write_results(root)
+    return root
+
+
+@pytest.fixture
+def results(results_folder: Path) -> Results:
+    return load((results_folder,))
+
+
+@pytest.fixture(scope="session")
+def diagnostics_of() -> Callable[[str], Diagnostics]:
+    return make_diagnostics
+
+
+@pytest.fixture
+def run_of() -> Callable[..., tuple[RunRecord, Predictions]]:
+    return make_run
+
+
+def _page(name: str, folders: list[str]) -> None:
+    """What AppTest runs as a script: one view over the results in these folders."""
+    import importlib
+    from pathlib import Path
+
+    from crossbench_leaderboard.state import load
+
+    view = importlib.import_module(f"crossbench_leaderboard.views.{name}")
+    view.show(load(tuple(Path(folder) for folder in folders)))
+
+
+@pytest.fixture(scope="session")
+def open_view(results_folder: Path) -> Callable[..., AppTest]:
+    """Open a view by name, over the common results or over the folders given."""
+
+    def open_view(name: str, *folders: Path) -> AppTest:
+        importlib.import_module(f"crossbench_leaderboard.views.{name}")
+        where = [str(folder) for folder in folders or (results_folder,)]
+        page = AppTest.from_function(
+            _page, kwargs={"name": name, "folders": where}, default_timeout=60
+        )
+        page.run()
+        assert not page.exception, page.exception[0].value
+        return page
+
+    return open_view
+
+
+@pytest.fixture(scope="session")
+def words() -> Callable[[AppTest], str]:
+    """Every word of a page that is not in a table or a chart."""
+
+    def words(page: AppTest) -> str:
+        kinds = ("title", "header", "subheader", "markdown", "caption", "text", "code", "warning")
+        return "\n".join(str(each.value) for kind in kinds for each in getattr(page, kind))
+
+    return words
+
+
+@pytest.fixture(scope="session")
+def markup() -> str:
+    return MARKUP

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import crossbench_leaderboard
+from crossbench.results.store import Store
+from crossbench_leaderboard.app import VIEWS
+from crossbench_leaderboard.state import plain
+
+APP = Path(crossbench_leaderboard.__file__).parent / "app.py"
+
+NO_TORCH = """
+import importlib, sys
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+from crossbench_leaderboard.app import VIEWS
+
+app, folder = sys.argv[1:]
+sys.argv[1:] = [folder]
+page = AppTest.from_file(app).run(timeout=120)
+assert not page.exception, page.exception
+for name in VIEWS:
+    importlib.import_module(f"crossbench_leaderboard.views.{name}")
+print([name for name in ("torch", "torchvision", "timm", "acsconv") if name in sys.modules])
+"""
+
+
+def open_app(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> AppTest:
+    monkeypatch.setattr(sys, "argv", [str(APP), *map(str, folders)])
+    page = AppTest.from_file(APP).run(timeout=60)
+    assert not page.exception
+    return page
+
+
+def test_the_dashboard_never_imports_torch(results_folder: Path) -> None:
+    command = [sys.executable, "-c", NO_TORCH, str(APP), str(results_folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_view_is_a_module() -> None:
+    found = {path.stem for path in (APP.parent / "views").glob("*.py")} - {"__init__"}
+    assert found == set(VIEWS)
+
+
+def test_the_frame_says_what_is_read_and_reads_anew_when_asked(
+    tmp_path: Path, run_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "results"
+    page = open_app(monkeypatch, root)
+    assert page.title[0].value == "No results yet"
+    assert f"crossbench run --preset smoke --task nodule-malignancy-2d --out {root}" in (
+        page.code[0].value
+    )
+    assert f"no folder {root} yet" in page.text[0].value
+    Store(root).write(*run_of("acs", "blood"))
+    (root / "half.json").write_text("{")
+    assert page.run().title[0].value == "No results yet"  # nothing is read unasked
+    page.button[0].click().run()
+    assert not page.exception
+    assert page.title[0].value == "Leaderboard"
+    assert page.text[0].value.startswith(f"Records: 1 in {root} · broken files: 1, see Runs")
+
+
+@pytest.mark.parametrize("text", ["<b>*x*</b>", ":red[$y$]", "a_b_c", "[x](y)", "`code`", "# h"])
+def test_markdown_shows_plain_text_as_it_is(text: str) -> None:
+    escaped = plain(text)
+    assert escaped.replace("\\", "") == text
+    assert all(escaped[at - 1] == "\\" for at, sign in enumerate(escaped) if sign in "<*:$[_`#")

@@ -1,0 +1,114 @@
+"""The dashboard in a real browser, on a wide and on a narrow screen."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossbench.results.diagnostics import Diagnostics, write_diagnostics
+from crossbench.results.files import read_record
+
+pytestmark = pytest.mark.slow
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SCRIPT = Path(__file__).parents[2] / "scripts/take_screenshots.py"
+
+
+def _load_script() -> Any:
+    spec = importlib.util.spec_from_file_location("take_screenshots", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+script = _load_script()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = script.find_browser()
+    if executable is None:
+        reason = "no Chromium or Chrome is installed (apt-get install chromium)"
+        if os.environ.get("CROSSBENCH_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"{reason}, and CROSSBENCH_REQUIRE_BROWSER asks for one")
+        pytest.skip(reason)
+    with script.chromium(executable) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(
+    results_folder: Path,
+    diagnostics_of: Callable[[str], Diagnostics],
+    tmp_path_factory: pytest.TempPathFactory,
+    browser: Any,
+) -> Iterator[str]:
+    """The dashboard over the common results and the diagnostics of one run."""
+    own = tmp_path_factory.mktemp("browser")
+    shutil.copytree(results_folder, own / "results")
+    path = min((own / "results/standard/nodule-malignancy-2d/crossd").glob("*.json"))
+    write_diagnostics(path, diagnostics_of(read_record(path).identity))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSBENCH_CACHE", str(own / "cache"))
+        with script.dashboard(own / "results") as address:
+            yield address
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any, address: str) -> Any:
+    """The front page on a wide screen, and what was complained of on its console so far."""
+    page = browser.new_page(viewport=WIDE)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.extend(_foreign(request.url, address)))
+    script.open_view(page, address, next(iter(script.VIEWS)))
+    return page, complaints
+
+
+def _foreign(url: str, address: str) -> list[str]:
+    """The dashboard asks nobody else for anything."""
+    ours = (address, address.replace("http", "ws"), "data:", "blob:")
+    return [] if url.startswith(ours) else [f"asked for {url}"]
+
+
+def assert_well(page: Any) -> None:
+    """No exception is shown, and nothing reaches beyond the screen."""
+    assert page.locator("[data-testid=stException]").all_inner_texts() == []
+    assert page.get_by_text("This cannot be shown").count() == 0
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
+    assert page.locator("h1").count() == 1
+
+
+@pytest.mark.parametrize("view", script.VIEWS)
+def test_a_view_opens_and_its_choices_work(view: str, opened: Any) -> None:
+    page, complaints = opened
+    page.set_viewport_size(WIDE)
+    page.get_by_role("link", name=script.VIEWS[view], exact=True).click()
+    script.settle(page)
+    assert_well(page)
+    page.set_viewport_size(NARROW)
+    script.settle(page)
+    assert_well(page)
+    for summary in page.locator("[data-testid=stExpander] summary").all():
+        summary.click()
+    choices = page.locator("[data-testid=stSelectbox] input, [data-testid=stMultiSelect] input")
+    for place in range(choices.count()):
+        if place >= choices.count():  # a choice took another one away
+            break
+        if choices.nth(place).is_visible():
+            choices.nth(place).click()
+            for key in ("ArrowDown", "Enter", "Escape"):
+                page.keyboard.press(key)
+            script.settle(page)
+            assert_well(page)
+    assert complaints == []

@@ -1,0 +1,95 @@
+"""The view inside the operator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from crossbench.results.diagnostics import Diagnostics, diagnostics_path, write_diagnostics
+from crossbench.results.store import Store
+
+OpenView = Callable[..., AppTest]
+Words = Callable[[AppTest], str]
+
+
+@pytest.fixture
+def observed(
+    tmp_path: Path, run_of: Callable[..., Any], diagnostics_of: Callable[[str], Diagnostics]
+) -> Path:
+    """The record of a run with diagnostics, beside one without."""
+    store = Store(tmp_path)
+    store.write(*run_of("acs", "blood"))
+    record, predictions = run_of("crossd", "blood")
+    path = store.write(record, predictions)
+    write_diagnostics(path, diagnostics_of(record.identity))
+    return path
+
+
+def heat_maps(page: AppTest) -> list[dict[str, Any]]:
+    specs = [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
+    return [spec for spec in specs if spec["mark"]["type"] == "rect"]
+
+
+def titles(page: AppTest) -> list[str]:
+    """What stands over the heat maps."""
+    names = [text.value for text in page.text]
+    assert len(names) == len(heat_maps(page))
+    return names
+
+
+def test_kernels_and_distributions_are_drawn(open_view: OpenView, observed: Path) -> None:
+    page = open_view("operator", observed.parents[3])
+    assert len(page.selectbox("operator-run").options) == 1
+    assert "crossd on blood, seed 43, fold 0" in page.selectbox("operator-run").options[0]
+    assert page.selectbox("operator-layer").options == ["conv1", "layer1.0.conv1"]
+    shown = ["middle slice", "angle 0", "sample 0", "sample 3", "sample 7"]
+    assert titles(page) == shown
+    assert len(page.get("vega_lite_chart")) == 2 + len(shown)
+
+
+def test_layer_channel_and_samples_are_chosen(open_view: OpenView, observed: Path) -> None:
+    page = open_view("operator", observed.parents[3])
+    page.selectbox("operator-layer").select("layer1.0.conv1")
+    page.selectbox("operator-channel").select(1)
+    page.multiselect("operator-samples").set_value([7])
+    page.toggle("operator-change").set_value(True).run()
+    assert not page.exception
+    assert titles(page) == ["middle slice", "angle 0", "sample 7"]
+    assert all(spec["encoding"]["color"]["field"] == "change" for spec in heat_maps(page))
+
+
+def test_no_sample_chosen_leaves_the_kernels_before_the_shift(
+    open_view: OpenView, observed: Path
+) -> None:
+    page = open_view("operator", observed.parents[3])
+    page.multiselect("operator-samples").set_value([]).run()
+    assert not page.exception
+    assert len(heat_maps(page)) == 2
+
+
+def test_the_page_says_what_the_operator_does_and_how_to_see_it(
+    open_view: OpenView, words: Words, observed: Path
+) -> None:
+    said = words(open_view("operator", observed.parents[3]))
+    assert "circular *shift* of the kernel by fractions of a voxel, s = Rᵀ1" in said
+    assert "crossbench run --preset standard --task blood --method crossd" in said
+    assert "--out diagnostics --diagnostics" in said
+
+
+def test_without_diagnostics_the_page_says_how_to_get_them(
+    open_view: OpenView, words: Words
+) -> None:
+    page = open_view("operator")
+    assert "No run here has diagnostics" in page.info[0].value
+    assert "crossbench run --method crossd --diagnostics --out" in words(page)
+
+
+def test_a_damaged_file_is_named(open_view: OpenView, observed: Path) -> None:
+    diagnostics_path(observed).write_bytes(b"no zip file")
+    with pytest.raises(AssertionError, match=r"diagnostics\.npz: cannot be read"):
+        open_view("operator", observed.parents[3])

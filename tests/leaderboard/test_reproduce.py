@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossbench.cli import main
+from crossbench.results.store import Store
+from crossbench_leaderboard.reproduce import run_command
+
+REQUEST = "run --preset smoke --task nodule-malignancy-2d --method conv2d --backbone test_resnet"
+
+
+def test_the_command_finds_the_very_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real run under changed settings; told its own command, crossbench has nothing to do."""
+    changed = "--set fit.epochs=1 --set input.max_samples=60 --set fit.lr=0.02"
+    assert main([*f"{REQUEST} {changed} --limit 1 --out".split(), str(tmp_path)]) == 0
+    capsys.readouterr()
+    (record,) = Store(tmp_path).records()
+    command = shlex.split(run_command(record, str(tmp_path)))
+    assert {"fit.epochs=1", "fit.lr=0.02", "input.max_samples=60"} <= set(command)
+    assert main([*command[1:], "--limit", "1", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["runs"], summary["done_before"]) == (1, 1)
+
+
+def test_a_plain_baseline_comes_with_the_runs_of_every_method(run_of: Any) -> None:
+    record, _ = run_of("majority", "blood", 44, 1)
+    command = "crossbench run --preset standard --task blood --seeds 44 --folds 1"
+    assert run_command(record, "out") == f"{command} --set split.folds=3 --out out"
+
+
+def test_a_run_of_another_preset_has_no_overrides(run_of: Any) -> None:
+    record, _ = run_of("acs", "blood")
+    record = dataclasses.replace(record, key=dataclasses.replace(record.key, preset="mine"))
+    assert "--set" not in run_command(record, "results")
+
+
+def test_names_are_quoted_for_the_shell(run_of: Any, markup: str) -> None:
+    record, _ = run_of(markup, "blood")
+    assert markup in shlex.split(run_command(record, "a folder"))
+    assert run_command(record, "a folder").endswith("--out 'a folder'")
