@@ -226,6 +226,17 @@ def test_table_three_has_the_papers_figures_beside_ours() -> None:
     assert cells(costs)["small", "crossd"].text == "2 GiB"
 
 
+def test_table_three_is_a_table_of_its_own() -> None:
+    other = make(case="other", settings=LAYER | {"outputs": 64})
+    tables = bench_tables(frame_of(make(), other))
+    assert [[row.text for row in table.rows] for table in tables] == [
+        ["small"],
+        ["small"],
+        ["other"],
+        ["other"],
+    ]
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"workload": "train-step"}, {"settings": LAYER | {"outputs": 64}}, {"shape": (8, 64, 56, 56)}],

@@ -136,7 +136,8 @@ def _gains(tested: pd.DataFrame, title: str, *, level: float) -> Any:
     rope = pd.DataFrame({"from": [-ROPE], "to": [ROPE], "zero": [0.0]})
     band = alt.Chart(rope).mark_rect(color="#8C8C8C", opacity=0.25).encode(x="from:Q", x2="to:Q")
     zero = alt.Chart(rope).mark_rule(color="#8C8C8C", strokeDash=[4, 3]).encode(x="zero:Q")
-    return (band + zero + bars + dots).properties(height=charts.height(len(tested)) + 40)
+    height = charts.height(len(tested)) + charts.legend_height(_VERDICTS)
+    return (band + zero + bars + dots).properties(height=height)
 
 
 def _probabilities(tested: pd.DataFrame) -> Any:
@@ -155,7 +156,7 @@ def _probabilities(tested: pd.DataFrame) -> Any:
             legend=alt.Legend(orient="bottom", title=None),
         ),
         tooltip=["task:N", "outcome:N", alt.Tooltip("probability:Q", format=".2f")],
-    ).properties(height=charts.height(len(tested)) + 40)
+    ).properties(height=charts.height(len(tested)) + charts.legend_height(list(_OUTCOMES)))
 
 
 # --------------------------------------------------------------------- all methods
