@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from crossbench.cards import find_preset, find_task, load_tasks, override
-from crossbench.errors import DataError, MissingDataError, RequestError
+from crossbench.errors import DataError, MissingDataError, RequestError, unknown_name
+from crossbench.evaluation.metrics import METRICS
 from crossbench.places import cache_dir, data_dir
 from crossbench.plan import Plan, Request, make_plan
 from crossbench.plugins import ALL, find_methods, split_names
@@ -73,7 +74,8 @@ def run(
         out: Results folder; valid records in it are not run again.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         fail_fast: Whether the first failure ends the run.
-        **options: See :class:`Options`.
+        **options: ``preset init protocol backbone seeds folds settings plugins data_dir limit
+            strict``, as :class:`Options` describes them.
 
     Returns:
         One row a run, as from ``load_results``, failures included.
@@ -103,6 +105,9 @@ def prepare(
         RequestError: If a name is unknown or nothing applies.
         DataError: If a named task's data is missing or damaged.
     """
+    for name in options:
+        if name not in Options.__annotations__:
+            raise unknown_name("option", name, Options.__annotations__)
     limit = options.get("limit")
     if limit is not None and limit < 1:
         raise RequestError(f"limit (={limit}) must be at least 1")
@@ -131,6 +136,8 @@ def _tasks(names: list[str]) -> tuple[TaskCard, ...]:
     cards = [find_task(name) for name in names]
     taken = load_tasks()
     for card in cards:
+        if card.metric not in METRICS:
+            raise RequestError(f"{card.path}: {unknown_name('metric', card.metric, METRICS)}")
         if card.name in taken and card.path != taken[card.name].path:
             msg = f"{card.path}: name {card.name!r} is taken by a registered task; rename it"
             raise RequestError(msg)

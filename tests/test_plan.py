@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,3 +177,17 @@ def test_a_cards_name_may_not_be_taken(
     card = make_task(name="vessel")
     with pytest.raises(RequestError, match="'vessel' is taken by a registered task; rename it"):
         plan(task=str(card))
+
+
+def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"unknown option 'set'; did you mean .*settings"):
+        prepare("acs", "all", store=Store(tmp_path), set=["fit.epochs=1"])  # type: ignore[call-arg]
+
+
+def test_a_card_with_an_unknown_metric_is_refused(
+    tmp_path: Path, make_task: Callable[..., Path]
+) -> None:
+    card = make_task(dimension=2)
+    card.write_text(re.sub(r'metric = "\w+"', 'metric = "acc"', card.read_text()))
+    with pytest.raises(RequestError, match=r"unknown metric 'acc'; did you mean .*accuracy"):
+        prepare("conv2d", str(card), store=Store(tmp_path), data_dir=card.parent)

@@ -29,7 +29,11 @@ def add(commands: Any) -> None:
     )
     dashboard.set_defaults(command=_dashboard)
     dashboard.add_argument(
-        "folders", type=Path, nargs="*", metavar="DIR", help="results folders (results)"
+        "folders",
+        type=Path,
+        nargs="*",
+        metavar="DIR",
+        help="results folders (results, or the examples)",
     )
     dashboard.add_argument("--port", type=int, metavar="N", help="port (the first free from 8501)")
     dashboard.add_argument(
@@ -69,6 +73,7 @@ def start_command(
         "server.address": host,
         "server.headless": not browser,
         "server.fileWatcherType": "none",
+        "server.maxUploadSize": 256,  # MiB, what the view Check takes
         "server.showEmailPrompt": False,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "viewer",

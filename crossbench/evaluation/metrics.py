@@ -10,6 +10,7 @@ A metric that the labels leave undefined is None with a reason, never NaN and ne
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,12 +47,14 @@ class Metric:
         higher_is_better: Whether a larger value is a better one.
         function: Labels (N,) and probabilities (N, K) to the value; raises
             :class:`UndefinedMetricError` where there is none.
+        highest: The largest value that it can take; the smallest is 0.
     """
 
     name: str
     title: str
     higher_is_better: bool
     function: Callable[[Labels, Probabilities], float]
+    highest: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +189,13 @@ METRICS: dict[str, Metric] = {
         Metric(name="recall", title="Macro recall", higher_is_better=True, function=recall),
         Metric(name="f1", title="Macro F1", higher_is_better=True, function=f1),
         Metric(name="auroc", title="Macro AUROC", higher_is_better=True, function=auroc),
-        Metric(name="log_loss", title="Log loss", higher_is_better=False, function=log_loss),
+        Metric(
+            name="log_loss",
+            title="Log loss",
+            higher_is_better=False,
+            function=log_loss,
+            highest=math.inf,
+        ),
     )
 }
 

@@ -196,16 +196,23 @@ def ties_with_best(board: Board, task: str, metric: str) -> Ties:
 def mean_over_runs(board: Board, name: str, task: str, metric: str) -> Estimate | None:
     """Mean of a metric over a row's runs of a task, the interval corrected for their overlap.
 
-    None where a run is missing or has no such value, and where one fold or one run carries
-    no interval.
+    The interval ends where the metric does. None where a run is missing or has no such value, and
+    where one fold or one run carries no interval.
     """
     runs = board.runs[(board.runs["row"] == name) & (board.runs["column"] == task)]
     if len(runs) < len(board.folds):
         return None
     try:
-        return corrected_mean(runs[metric], folds=board.split_folds)
+        mean = corrected_mean(runs[metric], folds=board.split_folds)
     except StatisticsError:
         return None
+    return _within(mean, METRICS[metric].highest) if metric in METRICS else mean
+
+
+def _within(mean: Estimate, highest: float) -> Estimate:
+    if mean.low is None or mean.high is None:
+        return mean
+    return replace(mean, low=max(mean.low, 0.0), high=min(mean.high, highest))
 
 
 def _pair_tests(

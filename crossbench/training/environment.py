@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,9 @@ def find_device(name: str) -> torch.device:
 
 
 def thread_count(settings: ComputeSettings) -> int:
-    """CPU threads that a run uses: the preset's, or every core this process may use."""
-    return settings.threads or available_cores()
+    """CPU threads that a run uses: the preset's, ``$OMP_NUM_THREADS``, or every core it may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return settings.threads or (int(asked) if asked.isdecimal() else 0) or available_cores()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.errors import CrossbenchError
-from crossbench_leaderboard.state import Results, arguments, load
+from crossbench_leaderboard.state import EXAMPLES, Results, arguments, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,8 @@ def _results(folders: list[Path]) -> Results:
     words += [f"no folder {folder} yet" for folder in folders if not folder.is_dir()]
     words.append(f"read at {st.session_state['read']:%H:%M:%S}")
     line.text(" · ".join(words))
+    if any(folder.resolve() == EXAMPLES for folder in folders):
+        st.info("Example results that ship with crossbench: not yours.", icon=":material/info:")
     return results
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,11 +16,13 @@ from crossbench.results.tables import PHANTOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from crossbench.results.boards import Board
     from crossbench.results.store import Broken
     from crossbench.results.table import Cell, Table
+
+#: Results that ship with the dashboard, shown where there are none of one's own.
+EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 _FEW = 20
 _STARRED = "* the best of the methods that have every run."
@@ -53,6 +56,12 @@ def load(folders: Sequence[Path]) -> Results:
     records = read_cached(folders, progress=progress)
     bar.empty()
     return Results(folders=tuple(folders), frame=records.frame, broken=records.broken)
+
+
+def out_folder(results: Results) -> Path:
+    """Where a suggested command writes: the folder that is shown, but never the examples."""
+    shown = [folder for folder in results.folders if folder.resolve() != EXAMPLES]
+    return shown[0] if shown else Path("results")
 
 
 def pick_board(boards: Sequence[Board], key: str) -> Board:

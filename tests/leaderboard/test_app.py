@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import crossbench_leaderboard
 from crossbench.results.store import Store
 from crossbench_leaderboard.app import VIEWS
-from crossbench_leaderboard.state import plain
+from crossbench_leaderboard.state import EXAMPLES, Results, out_folder, plain
 
 APP = Path(crossbench_leaderboard.__file__).parent / "app.py"
 
@@ -67,6 +69,20 @@ def test_the_frame_says_what_is_read_and_reads_anew_when_asked(
     assert not page.exception
     assert page.title[0].value == "Leaderboard"
     assert page.text[0].value.startswith(f"Records: 1 in {root} · broken files: 1, see Runs")
+
+
+def test_examples_are_named_as_such_and_never_written_to(
+    monkeypatch: pytest.MonkeyPatch, results_folder: Path
+) -> None:
+    page = open_app(monkeypatch, EXAMPLES)
+    assert not page.exception
+    assert [info.value for info in page.info] == [
+        "Example results that ship with crossbench: not yours."
+    ]
+    assert not open_app(monkeypatch, results_folder).info
+    shown = Results(folders=(EXAMPLES,), frame=pd.DataFrame(), broken=())
+    assert out_folder(shown) == Path("results")
+    assert out_folder(replace(shown, folders=(EXAMPLES, results_folder))) == results_folder
 
 
 @pytest.mark.parametrize("text", ["<b>*x*</b>", ":red[$y$]", "a_b_c", "[x](y)", "`code`", "# h"])

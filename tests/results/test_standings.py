@@ -251,7 +251,7 @@ def test_one_method_ties_with_none(frame: Any, record: Any) -> None:
 
 
 def test_the_interval_of_a_mean_knows_the_folds_that_were_not_run(frame: Any, record: Any) -> None:
-    scores = [0.5, 0.6]
+    scores = [0.50, 0.51]
     five = one_board(frame, *over_folds(record, "acs", scores))
     split = {"split": {"scheme": "standard", "folds": 2, "seeds": [43], "run_folds": []}}
     two = one_board(frame, *over_folds(record, "acs", scores, provenance=split))
@@ -264,6 +264,13 @@ def test_the_interval_of_a_mean_knows_the_folds_that_were_not_run(frame: Any, re
         halves.append(mean.high - mean.value)
     # The squared errors are s2 (1/2 + 1/4) and s2 (1/2 + 1/1).
     assert halves[1] / halves[0] == pytest.approx(np.sqrt(1.5 / 0.75))
+
+
+def test_the_interval_of_a_mean_ends_where_the_metric_does(frame: Any, record: Any) -> None:
+    board = one_board(frame, *over_folds(record, "acs", [0.1, 0.9]))
+    mean = mean_over_runs(board, "acs", "blood", "balanced_accuracy")
+    assert mean is not None
+    assert (mean.low, mean.high) == (0.0, 1.0)
 
 
 def test_what_lacks_runs_or_has_but_one_has_no_interval(frame: Any, record: Any) -> None:

@@ -6,8 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.errors import RequestError
+from crossbench.provenance import available_cores
 from crossbench.specs import ComputeSettings
-from crossbench.training.environment import arithmetic, autocast, derive_seed, find_device
+from crossbench.training.environment import (
+    arithmetic,
+    autocast,
+    derive_seed,
+    find_device,
+    thread_count,
+)
 
 parts = st.lists(st.one_of(st.text(max_size=8), st.integers(0, 99)), min_size=1, max_size=4)
 
@@ -55,3 +62,12 @@ def test_autocast_follows_the_precision(precision: str, dtype: torch.dtype) -> N
     matrix = torch.ones(4, 4)
     with autocast(torch.device("cpu"), precision):
         assert (matrix @ matrix).dtype is dtype
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("", None), ("0", None), ("all", None)])
+def test_threads_are_the_presets_or_the_environments_or_all(
+    monkeypatch: pytest.MonkeyPatch, asked: str, threads: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert thread_count(ComputeSettings(threads=1)) == 1
+    assert thread_count(ComputeSettings()) == (threads or available_cores())

@@ -50,7 +50,7 @@ class TaskVerdict:
             f"{_p(test.p_value)}, {_p(self.p_holm)} after Holm over {_count(self.family, 'task')}; "
             f"P(better) {posterior.better:.2f}, P(within ±{posterior.rope:g}) "
             f"{posterior.equivalent:.2f}, P(worse) {posterior.worse:.2f}; N = {test.runs} paired "
-            f"runs of {test.folds} folds, p has no smallest value, a gain below "
+            f"runs of {test.folds} folds, p has no smallest value, a difference smaller than "
             f"{test.detectable:.3f} could not have been shown."
         )
 

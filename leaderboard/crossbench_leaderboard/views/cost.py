@@ -17,6 +17,7 @@ from crossbench_leaderboard.state import (
     arguments,
     command,
     download,
+    out_folder,
     pick_board,
     plain,
     show_table,
@@ -130,7 +131,7 @@ def _runtimes(results: Results) -> None:
     else:
         st.write("No runtimes here. This command measures them:")
         st.code(
-            arguments("crossbench", "bench", "ops", "--out", *results.folders[:1]), language="bash"
+            arguments("crossbench", "bench", "ops", "--out", out_folder(results)), language="bash"
         )
     for path, reason in broken:
         st.text(f"no valid bench record: {path}: {reason}")

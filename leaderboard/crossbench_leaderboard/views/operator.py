@@ -14,7 +14,7 @@ from crossbench.results.files import read_record
 from crossbench.results.shifts import kernel_frame, shift_frame, shift_layers
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.reproduce import run_command
-from crossbench_leaderboard.state import arguments, command, download
+from crossbench_leaderboard.state import arguments, command, download, out_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def show(results: Results) -> None:
     runs = _observed(results.frame)
     if runs.empty:
         st.info("No run here has diagnostics. A new run writes them beside its record when asked:")
-        words: list[object] = ["--method", "crossd", "--diagnostics", "--out", *results.folders[:1]]
+        words: list[object] = ["--method", "crossd", "--diagnostics", "--out", out_folder(results)]
         st.code(arguments("crossbench", "run", *words), language="bash", wrap_lines=True)
         return
     run = _pick_run(runs)

@@ -15,7 +15,7 @@ from crossbench.results.frame import flat
 from crossbench.results.store import read_record
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.reproduce import run_command
-from crossbench_leaderboard.state import command, download
+from crossbench_leaderboard.state import command, download, out_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def show(results: Results) -> None:
     download(table, "runs")
     if runs.empty:
         return
-    record = _show_record(runs, results.folders)
+    record = _show_record(runs, out_folder(results))
     _show_difference(runs, record)
 
 
@@ -102,7 +102,7 @@ def _pick(runs: pd.DataFrame, label: str, key: str, first: int = 0) -> RunRecord
     return read_record(Path(path))
 
 
-def _show_record(runs: pd.DataFrame, folders: Sequence[Path]) -> RunRecord:
+def _show_record(runs: pd.DataFrame, out: Path) -> RunRecord:
     st.subheader("One run")
     record = _pick(runs, "Run", "runs-one")
     if record.error is not None:
@@ -115,7 +115,7 @@ def _show_record(runs: pd.DataFrame, folders: Sequence[Path]) -> RunRecord:
         _show_curve(record)
     st.caption("Everything that the record says, but its curve")
     st.dataframe(_facts(record), hide_index=True, height=280)
-    command(run_command(record, str(folders[0])))
+    command(run_command(record, str(out)))
     return record
 
 

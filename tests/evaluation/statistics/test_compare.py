@@ -227,8 +227,8 @@ def test_sentences() -> None:
         "task0: no difference between crossd and acs is shown; balanced accuracy gain +0.022 "
         "(95 % interval -0.001 to +0.046), effect size +2.35 SD; corrected resampled t p = 0.054, "
         "p = 0.22 after Holm over 6 tasks; P(better) 0.91, P(within ±0.01) 0.08, P(worse) 0.01; "
-        "N = 4 paired runs of 4 folds, p has no smallest value, a gain below 0.023 could not have "
-        "been shown."
+        "N = 4 paired runs of 4 folds, p has no smallest value, a difference smaller than 0.023 "
+        "could not have been shown."
     )
     assert last == (
         "Over 6 of 6 tasks: crossd is better than acs; mean balanced accuracy gain +0.030 (95 % "
