@@ -66,7 +66,7 @@ def make(tmp_path: Path) -> Callable[..., TaskCard]:
         card.write_text(CARD.format(dimension=dimension, extra=extra), encoding="utf-8")
         (tmp_path / "sky").mkdir(exist_ok=True)
         stored = {key: value for key, value in (arrays() | changes).items() if value is not None}
-        np.savez_compressed(tmp_path / "sky/stars.npz", allow_pickle=True, **stored)
+        np.savez_compressed(tmp_path / "sky/stars.npz", **stored)
         return load_card(card)
 
     return _make
