@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from crossbench import nets
+from crossbench.errors import RequestError
 from crossbench.plan import count_passes, input_shape
 from crossbench.training.environment import arithmetic
 from crossbench.training.features import batch_size
@@ -48,6 +49,10 @@ def estimate(plan: Plan, device: torch.device) -> Estimate:
     Args:
         plan: What would be run.
         device: Where it would run.
+
+    Raises:
+        RequestError: If a network cannot take a task's inputs, such as volumes that are too
+            small for it.
     """
     request = plan.request
     costs: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
@@ -62,7 +67,7 @@ def estimate(plan: Plan, device: torch.device) -> Estimate:
                     continue
                 shape = input_shape(task.card, task.sample_shape, request.preset)
                 if (method.name, shape) not in costs:
-                    costs[method.name, shape] = _sample_costs(request, method, shape, device)
+                    costs[method.name, shape] = _costs_on(task, request, method, shape, device)
                 train, test = costs[method.name, shape]
                 total += passes[run.identity].train * train
                 total += passes[run.identity].evaluate * test
@@ -73,6 +78,21 @@ def estimate(plan: Plan, device: torch.device) -> Estimate:
 def _disk(task: TaskPlan) -> int:
     row = _PREDICTION_BYTES + _PROBABILITY_BYTES * len(task.card.classes)
     return sum(_RECORD_BYTES + row * len(run.split.test) for run in task.todo)
+
+
+def _costs_on(
+    task: TaskPlan, request: Request, method: Method, shape: tuple[int, ...], device: torch.device
+) -> tuple[float, float]:
+    """As :func:`_sample_costs`, where torch's complaint names what it is about."""
+    try:
+        return _sample_costs(request, method, shape, device)
+    except RuntimeError as error:
+        size = "x".join(map(str, shape))
+        msg = (
+            f"{method.name} cannot run on {task.card.name}: a batch of {size} inputs fails in "
+            f"{request.backbone} ({error}); larger samples or another --backbone may do"
+        )
+        raise RequestError(msg) from error
 
 
 def _sample_costs(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
 from crossbench.api import prepare
+from crossbench.errors import RequestError
 from crossbench.estimate import estimate
 from crossbench.results.store import Store
 from crossbench.views import duration
@@ -75,3 +77,21 @@ def test_what_is_done_costs_nothing(plan: Plan) -> None:
 )
 def test_durations_are_in_peoples_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_volumes_too_small_for_the_backbone_are_refused_by_name(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (60, 4, 4, 4), dtype=np.uint8)
+    card = make_task(images=images, labels=np.arange(60) % 2, groups=np.arange(60))
+    planned = prepare(
+        "conv3d",
+        str(card),
+        store=Store(tmp_path / "out"),
+        data_dir=tmp_path,
+        backbone="test_resnet",
+        seeds=[43],
+        folds=[0],
+    )
+    with pytest.raises(RequestError, match="conv3d cannot run on blobs: a batch of 4x4x4 inputs"):
+        estimate(planned, torch.device("cpu"))
