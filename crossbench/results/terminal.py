@@ -124,11 +124,11 @@ def _grid(table: Table) -> Grid:
         width = _column_width(table, index)
         header = Text("\n".join(_wrapped(column, width)))
         grid.add_column(header, width=width, style="dim" if column.aside else "")
-    compared = sum(not row.aside for row in table.rows)
-    for number, (row, cells) in enumerate(zip(table.rows, table.cells, strict=True), start=1):
+    following = [*table.rows[1:], table.rows[-1]]
+    for row, after, cells in zip(table.rows, following, table.cells, strict=True):
         name = Text("\n".join(_wrapped(row, _NAME_WIDTH)))
         style = "dim" if row.aside else ""
-        grid.add_row(name, *map(_drawn, cells), style=style, end_section=number == compared)
+        grid.add_row(name, *map(_drawn, cells), style=style, end_section=row.aside != after.aside)
     return grid
 
 
