@@ -105,7 +105,7 @@ def measure_run(job: Job, method: str, device: torch.device) -> dict[str, Any]:
         "peak_memory": resident_peak() - before if on_device is None else on_device,
         "parameters": record.parameters["total"],
         "phases": {phase: watch.seconds[phase] for phase in PHASES},
-        "samples": _samples(planned),
+        "samples": sum(passes.total for passes in plan.count_passes(planned).values()),
         "shape": list(planned.tasks[0].sample_shape),
     }
 
@@ -129,13 +129,6 @@ def _plan(job: Job, method: str, store: Store) -> Plan:
         plugins=setup.plugins,
         limit=1,
     )
-
-
-def _samples(planned: Plan) -> int:
-    """Samples that go through the network: training and validation each epoch, and the test."""
-    (run,) = planned.todo
-    fitted = len(run.split.train) + len(run.split.val)
-    return planned.request.preset.fit.epochs * fitted + len(run.split.test)
 
 
 @contextmanager
