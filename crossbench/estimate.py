@@ -12,7 +12,7 @@ from torch import nn
 from crossbench import nets
 from crossbench.errors import RequestError
 from crossbench.plan import count_passes, input_shape
-from crossbench.training.environment import arithmetic
+from crossbench.training.environment import arithmetic, finish
 from crossbench.training.features import batch_size
 from crossbench.training.fit import learning_parameters
 from crossbench.training.protocols import LinearProbe
@@ -143,14 +143,9 @@ def _seconds(call: Callable[[], None], device: torch.device) -> float:
     call()
     times = []
     for _ in range(2):
-        _wait(device)
+        finish(device)
         begin = perf_counter()
         call()
-        _wait(device)
+        finish(device)
         times.append(perf_counter() - begin)
     return min(times)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from crossbench.provenance import git_state, hardware, package_versions
+from crossbench.training.environment import finish
 
 if TYPE_CHECKING:
     from crossbench.bench.jobs import Setup
@@ -41,10 +42,10 @@ def peak_flops(device: torch.device, dtype: str) -> float:
     )
     seconds = []
     for _ in range(_TRIES):
-        _wait(device)
+        finish(device)
         begin = perf_counter()
         one @ one
-        _wait(device)
+        finish(device)
         seconds.append(perf_counter() - begin)
     return 2 * side**3 / min(seconds)
 
@@ -88,8 +89,3 @@ def _group_memory() -> int | None:
         return None
     cached = sum(int(line.split()[1]) for line in stat if line.startswith("file "))
     return limit - used + cached
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

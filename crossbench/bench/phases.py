@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -17,10 +16,13 @@ from crossbench import api, plan, runner
 from crossbench.bench.measure import failure, forget_peak, resident_peak
 from crossbench.data.transforms import ImageTransform, VolumeTransform
 from crossbench.results.store import Store
+from crossbench.training.environment import finish
 from crossbench.training.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import torch
 
     from crossbench.bench.jobs import Job
     from crossbench.plan import Plan
@@ -60,8 +62,7 @@ class Stopwatch:
 
     def charge(self) -> None:
         """Charge the time since the last change to who has to pay it."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        finish(self._device)
         now = perf_counter()
         self.seconds[self._open[-1]] += now - self._since
         self._since = now

@@ -127,7 +127,6 @@ def write_bench(root: Path, record: BenchRecord) -> Path:
     path = bench_path(root, record)
     text = to_json(record, what=f"bench record of {record.case}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         place(path, text)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error}") from error

@@ -198,9 +198,9 @@ def bench_tables(frame: pd.DataFrame) -> list[Table]:
         return []
     frame = frame.sort_values("started", kind="stable")
     latest = frame.drop_duplicates([*_GROUP, *_CASE, "method"], keep="last")
-    published = latest.apply(_is_published, axis=1).rename("published")
+    latest = latest.assign(published=latest.apply(_is_published, axis=1))
     tables: list[Table] = []
-    for _, group in latest.groupby([*_GROUP, published], sort=False):
+    for _, group in latest.groupby([*_GROUP, "published"], sort=False):
         if group["kind"].iloc[0] == "harness":
             tables.append(_phases(group))
         else:
@@ -213,7 +213,7 @@ def _runtimes(group: pd.DataFrame) -> Table:
     ops = group["kind"].iloc[0] == "ops"
     cell = _layer_time if ops else _throughput
     measured = _grid(group, cell)
-    reported = _reported(group) if ops else {}
+    reported = _reported(group) if group["published"].all() else {}
     what = "Milliseconds a call" if ops else "Samples a second"
     baseline = group["baseline"].iloc[0]
     return _table(
@@ -327,8 +327,6 @@ def _reported(group: pd.DataFrame) -> dict[Header, dict[Header, Cell]]:
     published = table3()
     columns: dict[Header, dict[Header, Cell]] = {}
     for _, row in group[group["workload"] == "forward"].iterrows():
-        if not _is_published(row):
-            continue
         same = [shape == row["shape"] for shape in published["shape"]]
         for _, other in published[same].iterrows():
             column = Header(other["method"], "reported", aside=True)

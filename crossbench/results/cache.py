@@ -184,7 +184,6 @@ def _save(file: Path, table: pa.Table) -> None:
     marked = table.replace_schema_metadata({_MADE_BY: _made_by()})
     parquet.write_table(marked, stream, write_page_checksum=True)
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
         files.place(file, stream.getvalue())
 
 

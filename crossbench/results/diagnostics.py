@@ -64,7 +64,6 @@ def write_diagnostics(record: Path, diagnostics: Diagnostics) -> Path:
     }
     np.savez_compressed(stream, **arrays)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         place(path, stream.getvalue())
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error}") from error

@@ -232,7 +232,10 @@ def _replace_run(path: Path, text: bytes, packed: bytes | None) -> None:
 
 
 def place(path: Path, content: bytes) -> None:
-    """Write a file such that it is there whole or not at all, a power cut included."""
+    """Write a file such that it is there whole or not at all, a power cut included.
+
+    Folders are made as needed.
+    """
     with replacing(path) as draft:
         draft.write_bytes(content)
 

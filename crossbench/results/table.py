@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+#: Sign of the best cell where a format has no bold face, and what it means.
+BEST = "*"
+LEGEND = f"{BEST} the best of the methods that have every run."
+
 
 @dataclass(frozen=True)
 class Header:

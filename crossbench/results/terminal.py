@@ -18,16 +18,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from crossbench.results.table import BEST, LEGEND
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.results.table import Cell, Header, Table
 
-_BEST = "*"
 _GAP = 2
 _NAME_WIDTH = 24
 _NARROWEST = 10
-_LEGEND = f"{_BEST} the best of the methods that have every run."
 
 
 def to_terminal(tables: Sequence[Table], *, width: int | None, colour: bool) -> str:
@@ -64,7 +64,7 @@ def _print(console: Console, table: Table, width: int) -> None:
         console.print()
         console.print(grid)
     starred = any(cell.best for cells in table.cells for cell in cells)
-    if notes := [_LEGEND] * starred + list(table.notes):
+    if notes := [LEGEND] * starred + list(table.notes):
         console.print()
         console.print(Text("\n".join(notes), style="dim"))
 
@@ -156,7 +156,7 @@ def _drawn(cell: Cell) -> Text:
 
 def _cell_lines(cell: Cell) -> list[str]:
     """The figure, and what limits it below: one line each."""
-    figure = cell.text + cell.mark + _BEST * cell.best
+    figure = cell.text + cell.mark + BEST * cell.best
     if not cell.detail:
         return [figure]
     return [figure, *f"({cell.detail})".replace(", ", ",\n").splitlines()]

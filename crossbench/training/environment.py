@@ -56,6 +56,12 @@ def thread_count(settings: ComputeSettings) -> int:
     return settings.threads or (int(asked) if asked.isdecimal() else 0) or available_cores()
 
 
+def finish(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @contextmanager
 def arithmetic(settings: ComputeSettings) -> Iterator[None]:
     """Fix threads, TF32 and cuDNN's choice of algorithms; restore them afterwards."""

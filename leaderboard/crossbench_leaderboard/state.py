@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.results.cache import read_cached
+from crossbench.results.table import BEST, LEGEND
 from crossbench.results.tables import PHANTOM
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 _FEW = 20
-_STARRED = "* the best of the methods that have every run."
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +92,13 @@ def show_table(table: Table) -> None:
     frame = pd.DataFrame(cells, columns=names, index=[row.label for row in table.rows])
     st.dataframe(frame.rename_axis(table.axes[0]).reset_index(), hide_index=True)
     starred = any(cell.best for row in table.cells for cell in row)
-    for note in [_STARRED] * starred + list(table.notes):
+    for note in [LEGEND] * starred + list(table.notes):
         st.caption(plain(note))
 
 
 def _words(cell: Cell) -> str:
     """A cell in one line; the best is starred."""
-    words = cell.text + cell.mark + "*" * cell.best
+    words = cell.text + cell.mark + BEST * cell.best
     return f"{words} ({cell.detail})" if cell.detail else words
 
 
