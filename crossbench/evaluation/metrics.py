@@ -199,6 +199,12 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+
+def title_of(metric: str) -> str:
+    """Name of a metric for people; one that this crossbench does not know keeps its own."""
+    return METRICS[metric].title if metric in METRICS else metric
+
+
 CLASS_METRICS: dict[str, ClassMetric] = {
     row.name: row
     for row in (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossbench.errors import unknown_name
-from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES, smallest_p
 from crossbench.results.boards import split_boards
 from crossbench.results.cells import (
@@ -112,7 +112,7 @@ def leaderboard(board: Board, groups: Mapping[str, str] | None = None) -> Table:
         columns,
         title=board.title,
         axis="task",
-        what=METRICS[board.metric].title if board.metric in METRICS else board.metric,
+        what=title_of(board.metric),
         notes=[*_tie_note(board, columns, "task"), *_claim_notes(board, rows)],
     )
 

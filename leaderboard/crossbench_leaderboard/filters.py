@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.cards import load_tasks
-from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.metrics import METRICS, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def pick_metric(*, key: str) -> str | None:
     chosen = st.selectbox(
         "Ranked by",
         options,
-        format_func=lambda name: METRICS[name].title if name in METRICS else name,
+        format_func=title_of,
         key=f"{key}-metric",
     )
     if chosen == AS_DECLARED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import take_screenshots as script
 
 from crossbench.results.diagnostics import Diagnostics, write_diagnostics
 from crossbench.results.files import read_record
@@ -17,19 +17,6 @@ from crossbench.results.files import read_record
 pytestmark = pytest.mark.slow
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-SCRIPT = Path(__file__).parents[2] / "scripts/take_screenshots.py"
-
-
-def _load_script() -> Any:
-    spec = importlib.util.spec_from_file_location("take_screenshots", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = _load_script()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import build_nodules as nodules
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,21 +17,6 @@ from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SCRIPT = Path(__file__).parents[2] / "scripts/build_nodules.py"
-
-
-def _load_script() -> Any:
-    spec = importlib.util.spec_from_file_location("build_nodules", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["build_nodules"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-nodules = _load_script()
 
 
 def square(low: float, high: float) -> NDArray[np.float64]:
@@ -205,7 +190,14 @@ def test_the_axes_are_z_y_x(database: Path) -> None:
 def test_the_same_database_gives_the_same_bytes(database: Path, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("first.npz", "second.npz")]
     for file in files:
-        command = [sys.executable, str(SCRIPT), "--database", str(database), "--output", str(file)]
+        command = [
+            sys.executable,
+            nodules.__file__,
+            "--database",
+            str(database),
+            "--output",
+            str(file),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout == f"2 nodules of 2 patients in {file}\n"
     assert files[0].read_bytes() == files[1].read_bytes()

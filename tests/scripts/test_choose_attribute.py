@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any
 
+import choose_attribute as script
 import numpy as np
 import pytest
 
 from crossbench.cards import load_card, load_tasks
 from crossbench.data.embedded import read_embedded
-
-SCRIPT = Path(__file__).parents[2] / "scripts/choose_attribute.py"
-
-
-def _load_script() -> Any:
-    spec = importlib.util.spec_from_file_location("choose_attribute", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = _load_script()
 
 
 @pytest.mark.parametrize("dimension", [2, 3])

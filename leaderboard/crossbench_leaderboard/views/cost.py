@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import streamlit as st
 
-from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.metrics import title_of
 from crossbench.results.benches import bench_frame, bench_tables, read_benches
 from crossbench.results.boards import split_boards
 from crossbench.results.pareto import COSTS, cost_frame, known_costs
@@ -95,7 +95,7 @@ def _trade_off(board: Board, cost: str) -> None:
 
 def _scatter(frame: pd.DataFrame, board: Board, what: str) -> Any:
     """Score against cost, a mark a method, and the front as a line."""
-    score = METRICS[board.metric].title if board.metric in METRICS else board.metric
+    score = title_of(board.metric)
     x = alt.X("cost:Q", title=what, scale=alt.Scale(zero=False, padding=16))
     y = alt.Y("score:Q", title=score, scale=alt.Scale(zero=False, padding=16))
     line = alt.Chart(frame[frame["front"]]).mark_line(

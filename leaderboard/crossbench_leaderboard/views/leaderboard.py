@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import MIN_TASKS
 from crossbench.results.boards import split_boards
 from crossbench.results.cells import TIED
@@ -193,7 +193,7 @@ def _task_chart(board: Board) -> Any:
     means = complete_means(board, board.metric).rename_axis("task").reset_index()
     dots = means.melt("task", var_name="name", value_name="value").dropna()
     names = [*board.methods, *board.plain]
-    title = METRICS[board.metric].title if board.metric in METRICS else board.metric
+    title = title_of(board.metric)
     return (
         alt.Chart(dots)
         .mark_point(filled=True, size=110, opacity=0.9)

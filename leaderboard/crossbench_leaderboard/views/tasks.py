@@ -13,7 +13,7 @@ import streamlit as st
 from crossbench.cards import load_tasks
 from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, RecordError
-from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.places import cache_dir, data_dir
 from crossbench.results.boards import split_boards
 from crossbench.results.standings import mean_over_runs
@@ -70,12 +70,14 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
     """Every method's mean with its interval, and a dot for each fold; the table, to download."""
     st.subheader("Results")
     others = [name for name in METRICS if name != board.metric]
-    metric = st.selectbox("Metric", [board.metric, *others], format_func=_title, key="tasks-metric")
+    metric = st.selectbox(
+        "Metric", [board.metric, *others], format_func=title_of, key="tasks-metric"
+    )
     names = [*board.methods, *board.plain]
     rows = [_row(board, name, task, metric, runs) for name in names]
     table = pd.DataFrame([row for row in rows if row["runs"]])
     done = runs[runs["status"] == "ok"].dropna(subset=[metric])
-    charts.show(_fold_chart(table, done.assign(score=done[metric]), _title(metric)))
+    charts.show(_fold_chart(table, done.assign(score=done[metric]), title_of(metric)))
     st.caption(
         "Small dots: one run each. Large marks: the mean, with its 95 % interval, corrected for "
         "training sets that overlap; none where a run is missing or there are too few."
@@ -116,10 +118,6 @@ def _fold_chart(table: pd.DataFrame, runs: pd.DataFrame, title: str) -> Any:
         )
     )
     return dots + charts.intervals(table, title=title, order=names)
-
-
-def _title(metric: str) -> str:
-    return METRICS[metric].title if metric in METRICS else metric
 
 
 # ------------------------------------------------------------------------ predictions
