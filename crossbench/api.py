@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.specs import TaskCard
+    from crossbench.specs import Preset, TaskCard
 
 
 class Options(TypedDict, total=False):
@@ -41,6 +41,8 @@ class Options(TypedDict, total=False):
         strict: Whether missing data is an error even where all tasks are asked for.
         diagnostics: Whether runs write what their layers tell of themselves beside their
             records, where they have any that do (docs/diagnostics.md).
+        save_weights: Whether fitted networks are kept beside their records, for
+            ``crossbench predict``; a run without is then run again.
     """
 
     preset: str
@@ -55,6 +57,7 @@ class Options(TypedDict, total=False):
     limit: int | None
     strict: bool
     diagnostics: bool
+    save_weights: bool
 
 
 def run(
@@ -74,8 +77,7 @@ def run(
         out: Results folder; valid records in it are not run again.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         fail_fast: Whether the first failure ends the run.
-        **options: ``preset init protocol backbone seeds folds settings plugins data_dir limit
-            strict``, as :class:`Options` describes them.
+        **options: What else is asked for, as :class:`Options` describes it.
 
     Returns:
         One row a run, as from ``load_results``, failures included.
@@ -111,7 +113,7 @@ def prepare(
     limit = options.get("limit")
     if limit is not None and limit < 1:
         raise RequestError(f"limit (={limit}) must be at least 1")
-    preset = override(find_preset(options.get("preset", "standard")), _settings(options))
+    preset = _preset(options)
     names = split_names(task)
     request = Request(
         methods=find_methods(split_names(method), options.get("plugins", ())),
@@ -124,6 +126,7 @@ def prepare(
         cache_dir=cache_dir(),
         limit=limit,
         diagnostics=options.get("diagnostics", False),
+        save_weights=options.get("save_weights", False),
     )
     plan = make_plan(request, store)
     _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
@@ -132,7 +135,7 @@ def prepare(
 
 def _tasks(names: list[str]) -> tuple[TaskCard, ...]:
     if names == [ALL]:
-        return tuple(load_tasks().values())
+        return tuple(card for card in load_tasks().values() if not card.control)
     cards = [find_task(name) for name in names]
     taken = load_tasks()
     for card in cards:
@@ -144,11 +147,17 @@ def _tasks(names: list[str]) -> tuple[TaskCard, ...]:
     return tuple(cards)
 
 
-def _settings(options: Options) -> list[str]:
-    """All overrides of the preset; seeds and folds are settings with a name of their own."""
-    named = {"split.seeds": options.get("seeds"), "split.run_folds": options.get("folds")}
-    chosen = [f"{key}={list(values)}" for key, values in named.items() if values is not None]
-    return [*options.get("settings", ()), *chosen]
+def _preset(options: Options) -> Preset:
+    """The preset with its overrides; seeds and folds are settings with a name of their own."""
+    preset = override(find_preset(options.get("preset", "standard")), options.get("settings", ()))
+    named = {
+        "--seeds": ("split.seeds", options.get("seeds")),
+        "--folds": ("split.run_folds", options.get("folds")),
+    }
+    for name, (key, values) in named.items():
+        if values is not None:
+            preset = override(preset, [f"{key}={list(values)}"], where=name)
+    return preset
 
 
 def _refuse_missing(plan: Plan, *, strict: bool) -> None:

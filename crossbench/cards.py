@@ -99,7 +99,7 @@ def _registered() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
 def _check_card(card: TaskCard, *, where: str) -> None:
     count, axes, embedded = len(card.classes), card.dimension, card.embedded
     whether = "an embedded source needs it" if embedded else "only an embedded source takes it"
-    _check(
+    check(
         card,
         ("name", KEBAB_CASE.fullmatch(card.name), "it must be in kebab case: 'brain-tumor'"),
         ("version", card.version >= 1, "versions count from 1"),
@@ -132,6 +132,9 @@ def _check_card(card: TaskCard, *, where: str) -> None:
         ("source.label", (card.source.label is not None) == embedded, whether),
         ("source.threshold", (card.source.threshold is not None) == embedded, whether),
         ("source.minimum", embedded or not card.source.minimum, whether),
+        ("source.invert", embedded or not card.source.invert, whether),
+        ("source.permute", embedded or card.source.permute is None, whether),
+        ("source.permute", (card.source.permute or 0) >= 0, "it must be a seed, 0 or above"),
         where=where,
     )
 
@@ -172,28 +175,42 @@ def _preset(mapping: Mapping[str, Any], *, where: str) -> Preset:
     return preset
 
 
-def override(preset: Preset, settings: Sequence[str]) -> Preset:
+def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -> Preset:
     """A preset with ``section.key=value`` settings replaced; values are written as in TOML.
 
     Example:
         >>> override(find_preset("smoke"), ["fit.epochs=5"]).fit.epochs
         5
 
+    Args:
+        preset: The preset.
+        settings: What is replaced.
+        where: What error messages call the origin of the settings.
+
     Raises:
         RequestError: If a setting is not of that form, names an unknown key, or has a value
             of the wrong type or out of range.
     """
-    mapping = to_mapping(preset)
+    try:
+        return _preset(overridden(preset, settings, example="fit.epochs=5"), where=where)
+    except CardError as error:
+        raise RequestError(str(error)) from error
+
+
+def overridden(spec: Any, settings: Sequence[str], *, example: str) -> dict[str, Any]:
+    """A spec as a mapping, with ``key=value`` settings replaced; the values are not yet checked.
+
+    Raises:
+        RequestError: If a setting is not of that form, as ``example`` is, or names an unknown key.
+    """
+    mapping = to_mapping(spec)
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
-            msg = f"--set {setting!r} is not of the form KEY=VALUE, such as fit.epochs=5"
+            msg = f"--set {setting!r} is not of the form KEY=VALUE, such as {example}"
             raise RequestError(msg)
         _replace(mapping, key.strip(), _toml_value(text.strip()))
-    try:
-        return _preset(mapping, where="--set")
-    except CardError as error:
-        raise RequestError(str(error)) from error
+    return mapping
 
 
 def _replace(mapping: dict[str, Any], dotted: str, value: Any) -> None:
@@ -227,7 +244,7 @@ def _toml_value(text: str) -> Any:
 def _check_preset(preset: Preset, *, where: str) -> None:
     split, inputs, fit, compute = preset.split, preset.input, preset.fit, preset.compute
     positive = "it must be at least 1"
-    _check(
+    check(
         preset,
         (
             "split.folds",
@@ -242,6 +259,11 @@ def _check_preset(preset: Preset, *, where: str) -> None:
             f"folds count from 0 to {split.folds - 1}, each once",
         ),
         ("split.validation", 0 < split.validation < 1, "it must be a share between 0 and 1"),
+        (
+            "split.max_labelled",
+            split.max_labelled is None or split.max_labelled >= 4,
+            "it must be at least 4",
+        ),
         ("input.max_size", inputs.max_size is None or inputs.max_size >= 1, positive),
         ("input.max_samples", inputs.max_samples is None or inputs.max_samples >= 1, positive),
         (
@@ -255,6 +277,8 @@ def _check_preset(preset: Preset, *, where: str) -> None:
         ("fit.weight_decay", 0 <= fit.weight_decay < math.inf, "it must not be negative"),
         ("fit.milestone", 0 <= fit.milestone <= 1, "it must be a share between 0 and 1"),
         ("fit.gamma", 0 < fit.gamma < math.inf, "it must be a positive number"),
+        ("lora.rank", preset.lora.rank >= 1, positive),
+        ("lora.alpha", 0 < preset.lora.alpha < math.inf, "it must be a positive number"),
         ("compute.threads", compute.threads >= 0, "it must not be negative; 0 takes every core"),
         ("compute.workers", compute.workers >= 0, "it must not be negative"),
         where=where,
@@ -268,8 +292,12 @@ def _are_distinct(values: tuple[int, ...], below: float = math.inf) -> bool:
 # --------------------------------------------------------------- dataclass <-> mapping
 
 
-def _check(spec: Any, *checks: tuple[str, object, str], where: str) -> None:
-    """Raise for the first check (dotted key, truth, demand) that does not hold."""
+def check(spec: Any, *checks: tuple[str, object, str], where: str) -> None:
+    """Raise for the first check (dotted key, truth, demand) that does not hold.
+
+    Raises:
+        CardError: Naming ``where``, the key, its value and the demand.
+    """
     for key, holds, demand in checks:
         if not holds:
             msg = f"{where}: key {key!r} is {attrgetter(key)(spec)!r}; {demand}"

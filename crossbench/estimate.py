@@ -4,29 +4,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 
 from crossbench import nets
 from crossbench.errors import RequestError
+from crossbench.nets.lora import merge_lora
 from crossbench.plan import count_passes, input_shape
 from crossbench.training.environment import arithmetic, finish
 from crossbench.training.features import batch_size
-from crossbench.training.fit import learning_parameters
+from crossbench.training.fit import prepare, set_training, start_stage, training_loss
 from crossbench.training.protocols import LinearProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from crossbench.methods import Method
-    from crossbench.plan import Plan, Request, TaskPlan
+    from crossbench.plan import Plan, PlannedRun, Request, TaskPlan
     from crossbench.training.protocols import StagedFit
 
 _RECORD_BYTES = 12_000
 _PREDICTION_BYTES = 16
 _PROBABILITY_BYTES = 4
+
+
+class _Network(NamedTuple):
+    """One network to be timed: a method on inputs of one shape, as they first occur."""
+
+    method: Method
+    shape: tuple[int, ...]
+    task: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cost:
+    """Seconds a sample in training and in prediction, and bytes of a network's weights."""
+
+    train: float
+    evaluate: float
+    weights: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,69 +54,84 @@ class Estimate:
     Attributes:
         seconds: By task; augmentation, linear classifiers and the plain baselines are not
             counted.
-        disk: Bytes of records and predictions.
+        disk: Bytes of records, predictions and kept weights.
     """
 
     seconds: dict[str, float]
     disk: int
 
 
-def estimate(plan: Plan, device: torch.device) -> Estimate:
+def estimate(
+    plan: Plan,
+    device: torch.device,
+    *,
+    track: Callable[[Sequence[_Network]], Iterable[_Network]] = iter,
+) -> Estimate:
     """Time one training step a stage and one prediction of each method and input shape.
 
     Args:
         plan: What would be run.
         device: Where it would run.
+        track: Hands on the networks while they are timed, for progress.
 
     Raises:
         RequestError: If a network cannot take a task's inputs, such as volumes that are too
             small for it.
     """
-    request = plan.request
-    costs: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
-    seconds: dict[str, float] = {}
-    passes = count_passes(plan)
+    request, passes = plan.request, count_passes(plan)
     with arithmetic(request.preset.compute):
-        for task in plan.tasks:
-            total = 0.0
-            for run in task.todo:
-                method = next((m for m in request.methods if m.name == run.key.method), None)
-                if method is None:
-                    continue
-                shape = input_shape(task.card, task.sample_shape, request.preset)
-                if (method.name, shape) not in costs:
-                    costs[method.name, shape] = _costs_on(task, request, method, shape, device)
-                train, test = costs[method.name, shape]
-                total += passes[run.identity].train * train
-                total += passes[run.identity].evaluate * test
-            seconds[task.card.name] = total
-    return Estimate(seconds=seconds, disk=sum(_disk(task) for task in plan.tasks))
+        costs = {
+            (network.method.name, network.shape): _cost_on(network, request, device)
+            for network in track(_networks(plan))
+        }
+    seconds: dict[str, float] = {}
+    disk = 0
+    for task in plan.tasks:
+        shape = input_shape(task.card, task.sample_shape, request.preset)
+        seconds[task.card.name] = 0.0
+        for run in task.todo:
+            disk += _results_bytes(task, run)
+            if not run.key.plain:
+                cost, work = costs[run.key.method, shape], passes[run.identity]
+                seconds[task.card.name] += work.train * cost.train + work.evaluate * cost.evaluate
+                disk += cost.weights if request.save_weights else 0
+    return Estimate(seconds=seconds, disk=disk)
 
 
-def _disk(task: TaskPlan) -> int:
+def _networks(plan: Plan) -> list[_Network]:
+    """Each method on inputs of each shape that it still has to run on."""
+    found: dict[tuple[str, tuple[int, ...]], _Network] = {}
+    methods = {method.name: method for method in plan.request.methods}
+    for task in plan.tasks:
+        shape = input_shape(task.card, task.sample_shape, plan.request.preset)
+        for run in task.todo:
+            if not run.key.plain:
+                network = _Network(methods[run.key.method], shape, task.card.name)
+                found.setdefault((run.key.method, shape), network)
+    return list(found.values())
+
+
+def _results_bytes(task: TaskPlan, run: PlannedRun) -> int:
     row = _PREDICTION_BYTES + _PROBABILITY_BYTES * len(task.card.classes)
-    return sum(_RECORD_BYTES + row * len(run.split.test) for run in task.todo)
+    return _RECORD_BYTES + row * len(run.split.test)
 
 
-def _costs_on(
-    task: TaskPlan, request: Request, method: Method, shape: tuple[int, ...], device: torch.device
-) -> tuple[float, float]:
-    """As :func:`_sample_costs`, where torch's complaint names what it is about."""
+def _cost_on(network: _Network, request: Request, device: torch.device) -> _Cost:
+    """As :func:`_cost`, where torch's complaint names what it is about."""
+    method, shape, task = network
     try:
-        return _sample_costs(request, method, shape, device)
+        return _cost(request, method, shape, device)
     except RuntimeError as error:
         size = "x".join(map(str, shape))
         msg = (
-            f"{method.name} cannot run on {task.card.name}: a batch of {size} inputs fails in "
+            f"{method.name} cannot run on {task}: a batch of {size} inputs fails in "
             f"{request.backbone} ({error}); larger samples or another --backbone may do"
         )
         raise RequestError(msg) from error
 
 
-def _sample_costs(
-    request: Request, method: Method, shape: tuple[int, ...], device: torch.device
-) -> tuple[float, float]:
-    """Seconds a sample in training, averaged over the protocol's stages, and in prediction."""
+def _cost(request: Request, method: Method, shape: tuple[int, ...], device: torch.device) -> _Cost:
+    """What a network costs; training is averaged over the protocol's stages."""
     model = nets.build_model(
         method, dims=len(shape), num_classes=2, init="random", backbone=request.backbone
     ).to(device)
@@ -107,14 +140,20 @@ def _sample_costs(
     inputs = torch.rand(batch_size(shape) if probe else settings.batch_size, 3, *shape).to(device)
     train = 0.0
     if not isinstance(protocol, LinearProbe):
+        protocol = prepare(model, protocol, request.preset.lora)
         train = _step_seconds(model, inputs, protocol, settings.epochs)
+        merge_lora(model)
     model.eval()
 
     @torch.no_grad()
     def predict() -> None:
         model(inputs)
 
-    return train / len(inputs), _seconds(predict, device) / len(inputs)
+    return _Cost(
+        train=train / len(inputs),
+        evaluate=_seconds(predict, device) / len(inputs),
+        weights=sum(tensor.nbytes for tensor in model.state_dict().values()),
+    )
 
 
 def _step_seconds(
@@ -124,15 +163,13 @@ def _step_seconds(
     labels = torch.zeros(len(inputs), dtype=torch.long, device=inputs.device)
 
     def step() -> None:
-        nn.functional.cross_entropy(model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+        training_loss(model, inputs, labels).backward()  # type: ignore[no-untyped-call]
 
-    model.train()
     mean = 0.0
     for stage in protocol.stages:
         share = sum(protocol.stage_at(e, epochs) is stage for e in range(1, epochs + 1))
-        model.requires_grad_(False)
-        for parameter in learning_parameters(model, stage.trains):
-            parameter.requires_grad_(True)
+        start_stage(stage, model)
+        set_training(model, stage)
         if share:
             mean += share / epochs * _seconds(step, inputs.device)
     return mean

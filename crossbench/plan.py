@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from crossbench.data.sources import open_task
 from crossbench.data.splits import Split, make_splits, subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation import plain as plain_baselines
-from crossbench.nets.weights import init_hash, init_name
+from crossbench.inits import Init, check_unseen, find_init
 from crossbench.plugins import source_files
 from crossbench.provenance import hash_file, hash_json, hash_spec, package_versions
 from crossbench.specs import RunKey
@@ -40,12 +40,13 @@ class Request:
         tasks: The tasks to run them on.
         preset: Settings, overrides applied.
         protocol: How networks are fitted.
-        init: ``random`` or a checkpoint path.
+        init: Where weights come from, as :func:`crossbench.inits.find_init` reads it.
         backbone: timm name of the 2D network.
         data_dir: Where downloaded data lies.
         cache_dir: Where phantoms and hashes are kept.
         limit: At most so many runs.
         diagnostics: Whether a network is looked into once it is tested.
+        save_weights: Whether fitted networks are kept; one that was not is fitted again.
     """
 
     methods: tuple[Method, ...]
@@ -58,6 +59,7 @@ class Request:
     cache_dir: Path
     limit: int | None = None
     diagnostics: bool = False
+    save_weights: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ class PlannedRun:
         hashes: The parts of that identity, by name.
         split: The samples it trains, selects and tests on, as dataset indices.
         done: Whether a valid record with this identity exists.
+        init: The weights it starts from; None for a plain baseline.
     """
 
     key: RunKey
@@ -77,6 +80,7 @@ class PlannedRun:
     hashes: dict[str, str]
     split: Split
     done: bool
+    init: Init | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,18 +184,22 @@ def make_plan(request: Request, store: Store) -> Plan:
 
 
 def open_dataset(request: Request, card: TaskCard) -> Dataset:
-    """The task's samples from the source that the preset names.
+    """The task's samples from the source that the preset names."""
+    return open_task(
+        card,
+        data=choose_data(card, request.preset),
+        data_dir=request.data_dir,
+        cache_dir=request.cache_dir,
+    )
+
+
+def choose_data(card: TaskCard, preset: Preset) -> Literal["real", "phantom"]:
+    """Which data a preset means for a card.
 
     Phantoms stand in for what a user would have to download; a card of the user's own has
     its data at hand.
     """
-    private = card.name not in load_tasks()
-    return open_task(
-        card,
-        data="real" if private else request.preset.data,
-        data_dir=request.data_dir,
-        cache_dir=request.cache_dir,
-    )
+    return preset.data if card.name in load_tasks() else "real"
 
 
 def count_passes(plan: Plan) -> dict[str, Passes]:
@@ -218,11 +226,11 @@ def count_passes(plan: Plan) -> dict[str, Passes]:
 def feature_source(request: Request, run: PlannedRun) -> tuple[str, int, int | None]:
     """What distinguishes a frozen network's features among the runs of one task.
 
-    Weights are drawn for each method and seed, and serve all folds; only a value range that is
-    taken over the training part makes the inputs of each fold different.
+    Weights are drawn for each method and seed, and serve all folds; only weights of the fold's
+    own, or a value range that is taken over the training part, make each fold different.
     """
-    fold = run.key.fold if request.preset.input.scaling == "train" else None
-    return run.key.method, run.key.seed, fold
+    own = request.preset.input.scaling == "train" or "weights" in run.hashes
+    return run.key.method, run.key.seed, run.key.fold if own else None
 
 
 def _check_something_applies(plan: Plan) -> None:
@@ -243,33 +251,46 @@ def _runs(
     """Runs of one task: for each fold the methods, then the plain baselines."""
     hashes = {method.name: _method_hashes(request, method) for method in methods}
     own_source = hash_file(Path(plain_baselines.__file__))
-    plain = {
-        name: {"method": own_source}
-        for name in plain_baselines.applicable_plain(has_covariate=dataset.covariate is not None)
-    }
-    for split in _splits(request.preset, dataset):
-        for name, own in (hashes | plain).items():
-            key = _key(request, card, name, split, plain=name in plain)
-            parts = {
-                "harness": package_versions()["crossbench"],
-                "name": name,
-                "task": _task_hash(card),
-                "data": dataset.content_hash,
-                "split": split.content_hash,
-                "seed": f"{split.seed}/{split.fold}",
-            } | own
-            identity = hash_json(parts)
-            record = store.find(key, identity)
-            yield PlannedRun(
-                key=key,
-                identity=identity,
-                hashes=parts,
-                split=split,
-                done=record is not None and record.status == "ok",
-            )
+    plain = plain_baselines.applicable_plain(has_covariate=dataset.covariate is not None)
+    for split in draw_splits(request.preset, dataset):
+        parts = {
+            "harness": package_versions()["crossbench"],
+            "task": task_hash(card),
+            "data": dataset.content_hash,
+            "split": split.content_hash,
+            "seed": f"{split.seed}/{split.fold}",
+        }
+        for method in methods:
+            init = find_init(request.init, method, seed=split.seed, fold=split.fold)
+            check_unseen(init, dataset, split, task=card.name)
+            key = _key(request, card, method.name, split, init)
+            own = parts | hashes[method.name] | init.hashes
+            yield _planned(key, split, own, store, init, weights=request.save_weights)
+        for name in plain:
+            key = _key(request, card, name, split, None)
+            yield _planned(key, split, parts | {"method": own_source}, store, None)
 
 
-def _splits(preset: Preset, dataset: Dataset) -> list[Split]:
+def _planned(
+    key: RunKey,
+    split: Split,
+    parts: dict[str, str],
+    store: Store,
+    init: Init | None,
+    *,
+    weights: bool = False,
+) -> PlannedRun:
+    """A run, which is done if a record says so; where ``weights`` are asked for, with them."""
+    hashes = {"name": key.method} | parts
+    identity = hash_json(hashes)
+    record = store.find(key, identity)
+    done = (
+        record is not None and record.status == "ok" and (record.weights is not None or not weights)
+    )
+    return PlannedRun(key=key, identity=identity, hashes=hashes, split=split, done=done, init=init)
+
+
+def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:
     """The preset's folds over the samples it uses, as indices into the dataset."""
     limit = preset.input.max_samples
     if limit is None or limit >= len(dataset):
@@ -290,26 +311,31 @@ def _splits(preset: Preset, dataset: Dataset) -> list[Split]:
     ]
 
 
-def _key(request: Request, card: TaskCard, method: str, split: Split, *, plain: bool) -> RunKey:
+def _key(request: Request, card: TaskCard, method: str, split: Split, init: Init | None) -> RunKey:
+    """What a run is called; a plain baseline has no init, nor a network to start with."""
     return RunKey(
         preset=request.preset.name,
         task=card.name,
         method=method,
-        backbone="none" if plain else request.backbone,
-        init="none" if plain else init_name(request.init),
-        protocol="plain" if plain else request.protocol.name,
+        backbone="none" if init is None else request.backbone,
+        init="none" if init is None else init.name,
+        protocol="plain" if init is None else request.protocol.name,
         seed=split.seed,
         fold=split.fold,
     )
 
 
 def _method_hashes(request: Request, method: Method) -> dict[str, str]:
-    sources = [hash_file(file) for file in source_files(method)] or [method.name]
     return {
-        "method": sources[0] if len(sources) == 1 else hash_json(sources),
-        "init": init_hash(request.init),
+        "method": method_hash(method),
         "config": hash_json(fit_settings(request, method)),
     }
+
+
+def method_hash(method: Method) -> str:
+    """Hash of a method's source files."""
+    sources = [hash_file(file) for file in source_files(method)] or [method.name]
+    return sources[0] if len(sources) == 1 else hash_json(sources)
 
 
 def fit_settings(request: Request, method: Method) -> dict[str, Any]:
@@ -328,10 +354,12 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
     }
     if isinstance(request.protocol, LinearProbe):  # no epochs, no augmentation
         del settings["fit"], inputs["augment"], inputs["crop_scale"]
+    elif request.protocol.adapts:
+        settings["lora"] = to_mapping(preset.lora)
     return settings
 
 
-def _task_hash(card: TaskCard) -> str:
+def task_hash(card: TaskCard) -> str:
     """Hash of the facts on a card that reach the numbers."""
     return hash_json(
         {

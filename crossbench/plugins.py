@@ -7,6 +7,7 @@ runs nobody's code. A method's module is imported when, and only when, it is ask
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.machinery
 import importlib.util
 import inspect
@@ -41,6 +42,7 @@ class MethodEntry:
         distribution: Name of the installed package that registers it, or "plugin file".
         version: Version of that package.
         summary: First line of the module's docstring.
+        dims: Dimensions of the tasks it is evaluated on; empty where its source does not say.
     """
 
     name: str
@@ -48,6 +50,7 @@ class MethodEntry:
     distribution: str
     version: str
     summary: str
+    dims: tuple[int, ...]
 
 
 def task_folders() -> dict[str, Path]:
@@ -238,6 +241,7 @@ def _entry(point: EntryPoint) -> MethodEntry:
         distribution=distribution,
         version=version,
         summary=_summary(point.module),
+        dims=_dims(point.module, point.attr),
     )
 
 
@@ -257,6 +261,36 @@ def _summary(module: str) -> str:
     except (OSError, SyntaxError, ValueError) as error:
         return f"(unreadable: {error})"
     return docstring.splitlines()[0] if docstring else ""
+
+
+def _dims(module: str, name: str) -> tuple[int, ...]:
+    """What a class declares as ``dims``, or inherits, read from its source without running it."""
+    spec = _find_spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return ()
+    try:
+        body = ast.parse(Path(spec.origin).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    for node in reversed(body):
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            inherited = (_dims(module, base) for base in bases if base != name)
+            return _declared_dims(node) or next(filter(None, inherited), ())
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _dims(node.module, alias.name)
+    return ()
+
+
+def _declared_dims(kind: ast.ClassDef) -> tuple[int, ...]:
+    for node in kind.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "dims" for target in targets):
+            with contextlib.suppress(ValueError, TypeError):  # computed, or no tuple
+                return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return ()
 
 
 def _folder(package: str) -> Path | None:

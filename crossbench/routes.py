@@ -13,7 +13,9 @@ from crossbench import nets
 from crossbench.data.scaling import value_range
 from crossbench.data.transforms import RandomSource, make_transforms
 from crossbench.evaluation.plain import predict_plain
+from crossbench.fitted import FittedNetwork, describe_fitted, with_head
 from crossbench.nets.cost import multiply_adds
+from crossbench.nets.lora import merge_lora
 from crossbench.plan import feature_source, input_shape, input_size
 from crossbench.plugins import load_observers
 from crossbench.provenance import hardware, package_versions
@@ -21,21 +23,23 @@ from crossbench.training.diagnostics import diagnose
 from crossbench.training.environment import derive_seed, thread_count
 from crossbench.training.features import Features, batch_size, extract
 from crossbench.training.feed import Feed
-from crossbench.training.fit import fit
+from crossbench.training.fit import fit, prepare
 from crossbench.training.linear import Part, fit_linear
 from crossbench.training.predict import predict, probabilities
 from crossbench.training.protocols import LinearProbe, StagedFit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
     from crossbench.data.transforms import BatchTransform
+    from crossbench.inits import Init
     from crossbench.methods import Method
     from crossbench.plan import PlannedRun, Request, TaskPlan
     from crossbench.results.diagnostics import Diagnostics
+    from crossbench.training.linear import LinearFit
 
 #: Channel means and standard deviations of the data that a 2D network was pretrained on.
 STATISTICS = {
@@ -72,12 +76,14 @@ class Product:
         record: Fields of the record.
         provenance: What its provenance says further.
         diagnostics: What the network's layers tell of themselves, where that was asked for.
+        fitted: The fitted network, where it is to be kept.
     """
 
     probabilities: NDArray[np.float64]
     record: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     diagnostics: Diagnostics | None = None
+    fitted: FittedNetwork | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +96,7 @@ class Probed:
         parameters: Number of the network's parameters.
         macs: Multiply-adds of one sample.
         statistics: Key of :data:`STATISTICS` that normalised the inputs.
+        value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
 
     indices: NDArray[np.int64]
@@ -97,6 +104,7 @@ class Probed:
     parameters: int
     macs: int
     statistics: str
+    value_range: tuple[float, float] | None
 
     def part(self, dataset: Dataset, indices: NDArray[np.int64]) -> Part:
         """Some of the samples, as the linear classifier takes them."""
@@ -153,12 +161,13 @@ def _fit(
     built = perf_counter()
     macs = multiply_adds(model, (3, *_shape(site)))  # draws nothing, moves nothing
     statistics = _statistics(site, run)
-    train, validation, test = _feeds(site, run, statistics)
+    value_range, transforms = _transforms(site, run, statistics)
+    train, validation, test = _feeds(site, run, transforms)
     if site.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(site.device)
     fitted = fit(
         model,
-        protocol=protocol,
+        protocol=prepare(model, protocol, preset.lora),
         settings=preset.fit,
         train=train,
         validation=validation,
@@ -166,6 +175,7 @@ def _fit(
         precision=preset.compute.precision,
         on_samples=on_samples,
     )
+    merge_lora(model)  # no bit of what it computes changes
     testing = perf_counter()
     logits = predict(model, test, precision=preset.compute.precision, on_samples=on_samples)
     tested = perf_counter()
@@ -180,7 +190,30 @@ def _fit(
             "timings": {"build": built - clock, **fitted.seconds, "test": tested - testing},
         },
         diagnostics=_diagnose(site, run, model, test) if site.request.diagnostics else None,
+        fitted=_kept(site, run, model.state_dict(), statistics, value_range),
     )
+
+
+def _kept(
+    site: Site,
+    run: PlannedRun,
+    tensors: Mapping[str, torch.Tensor],
+    statistics: str,
+    value_range: tuple[float, float] | None,
+) -> FittedNetwork | None:
+    """The fitted network of a run, where such are to be kept."""
+    if not site.request.save_weights:
+        return None
+    about = describe_fitted(
+        site.request,
+        site.task,
+        site.dataset,
+        run,
+        method=_method(site, run),
+        statistics=statistics,
+        value_range=value_range,
+    )
+    return FittedNetwork(tensors=tensors, about=about)
 
 
 def _diagnose(
@@ -237,7 +270,16 @@ def _probe(
                 "test": testing,
             },
         },
+        fitted=_kept_probe(site, run, probed, fitted) if site.request.save_weights else None,
     )
+
+
+def _kept_probe(
+    site: Site, run: PlannedRun, probed: Probed, fitted: LinearFit
+) -> FittedNetwork | None:
+    """The frozen network, made again, with the linear classifier as its own."""
+    tensors = with_head(_frozen(site, run), *fitted.head())
+    return _kept(site, run, tensors, probed.statistics, probed.value_range)
 
 
 def _probed(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> Probed:
@@ -251,15 +293,12 @@ def _probed(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> P
 
 
 def _extract(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> Probed:
-    """Draw or load a network without a classifier, and put the task's samples through it.
-
-    The weights drawn depend on task, seed and method, and not on the fold.
-    """
-    preset, key = site.request.preset, run.key
-    seed = derive_seed("weights", key.task, key.seed, key.method)
-    model = _network(site, run, num_classes=0, seed=seed)
+    """Put the task's samples through the frozen network of a run."""
+    preset, model = site.request.preset, _frozen(site, run)
     statistics, shape = _statistics(site, run), _shape(site)
-    parts = [(each.split.train, each.split.val, each.split.test) for each in site.task.runs]
+    source = feature_source(site.request, run)
+    sharing = [each for each in site.task.runs if feature_source(site.request, each) == source]
+    parts = [(each.split.train, each.split.val, each.split.test) for each in sharing]
     indices = np.unique(np.concatenate([index for part in parts for index in part]))
     limits, (_, transform) = _transforms(site, run, statistics)
     features = extract(
@@ -284,7 +323,15 @@ def _extract(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> 
         parameters=_count_parameters(model),
         macs=multiply_adds(model, (3, *shape)),
         statistics=statistics,
+        value_range=limits,
     )
+
+
+def _frozen(site: Site, run: PlannedRun) -> torch.nn.Module:
+    """A network without a classifier; its weights depend on task, seed and method alone."""
+    key = run.key
+    seed = derive_seed("weights", key.task, key.seed, key.method)
+    return _network(site, run, num_classes=0, seed=seed)
 
 
 # ------------------------------------------------------------------- networks and their inputs
@@ -298,7 +345,7 @@ def _network(site: Site, run: PlannedRun, *, num_classes: int, seed: int) -> tor
         _method(site, run),
         dims=site.task.card.dimension,
         num_classes=num_classes,
-        init=request.init,
+        init=_init(run).source,
         backbone=request.backbone,
         drop_keys=request.preset.drop_keys.get(run.key.method, ()),
     ).to(site.device)
@@ -316,9 +363,11 @@ def _count_parameters(model: torch.nn.Module) -> int:
     return sum(tensor.numel() for tensor in model.parameters())
 
 
-def _feeds(site: Site, run: PlannedRun, statistics: str) -> tuple[Feed, Feed, Feed]:
+def _feeds(
+    site: Site, run: PlannedRun, transforms: tuple[BatchTransform, BatchTransform]
+) -> tuple[Feed, Feed, Feed]:
     """The three parts of a split as batches."""
-    _, (augmented, plain) = _transforms(site, run, statistics)
+    augmented, plain = transforms
     size, split = site.request.preset.fit.batch_size, run.split
     return (
         _feed(site, split.train, augmented, size),
@@ -361,9 +410,20 @@ def _transforms(
 def _statistics(site: Site, run: PlannedRun) -> str:
     """Which channel statistics normalise the inputs: a key of :data:`STATISTICS`.
 
-    ImageNet's for weights whose file name says ``in1k``, RadImageNet's for all others; in 3D
-    a preset may name methods that always take RadImageNet's, as the paper's scripts do.
+    Those that the weights say they were made with; else ImageNet's for weights whose name has
+    ``in1k`` in it, RadImageNet's for all others. In 3D a preset may name methods that always
+    take RadImageNet's, as the paper's scripts do.
     """
-    request = site.request
-    grey = site.task.card.dimension == 3 and run.key.method in request.preset.input.radimagenet_3d
-    return "imagenet" if "in1k" in request.init.lower() and not grey else "radimagenet"
+    preset, init = site.request.preset, _init(run)
+    if site.task.card.dimension == 3 and run.key.method in preset.input.radimagenet_3d:
+        return "radimagenet"
+    if init.about is not None and init.about.statistics:
+        return init.about.statistics
+    return "imagenet" if "in1k" in site.request.init.lower() else "radimagenet"
+
+
+def _init(run: PlannedRun) -> Init:
+    """The weights of a run that has a network."""
+    if run.init is None:
+        raise ValueError(f"{run.key} is a plain baseline and starts from no weights")
+    return run.init

@@ -25,8 +25,8 @@ from crossbench.training.environment import arithmetic, thread_count
 
 if TYPE_CHECKING:
     from crossbench.plan import Plan, PlannedRun
-    from crossbench.results.diagnostics import Diagnostics
     from crossbench.results.store import Store
+    from crossbench.routes import Product
 
 
 class Listener(Protocol):
@@ -85,10 +85,7 @@ def execute(
             site = Site(request=plan.request, task=task, dataset=dataset, device=device)
             for run in task.todo:
                 listener.started(run)
-                record, predictions, diagnostics = _attempt(site, run, listener)
-                if diagnostics is not None:
-                    write_diagnostics(store.path_of(run.key, run.identity), diagnostics)
-                store.write(record, predictions)
+                record = _record(site, run, store, listener)
                 listener.finished(run, record)
                 written.append(record)
                 if fail_fast and record.status == "failed":
@@ -96,9 +93,19 @@ def execute(
     return written
 
 
+def _record(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
+    """One run, put on disk with all that goes with it."""
+    record, predictions, product = _attempt(site, run, listener)
+    if product is not None and product.diagnostics is not None:
+        write_diagnostics(store.path_of(run.key, run.identity), product.diagnostics)
+    fitted = None if product is None else product.fitted
+    store.write(record, predictions, None if fitted is None else fitted.write)
+    return record
+
+
 def _attempt(
     site: Site, run: PlannedRun, listener: Listener
-) -> tuple[RunRecord, Predictions | None, Diagnostics | None]:
+) -> tuple[RunRecord, Predictions | None, Product | None]:
     """One run, whose failure is a record too."""
     begin = datetime.now(UTC)
     base = RunRecord(
@@ -139,7 +146,7 @@ def _attempt(
         provenance=base.provenance | product.provenance,
         **product.record | {"timings": timings},
     )
-    return record, predictions, product.diagnostics
+    return record, predictions, product
 
 
 def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:

@@ -34,6 +34,10 @@ class SourceSpec:
         threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
         minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
         covariate: Column that a plain baseline predicts from, such as ``diameter_mm``.
+        invert: ``embedded`` only: whether intensities are turned around within the range of
+            their dtype, as where another modality shows bright what this one shows dark.
+        permute: ``embedded`` only: seed under which labels are dealt out anew, which leaves
+            nothing to learn.
     """
 
     kind: Literal["npz", "medmnist", "embedded"]
@@ -45,6 +49,8 @@ class SourceSpec:
     threshold: float | None = None
     minimum: dict[str, float] = field(default_factory=dict)
     covariate: str | None = None
+    invert: bool = False
+    permute: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +83,8 @@ class TaskCard:
         group: What must not straddle a split: patient, lesion, scan.
         official_split: The publisher's split, in words.
         known_issues: Leakage, duplicates, label errors.
+        control: Whether this is a variation on another task, made to check a claim; run by name
+            and not among ``all``.
         path: The file the card was read from.
     """
 
@@ -104,6 +112,7 @@ class TaskCard:
     group: str | None = None
     official_split: str | None = None
     known_issues: tuple[str, ...] = ()
+    control: bool = False
     path: Path | None = field(default=None, compare=False)
 
     @property
@@ -124,6 +133,8 @@ class SplitSettings:
         seeds: One repetition a seed.
         run_folds: The folds that are run; empty means all.
         validation: Share of the training part that validates.
+        max_labelled: At most so many samples are learnt from, those that validate included: a
+            stratified draw of whole groups, as if no more were labelled. Test parts stay whole.
     """
 
     scheme: Literal["paper", "standard", "official"]
@@ -131,6 +142,7 @@ class SplitSettings:
     seeds: tuple[int, ...]
     run_folds: tuple[int, ...] = ()
     validation: float = 0.2
+    max_labelled: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +190,25 @@ class FitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraSettings:
+    """How protocol ``lora`` adapts a network; no other protocol reads it.
+
+    Attributes:
+        rank: Rank of each kernel's update.
+        alpha: Updates are scaled by ``alpha / rank``.
+        target: ``all`` kernels, or ``spatial`` ones: those larger than 1 along some axis.
+        batch_norm: ``frozen`` (BatchNorm normalises by its running statistics, and nothing of it
+            changes) or ``train`` (it normalises by batch statistics, running statistics follow,
+            scale and shift learn).
+    """
+
+    rank: int = 4
+    alpha: float = 4.0
+    target: Literal["all", "spatial"] = "all"
+    batch_norm: Literal["frozen", "train"] = "frozen"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComputeSettings:
     """What the arithmetic runs on, fixed so that a rerun gives the same bits.
 
@@ -215,6 +246,7 @@ class Preset:
     split: SplitSettings
     input: InputSettings
     fit: FitSettings
+    lora: LoraSettings = LoraSettings()
     compute: ComputeSettings = ComputeSettings()
     metric: str | None = None
     drop_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -274,6 +306,8 @@ class RunRecord:
         error: ``class`` and ``message`` of what made the run fail, or the reason it was skipped.
         predictions: File name of the predictions beside the record.
         predictions_sha256: Digest of that file's bytes.
+        weights: File name of the fitted network's weights beside the record, where they are kept.
+        weights_sha256: Digest of that file's bytes.
         provenance: Hashes, versions, device, settings, times.
         schema_version: Version of this layout; readers refuse others.
     """
@@ -300,5 +334,59 @@ class RunRecord:
     error: dict[str, str] | None = None
     predictions: str | None = None
     predictions_sha256: str | None = None
+    weights: str | None = None
+    weights_sha256: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings:
+    """How a network is pretrained; the defaults are those of the paper's Table I.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Samples a step, over all processes together.
+        lr: Learning rate of the first ``step`` epochs.
+        weight_decay: AdamW's weight decay.
+        step: Epochs after which the learning rate drops, again and again.
+        gamma: Factor of each drop.
+        size: Side length in pixels that the network is fed; None takes 224 for a folder of images
+            and the task's own for a task.
+        crop_scale: Area range of RandomResizedCrop.
+        statistics: What normalises the inputs; None takes RadImageNet's for gray tasks and
+            ImageNet's for all else.
+        select: Whether the weights of the ``last`` epoch are kept, as in the paper, or those of
+            the ``lowest`` validation loss.
+        max_unreadable: Share of a folder's images that may be unreadable.
+        precision: ``float32``, or ``bfloat16`` under autocast.
+        tf32: Whether CUDA matrix products may round to TF32.
+        channels_last: Whether inputs are laid out channels last.
+        compile: Whether torch.compile compiles the training step's network.
+        workers: Threads a process that read ahead; None takes a thread for every core for a
+            folder of images and none for a task.
+        threads: CPU threads a process; 0 takes ``$OMP_NUM_THREADS`` or every core it may use.
+    """
+
+    epochs: int = 90
+    batch_size: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    step: int = 30
+    gamma: float = 0.1
+    size: int | None = None
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    statistics: Literal["imagenet", "radimagenet"] | None = None
+    select: Literal["last", "lowest"] = "last"
+    max_unreadable: float = 0.01
+    precision: Literal["float32", "bfloat16"] = "float32"
+    tf32: bool = False
+    channels_last: bool = False
+    compile: bool = False
+    workers: int | None = None
+    threads: int = 0
+
+    @property
+    def compute(self) -> ComputeSettings:
+        """The settings of the arithmetic."""
+        return ComputeSettings(threads=self.threads, precision=self.precision, tf32=self.tf32)

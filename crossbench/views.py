@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
     from crossbench.estimate import Estimate
     from crossbench.plan import Plan
+    from crossbench.specs import SourceSpec
+    from crossbench.transfer import Stage
 
 
 def listing(what: str) -> list[dict[str, Any]]:
@@ -28,7 +31,7 @@ def _tasks() -> list[dict[str, Any]]:
             "classes": len(card.classes),
             "samples": next(iter(card.samples.values()), None),
             "group": card.group,
-            "data": "shipped" if card.embedded else "download",
+            "data": "control" if card.control else "shipped" if card.embedded else "download",
             "title": card.title,
         }
         for card in load_tasks().values()
@@ -41,6 +44,7 @@ def _methods() -> list[dict[str, Any]]:
     return [
         {
             "name": entry.name,
+            "dims": ", ".join(f"{dims}D" for dims in entry.dims) or None,
             "package": f"{entry.distribution} {entry.version}",
             "summary": entry.summary,
         }
@@ -70,6 +74,9 @@ def _presets() -> list[dict[str, Any]]:
     ]
 
 
+_ADDRESS = re.compile(r"https?://\S+")
+_WIDEST = 1000
+
 _LISTINGS = {
     "tasks": _tasks,
     "methods": _methods,
@@ -78,14 +85,19 @@ _LISTINGS = {
 }
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as aligned text; names are shown as they are, never as markup."""
+def table(rows: Sequence[Mapping[str, Any]], *, width: int | None = None) -> str:
+    """Rows as aligned text; names are shown as they are, never as markup.
+
+    Args:
+        rows: Columns by name, the same in every row.
+        width: Columns of text to fit into; None asks the terminal.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=StringIO(), width=_width(), highlight=False)
+    console = Console(file=StringIO(), width=width or _width(), highlight=False)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     columns = list(rows[0]) if rows else []
     for column in columns:
@@ -117,15 +129,61 @@ def plan_view(plan: Plan, cost: Estimate) -> str:
         for task in plan.tasks
     ]
     parts = [table(rows)] if rows else []
-    parts += [f"no data: {why}" for why in plan.missing.values()]
+    parts += missing_view(plan)
     parts += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
-    parts += [f"not applicable: {method} on {task}" for method, task in plan.not_applicable]
+    for method in dict.fromkeys(method for method, _ in plan.not_applicable):
+        tasks = ", ".join(task for name, task in plan.not_applicable if name == method)
+        parts.append(f"not applicable: {method} on {tasks}")
     total = duration(sum(cost.seconds.values()))
     parts.append(
         f"{len(plan.todo)} runs to do, {len(plan.runs) - len(plan.todo)} done; about {total} and "
         f"{cost.disk / 1e6:.1f} MB (timed on this machine, augmentation not counted)"
     )
     return "\n".join(parts)
+
+
+def stages_view(stages: Sequence[Stage]) -> str:
+    """The stages of a transfer and what they would take."""
+    rows = [
+        {
+            "stage": stage.what,
+            "networks": stage.count,
+            "to do": stage.todo,
+            "time": duration(stage.seconds),
+        }
+        for stage in stages
+    ]
+    networks, total = sum(stage.todo for stage in stages), sum(stage.seconds for stage in stages)
+    return (
+        f"{table(rows)}\n{networks} networks to do; about {duration(total)} "
+        "(timed on this machine, augmentation not counted)"
+    )
+
+
+def missing_view(plan: Plan) -> list[str]:
+    """The tasks without data: what file each wants, where to get it, and where to put it."""
+    cards = {card.name: card for card in plan.request.tasks}
+    shipped = [why for name, why in plan.missing.items() if cards[name].embedded]
+    rows = [
+        {"name": name, "wants": cards[name].source.file, "from": _origin(cards[name].source)}
+        for name in plan.missing
+        if not cards[name].embedded
+    ]
+    lines = [f"no data: {why}" for why in shipped]
+    if rows:
+        folder = plan.request.data_dir
+        lines += [
+            f"no data for {len(rows)} tasks:" if len(rows) > 1 else "no data for 1 task:",
+            table(rows, width=_WIDEST),  # an address that is broken cannot be copied
+            f"save the files in {folder}, or in a folder that --data-dir names",
+        ]
+    return lines
+
+
+def _origin(source: SourceSpec) -> str:
+    """Where to get a file: its address, else the one that its remedy names, else the remedy."""
+    named = _ADDRESS.search(source.remedy)
+    return source.url or (named.group().rstrip(".,") if named else source.remedy)
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,24 @@ def make_task(tmp_path: Path) -> Callable[..., Path]:
         card.write_text(CARD.format(name=name, dimension=dimension, extra=extra))
         np.savez(tmp_path / f"{name}.npz", **(blobs(dimension) | arrays))
         return card
+
+    return make
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write a folder of small images of two classes, ``train`` and ``val``, of several sizes."""
+
+    def make(name: str = "images", *, train: int = 6, val: int = 2, side: int = 24) -> Path:
+        random = np.random.default_rng(0)
+        for part, count in (("train", train), ("val", val)):
+            for label, base in (("dark", 20), ("bright", 150)):
+                folder = tmp_path / name / part / label
+                folder.mkdir(parents=True)
+                for number in range(count):
+                    pixels = random.integers(base, base + 80, (side + number, side + 3, 3))
+                    Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+        return tmp_path / name
 
     return make
 

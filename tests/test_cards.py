@@ -244,7 +244,7 @@ def test_the_registry_cannot_be_changed_by_a_reader() -> None:
 # ---------------------------------------------------------------------------- presets
 
 
-@pytest.mark.parametrize("name", ["paper", "smoke", "standard"])
+@pytest.mark.parametrize("name", ["adhd-lora", "paper", "smoke", "standard"])
 def test_presets_load(name: str) -> None:
     assert load_presets()[name] is find_preset(name)
     assert find_preset(name).name == name
@@ -275,6 +275,8 @@ def test_the_paper_preset_holds_the_papers_settings() -> None:
         ("input.max_samples=100", "input", "max_samples", 100),
         ("input.augment=false", "input", "augment", False),
         ("input.scaling=train", "input", "scaling", "train"),
+        ("lora.rank=8", "lora", "rank", 8),
+        ("lora.batch_norm=train", "lora", "batch_norm", "train"),
         ("compute.precision='bfloat16'", "compute", "precision", "bfloat16"),
     ],
 )
@@ -317,6 +319,9 @@ def test_overrides_of_the_preset_itself() -> None:
         ("input.max_size=0", "--set: key 'input.max_size' is 0; it must be at least 1"),
         ("input.max_samples=0", "--set: key 'input.max_samples' is 0; it must be at least 1"),
         ("input.crop_scale=[1, 0.5]", "--set: key 'input.crop_scale' is (1.0, 0.5); it must be"),
+        ("lora.rank=0", "--set: key 'lora.rank' is 0; it must be at least 1"),
+        ("lora.alpha=0", "--set: key 'lora.alpha' is 0.0; it must be a positive number"),
+        ("lora.target=k>1", "--set: [lora]: key 'target' is 'k>1'; it must be one of 'all', 'sp"),
         ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must not be negative"),
         ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must not be negative"),
     ],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crossbench.cli import main
+from crossbench.evaluation.statistics import ROPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,9 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
         (["--device", "gpu"], "device 'gpu' is not auto, cpu, cuda or cuda:N"),
         (["--data-dir", "/nowhere"], "data folder '/nowhere' does not exist"),
         (["--limit", "0"], "limit (=0) must be at least 1"),
-        (["--folds", "7"], "folds count from 0 to 4, each once"),
+        (["--folds", "7"], "--folds: key 'split.run_folds' is (7,); folds count from 0 to 4"),
+        (["--seeds", "-1"], "--seeds: key 'split.seeds' is (-1,); seeds are whole numbers from 0"),
+        (["--set", "split.run_folds=[7]"], "--set: key 'split.run_folds' is (7,)"),
         (["--method", "all,acs"], "'all' stands alone"),
         (["--method", ","], "no names given"),
         (["--task", "blood"], "bloodmnist_224.npz"),
@@ -143,12 +146,40 @@ def test_a_failing_run_exits_with_one_and_spares_the_others(
 
 
 def test_missing_data_is_listed_and_the_rest_runs(
-    run: Callable[..., tuple[int, str, str]],
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     code, out, _ = run("--method", "conv3d", "--limit", "1", "--preset", "standard", "--dry-run")
     assert code == 0
-    assert "vesselmnist3d_64.npz" in out
     assert "nodule-malignancy-3d" in out
+    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    address = "https://zenodo.org/records/10519652/files/vesselmnist3d_64.npz?download=1"
+    assert lines["vessel"] == ["vesselmnist3d_64.npz", address]
+    origin = "https://huggingface.co/datasets/convergedmachine/Enhanced-MedMNIST"
+    assert lines["busv"] == ["busv_96.npz", origin]
+    assert lines["save"][:4] == ["the", "files", "in", f"{tmp_path},"]
+    assert out.count(str(tmp_path)) == 1
+
+
+def test_a_dry_run_shows_a_terminal_that_it_is_timing(
+    run: Callable[..., tuple[int, str, str]],
+    make_task: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ["--method", "conv3d", "--task", str(make_task()), "--dry-run"]
+    assert "timing networks" not in run(*arguments)[2]
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes standard error pass for a terminal
+    code, out, err = run(*arguments)
+    assert code == 0
+    assert "timing networks" in err
+    assert "timing networks" not in out
+
+
+def test_the_help_of_compare_names_the_rope_that_it_uses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    assert f"equivalent ({ROPE:g})" in " ".join(capsys.readouterr().out.split())
 
 
 def test_merging_two_folders(

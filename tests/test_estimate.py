@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,11 +12,12 @@ import torch
 from crossbench.api import prepare
 from crossbench.errors import RequestError
 from crossbench.estimate import estimate
+from crossbench.nets import build_model
 from crossbench.results.store import Store
 from crossbench.views import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from crossbench.plan import Plan
@@ -42,6 +43,23 @@ def test_every_task_has_a_time_and_every_run_a_size(plan: Plan) -> None:
     assert cost.disk > 10_000 * len(plan.todo)
 
 
+def test_kept_weights_take_room_and_each_network_is_timed_once(plan: Plan) -> None:
+    timed = []
+
+    def track(networks: Sequence[Any]) -> Iterator[Any]:
+        for network in networks:
+            timed.append(network.method.name)
+            yield network
+
+    cost = estimate(plan, torch.device("cpu"), track=track)
+    assert timed == ["conv3d"]  # for both folds
+    keeping = replace(plan, request=replace(plan.request, save_weights=True))
+    model = build_model("conv3d", dims=3, num_classes=2, backbone="test_resnet")
+    bytes_each = sum(tensor.nbytes for tensor in model.state_dict().values())
+    more = estimate(keeping, torch.device("cpu")).disk - cost.disk
+    assert more == 2 * bytes_each  # two folds; the plain baselines have no weights
+
+
 def test_a_linear_probe_costs_one_pass_for_all_folds(
     make_task: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -62,6 +80,21 @@ def test_a_linear_probe_costs_one_pass_for_all_folds(
     one, five = seconds([0]), seconds([0, 1, 2, 3, 4])
     assert 0 < one < 1000
     assert 0 < five < 1000
+
+
+def test_low_rank_updates_are_timed(make_task: Callable[..., Path], tmp_path: Path) -> None:
+    planned = prepare(
+        "conv3d",
+        str(make_task()),
+        store=Store(tmp_path / "out"),
+        data_dir=tmp_path,
+        backbone="test_resnet",
+        protocol="lora",
+        seeds=[43],
+        folds=[0],
+        settings=["compute.threads=1"],
+    )
+    assert estimate(planned, torch.device("cpu")).seconds["blobs"] > 0
 
 
 def test_what_is_done_costs_nothing(plan: Plan) -> None:

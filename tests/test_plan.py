@@ -42,6 +42,7 @@ def plan(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
         ({"settings": ["compute.threads=2"]}, True),
         ({"settings": ["compute.workers=1"]}, True),
         ({"settings": ['metric="f1"']}, True),
+        ({"settings": ["lora.rank=9"]}, True),
         ({"settings": ["fit.epochs=3"]}, False),
         ({"settings": ['input.scaling="train"']}, False),
         ({"settings": ["split.validation=0.3"]}, False),
@@ -91,6 +92,15 @@ def test_a_linear_probe_has_no_settings_of_descent_or_augmentation(
         assert plan(protocol="linear-probe", settings=[setting]).runs[0].identity == before
     for setting in ('input.scaling="train"', 'compute.precision="bfloat16"'):
         assert plan(protocol="linear-probe", settings=[setting]).runs[0].identity != before
+
+
+def test_low_rank_settings_count_under_lora_alone(plan: Callable[..., Plan]) -> None:
+    before = plan(protocol="lora").runs[0].identity
+    for setting in ("lora.rank=9", "lora.alpha=9", "lora.target=spatial", "lora.batch_norm=train"):
+        assert plan(protocol="lora", settings=[setting]).runs[0].identity != before
+        for other in ("finetune", "linear-probe"):
+            with_it, without = plan(protocol=other, settings=[setting]), plan(protocol=other)
+            assert with_it.runs[0].identity == without.runs[0].identity
 
 
 def test_folds_share_the_features_of_a_linear_probe(plan: Callable[..., Plan]) -> None:

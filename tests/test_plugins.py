@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from crossbench import plugins
 from crossbench.cards import task_faults
 from crossbench.errors import RequestError
 from crossbench.plugins import load_method, load_plugin, method_entries, source_files
@@ -98,6 +99,38 @@ def test_everything_that_ships_is_in_order() -> None:
     assert all(entry.summary[0].isalpha() for entry in method_entries().values())
 
 
+def test_a_listing_knows_what_each_method_is_evaluated_on() -> None:
+    for name, entry in method_entries().items():
+        assert entry.dims == load_method(name).dims
+
+
+@pytest.mark.parametrize(
+    ("source", "dims"),
+    [
+        ("class M:\n    dims: tuple = (2, 3)", (2, 3)),
+        ("from other import Base as B\nclass M(B): pass", (3,)),
+        ("from other import M\nclass M(M): pass", ()),
+        ("from other import M\nclass M:\n    dims = (3,)", (3,)),
+        ("from other import M", (2,)),
+        ("class M:\n    dims = compute()", ()),
+        ("class M:\n    dims = 3", ()),
+        ("class M: pass", ()),
+        ("class M(nn.Module): pass", ()),
+        ("class M", ()),
+        ("other = 1", ()),
+    ],
+)
+def test_dims_are_read_without_running_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, dims: tuple[int, ...]
+) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "other.py").write_text(
+        "class Base:\n    dims = (3,)\nclass M:\n    dims = (2,)\nraise SystemExit\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert plugins._dims("mine", "M") == dims
+
+
 def test_an_installed_package_is_listed(installed: Path) -> None:
     found = listing(installed)
     assert found["methods"]["slicewise"] == {
@@ -106,6 +139,7 @@ def test_an_installed_package_is_listed(installed: Path) -> None:
         "distribution": "example-operator",
         "version": "1.2.0",
         "summary": "Each 2D kernel applied to every slice, with no link between the slices.",
+        "dims": [3],
     }
     assert found["tasks"]["stripes"] == str(installed / "example_operator" / "stripes.toml")
     assert "example_operator" not in found["imported"]

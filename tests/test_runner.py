@@ -151,6 +151,22 @@ def test_a_linear_probe_leaves_records_as_any_protocol(
     assert set(record.provenance["settings"]["input"]) == {"scaling", "max_size", "radimagenet_3d"}
 
 
+def test_lora_leaves_a_network_of_the_usual_size_and_says_what_it_trained(
+    run: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    settings = ["fit.epochs=1", "compute.threads=1", "lora.rank=3", "lora.batch_norm=train"]
+    for out in ("once", "again"):
+        run("acs,conv3d", out=out, protocol="lora", settings=settings)
+    records = {r.key.method: r for r in Store(tmp_path / "once").records() if not r.key.plain}
+    for method, record in records.items():
+        network = crossbench.build_model(method, dims=3, num_classes=2, backbone="test_resnet")
+        total = sum(tensor.numel() for tensor in network.parameters())
+        assert record.parameters["total"] == total > record.parameters["trainable"]
+        assert record.provenance["settings"]["lora"]["rank"] == 3
+    assert len({record.parameters["trainable"] for record in records.values()}) == 2
+    assert bits(tmp_path / "once") == bits(tmp_path / "again")
+
+
 def test_folds_of_a_linear_probe_share_features_and_need_not(
     run: Callable[..., pd.DataFrame], tmp_path: Path, cache: Path
 ) -> None:

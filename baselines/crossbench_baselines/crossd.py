@@ -24,20 +24,27 @@ to its factors. For K = 1 the layer is a plain 1x1 convolution.
 The tables can be applied on either side of the convolution: to U, which makes B kernels for one
 grouped convolution, or to the patches of the input, which then meet U itself in one matrix
 product. The numbers are the same; the layer takes the side whose intermediate is the smaller,
-kernels of C_out C_in / groups K^2 a sample against patches of C_in K^3 H' W'.
+kernels of C_out C_in / groups K^2 a sample against patches of C_in K^3 H' W'. In training the
+kernels are not kept for the backward pass, which makes them anew.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from crossbench.errors import ConversionError
 from crossbench.methods import cube
 from crossbench_baselines._volumetric import PaddingMode, conv3d_like, plain_conv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HIDDEN = 16  # channels of the rotation network
 _MAX_ANGLE = math.pi / 4
@@ -176,9 +183,10 @@ class CrossDConv2d(nn.Module):
         """
         with torch.autocast(x.device.type, enabled=False):
             maps = self.rotation_params(x.to(self.weights_3d.dtype)).flatten(2)
-            maps = maps.to(_at_least_float32(maps))
-            predicted = (maps.softmax(-1) * maps).sum(-1)
-            axis, angle = predicted.split((3, 1), dim=1)
+            maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+            pool = partial(_anew, _weighted_mean) if self.training else _weighted_mean
+            predicted: Tensor = pool(maps)
+            axis, angle = predicted.split((3, 1), dim=1)  # type: ignore[no-untyped-call]
             length = torch.linalg.vector_norm(axis, dim=1, keepdim=True)
             return axis / (length + _TINY), angle.tanh() * _MAX_ANGLE
 
@@ -198,7 +206,9 @@ class CrossDConv2d(nn.Module):
         geometry = (self.stride, padding, self.dilation, self.groups)
         if self.kernel_size != (1, 1):
             shifts = axis_shifts(*self.axis_angle(x))
-            return cross_d_conv2d(padded, self.weights_3d, shifts, self.bias, *geometry)
+            keep = not self.training
+            given = (padded, self.weights_3d, shifts, self.bias, *geometry)
+            return cross_d_conv2d(*given, keep_kernels=keep)
         kernel = self.weights_3d[:, :, 0]
         if self.training:
             axis, angle = self.axis_angle(x)
@@ -213,7 +223,7 @@ class CrossDConv2d(nn.Module):
         return f"{sizes}, {rest}, bias={self.bias is not None}"
 
 
-def cross_d_conv2d(
+def cross_d_conv2d(  # noqa: PLR0913 - those of nn.functional.conv2d and one
     x: Tensor,
     weights_3d: Tensor,
     shifts: Tensor,
@@ -222,6 +232,8 @@ def cross_d_conv2d(
     padding: int | str | tuple[int, ...] = 0,
     dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
+    *,
+    keep_kernels: bool = True,
 ) -> Tensor:
     """Convolve each sample with the 2D kernel that its shift cuts out of the 3D kernel.
 
@@ -234,6 +246,9 @@ def cross_d_conv2d(
         padding: Zeros on both sides, or ``"same"`` or ``"valid"``.
         dilation: Spacing of the kernel's elements.
         groups: Number of channel groups.
+        keep_kernels: Whether the samples' kernels are kept for the backward pass or made anew
+            there, with the same numbers: less memory for a little time. Where they are not kept,
+            the transforms of ``torch.func`` that go backward, ``grad`` and its like, refuse.
 
     Returns:
         (B, C_out, H', W').
@@ -248,22 +263,14 @@ def cross_d_conv2d(
         + 1
         for axis in (0, 1)
     )
+    given = (x, weights_3d, _tables(weights_3d, shifts), bias, stride, padding, dilation, groups)
     if _is_smaller_in_input_space(height * width, weights_3d, groups):
-        columns = functional.unfold(x, size, dilation, padding, stride)
-        y = _convolve_columns(columns, weights_3d, shifts, groups)
-        y = y.reshape(len(x), -1, height, width)
-        return y if bias is None else y + bias.to(y.dtype)[:, None, None]
-    batch = len(x)
-    y = functional.conv2d(
-        x.reshape(1, -1, *x.shape[2:]),  # the samples as groups of one convolution
-        shifted_kernels(weights_3d, shifts).flatten(0, 1),
-        None if bias is None else bias.repeat(batch),
-        stride,
-        padding,
-        dilation,
-        batch * groups,
-    )
-    return y.reshape(batch, -1, height, width)
+        y = _with_shifted_patches(*given)
+    elif keep_kernels:
+        y = _with_shifted_kernels(*given)
+    else:
+        y = _anew(_with_shifted_kernels, *given)
+    return y.reshape(len(x), -1, height, width)
 
 
 def _is_smaller_in_input_space(pixels: int, weights_3d: Tensor, groups: int) -> bool:
@@ -272,17 +279,49 @@ def _is_smaller_in_input_space(pixels: int, weights_3d: Tensor, groups: int) -> 
     return groups * inputs * size**3 * pixels <= outputs * inputs * size**2
 
 
-def _convolve_columns(columns: Tensor, weights_3d: Tensor, shifts: Tensor, groups: int) -> Tensor:
-    """From the patches (B, C_in K^2, L) of an input to its outputs (B, C_out, L)."""
+def _with_shifted_kernels(
+    x: Tensor,
+    weights_3d: Tensor,
+    tables: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """Kernel space: one convolution, of which the samples are groups."""
+    batch = len(x)
+    return functional.conv2d(
+        x.reshape(1, -1, *x.shape[2:]),
+        _kernels(weights_3d, tables).flatten(0, 1),
+        None if bias is None else bias.repeat(batch),
+        stride,
+        padding,
+        dilation,
+        batch * groups,
+    )
+
+
+def _with_shifted_patches(
+    x: Tensor,
+    weights_3d: Tensor,
+    tables: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """Input space: one matrix product of the 3D kernel and the shifted patches (B, C_out, L)."""
     outputs, size = len(weights_3d), weights_3d.shape[-1]
-    with torch.autocast(columns.device.type, enabled=False):
-        dtype = _at_least_float32(weights_3d)
-        tables = _tables(shifts, size).to(dtype)
-        patches = columns.to(dtype).reshape(len(columns), -1, size**2, columns.shape[2])
+    columns = functional.unfold(x, size, dilation, padding, stride)
+    with torch.autocast(x.device.type, enabled=False):
+        patches = columns.to(tables.dtype).reshape(len(x), -1, size**2, columns.shape[2])
         patches = torch.einsum("kbm,bcml->ckbl", tables, patches).to(weights_3d.dtype)
     kernels = weights_3d.reshape(groups, outputs // groups, -1)
     y = kernels @ patches.reshape(groups, kernels.shape[2], -1)
-    return y.reshape(outputs, len(columns), -1).movedim(1, 0).contiguous()
+    y = y.reshape(outputs, len(x), -1).movedim(1, 0).contiguous()
+    return y if bias is None else y + bias.to(y.dtype)[:, None]
 
 
 def axis_shifts(axis: Tensor, angle: Tensor) -> Tensor:
@@ -308,17 +347,24 @@ def shifted_kernels(weights_3d: Tensor, shifts: Tensor) -> Tensor:
     Returns:
         (B, C_out, C_in / groups, K, K), in the dtype of ``weights_3d``.
     """
+    return _kernels(weights_3d, _tables(weights_3d, shifts))
+
+
+def _kernels(weights_3d: Tensor, tables: Tensor) -> Tensor:
+    """The 3D kernel's voxels mixed by each sample's table: (B, C_out, C_in / groups, K, K)."""
     channels, size = weights_3d.shape[:2], weights_3d.shape[-1]
     with torch.autocast(weights_3d.device.type, enabled=False):
-        dtype = _at_least_float32(weights_3d)
-        tables = _tables(shifts, size).to(dtype)
-        kernels = weights_3d.to(dtype).reshape(-1, size**3) @ tables.flatten(1)
+        kernels = weights_3d.to(tables.dtype).reshape(-1, size**3) @ tables.flatten(1)
         kernels = kernels.reshape(*channels, -1, size, size).movedim(2, 0)
         return kernels.to(weights_3d.dtype)
 
 
-def _tables(shifts: Tensor, size: int) -> Tensor:
-    """What each voxel of a 3D kernel gives to each pixel of the 2D ones: (K^3, B, K^2), float64."""
+def _tables(weights_3d: Tensor, shifts: Tensor) -> Tensor:
+    """What each voxel of the 3D kernel gives to each pixel of the 2D ones: (K^3, B, K^2).
+
+    Computed in float64; returned in the dtype of ``weights_3d``, float32 at the least.
+    """
+    size = weights_3d.shape[-1]
     real, imaginary = _circulants(shifts, size)
 
     def product(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
@@ -330,7 +376,8 @@ def _tables(shifts: Tensor, size: int) -> Tensor:
         table = table - product(imaginary, imaginary, real)
         table = table - product(imaginary, real, imaginary)
         table = table - product(real, imaginary, imaginary)
-    return table.reshape(size**3, -1, size**2)
+    dtype = torch.promote_types(weights_3d.dtype, torch.float32)
+    return table.reshape(size**3, -1, size**2).to(dtype)
 
 
 def _circulants(shifts: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -342,8 +389,15 @@ def _circulants(shifts: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return phase.cos().mean(-1), phase.sin().mean(-1)
 
 
-def _at_least_float32(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32)
+def _weighted_mean(maps: Tensor) -> Tensor:
+    """The mean over the last axis, weighted by the softmax over it."""
+    return (maps.softmax(-1) * maps).sum(-1)
+
+
+def _anew(function: Callable[..., Tensor], *given: Any) -> Tensor:
+    """``function(*given)``, called again in the backward pass instead of keeping what it made."""
+    output: Tensor = checkpoint(function, *given, use_reentrant=False, preserve_rng_state=False)
+    return output
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -9,14 +9,38 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli import bench, compare, dashboard, listing, merge, report, run
+from crossbench.cli import (
+    bench,
+    compare,
+    dashboard,
+    listing,
+    merge,
+    predict,
+    pretrain,
+    report,
+    run,
+    transfer,
+    weights,
+)
 from crossbench.cli.output import EXIT_INTERRUPTED, EXIT_OK, EXIT_REQUEST
 from crossbench.errors import CrossbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (run, bench, listing, report, compare, dashboard, merge)
+_COMMANDS = (
+    run,
+    predict,
+    pretrain,
+    transfer,
+    bench,
+    listing,
+    report,
+    compare,
+    dashboard,
+    merge,
+    weights,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
+from crossbench.cli.arguments import (
+    add_backbone,
+    add_device,
+    add_out,
+    add_plugins,
+    add_settings,
+)
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say, tracked
 from crossbench.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from crossbench.bench.jobs import Setup
     from crossbench.bench.record import Machine
@@ -64,7 +70,7 @@ def _add_models(kinds: Any) -> None:
         help="224, HxW, DxHxW, or tasks for the sizes of all tasks (224 64x64x64)",
     )
     models.add_argument("--batch", type=int, default=8, help="samples a call (8)")
-    models.add_argument("--backbone", default="resnet18", help="timm network (resnet18)")
+    add_backbone(models)
     _add_common(models, repeats=10)
 
 
@@ -79,35 +85,21 @@ def _add_harness(kinds: Any) -> None:
     )
     harness.add_argument("--preset", default="smoke", help="settings to run under (smoke)")
     harness.add_argument("--protocol", default="weak-probe", help="how to fit (weak-probe)")
-    harness.add_argument("--backbone", default="resnet18", help="timm network (resnet18)")
-    harness.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, such as fit.epochs=1; repeatable",
-    )
+    add_backbone(harness)
+    add_settings(harness)
     _add_common(harness, repeats=1)
 
 
 def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
     parser.add_argument("--methods", default="all", metavar="A[,B]", help="methods, or all")
-    parser.add_argument(
-        "--plugin",
-        dest="plugins",
-        action="append",
-        default=[],
-        metavar="FILE.py",
-        help="a file with a method of your own; its code is run; repeatable",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    add_plugins(parser)
+    add_device(parser)
     parser.add_argument("--dtype", choices=_DTYPES, default="float32", help="(float32)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for all cores (0)")
     parser.add_argument(
         "--repeats", type=int, default=repeats, help=f"timed turns of each method ({repeats})"
     )
-    parser.add_argument("--out", type=Path, default=Path("results"), help="results (results)")
+    add_out(parser)
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -125,7 +117,7 @@ def _bench(options: argparse.Namespace) -> int:
     )
     methods = find_methods(split_names(options.methods), options.plugins)
     count, measured = options.bench(options, methods, setup)
-    records = _tracked(measured(find_machine(setup)), count)
+    records = tracked(measured(find_machine(setup)), "measuring", total=count)
     found = [FoundBench(write_bench(options.out, record), record) for record in records]
     print(render(bench_tables(bench_frame(found)), "table"))
     say([f"{len(found)} records in {options.out}; report: crossbench report {options.out}"])
@@ -168,19 +160,3 @@ def _harness(options: argparse.Namespace, methods: Sequence[Method], setup: Setu
         settings=options.settings,
     )
     return len(runs), lambda machine: bench_harness(runs, methods, setup, machine)
-
-
-def _tracked(records: Iterator[BenchRecord], count: int) -> Iterable[BenchRecord]:
-    """The records, with a progress bar for people while they come."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(
-        records,
-        "measuring",
-        total=count,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

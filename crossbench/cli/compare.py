@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.arguments import add_folders
 from crossbench.cli.output import EXIT_OK, print_json, say
 
 if TYPE_CHECKING:
@@ -15,21 +15,21 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     compare = commands.add_parser("compare", help="say whether one method is better than another")
     compare.set_defaults(command=_compare)
-    compare.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    add_folders(compare)
     compare.add_argument("--baseline", required=True, metavar="METHOD")
     compare.add_argument("--candidate", required=True, metavar="METHOD")
     compare.add_argument("--metric", help="another metric than each board's own")
     compare.add_argument(
         "--rope",
         type=float,
-        default=0.01,
         metavar="WIDTH",
-        help="gains within +-WIDTH of the metric are practically equivalent (default 0.01)",
+        help="gains within +-WIDTH of the metric are practically equivalent (0.01)",
     )
     compare.add_argument("--json", action="store_true", help="every number, for programs")
 
 
 def _compare(options: argparse.Namespace) -> int:
+    from crossbench.evaluation.statistics import ROPE
     from crossbench.results.compare import compare_boards
     from crossbench.results.frame import to_frame
     from crossbench.results.render import printable
@@ -42,7 +42,7 @@ def _compare(options: argparse.Namespace) -> int:
         baseline=options.baseline,
         candidate=options.candidate,
         metric=options.metric,
-        rope=options.rope,
+        rope=ROPE if options.rope is None else options.rope,
     )
     if options.json:
         print_json({"boards": [board.to_mapping() for board in boards]})

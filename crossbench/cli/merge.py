@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.arguments import add_folders
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     merge = commands.add_parser("merge", help="copy the records of several folders into one")
     merge.set_defaults(command=_merge)
-    merge.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    add_folders(merge)
     merge.add_argument("--into", type=Path, required=True, metavar="DIR")
 
 
 def _merge(options: argparse.Namespace) -> int:
-    from crossbench.results.store import merge
+    from crossbench.results.merge import merge
 
     merged = merge(options.folders, options.into)
     say([f"left out: {path}: {reason}" for path, reason in merged.broken])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.arguments import add_folders
 from crossbench.cli.output import EXIT_OK
 from crossbench.results.render import FORMATS
 
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     report = commands.add_parser("report", help="print the results of one or more folders")
     report.set_defaults(command=_report)
-    report.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    add_folders(report)
     report.add_argument("--format", choices=FORMATS, default="table")
     report.add_argument(
         "--html",

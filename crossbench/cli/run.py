@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cards import task_faults
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
+from crossbench.cli.arguments import (
+    add_backbone,
+    add_device,
+    add_out,
+    add_plugins,
+    add_settings,
+)
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
 
 if TYPE_CHECKING:
     import argparse
@@ -29,35 +35,28 @@ def add(commands: Any) -> None:
     what.add_argument("--preset", default="standard", help="settings to run under (standard)")
     what.add_argument("--init", default="random", help="random, or a checkpoint file (random)")
     what.add_argument("--protocol", help="how networks are fitted (the preset's)")
-    what.add_argument("--backbone", default="resnet18", help="timm network (resnet18)")
+    add_backbone(what)
     what.add_argument("--seeds", type=int, nargs="+", help="repetitions (the preset's)")
     what.add_argument("--folds", type=int, nargs="+", help="folds of each repetition (all)")
-    what.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, such as fit.epochs=5; repeatable",
-    )
-    what.add_argument(
-        "--plugin",
-        dest="plugins",
-        action="append",
-        default=[],
-        metavar="FILE.py",
-        help="a file with a method of your own; its code is run; repeatable",
-    )
+    add_settings(what)
+    add_plugins(what)
     what.add_argument("--limit", type=int, metavar="N", help="at most N runs")
     where = run.add_argument_group("where")
-    where.add_argument("--out", type=Path, default=Path("results"), help="results (results)")
+    add_out(where)
     where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
-    where.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    where.add_argument(
+    add_device(where)
+    beside = run.add_argument_group("what is kept beside the records")
+    beside.add_argument(
+        "--save-weights",
+        action="store_true",
+        help="the fitted networks, for crossbench predict; runs that are already there without "
+        "their weights are run again",
+    )
+    beside.add_argument(
         "--diagnostics",
         action="store_true",
-        help="write what a network's layers tell of themselves beside its record, for the "
-        "dashboard; runs that are already there are not run again for it",
+        help="what a network's layers tell of themselves, for the dashboard; runs that are "
+        "already there are not run again for it",
     )
     how = run.add_argument_group("how")
     how.add_argument(
@@ -74,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     from crossbench.results.store import Store
     from crossbench.runner import execute
     from crossbench.training.environment import find_device
+    from crossbench.views import missing_view
 
     device = find_device(options.device)
     store = Store(options.out)
@@ -93,10 +93,11 @@ def _run(options: argparse.Namespace) -> int:
         limit=options.limit,
         strict=options.strict,
         diagnostics=options.diagnostics,
+        save_weights=options.save_weights,
     )
     if options.dry_run:
         return _dry_run(plan, device, as_json=options.json)
-    say(_left_out(plan))
+    say([*_left_out(plan), *missing_view(plan)])
     with ProgressBar(plan) as progress:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
@@ -114,7 +115,7 @@ def _dry_run(plan: Plan, device: Any, *, as_json: bool) -> int:
     from crossbench.estimate import estimate
     from crossbench.views import plan_view
 
-    cost = estimate(plan, device)
+    cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
     if as_json:
         print_json(_summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk})
     else:
@@ -123,9 +124,8 @@ def _dry_run(plan: Plan, device: Any, *, as_json: bool) -> int:
 
 
 def _left_out(plan: Plan) -> list[str]:
-    """Tasks that cannot run, with the reason and the remedy."""
+    """Tasks that are damaged, and how."""
     lines = [f"not loaded: {why}" for why in task_faults()]
-    lines += [f"no data: {why}" for why in plan.missing.values()]
     lines += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
     return lines
 

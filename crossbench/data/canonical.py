@@ -22,7 +22,9 @@ _MIN_SAMPLES = 2
 _MAX_ITEM_BYTES = 8  # extended precision has no counterpart on an accelerator
 
 
-def canonical_images(images: NDArray[Any], dimension: Dimension, *, where: str) -> NDArray[Any]:
+def canonical_images(
+    images: NDArray[Any], dimension: Dimension, *, where: str, least: int = _MIN_SAMPLES
+) -> NDArray[Any]:
     """Images as (N, C, H, W), volumes as (N, C, D, H, W).
 
     Stored images may be (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 or 3; volumes
@@ -34,6 +36,7 @@ def canonical_images(images: NDArray[Any], dimension: Dimension, *, where: str) 
         images: Array of a real dtype of at most 64 bits.
         dimension: 2 for images, 3 for volumes.
         where: File that error messages name.
+        least: How many samples there must be.
 
     Returns:
         A view.
@@ -51,8 +54,9 @@ def canonical_images(images: NDArray[Any], dimension: Dimension, *, where: str) 
             " with channels second or last if there are any"
         )
         raise DataError(msg)
-    if len(images) < _MIN_SAMPLES or images.size == 0:
-        msg = f"{where}: images have shape {images.shape}; at least 2 samples are needed"
+    if len(images) < least or images.size == 0:
+        samples = "sample is" if least == 1 else "samples are"
+        msg = f"{where}: images have shape {images.shape}; at least {least} {samples} needed"
         raise DataError(msg)
     if images.ndim == dimension + 2:
         return _channels_second(images, _CHANNELS[dimension], where=where)

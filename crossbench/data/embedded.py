@@ -55,8 +55,10 @@ def read_embedded(card: TaskCard) -> Dataset:
     if not kept.any():
         msg = f"{file}: the threshold and bounds of task {card.name!r} leave no sample"
         raise DataError(msg)
-    arrays["images"] = images[kept]
+    arrays["images"] = _inverted(images[kept]) if source.invert else images[kept]
     arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
+    if source.permute is not None:
+        arrays["labels"] = np.random.default_rng(source.permute).permutation(arrays["labels"])
     return Dataset(
         images=arrays["images"],
         labels=arrays["labels"],
@@ -86,6 +88,13 @@ def _images(archive: NpzFile, key: str, dimension: Dimension) -> NDArray[Any]:
     images = canonical_images(stored, 3 if flatten else dimension, where=str(archive.file))
     check_finite(images, where=str(archive.file))
     return _largest_slices(images) if flatten else images
+
+
+def _inverted(images: NDArray[Any]) -> NDArray[Any]:
+    """Integer images with the largest value of their dtype as the smallest, and so on."""
+    limits = np.iinfo(images.dtype)
+    turned: NDArray[Any] = limits.max - images + limits.min
+    return turned
 
 
 def _largest_slices(volumes: NDArray[Any]) -> NDArray[Any]:

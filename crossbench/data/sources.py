@@ -125,9 +125,9 @@ def _stored(
     archive: NpzFile,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int8] | None]:
     """Images, labels and official split codes of either format, told apart by their keys."""
-    if "images" in archive or "train_images" not in archive:
+    image_keys = _image_keys(archive)
+    if image_keys == ["images"]:
         return archive.read("images"), archive.read("labels"), None
-    image_keys = [f"{part}_images" for part in _PARTS]
     label_keys = [f"{part}_labels" for part in _PARTS]
     for image_key, label_key in zip(image_keys, label_keys, strict=True):
         images, labels = archive.shape(image_key), archive.shape(label_key)
@@ -137,6 +137,24 @@ def _stored(
     pooled = archive.read_pooled(image_keys), archive.read_pooled(label_keys)
     lengths = [archive.shape(key)[0] for key in label_keys]
     return *pooled, np.repeat(np.arange(len(_PARTS), dtype=np.int8), lengths)
+
+
+def _image_keys(archive: NpzFile) -> list[str]:
+    """The arrays that hold the images, in either format."""
+    if "images" in archive or "train_images" not in archive:
+        return ["images"]
+    return [f"{part}_images" for part in _PARTS]
+
+
+def stored_images(file: Path) -> NDArray[Any]:
+    """The images of a file of either format, as they are stored; labels are not looked at.
+
+    Raises:
+        DataError: If the file is damaged or has none.
+    """
+    with NpzFile(file) as archive:
+        keys = _image_keys(archive)
+        return archive.read_pooled(keys) if len(keys) > 1 else archive.read(*keys)
 
 
 # ------------------------------------------------- the memo: checked once, hashed once

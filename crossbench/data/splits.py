@@ -85,7 +85,11 @@ def make_splits(
     else:
         splits = _official(settings, groups, official)
     wanted = settings.run_folds or range(folds)
-    return [_checked(split, labels) for split in splits if split.fold in wanted]
+    return [
+        _checked(_limited(split, settings, labels, groups), labels)
+        for split in splits
+        if split.fold in wanted
+    ]
 
 
 # -------------------------------------------------------------------------- schemes
@@ -152,6 +156,28 @@ def _official(
     grouped = groups is not None and _disjoint(groups[train], groups[val], groups[test])
     for seed in settings.seeds:
         yield Split(seed=seed, fold=0, train=train, val=val, test=test, grouped=grouped)
+
+
+def _limited(
+    split: Split,
+    settings: SplitSettings,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+) -> Split:
+    """The split as it would be if no more were labelled than the settings allow."""
+    if settings.max_labelled is None:
+        return split
+    validating = max(2, round(settings.validation * settings.max_labelled))
+
+    def part(indices: Indices, most: int) -> Indices:
+        own = None if groups is None else groups[indices]
+        return indices[subset(labels[indices], own, most, split.seed)]
+
+    return dataclasses.replace(
+        split,
+        train=part(split.train, settings.max_labelled - validating),
+        val=part(split.val, validating),
+    )
 
 
 def _disjoint(*parts: NDArray[np.int64]) -> bool:

@@ -108,6 +108,7 @@ class ImageTransform:
     std: Triple
     crop_scale: tuple[float, float]
     augment: bool = False
+    jitter: bool = True
 
     def __call__(self, raw: Tensor, random: RandomSource | None = None) -> Tensor:
         """See :class:`BatchTransform`; ``raw`` is (B, C, H, W), the result (B, 3, size, size)."""
@@ -118,7 +119,8 @@ class ImageTransform:
         else:
             drawn = draw_images(_given(random), raw.shape, self.crop_scale)
             images = crop_images(images, drawn, self.size)
-            images = jitter_colours(as_colour(images), drawn)
+            if self.jitter:
+                images = jitter_colours(as_colour(images), drawn)
         return normalise(images, self.mean, self.std)
 
 

@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 import timm
+import torch
 from torch import nn
 
 from crossbench.errors import ConversionError, RequestError
@@ -13,6 +14,9 @@ from crossbench.nets.modules import replace_modules
 
 if TYPE_CHECKING:
     from crossbench.methods import Method
+
+
+PLAIN = "conv2d"
 
 
 def create_backbone(name: str, num_classes: int) -> nn.Module:
@@ -36,6 +40,17 @@ def create_backbone(name: str, num_classes: int) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d) and module.affine and not module.weight.any():
             nn.init.ones_(module.weight)
     return network
+
+
+def layer_form(method: Method) -> str:
+    """What a method's 2D layers are called: methods of one form can share 2D weights.
+
+    Returns:
+        ``conv2d`` where the 2D layers are plain convolutions, else the method's own name.
+    """
+    with torch.random.fork_rng(devices=[]):
+        layer = method.layer_2d(nn.Conv2d(4, 4, 3, padding=1, bias=False))
+    return PLAIN if type(layer) is nn.Conv2d else method.name
 
 
 def replace_convolutions(network: nn.Module, method: Method) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from crossbench.errors import RequestError
+from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
-from crossbench.nets.weights import RANDOM, draw_plain_conv3d, load_weights, start_afresh
+from crossbench.nets.fresh import draw_plain_conv3d, start_afresh
+from crossbench.nets.weights import RANDOM, load_weights, read_checkpoint, resolve_init
 from crossbench.plugins import load_method
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossbench.methods import Method
+    from crossbench.nets.weights import Checkpoint
 
 
 def build_model(
@@ -32,18 +34,21 @@ def build_model(
 
     A 3D network is the 2D one, its weights loaded, with every layer converted. Where the
     weights are random there is nothing to carry: a plain ``nn.Conv2d`` whose 3D form is a plain
-    ``nn.Conv3d`` is then drawn afresh as one, which is 3D training from scratch.
+    ``nn.Conv3d`` is then drawn afresh as one, which is 3D training from scratch. The weights of a
+    3D network are loaded after the conversion, all of them.
 
     Args:
         method: A registered method, or one of your own.
         dims: 2 for images (B, 3, H, W), 3 for volumes (B, 3, D, H, W).
         num_classes: Outputs of the linear head, which is always new; 0 for a network that
             returns pooled features (B, F), as in timm.
-        init: Where the 2D weights come from: ``"random"`` or a checkpoint file
-            (:func:`crossbench.nets.weights.load_weights`).
+        init: Where the weights come from, as for
+            :func:`crossbench.nets.weights.resolve_init`: ``"random"``, a name such as
+            ``"in1k"``, or a checkpoint file. One that does not say whether it is of a 2D or a
+            3D network is taken as what it fits, 2D first.
         backbone: A convolutional network of timm.
         drop_keys: Tensors of a 3D network whose name contains one of these start afresh
-            instead of being carried from 2D.
+            instead of being carried from 2D; the weights of a 3D network are kept whole.
 
     Returns:
         A network on the CPU, in training mode.
@@ -58,15 +63,44 @@ def build_model(
         known = " and ".join(f"{each}D" for each in method.dims)
         msg = f"method {method.name!r} is evaluated on {known} tasks only; dims={dims} was asked"
         raise RequestError(msg)
+    init = resolve_init(init, method)
     network = create_backbone(backbone, num_classes)
     layers = replace_convolutions(network, method)
-    if init != RANDOM:
+    if init == RANDOM and dims == 3:
+        _draw_3d(network, method, layers, drop_keys)
+    elif dims == 3:
+        _load_3d(network, method, layers, read_checkpoint(init), drop_keys)
+    elif init != RANDOM:
         load_weights(network, init)
-    if dims == 2:
-        return network
+    return network
+
+
+def _draw_3d(
+    network: nn.Module, method: Method, layers: Collection[str], drop_keys: Collection[str]
+) -> None:
+    """Convert an untrained 2D network, and draw afresh what is plain in 2D and in 3D."""
     plain = [name for name in layers if type(network.get_submodule(name)) is nn.Conv2d]
     make_3d(network, method, layers)
-    if init == RANDOM:
-        draw_plain_conv3d(network, plain)
+    draw_plain_conv3d(network, plain)
     start_afresh(network, drop_keys)
-    return network
+
+
+def _load_3d(
+    network: nn.Module,
+    method: Method,
+    layers: Collection[str],
+    checkpoint: Checkpoint,
+    drop_keys: Collection[str],
+) -> None:
+    """Convert a 2D network; 2D weights are loaded before, those of a 3D network after."""
+    misfit_2d = checkpoint.misfit(network, 2)
+    if not misfit_2d:
+        checkpoint.load(network)
+        make_3d(network, method, layers)
+        start_afresh(network, drop_keys)
+        return
+    make_3d(network, method, layers)
+    misfit_3d = checkpoint.misfit(network, 3)
+    if misfit_3d:
+        raise WeightsError(f"{checkpoint.path}: {misfit_2d}; as 3D weights: {misfit_3d}")
+    checkpoint.load(network)

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from crossbench.errors import RecordError, RequestError
+from crossbench.errors import RecordError
 from crossbench.results.files import place, read_versioned, to_json
-from crossbench.results.store import BENCH_ENDING, Broken, file_name, json_files
+from crossbench.results.store import BENCH_ENDING, Broken, file_name, read_others
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,19 +148,8 @@ def read_benches(folders: Sequence[Path | str]) -> tuple[list[FoundBench], list[
     Raises:
         RequestError: If a folder does not exist.
     """
-    found: list[FoundBench] = []
-    broken: list[Broken] = []
-    for folder in dict.fromkeys(Path(folder) for folder in folders):
-        if not folder.is_dir():
-            raise RequestError(f"results folder {str(folder)!r} does not exist")
-        for path in json_files(folder):
-            if not path.name.endswith(BENCH_ENDING):
-                continue
-            try:
-                found.append(FoundBench(path, read_bench(path)))
-            except RecordError as error:
-                broken.append(Broken(path, str(error).removeprefix(f"{path}: ")))
-    return found, broken
+    found, broken = read_others(folders, BENCH_ENDING, read_bench)
+    return [FoundBench(*each) for each in found], broken
 
 
 def digest(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # scipy.stats is imported where it is used, for it takes a second
 
 from crossbench.results.bench_files import (
     BenchRecord,
@@ -157,7 +157,7 @@ def paired_ratio(seconds: Sequence[float], baseline: Sequence[float]) -> tuple[f
         return math.nan, math.nan, math.nan
     ratios: NDArray[np.float64] = np.sort(np.divide(seconds, baseline))
     median = float(np.median(ratios))
-    rank = int(stats.binom.ppf((1 - _CONFIDENCE) / 2, ratios.size, 0.5))
+    rank = int(scipy.stats.binom.ppf((1 - _CONFIDENCE) / 2, ratios.size, 0.5))
     if rank == 0:
         return median, math.nan, math.nan
     return median, float(ratios[rank - 1]), float(ratios[-rank])

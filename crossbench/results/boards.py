@@ -8,16 +8,16 @@ and tasks whose data or card changed, are told apart by name.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from crossbench.evaluation.plain import PLAIN_BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
 _SOURCES = ("real", "embedded", "phantom")
 _PLAIN = ["source", "dimension", "preset", "split_settings"]
@@ -25,6 +25,9 @@ _NETWORK = [*_PLAIN, "metric", "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
 _METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
 _TASK_VERSIONS = {"hash_task": "card", "hash_data": "data"}
+_FOLD = ["seed", "fold"]
+_CELL = ["task", *_FOLD]
+_SAMPLES = ["hash_data", "hash_split"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Board:
         source: ``real``, ``embedded`` or ``phantom``.
         metric: Name of the main metric.
         title: What may be compared here, in words.
+        shared: What the runs have in common, by name; under ``settings`` those that tell this
+            board from others.
         runs: One row a run: the frame's columns, ``row`` (the method or plain baseline) and
             ``column`` (the task). Plain baselines are those on the methods' seeds and folds.
         superseded: Number of older records of the same runs that were left out.
@@ -43,8 +48,12 @@ class Board:
     source: str
     metric: str
     title: str
+    shared: Mapping[str, str]
     runs: pd.DataFrame
     superseded: int
+    _scores: dict[str, dict[str, pd.DataFrame]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def methods(self) -> list[str]:
@@ -78,15 +87,45 @@ class Board:
         """The runs under the names of the board, as the statistics take them."""
         return self.runs.assign(method=self.runs["row"], task=self.runs["column"])
 
+    def scores(self, metric: str) -> dict[str, pd.DataFrame]:
+        """What the finished runs scored, by task.
+
+        Rows are the board's folds, columns the methods and then the plain baselines; NaN where a
+        run failed, is missing, or has no such value.
+        """
+        if metric not in self._scores:
+            done = self.runs.loc[self.runs["status"] == "ok", ["column", "row", *_FOLD, metric]]
+            table = done.pivot(index=["column", *_FOLD], columns="row", values=metric)
+            rows = [(task, *fold) for task in self.tasks for fold in self.folds]
+            table = table.reindex(index=rows, columns=[*self.methods, *self.plain])
+            parts = range(0, len(rows), len(self.folds))
+            self._scores[metric] = {
+                task: table.iloc[part : part + len(self.folds)]
+                for task, part in zip(self.tasks, parts, strict=True)
+            }
+        return self._scores[metric]
+
+    def task_runs(self, task: str, metric: str) -> pd.DataFrame:
+        """The runs of one task, with no more than the statistics ask of them.
+
+        Columns: ``task method seed fold status score``, the last of ``metric``, and
+        ``hash_data hash_split``. A board has many more, and selecting rows copies them all.
+        """
+        columns = {"column": "task", "row": "method"}
+        columns |= {name: name for name in [*_FOLD, "status", *_SAMPLES]} | {metric: "score"}
+        here = self.runs["column"] == task
+        return self.runs.loc[here, list(columns)].set_axis([*columns.values()], axis="columns")
+
 
 def split_boards(frame: pd.DataFrame) -> list[Board]:
     """The boards of a frame: real data first, phantoms last, 2D before 3D."""
     frame = frame.reset_index(drop=True)
-    plain = frame[frame["protocol"] == "plain"]
-    networks = frame[frame["protocol"] != "plain"]
+    keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
+    plain = keys[keys["protocol"] == "plain"]
+    networks = keys[keys["protocol"] != "plain"]
     groups = []
     for values, runs in networks.groupby(_NETWORK):
-        same = _same(plain, runs, [*_PLAIN, "task", "seed", "fold"])
+        same = _same(plain, runs, [*_PLAIN, *_CELL])
         groups.append((dict(zip(_NETWORK, values, strict=True)), [*runs.index, *plain.index[same]]))
     alone = plain[~_same(plain, networks, _PLAIN)]
     for values, runs in alone.groupby([*_PLAIN, "metric"]):
@@ -99,13 +138,14 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
     boards = []
     for (_, index), name, own in zip(groups, names, settings, strict=True):
         others = [each for each, its in zip(settings, names, strict=True) if its == name]
-        boards.append(_board(frame.loc[index], name, _difference(own, others)))
+        boards.append(_board(frame, index, name, _difference(own, others)))
     return sorted(boards, key=lambda board: (_SOURCES.index(board.source), board.title))
 
 
 def _same(some: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> Any:
     """Which rows of ``some`` agree in these columns with any row of ``others``; a mask."""
-    return some.set_index(columns).index.isin(others.set_index(columns).index)
+    one, other = (pd.MultiIndex.from_frame(each[columns]) for each in (some, others))
+    return one.isin(other)
 
 
 def _settings(what: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,18 +163,23 @@ def _difference(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> 
     return ", ".join(f"{key} = {json.dumps(own.get(key))}" for key in differing)
 
 
-def _board(runs: pd.DataFrame, name: Mapping[str, Any], difference: str) -> Board:
-    runs = runs.assign(
-        row=_told_apart(runs, "method", _METHOD_VERSIONS),
-        column=_told_apart(runs, "task", _TASK_VERSIONS),
-    ).sort_values("started", kind="stable")
-    latest = runs.drop_duplicates(["row", "column", "seed", "fold"], keep="last")
+def _board(
+    frame: pd.DataFrame, index: list[int], name: Mapping[str, Any], difference: str
+) -> Board:
+    """The board of the runs at these places of the frame."""
+    runs = frame.loc[index, ["method", "task", *_METHOD_VERSIONS, *_TASK_VERSIONS]]
+    row = _told_apart(runs, "method", _METHOD_VERSIONS)
+    column = _told_apart(runs, "task", _TASK_VERSIONS)
+    cells = frame.loc[index, [*_FOLD, "started"]].assign(row=row, column=column)
+    cells = cells.sort_values("started", kind="stable")
+    latest = cells.drop_duplicates(["row", "column", *_FOLD], keep="last")
     return Board(
         source=name["source"],
         metric=name["metric"],
         title=_title(name, difference),
-        runs=latest,
-        superseded=len(runs) - len(latest),
+        shared={key: str(value) for key, value in name.items()} | {"settings": difference},
+        runs=frame.loc[latest.index].assign(row=latest["row"], column=latest["column"]),
+        superseded=len(cells) - len(latest),
     )
 
 
@@ -149,9 +194,10 @@ def _title(name: Mapping[str, Any], difference: str) -> str:
 def _told_apart(runs: pd.DataFrame, name: str, versions: Mapping[str, str]) -> pd.Series[Any]:
     """The names, with a short hash where one name stands for several things."""
     labels = runs[name].astype(object)
-    for _, group in runs.groupby(name):
-        for column, word in versions.items():
-            if group[column].nunique() > 1:
-                hashes = group[column].replace("", "unknown")
-                labels[group.index] = labels[group.index] + f" [{word} " + hashes + "]"
+    for column, word in versions.items():
+        versions_of = runs.groupby(name)[column].nunique()
+        several = runs[name].isin(versions_of.index[versions_of > 1])
+        if several.any():
+            hashes = runs.loc[several, column].replace("", "unknown")
+            labels[several] = labels[several] + f" [{word} " + hashes + "]"
     return labels

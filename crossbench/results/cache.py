@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,7 +86,7 @@ def _silent(folder: Path, done: int, total: int) -> None:
 
 def _table(folder: Path, progress: Progress) -> pa.Table:
     """The table of one folder, true to its files as they were when this was called."""
-    states = {str(path): _state(path) for path in Store(folder).files()}
+    states = {path: _state(path) for path in Store(folder).paths()}
     file = _kept_file(folder)
     kept = _load(file)
     if kept is None:
@@ -108,14 +109,15 @@ def _table(folder: Path, progress: Progress) -> pa.Table:
     return table
 
 
-def _state(path: Path) -> str:
-    """Size and time of change of a record and of its predictions."""
-    return f"{_stamp(path)} {_stamp(path.with_suffix('.npz'))}"
+def _state(path: str) -> str:
+    """Size and time of change of a record and of the files beside it."""
+    stem = path.removesuffix(".json")
+    return f"{_stamp(path)} {_stamp(stem + '.npz')} {_stamp(stem + '.safetensors')}"
 
 
-def _stamp(path: Path) -> str:
+def _stamp(path: str) -> str:
     try:
-        state = path.stat()
+        state = os.stat(path)  # noqa: PTH116  # ten thousand records: strings are fast
     except OSError:
         return "none"
     return f"{state.st_size}:{state.st_mtime_ns}"
@@ -207,6 +209,8 @@ def _united(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Broken]]:
     results = [name for name in metrics.METRICS if name in table]
     table = table.drop_duplicates(["identity", "status", _DIGEST, *results])
     several = table[table.duplicated("identity", keep=False)]
+    if several.empty:
+        return table.drop(columns=_OWN).reset_index(drop=True), []
     standing, broken = set(table["path"]) - set(several["path"]), []
     for _, paths in several.groupby("identity", sort=False)["path"]:
         stands, contradicting = _settled(paths)

@@ -16,7 +16,7 @@ from crossbench.evaluation.statistics import estimate
 from crossbench.results.standings import (
     complete_means,
     higher_is_better,
-    mean_over_runs,
+    means_over_runs,
     ties_with_best,
 )
 from crossbench.results.table import Cell
@@ -36,14 +36,13 @@ TIED = "‡"
 
 def task_column(board: Board, task: str, metric: str) -> Column:
     """Means over the runs of one task, the best method and its ties marked."""
-    runs = board.runs[board.runs["column"] == task]
+    runs = board.task_runs(task, metric)
     results: dict[str, list[tuple[str, float]]] = {}
-    for name, status, value in zip(runs["row"], runs["status"], runs[metric], strict=True):
+    for name, status, value in zip(runs["method"], runs["status"], runs["score"], strict=True):
         results.setdefault(name, []).append((status, value))
     column = {name: _cell(each, len(board.folds)) for name, each in results.items()}
-    for name, cell in column.items():
-        if mean := mean_over_runs(board, name, task, metric):
-            column[name] = replace(cell, low=mean.low, high=mean.high)
+    for name, mean in means_over_runs(board, task, metric).items():
+        column[name] = replace(column[name], low=mean.low, high=mean.high)
     column = _compared(column, board, metric)
     for name in ties_with_best(board, task, metric).names:
         if not column[name].best:
@@ -87,6 +86,15 @@ def rank_column(rows: Iterable[Standing]) -> Column:
                 complete=True,
             )
     return column
+
+
+def trainable_column(board: Board) -> Column:
+    """How many parameters each method trains, the mean over its runs; none where it is unknown."""
+    if "parameters_trainable" not in board.runs:
+        return {}
+    means = board.runs.groupby("row")["parameters_trainable"].mean().dropna()
+    known = {str(name): Cell(text=f"{mean:,.0f}", value=mean) for name, mean in means.items()}
+    return known and dict.fromkeys(board.plain, Cell(text="")) | known
 
 
 def with_intervals(column: Column, digits: int = 3) -> Column:

@@ -1,9 +1,8 @@
-"""The two files of one run: a JSON record, and its predictions as compressed npz.
+"""The files of one run: a JSON record, its predictions as compressed npz, and kept weights.
 
-The predictions are put in place first and the record last, each by renaming a finished
-file, so that a process killed at any moment leaves only whole records. A record is valid if
-every key of it is as :class:`~crossbench.specs.RunRecord` says and the predictions that it
-names are there, byte for byte.
+The record is put in place last, each file by renaming a finished one, so that a process
+killed at any moment leaves only whole records. A record is valid if every key of it is as
+:class:`~crossbench.specs.RunRecord` says and the files that it names are there, byte for byte.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import hashlib
 import io
 import json
 import math
+import shutil
 import time
 import zipfile
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ from crossbench.errors import CardError, RecordError
 from crossbench.specs import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 T = TypeVar("T")
@@ -35,6 +37,8 @@ T = TypeVar("T")
 # What a killed write left behind goes with the run's next write, but never sooner than
 # this: a younger file may belong to a living process.
 _LEFTOVER_SECONDS = 3600.0
+
+_REMEDY = "run it again with --save-weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,7 @@ class Predictions:
 
 
 def read_record(path: Path) -> RunRecord:
-    """Read one record and check that its predictions are there, byte for byte.
+    """Read one record and check that the files it names are there, byte for byte.
 
     Raises:
         RecordError: If the file is not a whole record of this schema version; the message
@@ -80,6 +84,8 @@ def read_record(path: Path) -> RunRecord:
     record = read_versioned(path, RunRecord, SCHEMA_VERSION, what="run record")
     if record.predictions is not None:
         _read_packed(path, record)
+    if record.weights is not None:
+        _check_weights(path, record)
     return record
 
 
@@ -100,14 +106,26 @@ def read_predictions(path: Path) -> Predictions:
         raise RecordError(f"{path.with_name(record.predictions)}: {error}") from error
 
 
-def write_run(path: Path, record: RunRecord, predictions: Predictions | None) -> None:
-    """Write a record and, beside it, its predictions, in place of an earlier try of the run.
+def weights_path(path: Path) -> Path:
+    """Where the weights of the run recorded in ``path`` lie, or would lie."""
+    return path.with_suffix(".safetensors")
+
+
+def write_run(
+    path: Path,
+    record: RunRecord,
+    predictions: Predictions | None,
+    write_weights: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a record and the files beside it, in place of an earlier try of the run.
 
     Args:
         path: The record's file; its folder is made as needed.
-        record: The record; its fields ``predictions`` and ``predictions_sha256`` are filled
-            in here.
+        record: The record; its fields ``predictions``, ``weights`` and their digests are
+            filled in here.
         predictions: Present if, and only if, the run is ``ok``.
+        write_weights: Writes the fitted network's weights to the path it is given, whole or
+            not at all; None where they are not kept.
 
     Raises:
         RecordError: If the record holds NaN or what JSON has no form for, predictions are
@@ -121,10 +139,12 @@ def write_run(path: Path, record: RunRecord, predictions: Predictions | None) ->
         record,
         predictions=None if packed is None else path.with_suffix(".npz").name,
         predictions_sha256=None if packed is None else hashlib.sha256(packed).hexdigest(),
+        weights=None,
+        weights_sha256=None,
     )
-    text = to_json(record, what=f"record of {record.key}")
+    to_json(record, what=f"record of {record.key}")  # before anything is replaced
     try:
-        _replace_run(path, text, packed)
+        _replace_run(path, record, packed, write_weights)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error}") from error
 
@@ -182,15 +202,31 @@ def _finite(text: str) -> float:
 def _read_packed(path: Path, record: RunRecord) -> bytes:
     """The bytes of a record's predictions, once they are known to be the record's."""
     name = record.predictions or ""
-    if Path(name).name != name or "\\" in name:
-        raise RecordError(f"{path}: predictions {name!r} must be the name of a file beside it")
     try:
-        packed = path.with_name(name).read_bytes()
+        packed = _beside(path, name, "predictions").read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: its predictions cannot be read: {error}") from error
     if hashlib.sha256(packed).hexdigest() != record.predictions_sha256:
         raise RecordError(f"{path}: its predictions {name!r} are not the ones it was written with")
     return packed
+
+
+def _check_weights(path: Path, record: RunRecord) -> None:
+    name = record.weights or ""
+    try:
+        found = digest_of(_beside(path, name, "weights"))
+    except OSError as error:
+        raise RecordError(f"{path}: its weights cannot be read: {error}; {_REMEDY}") from error
+    if found != record.weights_sha256:
+        msg = f"{path}: its weights {name!r} are not the ones it was written with; {_REMEDY}"
+        raise RecordError(msg)
+
+
+def _beside(path: Path, name: str, what: str) -> Path:
+    """The file that a record names, which must lie beside it."""
+    if Path(name).name != name or "\\" in name:
+        raise RecordError(f"{path}: {what} {name!r} must be the name of a file beside it")
+    return path.with_name(name)
 
 
 # ------------------------------------------------------------------ writing, in parts
@@ -221,14 +257,26 @@ def to_json(record: Any, *, what: str) -> bytes:
         raise RecordError(f"{what}: cannot be written as JSON: {error}") from error
 
 
-def _replace_run(path: Path, text: bytes, packed: bytes | None) -> None:
+def _replace_run(
+    path: Path,
+    record: RunRecord,
+    packed: bytes | None,
+    write_weights: Callable[[Path], None] | None,
+) -> None:
     _sweep(path)
     path.unlink(missing_ok=True)  # an old record never stands beside new predictions
     if packed is None:
         path.with_suffix(".npz").unlink(missing_ok=True)
     else:
         place(path.with_suffix(".npz"), packed)
-    place(path, text)
+    weights = weights_path(path)
+    if write_weights is None:
+        weights.unlink(missing_ok=True)
+    else:
+        write_weights(weights)
+        digest = digest_of(weights)
+        record = dataclasses.replace(record, weights=weights.name, weights_sha256=digest)
+    place(path, to_json(record, what=f"record of {record.key}"))
 
 
 def place(path: Path, content: bytes) -> None:
@@ -238,6 +286,18 @@ def place(path: Path, content: bytes) -> None:
     """
     with replacing(path) as draft:
         draft.write_bytes(content)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 (hex) of a file's bytes, read in pieces."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copy a file such that it is there whole or not at all."""
+    with replacing(path) as draft:
+        shutil.copyfile(source, draft)
 
 
 def _sweep(path: Path) -> None:

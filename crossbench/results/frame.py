@@ -77,7 +77,11 @@ def _origin(record: RunRecord) -> dict[str, str]:
     """The part of the provenance that says which runs may be pooled."""
     provenance = record.provenance
     hashes = _mapping(provenance, "hashes")
-    split = {f"split.{key}": value for key, value in _mapping(provenance, "split").items()}
+    split = {
+        f"split.{key}": value
+        for key, value in _mapping(provenance, "split").items()
+        if value is not None  # a limit that is not set
+    }
     for key in _NOT_SPLIT:
         split.pop(f"split.{key}", None)
     split |= {

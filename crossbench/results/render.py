@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import unknown_name
-from crossbench.results.table import Cell
+from crossbench.results.table import SHARED, Cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -222,7 +222,8 @@ def _csv(tables: Sequence[Table]) -> str:
     stream = io.StringIO()
     entries = [entry for table in tables for entry in _entries(table)]
     fields = [field.name for field in dataclasses.fields(Cell)]
-    head = ["table", "caution", "row", "column", "column_detail", "aside", *fields]
+    what = ["row", "column", "column_detail", "metric", "aside"]
+    head = ["table", "caution", *SHARED, *what, *fields]
     writer = csv.DictWriter(stream, head, lineterminator="\n")
     writer.writeheader()
     writer.writerows(entries)
@@ -235,9 +236,11 @@ def _entries(table: Table) -> Iterator[dict[str, Any]]:
             yield {
                 "table": table.title,
                 "caution": table.caution,
+                **dict(table.shared),
                 "row": row.text,
                 "column": column.text,
                 "column_detail": column.detail,
+                "metric": column.metric,
                 "aside": row.aside or column.aside,
                 **dataclasses.asdict(cell),
             }
@@ -250,7 +253,7 @@ def _json(tables: Sequence[Table]) -> str:
 
 def _mapping(table: Table) -> dict[str, Any]:
     """A table as nested dicts, in which each row holds its cells by the columns' names."""
-    mapping = dataclasses.asdict(table)
+    mapping = dataclasses.asdict(table) | {"shared": dict(table.shared)}
     texts = Counter(column.text for column in table.columns)
     columns = [column.text if texts[column.text] == 1 else column.label for column in table.columns]
     for row, cells in zip(mapping["rows"], mapping.pop("cells"), strict=True):

@@ -1,4 +1,4 @@
-"""What ``crossbench report`` prints: boards, runtimes, then what went wrong."""
+"""What ``crossbench report`` prints: boards, runtimes, pretraining, then what went wrong."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from crossbench.results.benches import bench_frame, bench_tables, read_benches
 from crossbench.results.frame import to_frame
 from crossbench.results.groups import task_groups
+from crossbench.results.pretrain_files import read_pretrainings
+from crossbench.results.pretrainings import pretrain_tables
 from crossbench.results.published import published_tables
 from crossbench.results.render import render
 from crossbench.results.store import Store, read_folders
 from crossbench.results.tables import broken_files, failures, leaderboards, task_tables
+from crossbench.results.transfer import transfer_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.benches import FoundBench
     from crossbench.results.table import Table
 
 
@@ -53,14 +55,17 @@ def report(
 
 def _every_table(folders: Sequence[Path | str]) -> list[Table]:
     benches, broken_benches = read_benches(folders)
-    runtimes = bench_tables(bench_frame(benches))
-    with_runs = [folder for folder in folders if not _benches_alone(folder, benches)]
-    if benches and not with_runs:
-        return [*runtimes, *broken_files(broken_benches)]
+    pretrained, broken_others = read_pretrainings(folders)
+    others = [*bench_tables(bench_frame(benches)), *pretrain_tables(pretrained)]
+    broken_others += broken_benches
+    paths = [path for path, _ in (*benches, *pretrained)]
+    with_runs = [folder for folder in folders if not _without_runs(folder, paths)]
+    if paths and not with_runs:
+        return [*others, *broken_files(broken_others)]
     found, broken = read_folders(with_runs)
     frame = to_frame(found)
-    boards = leaderboards(frame, task_groups())
-    return [*boards, *runtimes, *failures(frame), *broken_files([*broken, *broken_benches])]
+    boards = [*leaderboards(frame, task_groups()), *transfer_tables(frame)]
+    return [*boards, *others, *failures(frame), *broken_files([*broken, *broken_others])]
 
 
 def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:
@@ -70,8 +75,6 @@ def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:
     return [*tables, *failures(frame[frame["task"] == task]), *broken_files(broken)]
 
 
-def _benches_alone(folder: Path | str, benches: Sequence[FoundBench]) -> bool:
-    """Whether a folder holds bench records and nothing that should be a run's."""
-    return (
-        any(path.is_relative_to(folder) for path, _ in benches) and not Store(Path(folder)).files()
-    )
+def _without_runs(folder: Path | str, others: Sequence[Path]) -> bool:
+    """Whether a folder holds records of other kinds and nothing that should be a run's."""
+    return any(path.is_relative_to(folder) for path in others) and not Store(Path(folder)).files()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.metrics import METRICS
 from crossbench.evaluation.statistics import (
@@ -22,7 +24,6 @@ from crossbench.evaluation.statistics import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
     from crossbench.evaluation.statistics import Estimate, PairTest
     from crossbench.results.boards import Board
@@ -100,10 +101,8 @@ def complete_means(board: Board, metric: str) -> pd.DataFrame:
 
     NaN where a run of the board's seeds and folds failed, is missing, or has no such value.
     """
-    done = board.runs[board.runs["status"] == "ok"]
-    cells = done.groupby(["column", "row"])[metric].agg(["mean", "count"])
-    means = cells["mean"].where(cells["count"] == len(board.folds)).unstack("row")
-    return means.reindex(index=board.tasks, columns=[*board.methods, *board.plain])
+    means = {task: runs.mean(skipna=False) for task, runs in board.scores(metric).items()}
+    return pd.DataFrame(means).T
 
 
 def higher_is_better(metric: str) -> bool:
@@ -184,29 +183,28 @@ def ties_with_best(board: Board, task: str, metric: str) -> Ties:
     test at 5 %, Holm over all pairs, for the best is chosen by the scores that are tested.
     A pair that carries no test, such as two methods on a single fold, is not shown to differ.
     """
-    scores = complete_means(board, metric).loc[task, board.methods].dropna()
-    if len(scores) < 2:
+    means = board.scores(metric)[task][board.methods].mean(skipna=False).dropna()
+    if len(means) < 2:
         return Ties(names=frozenset(), family=0)
-    best = scores.idxmax() if higher_is_better(metric) else scores.idxmin()
-    adjusted = _pair_tests(board, task, metric, list(scores.index))
+    best = means.idxmax() if higher_is_better(metric) else means.idxmin()
+    adjusted = _pair_tests(board, task, metric, list(means.index))
     worse = {name for pair, p in adjusted.items() if best in pair and p <= ALPHA for name in pair}
-    return Ties(names=frozenset({best, *scores.index} - (worse - {best})), family=len(adjusted))
+    return Ties(names=frozenset({best, *means.index} - (worse - {best})), family=len(adjusted))
 
 
-def mean_over_runs(board: Board, name: str, task: str, metric: str) -> Estimate | None:
-    """Mean of a metric over a row's runs of a task, the interval corrected for their overlap.
+def means_over_runs(board: Board, task: str, metric: str) -> dict[str, Estimate]:
+    """Mean of a metric over each row's runs of a task, the interval corrected for their overlap.
 
-    The interval ends where the metric does. None where a run is missing or has no such value, and
-    where one fold or one run carries no interval.
+    The interval ends where the metric does. Those rows are left out that lack a run or such a
+    value; and all of them, where one fold or one run carries no interval.
     """
-    runs = board.runs[(board.runs["row"] == name) & (board.runs["column"] == task)]
-    if len(runs) < len(board.folds):
-        return None
-    try:
-        mean = corrected_mean(runs[metric], folds=board.split_folds)
-    except StatisticsError:
-        return None
-    return _within(mean, METRICS[metric].highest) if metric in METRICS else mean
+    scores = board.scores(metric)[task].dropna(axis="columns")
+    means = {}
+    for name, runs in zip(scores.columns, scores.to_numpy().T, strict=True):
+        with suppress(StatisticsError):
+            mean = corrected_mean(runs, folds=board.split_folds)
+            means[name] = _within(mean, METRICS[metric].highest) if metric in METRICS else mean
+    return means
 
 
 def _within(mean: Estimate, highest: float) -> Estimate:
@@ -218,16 +216,15 @@ def _within(mean: Estimate, highest: float) -> Estimate:
 def _pair_tests(
     board: Board, task: str, metric: str, methods: list[str]
 ) -> dict[tuple[str, str], float]:
-    """Holm's p by pair of methods, over those that can be tested; p itself where all exceed 5 %."""
-    runs = board.named_runs[board.runs["column"] == task]
+    """Holm's p by pair of methods, over those that can be tested."""
     try:
-        scores = paired_runs(runs.assign(score=runs[metric]), task, methods)
+        paired = paired_runs(board.task_runs(task, metric), task, methods)
     except StatisticsError:  # not the same samples, or a single run
         return {}
+    scores = dict(zip(methods, paired.to_numpy().T, strict=True))
     tests = {}
     for first, second in combinations(methods, 2):
         with suppress(StatisticsError):
             test = corrected_t(scores[first], scores[second], folds=board.split_folds)
             tests[first, second] = test.p_value
-    # Holm only raises p, and is slow to be called where there is nothing to raise.
-    return holm(tests) if min(tests.values(), default=1.0) <= ALPHA else tests
+    return holm(tests) if tests else {}

@@ -1,11 +1,12 @@
-"""Results folders: finding, writing, reading and merging the records of many runs.
+"""Results folders: finding, writing and reading the records of many runs.
 
-One run leaves two files that a person can find::
+One run leaves files that a person can find, the last of them only where weights are kept::
 
     <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.json
     <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.npz
+    <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.safetensors
 
-What the two files hold, and how they come to be whole or absent, is in
+What the files hold, and how they come to be whole or absent, is in
 :mod:`crossbench.results.files`.
 """
 
@@ -14,16 +15,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from crossbench.errors import RecordError, RequestError
-from crossbench.results.diagnostics import read_diagnostics, write_diagnostics
 from crossbench.results.files import Predictions, read_predictions, read_record, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -33,24 +33,29 @@ if TYPE_CHECKING:
 __all__ = [
     "Broken",
     "Found",
-    "Merged",
     "Predictions",
     "Store",
     "file_name",
     "json_files",
     "load_results",
-    "merge",
     "read_file",
     "read_folders",
+    "read_others",
     "read_predictions",
     "read_record",
     "unite",
 ]
 
+T = TypeVar("T")
+
 #: How the files of :mod:`crossbench.results.benches` end, which share the folders.
 BENCH_ENDING = ".bench.json"
 
+#: How the files of :mod:`crossbench.results.pretrain_files` end, which share them too.
+PRETRAIN_ENDING = ".pretrain.json"
+
 _LONGEST_NAME = 64
+_HERE = os.path.join(os.curdir, "")  # noqa: PTH118  # a trailing separator
 
 
 class Found(NamedTuple):
@@ -65,13 +70,6 @@ class Broken(NamedTuple):
 
     path: Path
     reason: str
-
-
-class Merged(NamedTuple):
-    """What :func:`merge` did: the number of records copied, and the files it left out."""
-
-    copied: int
-    broken: list[Broken]
 
 
 # ---------------------------------------------------------------------------- store
@@ -96,13 +94,20 @@ class Store:
         folders = (file_name(part) for part in (key.preset, key.task, key.method))
         return self.root.joinpath(*folders, name)
 
-    def write(self, record: RunRecord, predictions: Predictions | None) -> Path:
-        """Put a record and its predictions on disk, in place of an earlier try of that run.
+    def write(
+        self,
+        record: RunRecord,
+        predictions: Predictions | None,
+        write_weights: Callable[[Path], None] | None = None,
+    ) -> Path:
+        """Put a record and what goes with it on disk, in place of an earlier try of that run.
 
         Args:
-            record: The record; its fields ``predictions`` and ``predictions_sha256`` are
+            record: The record; its fields ``predictions``, ``weights`` and their digests are
                 filled in here.
             predictions: Present if, and only if, the run is ``ok``.
+            write_weights: Writes the fitted network's weights to the path it is given, whole
+                or not at all; None where they are not kept.
 
         Returns:
             The record's file.
@@ -112,7 +117,7 @@ class Store:
                 predictions, or the folder cannot be written.
         """
         path = self.path_of(record.key, record.identity)
-        write_run(path, record, predictions)
+        write_run(path, record, predictions, write_weights)
         return path
 
     def find(self, key: RunKey, identity: str) -> RunRecord | None:
@@ -127,8 +132,13 @@ class Store:
         return record if (record.key, record.identity) == (key, identity) else None
 
     def files(self) -> list[Path]:
-        """Every JSON file below the root but bench records; see :func:`json_files`."""
-        return [path for path in json_files(self.root) if not path.name.endswith(BENCH_ENDING)]
+        """Every JSON file below the root that should be a run's; see :func:`json_files`."""
+        return [Path(path) for path in self.paths()]
+
+    def paths(self) -> list[str]:
+        """The same as strings: of ten thousand records, paths take longer than reading a table."""
+        others = (BENCH_ENDING, PRETRAIN_ENDING)
+        return [path for path in _json_paths(self.root) if not path.endswith(others)]
 
     def scan(self) -> Iterator[Found | Broken]:
         """Every file of :meth:`files`, read."""
@@ -145,15 +155,47 @@ class Store:
 
 def json_files(root: Path) -> list[Path]:
     """Every JSON file below a folder; those that start with a dot are passed over."""
-    found = []
+    return [Path(path) for path in _json_paths(root)]
+
+
+def _json_paths(root: Path) -> list[str]:
+    """The same as strings, each as ``str(Path(...))`` would write it."""
+    found: list[str] = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [
-            os.path.join(folder, name)  # noqa: PTH118  # ten thousand paths: strings sort fast
+            os.path.join(folder, name).removeprefix(_HERE)  # noqa: PTH118  # see Store.paths
             for name in names
             if name.endswith(".json") and not name.startswith(".")
         ]
-    return [Path(path) for path in sorted(found)]
+    return sorted(found)
+
+
+def read_others(
+    folders: Sequence[Path | str], ending: str, read: Callable[[Path], T]
+) -> tuple[list[tuple[Path, T]], list[Broken]]:
+    """The records of another kind below several folders, and the files that are none.
+
+    Args:
+        folders: Results folders; they may hold no such record.
+        ending: How the names of such files end.
+        read: Reads one.
+
+    Raises:
+        RequestError: If a folder does not exist.
+    """
+    found: list[tuple[Path, T]] = []
+    broken: list[Broken] = []
+    for folder in dict.fromkeys(Path(folder) for folder in folders):
+        if not folder.is_dir():
+            raise RequestError(f"results folder {str(folder)!r} does not exist")
+        for path in json_files(folder):
+            if path.name.endswith(ending):
+                try:
+                    found.append((path, read(path)))
+                except RecordError as error:
+                    broken.append(Broken(path, str(error).removeprefix(f"{path}: ")))
+    return found, broken
 
 
 def read_file(path: Path) -> Found | Broken | None:
@@ -230,29 +272,6 @@ def load_results(*folders: Path | str) -> pd.DataFrame:
 
     found, _ = read_folders(folders)
     return to_frame(found)
-
-
-def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
-    """Copy the valid records of several folders, and what lies beside them, into one.
-
-    What ``into`` already holds stays, but for failed runs that a source has finished.
-
-    Raises:
-        RequestError: If a source does not exist or holds no record.
-        RecordError: If the same run has different results in two of the folders; then
-            nothing is copied.
-    """
-    store = Store(Path(into))
-    held = [store.root] if any(store.scan()) else []
-    found, broken = read_folders([*held, *sources])
-    copied = 0
-    for path, record in found:
-        if not path.is_relative_to(store.root):
-            if diagnostics := read_diagnostics(path, record.identity):
-                write_diagnostics(store.path_of(record.key, record.identity), diagnostics)
-            store.write(record, read_predictions(path) if record.predictions else None)
-            copied += 1
-    return Merged(copied, broken)
 
 
 def _read_folder(folder: Path) -> list[Found | Broken]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 BEST = "*"
 LEGEND = f"{BEST} the best of the methods that have every run."
 
+#: What the runs behind a table have in common, in :attr:`Table.shared`.
+SHARED = ("source", "dimension", "preset", "protocol", "backbone", "init", "settings")
+
 
 @dataclass(frozen=True)
 class Header:
@@ -17,11 +20,13 @@ class Header:
         text: The name.
         detail: What a reader must know of everything under it, such as ``ungrouped``.
         aside: Whether it is set off from what is compared: means, ranks, plain baselines.
+        metric: Name of the metric of the figures under it; empty where they are of none.
     """
 
     text: str
     detail: str = ""
     aside: bool = False
+    metric: str = ""
 
     @property
     def label(self) -> str:
@@ -71,6 +76,7 @@ class Table:
         columns: Column names, those aside last.
         cells: One tuple a row.
         notes: Remarks below the table.
+        shared: What its runs have in common, pairs of a name of :data:`SHARED` and a value.
     """
 
     title: str
@@ -81,6 +87,7 @@ class Table:
     columns: tuple[Header, ...]
     cells: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    shared: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_list(self) -> bool:

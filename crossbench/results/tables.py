@@ -22,11 +22,12 @@ from crossbench.results.cells import (
     mean_column,
     rank_column,
     task_column,
+    trainable_column,
     with_intervals,
 )
 from crossbench.results.groups import by_group
 from crossbench.results.standings import standings
-from crossbench.results.table import Cell, Header, Table
+from crossbench.results.table import SHARED, Cell, Header, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,8 +49,9 @@ def leaderboards(frame: pd.DataFrame, groups: Mapping[str, str] | None = None) -
     """Table II's shape, once for each set of runs that may be compared.
 
     Rows are methods, best mean rank first, then the plain baselines, which are never ranked;
-    columns are tasks, the mean over those of each group, over all, and the mean rank. Cells
-    are mean and population standard deviation of the main metric over the runs.
+    columns are tasks, the mean over those of each group, over all, the mean rank, and the
+    number of parameters that were trained. Cells are mean and population standard deviation of
+    the main metric over the runs.
 
     Args:
         frame: As from :func:`crossbench.results.store.load_results`.
@@ -97,15 +99,33 @@ def broken_files(broken: Sequence[Broken]) -> list[Table]:
 # -------------------------------------------------------------------------- boards
 
 
-def leaderboard(board: Board, groups: Mapping[str, str] | None = None) -> Table:
-    """One board's table; see :func:`leaderboards`."""
-    rows = standings(board, rng=np.random.default_rng(SEED))
+def ranked(board: Board) -> list[Standing]:
+    """A board's standings, with the resamples that every table of it rests on."""
+    return standings(board, rng=np.random.default_rng(SEED))
+
+
+def leaderboard(
+    board: Board,
+    groups: Mapping[str, str] | None = None,
+    rows: Sequence[Standing] | None = None,
+) -> Table:
+    """One board's table; see :func:`leaderboards`.
+
+    Args:
+        board: Runs that may be compared.
+        groups: Group by name of the task.
+        rows: The board's :func:`ranked`; computed where None.
+    """
+    rows = ranked(board) if rows is None else rows
     columns = _task_columns(board, groups or {})
     if len(board.tasks) > 1:
         detail = f"{len(board.tasks)} tasks"
-        columns[Header("average", detail, aside=True)] = with_intervals(mean_column(board, rows))
+        average = Header("average", detail, aside=True, metric=board.metric)
+        columns[average] = with_intervals(mean_column(board, rows))
         if any(row.rank for row in rows):
             columns[Header("mean rank", aside=True)] = with_intervals(rank_column(rows), digits=1)
+    if trainable := trainable_column(board):
+        columns[Header("trainable parameters", aside=True)] = trainable
     return _table(
         board,
         [row.name for row in rows if not row.plain],
@@ -124,9 +144,11 @@ def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Colum
     columns = {}
     for title, tasks in blocks.items():
         for task in tasks:
-            columns[Header(task, _grouping(board, task))] = task_column(board, task, board.metric)
+            header = Header(task, _grouping(board, task), metric=board.metric)
+            columns[header] = task_column(board, task, board.metric)
         if title and len(tasks) > 1 and len(blocks) > 1:
-            header = Header(f"average {title}", f"{len(tasks)} tasks", aside=True)
+            detail = f"{len(tasks)} tasks"
+            header = Header(f"average {title}", detail, aside=True, metric=board.metric)
             means = average_column(board, tasks, np.random.default_rng(SEED))
             columns[header] = with_intervals(means)
     return columns
@@ -134,9 +156,9 @@ def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Colum
 
 def _task_table(board: Board, task: str) -> Table:
     columns = {
-        Header(metric.title, "" if metric.higher_is_better else "lower is better"): with_intervals(
-            task_column(board, task, name)
-        )
+        Header(
+            metric.title, "" if metric.higher_is_better else "lower is better", metric=name
+        ): with_intervals(task_column(board, task, name))
         for name, metric in METRICS.items()
     }
     intervals = any(cell.low is not None for column in columns.values() for cell in column.values())
@@ -174,6 +196,7 @@ def _table(
             tuple(column.get(name, Cell(text="–")) for column in columns.values()) for name in names
         ),
         notes=(*_baseline_notes(board, columns.values()), *notes, *_data_notes(board)),
+        shared=tuple((name, board.shared.get(name, "")) for name in SHARED),
     )
 
 

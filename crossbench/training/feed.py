@@ -58,7 +58,7 @@ class Feed:
         positions = np.arange(len(self))
         size = self.batch_size
         batches = [positions[start : start + size] for start in range(0, len(self), size)]
-        return self._stream(batches, None)
+        return self.stream(batches, None)
 
     def shuffled(self, random: RandomSource) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Batches in a drawn order, augmented; a last batch of one joins the one before.
@@ -70,11 +70,12 @@ class Feed:
         cuts = list(range(self.batch_size, len(self), self.batch_size))
         if cuts and len(self) - cuts[-1] == 1:
             cuts.pop()
-        return self._stream(np.split(positions, cuts), random)
+        return self.stream(np.split(positions, cuts), random)
 
-    def _stream(
+    def stream(
         self, batches: Sequence[NDArray[np.int64]], random: RandomSource | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Chosen batches in their order, positions counted as in :meth:`ordered`."""
         for images, labels in self._read(batches):
             inputs = self.transform(images.to(self.device, non_blocking=True), random)
             yield inputs, labels.to(self.device, non_blocking=True)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrize
 
 from crossbench.errors import CrossbenchError
+from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.training.environment import autocast
 from crossbench.training.predict import predict
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crossbench.data.transforms import RandomSource
-    from crossbench.specs import FitSettings
+    from crossbench.specs import FitSettings, LoraSettings
     from crossbench.training.feed import Feed
     from crossbench.training.protocols import Part, Stage, StagedFit
 
@@ -59,7 +61,7 @@ def fit(
     """Fit ``model`` in place and leave it with the weights of the lowest validation loss.
 
     Args:
-        model: A network with timm's ``get_classifier``.
+        model: A network with timm's ``get_classifier``, which :func:`prepare` has seen.
         protocol: Which parameters learn when.
         settings: Epochs, batch size, learning rate.
         train: The training part.
@@ -82,10 +84,11 @@ def fit(
             lr = scheduled_lr(settings, epoch)
         if current is not stage:
             stage = current
-            optimiser = _start(stage, model, settings)
+            optimiser = _optimiser(stage, start_stage(stage, model), settings)
         _set_lr(optimiser, lr)
 
         begin = perf_counter()
+        set_training(model, stage)
         train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
         middle = perf_counter()
         val_loss, val_accuracy = _validate(model, validation, precision, on_samples)
@@ -121,6 +124,24 @@ def scheduled_lr(settings: FitSettings, epoch: int) -> float:
     return settings.lr * settings.gamma if dropped else settings.lr
 
 
+def prepare(model: nn.Module, protocol: StagedFit, lora: LoraSettings) -> StagedFit:
+    """Give the network what the protocol is to train of it.
+
+    Args:
+        model: The network; a protocol without low-rank updates leaves it as it is.
+        protocol: How it is to be fitted.
+        lora: What the updates are.
+
+    Returns:
+        The stages to play. Afterwards :func:`crossbench.nets.lora.merge_lora` makes the network
+        what it was, with other weights.
+    """
+    if not protocol.adapts:
+        return protocol
+    add_lora(model, rank=lora.rank, alpha=lora.alpha, target=lora.target)
+    return protocol.under(lora)
+
+
 def learning_parameters(model: nn.Module, parts: tuple[Part, ...]) -> Iterator[nn.Parameter]:
     """The parameters that the named parts of a network consist of, each once."""
     if "all" in parts:
@@ -128,14 +149,19 @@ def learning_parameters(model: nn.Module, parts: tuple[Part, ...]) -> Iterator[n
         return
     if "head" in parts:
         yield from model.get_classifier().parameters()  # type: ignore[operator]
+    if "adapters" in parts:
+        yield from lora_parameters(model).values()
     if "norm" in parts:
-        for module in model.modules():
-            if isinstance(module, _BatchNorm):
-                yield from module.parameters(recurse=False)
+        for module in _norms(model):
+            yield from module.parameters(recurse=False)
 
 
-def _start(stage: Stage, model: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
-    """Freeze all but the stage's parameters and make its optimiser.
+def _norms(model: nn.Module) -> Iterator[nn.Module]:
+    return (module for module in model.modules() if isinstance(module, _BatchNorm))
+
+
+def start_stage(stage: Stage, model: nn.Module) -> list[nn.Parameter]:
+    """Freeze all but the stage's parameters, and return these.
 
     Frozen convolutions then cost no weight gradient, and a stage that trains the head alone
     records no graph below it.
@@ -144,6 +170,27 @@ def _start(stage: Stage, model: nn.Module, settings: FitSettings) -> torch.optim
     learning = list(learning_parameters(model, stage.trains))
     for parameter in learning:
         parameter.requires_grad_(True)
+    return learning
+
+
+def set_training(model: nn.Module, stage: Stage) -> None:
+    """Training mode, except for BatchNorm layers that the stage freezes."""
+    model.train()
+    for module in _norms(model) if stage.freezes_norm else ():
+        module.eval()
+
+
+def training_loss(
+    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, precision: str = "float32"
+) -> torch.Tensor:
+    """Cross-entropy of one batch, each adapted kernel made once however often it is read."""
+    with parametrize.cached(), autocast(inputs.device, precision):
+        return nn.functional.cross_entropy(model(inputs), labels)
+
+
+def _optimiser(
+    stage: Stage, learning: list[nn.Parameter], settings: FitSettings
+) -> torch.optim.Optimizer:
     if stage.optimiser == "adam":
         return torch.optim.Adam(learning)
     return torch.optim.AdamW(learning, weight_decay=settings.weight_decay)
@@ -163,12 +210,10 @@ def _train_epoch(
     on_samples: Callable[[int], None],
 ) -> float:
     """One pass over the training part; returns the mean loss a sample."""
-    model.train()
     total = torch.zeros((), dtype=torch.float64, device=feed.device)
     for inputs, labels in feed.shuffled(random):
         optimiser.zero_grad(set_to_none=True)
-        with autocast(feed.device, precision):
-            loss = nn.functional.cross_entropy(model(inputs), labels)
+        loss = training_loss(model, inputs, labels, precision)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += loss.detach().double() * len(labels)
@@ -184,7 +229,8 @@ def _validate(
     model: nn.Module, feed: Feed, precision: str, on_samples: Callable[[int], None]
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation part."""
-    logits = predict(model, feed, precision=precision, on_samples=on_samples)
+    with parametrize.cached():
+        logits = predict(model, feed, precision=precision, on_samples=on_samples)
     labels = torch.from_numpy(feed.labels)
     loss = nn.functional.cross_entropy(logits.double(), labels)
     return float(loss), float((logits.argmax(1) == labels).double().mean())

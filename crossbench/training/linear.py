@@ -64,6 +64,23 @@ class LinearFit:
         """Number of its weights and intercepts."""
         return self.weights + int(self.regression.intercept_.size)
 
+    def head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weight (K, F) and bias (K,) of a linear layer whose softmax is :meth:`probabilities`.
+
+        Standardisation is folded in, and the logistic curve of two classes is the softmax of 0
+        and its argument. A class that training had no sample of is given the lowest bias there
+        is, which leaves it a probability of 0. Exact but for rounding to float32.
+        """
+        weight = self.regression.coef_ / self.scaler.scale_
+        bias = self.regression.intercept_ - weight @ self.scaler.mean_
+        if len(weight) == 1:
+            weight, bias = np.vstack([0 * weight, weight]), np.append(0 * bias, bias)
+        limits = np.finfo(np.float32)
+        weights = np.zeros((self.num_classes, weight.shape[1]), np.float32)
+        biases = np.full(self.num_classes, limits.min, np.float32)
+        weights[self.regression.classes_], biases[self.regression.classes_] = weight, bias
+        return weights, biases
+
     def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Class probabilities (n, K) of features (n, F); 0 for a class not trained on."""
         inputs = self.scaler.transform(features.astype(np.float64))

@@ -8,12 +8,15 @@ probe of the frozen network (:mod:`crossbench.training.linear`). Adding one is a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from crossbench.errors import unknown_name
 
-Part = Literal["head", "norm", "all"]
+if TYPE_CHECKING:
+    from crossbench.specs import LoraSettings
+
+Part = Literal["head", "norm", "adapters", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,8 @@ class Stage:
     Attributes:
         name: Shown in the training curve.
         trains: ``head`` (the classifier), ``norm`` (BatchNorm scale and shift, those of a
-            method's own sub-networks included), ``all``.
+            method's own sub-networks included), ``adapters`` (low-rank updates of the kernels),
+            ``all``.
         optimiser: ``adamw`` with the preset's weight decay, or ``adam`` without.
         start: Share of the epochs that go before; see :meth:`first_epoch`.
         scheduled: Whether the learning rate still drops at the milestone. An unscheduled
@@ -36,6 +40,16 @@ class Stage:
     start: float = 0.0
     scheduled: bool = True
 
+    @property
+    def freezes_norm(self) -> bool:
+        """Whether BatchNorm layers normalise by their running statistics, and keep them.
+
+        They do where kernels alone are adapted. In every other stage they normalise by batch
+        statistics and move the running ones, whether or not their scale and shift learn: that
+        is the paper's "weak" probe.
+        """
+        return "adapters" in self.trains and "norm" not in self.trains
+
     def first_epoch(self, epochs: int) -> int:
         """The epoch, counted from 1, with which the stage begins: ``ceil(start * epochs)``.
 
@@ -46,11 +60,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class StagedFit:
-    """A named way to fit a network to a task by gradient descent.
-
-    BatchNorm layers normalise by batch statistics and move their running statistics in
-    every stage, whether or not their scale and shift learn: that is the paper's "weak" probe.
-    """
+    """A named way to fit a network to a task by gradient descent."""
 
     name: str
     title: str
@@ -59,6 +69,23 @@ class StagedFit:
     def stage_at(self, epoch: int, epochs: int) -> Stage:
         """The stage that ``epoch`` (from 1) of ``epochs`` belongs to."""
         return [stage for stage in self.stages if stage.first_epoch(epochs) <= epoch][-1]
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it trains low-rank updates, which the network has to be given first."""
+        return any("adapters" in stage.trains for stage in self.stages)
+
+    def under(self, lora: LoraSettings) -> StagedFit:
+        """The protocol whose adapting stages train BatchNorm as well, if the settings say so."""
+        if lora.batch_norm == "frozen":
+            return self
+        return replace(
+            self,
+            stages=tuple(
+                replace(stage, trains=(*stage.trains, "norm")) if stage.freezes_norm else stage
+                for stage in self.stages
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +127,11 @@ PROTOCOLS: dict[str, Protocol] = {
             name="finetune",
             title="Every parameter, from the first epoch",
             stages=(Stage(name="all", trains=("all",), optimiser="adamw"),),
+        ),
+        StagedFit(
+            name="lora",
+            title="Linear head and low-rank updates of the convolutions' kernels",
+            stages=(Stage(name="head+adapters", trains=("head", "adapters"), optimiser="adamw"),),
         ),
         LinearProbe(
             name="linear-probe",

@@ -54,7 +54,7 @@ def _settings(provenance: dict[str, Any]) -> dict[str, Any]:
     settings = provenance.get("settings") or {}
     split = provenance.get("split") or {}
     return {
-        **flat({name: settings.get(name, {}) for name in ("input", "fit")}),
+        **flat({name: settings.get(name, {}) for name in ("input", "fit", "lora")}),
         **{f"compute.{name}": settings.get(name) for name in _COMPUTE},
         **{f"split.{name}": split.get(name) for name in _SPLIT},
         "input.max_samples": provenance.get("max_samples"),

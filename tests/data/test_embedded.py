@@ -103,6 +103,26 @@ def test_a_2d_card_over_volumes_takes_the_largest_slice(make: Callable[..., Task
     assert images.groups.tolist() == volumes.groups.tolist()
 
 
+def test_inverted_intensities_are_dark_where_the_others_are_bright(
+    make: Callable[..., TaskCard],
+) -> None:
+    as_stored, inverted = read_embedded(make()), read_embedded(make(extra="invert = true"))
+    assert inverted.images.dtype == np.uint8
+    np.testing.assert_array_equal(inverted.images, 255 - as_stored.images)
+    assert inverted.labels.tolist() == as_stored.labels.tolist()
+
+
+def test_permuted_labels_are_the_same_in_number(make: Callable[..., TaskCard]) -> None:
+    many = {"volumes": np.zeros((40, 2, 2, 2), np.uint8), "groups": None, "size_mm": None}
+    many["brightness"] = np.repeat([1.0, 5.0], 20)
+    as_stored = read_embedded(make(**many)).labels
+    dealt = [read_embedded(make(extra=f"permute = {seed}", **many)).labels for seed in (0, 0, 1)]
+    assert dealt[0].sum() == as_stored.sum()
+    assert dealt[0].tolist() == dealt[1].tolist()
+    assert dealt[0].tolist() != dealt[2].tolist()
+    assert abs(dealt[0][:20].sum() - 10) < 6
+
+
 def test_the_slice_of_a_volume_with_channels_keeps_them(make: Callable[..., TaskCard]) -> None:
     stacked = np.stack([np.zeros_like(arrays()["volumes"]), arrays()["volumes"]], axis=1)
     images = read_embedded(make(2, volumes=stacked)).images

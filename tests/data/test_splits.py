@@ -276,3 +276,29 @@ def test_subset_of_everything(size: int | None) -> None:
 def test_subset_needs_room_for_every_class() -> None:
     with pytest.raises(SplitError, match="5 samples cannot hold 8 classes; raise max_samples"):
         subset(np.arange(40) % 8, None, 5, seed=0)
+
+
+# ---------------------------------------------------------------------- few labels
+
+
+@settings(max_examples=20)
+@given(cohorts(), st.integers(80, 120), st.integers(0, 2**32 - 1))
+def test_few_labels_leave_the_test_parts_whole(cohort: Any, most: int, seed: int) -> None:
+    labels, groups = cohort
+    every = make_splits(ask("standard", 3, (seed,)), labels, groups)
+    few = make_splits(ask("standard", 3, (seed,), max_labelled=most), labels, groups)
+    for whole, part in zip(every, few, strict=True):
+        assert np.array_equal(part.test, whole.test)
+        assert len(part.train) + len(part.val) <= most
+        for kept, all_of_them in ((part.train, whole.train), (part.val, whole.val)):
+            assert set(kept) <= set(all_of_them)
+            of_its_groups = np.flatnonzero(np.isin(groups, groups[kept]))
+            assert set(of_its_groups) & set(all_of_them) == set(kept)
+
+
+def test_more_labels_than_there_are_limit_nothing() -> None:
+    labels = np.arange(60) % 2
+    (every, *_), (same, *_) = (
+        make_splits(ask("standard", 3, max_labelled=most), labels) for most in (None, 1000)
+    )
+    assert every.content_hash == same.content_hash

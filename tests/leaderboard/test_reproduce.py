@@ -28,6 +28,14 @@ def test_the_command_finds_the_very_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert (summary["runs"], summary["done_before"]) == (1, 1)
 
 
+def test_low_rank_settings_are_told(run_of: Any) -> None:
+    record, _ = run_of("acs", "blood")
+    used = {"settings": {"lora": {"rank": 2, "batch_norm": "frozen"}}}
+    record = dataclasses.replace(record, provenance=record.provenance | used)
+    assert "--set lora.rank=2 " in run_command(record, "out")
+    assert "batch_norm" not in run_command(record, "out")  # the preset's own
+
+
 def test_a_plain_baseline_comes_with_the_runs_of_every_method(run_of: Any) -> None:
     record, _ = run_of("majority", "blood", 44, 1)
     command = "crossbench run --preset standard --task blood --seeds 44 --folds 1"

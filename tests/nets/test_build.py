@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from crossbench.errors import ConversionError, RequestError
+from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.nets import build_model
 from crossbench.nets.backbones import replace_convolutions
-from crossbench.nets.weights import start_afresh
+from crossbench.nets.checkpoint import About, write_checkpoint
+from crossbench.nets.fresh import start_afresh
 from crossbench.plugins import load_method
 
 SMALL = "test_resnet"
@@ -124,6 +125,81 @@ def test_same_seed_same_network() -> None:
         return list(network.state_dict().values())
 
     assert all(torch.equal(one, two) for one, two in zip(weights(), weights(), strict=True))
+
+
+# ----------------------------------------------------------------------- weights of a 3D network
+
+
+def trained(method: str, file: Path, *, dims: int = 3, about: bool = True) -> dict[str, Tensor]:
+    """Save a network whose every tensor has been changed, as our own checkpoint or a foreign."""
+    network = build_model(method, dims=dims, num_classes=5, backbone=SMALL)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            tensor.copy_(torch.rand_like(tensor.float()) * 9 + 0.5)
+    said = About(method=method, dims=dims, backbone=SMALL, num_classes=5)
+    if about:
+        write_checkpoint(file, network.state_dict(), said)
+    else:
+        torch.save({"model": network.state_dict()}, file)
+    return network.state_dict()
+
+
+@pytest.mark.parametrize("method", ["conv3d", "acs", "crossd"])
+@pytest.mark.parametrize("about", [True, False])
+def test_weights_of_a_3d_network_are_loaded_whole(tmp_path: Path, method: str, about: bool) -> None:
+    """And nothing is dropped, for nothing is carried from 2D."""
+    file = tmp_path / ("w.safetensors" if about else "w.pth")
+    state = trained(method, file, about=about)
+    torch.manual_seed(1)
+    network = build_model(
+        method, dims=3, num_classes=2, init=file, backbone=SMALL, drop_keys=["bn1"]
+    )
+    changed = {key for key, t in network.state_dict().items() if not torch.equal(t, state[key])}
+    kept_2d_shapes = method == "acs" and not about  # of which no file says that they are 3D
+    dropped = {key for key in state if "bn1" in key} if kept_2d_shapes else set()
+    assert {key for key in changed if not key.startswith("fc.")} == dropped
+    assert network.fc.weight.shape[0] == 2
+
+
+def test_3d_weights_do_not_go_into_a_2d_network(tmp_path: Path) -> None:
+    """Not even where every shape would fit, as those of ACS do."""
+    trained("acs", tmp_path / "acs.safetensors")
+    message = "acs.safetensors: it holds a 3D network, which a 2D one does not take"
+    with pytest.raises(WeightsError, match=message):
+        build_model(
+            "conv2d", dims=2, num_classes=2, init=tmp_path / "acs.safetensors", backbone=SMALL
+        )
+
+
+def test_3d_weights_of_another_method_name_both_attempts(tmp_path: Path) -> None:
+    init = tmp_path / "acs.safetensors"
+    trained("acs", init)
+    message = (
+        r"it holds a 3D network, which a 2D one does not take; as 3D weights: conv1.0.weight has "
+        r"shape \(16, 3, 3, 3\), the 3D network's has \(16, 3, 3, 3, 3\); choose the backbone"
+    )
+    with pytest.raises(WeightsError, match=message):
+        build_model("conv3d", dims=3, num_classes=2, init=init, backbone=SMALL)
+
+
+def test_2d_weights_of_another_method_name_both_attempts(tmp_path: Path) -> None:
+    init = tmp_path / "crossd.safetensors"
+    trained("crossd", init, dims=2)
+    message = (
+        "made with another method's layers: it has conv1.0.weights_3d where this 2D network .*; as "
+        "3D weights: it holds a 2D network, which a 3D one does not take"
+    )
+    with pytest.raises(WeightsError, match=message):
+        build_model("conv3d", dims=3, num_classes=2, init=init, backbone=SMALL)
+
+
+def test_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = trained("conv2d", tmp_path / "mine.safetensors", dims=2)
+    own = 'weights = [{name = "mine", file = "mine.safetensors", layers = ["conv2d"]}]'
+    (tmp_path / "weights.toml").write_text(own)
+    monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
+    network = build_model("acs", dims=3, num_classes=2, init="mine", backbone=SMALL)
+    assert torch.equal(network.layer1[0].conv1.weight, state["layer1.0.conv1.weight"])
 
 
 # --------------------------------------------------------------------------------- drop_keys

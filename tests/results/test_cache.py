@@ -86,6 +86,29 @@ def test_only_what_changed_is_read_again(tmp_path: Path, scored: Scored, reads: 
     same(records.frame, load_results(root))
 
 
+@pytest.mark.parametrize("root", [".", "results", "results/"])
+def test_a_folder_may_be_named_from_here(
+    tmp_path: Path, scored: Scored, reads: list[str], monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path(root), scored)
+    for _ in range(2):
+        same(read_cached([Path(root)]).frame, load_results(root))
+    assert len(reads) == 4
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_a_change_beside_a_record_has_it_read_again(
+    tmp_path: Path, scored: Scored, reads: list[str], ending: str
+) -> None:
+    paths = write(tmp_path / "results", scored)
+    read_cached([tmp_path / "results"])
+    reads.clear()
+    paths[0].with_suffix(ending).write_bytes(b"other")
+    read_cached([tmp_path / "results"])
+    assert reads == [paths[0].name]
+
+
 def test_a_change_of_the_predictions_is_noticed(tmp_path: Path, scored: Scored) -> None:
     root = tmp_path / "results"
     paths = write(root, scored)

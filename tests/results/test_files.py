@@ -157,6 +157,40 @@ def test_what_json_cannot_hold_is_refused_and_nothing_is_written(
     assert not (tmp_path / "results").exists()
 
 
+def test_weights_are_named_by_the_record_and_checked(
+    tmp_path: Path, scored: Callable[..., Any]
+) -> None:
+    def write_weights(file: Path) -> None:
+        file.write_bytes(b"weights")
+
+    store = Store(tmp_path)
+    path = store.write(*scored(), write_weights)
+    record = read_record(path)
+    assert record.weights == path.with_suffix(".safetensors").name
+    assert record.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
+    file = path.with_suffix(".safetensors")
+    file.write_bytes(b"other weights")
+    with pytest.raises(RecordError, match=r"not the ones it was written with; .*--save-weights"):
+        read_record(path)
+    file.unlink()
+    with pytest.raises(RecordError, match=r"its weights cannot be read: .*; run it again"):
+        read_record(path)
+    mapping = json.loads(path.read_text()) | {"weights": "../elsewhere.safetensors"}
+    path.write_text(json.dumps(mapping))
+    with pytest.raises(RecordError, match="must be the name of a file beside it"):
+        read_record(path)
+
+
+def test_a_run_that_is_written_again_without_weights_has_none(
+    tmp_path: Path, scored: Callable[..., Any]
+) -> None:
+    path = Store(tmp_path).write(*scored(), lambda file: file.touch())
+    assert path.with_suffix(".safetensors").exists()
+    Store(tmp_path).write(*scored())
+    assert read_record(path).weights is None
+    assert not path.with_suffix(".safetensors").exists()
+
+
 def test_predictions_come_with_a_finished_run_and_only_with_one(
     tmp_path: Path, record: Any, failure: Any, predictions: Any
 ) -> None:

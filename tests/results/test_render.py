@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 from crossbench.errors import RequestError
 from crossbench.results.render import FORMATS, render
-from crossbench.results.table import Cell, Header, Table
+from crossbench.results.table import SHARED, Cell, Header, Table
 
 NASTY = r"a_b & 50% $x$ #1 {c} \d ~e ^f <g> |h| [i] *j* [bold]k[/bold] `l` ± – † ‡ × ·"
 
@@ -262,9 +262,11 @@ def test_csv_has_one_line_a_cell(table: Table) -> None:
     assert rows[0] == {
         "table": "2D tasks",
         "caution": "",
+        **dict.fromkeys(SHARED, ""),
         "row": "crossd",
         "column": "blood",
         "column_detail": "",
+        "metric": "",
         "aside": "False",
         "text": "0.800 ± 0.000",
         "detail": "",

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 from hypothesis import example, given
 
 from crossbench.errors import RecordError, RequestError
-from crossbench.results.diagnostics import Diagnostics, read_diagnostics, write_diagnostics
-from crossbench.results.store import Store, load_results, merge, read_folders, read_predictions
+from crossbench.results.store import Store, load_results, read_folders, read_predictions
 from crossbench.specs import RunKey
 
 Scored = Callable[..., Any]
@@ -229,91 +227,3 @@ def repack(path: Path) -> None:
     mapping = json.loads(path.read_text())
     mapping["predictions_sha256"] = hashlib.sha256(arrays.read_bytes()).hexdigest()
     path.write_text(json.dumps(mapping))
-
-
-# --------------------------------------------------------------------------- merge
-
-
-def test_merging_copies_whole_records(tmp_path: Path, scored: Scored, failure: Any) -> None:
-    for fold in range(3):
-        Store(tmp_path / "a").write(*scored(fold=fold))
-    for fold in range(2, 5):
-        Store(tmp_path / "b").write(*scored(fold=fold))
-    Store(tmp_path / "b").write(failure("acs"), None)
-
-    merged = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "c")
-    assert merged == (6, [])
-    store = Store(tmp_path / "c")
-    assert store.broken() == []
-    assert sorted((record.key.method, record.key.fold) for record in store.records()) == [
-        ("acs", 0),
-        *(("crossd", fold) for fold in range(5)),
-    ]
-    source = Store(tmp_path / "a").path_of(scored()[0].key, scored()[0].identity)
-    target = store.root / source.relative_to(tmp_path / "a")
-    assert target.read_bytes() == source.read_bytes()
-    assert target.with_suffix(".npz").read_bytes() == source.with_suffix(".npz").read_bytes()
-
-
-def test_merging_again_changes_nothing(tmp_path: Path, scored: Scored) -> None:
-    Store(tmp_path / "a").write(*scored())
-    merge([tmp_path / "a"], tmp_path / "c")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "c").rglob("*.*")}
-    assert merge([tmp_path / "a"], tmp_path / "c").copied == 0
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "c").rglob("*.*")} == before
-
-
-def test_merging_replaces_a_failed_run_by_a_finished_one(
-    tmp_path: Path, scored: Scored, failure: Any
-) -> None:
-    Store(tmp_path / "c").write(failure(), None)
-    Store(tmp_path / "a").write(*scored())
-    assert merge([tmp_path / "a"], tmp_path / "c").copied == 1
-    assert [record.status for record in Store(tmp_path / "c").records()] == ["ok"]
-    shutil.rmtree(tmp_path / "a")
-    Store(tmp_path / "a").write(failure(), None)
-    assert merge([tmp_path / "a"], tmp_path / "c").copied == 0
-
-
-def test_a_conflict_is_an_error_and_nothing_is_copied(tmp_path: Path, scored: Scored) -> None:
-    Store(tmp_path / "a").write(*scored(fold=1))
-    Store(tmp_path / "a").write(*scored())
-    target = Store(tmp_path / "c").write(*scored(seed=1))
-    before = target.read_bytes()
-    with pytest.raises(RecordError, match="same run, different results"):
-        merge([tmp_path / "a"], tmp_path / "c")
-    assert target.read_bytes() == before
-    assert len(list(Store(tmp_path / "c").records())) == 1
-
-
-def test_merging_leaves_broken_files_where_they_are_and_names_them(
-    tmp_path: Path, scored: Scored
-) -> None:
-    Store(tmp_path / "a").write(*scored())
-    (tmp_path / "a" / "b.json").write_text("{")
-    merged = merge([tmp_path / "a"], tmp_path / "c")
-    assert merged.copied == 1
-    assert [broken.path.name for broken in merged.broken] == ["b.json"]
-    assert Store(tmp_path / "c").broken() == []
-
-
-def test_merging_from_nowhere_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="does not exist"):
-        merge([tmp_path / "a"], tmp_path / "c")
-    with pytest.raises(RequestError, match="no results folder given"):
-        merge([], tmp_path / "c")
-
-
-def test_merging_takes_diagnostics_along(tmp_path: Path, scored: Scored) -> None:
-    source = Store(tmp_path / "one")
-    record, predictions = scored()
-    diagnostics = Diagnostics(
-        identity=record.identity,
-        index=np.arange(2),
-        drawn=np.arange(1),
-        layers={"conv": {"angle": np.zeros(2, dtype=np.float32)}},
-    )
-    write_diagnostics(source.write(record, predictions), diagnostics)
-    merge([source.root], tmp_path / "all")
-    copied = Store(tmp_path / "all").path_of(record.key, record.identity)
-    assert read_diagnostics(copied, record.identity) is not None

@@ -46,6 +46,33 @@ def board(frame: Any, record: Any) -> Table:
     return table
 
 
+def test_a_board_says_for_programs_what_its_figures_are(
+    board: Table, frame: Any, record: Any
+) -> None:
+    assert dict(board.shared) == {
+        "source": "real",
+        "dimension": "2",
+        "preset": "standard",
+        "protocol": "weak-probe",
+        "backbone": "resnet18",
+        "init": "random",
+        "settings": "",
+    }
+    metrics = {header.text: header.metric for header in board.columns}
+    assert metrics["blood"] == metrics["average"] == "balanced_accuracy"
+    assert metrics["mean rank"] == ""
+    (table,) = task_tables(frame(record()), "blood")
+    assert {"accuracy", "balanced_accuracy"} <= {header.metric for header in table.columns}
+
+
+def test_settings_that_tell_boards_apart_are_there_for_programs(frame: Any, record: Any) -> None:
+    tables = leaderboards(frame(record(), record(settings={"fit": {"epochs": 5}})))
+    assert sorted(dict(table.shared)["settings"] for table in tables) == [
+        "fit.epochs = 15, fit.lr = 0.001",
+        "fit.epochs = 5, fit.lr = null",
+    ]
+
+
 def test_cells_are_mean_and_population_deviation(board: Table) -> None:
     assert texts(board, "blood") == {
         "crossd": "0.800 ± 0.000",
@@ -131,6 +158,23 @@ def test_for_a_loss_lower_is_better(frame: Any, record: Any) -> None:
     assert [cell.best for cell in column(table, "blood").values()] == [True, False, False]
     assert [cell.mark for cell in column(table, "blood").values()] == ["", "†‡", ""]
     assert table.subtitle.startswith("Log loss of one run, seed 43 fold 0")
+
+
+def test_what_was_trained_stands_beside_the_score(frame: Any, record: Any) -> None:
+    def runs(method: str, trainable: int) -> Any:
+        parameters = {"total": 10**7, "trainable": trainable}
+        return runs_of(record, method, "blood", [0.5, 0.6], parameters=parameters)
+
+    (table,) = leaderboards(
+        frame(*runs("acs", 71_846), *runs("conv3d", 195_722), record("majority", score=0.25))
+    )
+    assert table.columns[-1].label == "trainable parameters"
+    assert texts(table, "trainable parameters") == {
+        "acs": "71,846",
+        "conv3d": "195,722",
+        "majority": "",
+    }
+    assert column(table, "trainable parameters")["conv3d"].value == 195_722
 
 
 def test_one_run_has_no_deviation(frame: Any, record: Any) -> None:

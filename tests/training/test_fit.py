@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -10,9 +10,17 @@ from torch import nn
 
 from crossbench.data.dataset import Dataset
 from crossbench.data.transforms import RandomSource, make_transforms
-from crossbench.specs import FitSettings
+from crossbench.nets.lora import merge_lora
+from crossbench.specs import FitSettings, LoraSettings
 from crossbench.training.feed import Feed
-from crossbench.training.fit import DivergedError, Fit, fit, learning_parameters, scheduled_lr
+from crossbench.training.fit import (
+    DivergedError,
+    Fit,
+    fit,
+    learning_parameters,
+    prepare,
+    scheduled_lr,
+)
 from crossbench.training.predict import predict, probabilities
 from crossbench.training.protocols import PROTOCOLS
 
@@ -59,11 +67,14 @@ def feeds(samples: int = 48) -> tuple[Feed, Feed]:
     return train, validation
 
 
-def fitted(protocol: str, epochs: int, lr: float = 1e-2) -> tuple[Net, Fit]:
+def fitted(
+    protocol: str, epochs: int, lr: float = 1e-2, lora: LoraSettings | None = None
+) -> tuple[Net, Fit]:
     model = Net()
     train, validation = feeds()
     result = fit(
-        model, protocol=PROTOCOLS[protocol], settings=FitSettings(epochs=epochs, lr=lr),
+        model, protocol=prepare(model, PROTOCOLS[protocol], lora or LoraSettings()),
+        settings=FitSettings(epochs=epochs, lr=lr),
         train=train, validation=validation, random=RandomSource(3, CPU),
     )  # fmt: skip
     return model, result
@@ -100,6 +111,50 @@ def test_finetune_moves_everything() -> None:
     model, result = fitted("finetune", epochs=2)
     assert changed(model) == set(model.state_dict())
     assert result.trainable == sum(p.numel() for p in model.parameters())
+
+
+ADAPTERS = 2 * (6 + 3 * 27)  # of rank 2, for the one kernel
+HEAD = 2 * 6 + 2
+
+
+@pytest.mark.parametrize(
+    ("batch_norm", "own", "trainable"),
+    [
+        ("frozen", set(), HEAD + ADAPTERS),
+        ("train", {"bn.weight", "bn.bias"}, HEAD + ADAPTERS + 12),
+    ],
+)
+def test_lora_trains_head_and_updates_and_batch_norm_under_its_policy_alone(
+    batch_norm: Literal["frozen", "train"], own: set[str], trainable: int
+) -> None:
+    settings = LoraSettings(rank=2, alpha=4.0, batch_norm=batch_norm)
+    model, result = fitted("lora", epochs=3, lora=settings)
+    kernel = "parametrizations.weight"
+    learning = {f"conv.{kernel}.0.lora_a", f"conv.{kernel}.0.lora_b", "fc.weight", "fc.bias"} | own
+    assert {name for name, each in model.named_parameters() if each.requires_grad} == learning
+    assert result.trainable == trainable
+
+    base = Net().state_dict()
+    after = {
+        key.replace(f"{kernel}.original", "weight"): t for key, t in model.state_dict().items()
+    }
+    moved = {key for key, tensor in base.items() if not torch.equal(tensor, after[key])}
+    buffers = {key for key in base if key.startswith("bn.")} if own else set()
+    assert moved == {"fc.weight", "fc.bias"} | buffers
+    update = (model.conv.weight - base["conv.weight"]).flatten(1)
+    assert torch.linalg.matrix_rank(update, rtol=1e-3) == 2
+
+
+def test_merged_updates_are_the_network_that_validated_best() -> None:
+    model, result = fitted("lora", epochs=3)
+    assert result.curve[-1]["stage"] == "head+adapters"
+    merge_lora(model)
+    assert model.state_dict().keys() == Net().state_dict().keys()
+    _, validation = feeds()
+    loss = nn.functional.cross_entropy(
+        predict(model, validation).double(), torch.from_numpy(validation.labels)
+    )
+    assert float(loss) == min(row["val_loss"] for row in result.curve)
 
 
 def test_the_learning_rate_drops_once_as_in_the_paper() -> None:

@@ -38,6 +38,25 @@ def test_equals_scikit_learn_at_the_selected_penalty() -> None:
     assert (fit.weights, fit.trainable) == (18, 21)
 
 
+@pytest.mark.parametrize(
+    ("trained", "num_classes"), [([0, 1], 2), ([0, 1, 2], 3), ([0, 2], 3), ([0, 1, 3], 5)]
+)
+def test_a_linear_layer_says_the_same(trained: list[int], num_classes: int) -> None:
+    train, test = part(90, classes=len(trained)), part(40, seed=2)
+    train = Part(features=train.features, labels=np.array(trained)[train.labels])
+    fit = fit_linear((1e-2,), train=train, validation=train, num_classes=num_classes)
+    weight, bias = fit.head()
+    assert (weight.shape, bias.shape) == ((num_classes, 6), (num_classes,))
+    assert weight.dtype == bias.dtype == np.float32
+    logits = test.features @ weight.T + bias
+    assert np.isfinite(logits).all()
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, fit.probabilities(test.features), atol=1e-5)
+    never = sorted(set(range(num_classes)) - set(trained))
+    assert not shares[:, never].any()
+
+
 def test_the_penalty_of_the_lowest_validation_loss_is_selected() -> None:
     fit = fitted(part(90), part(30, seed=1))
     assert [row["C"] for row in fit.path] == list(PENALTIES[: len(fit.path)])

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from crossbench.cards import to_mapping
 from crossbench.errors import RequestError
+from crossbench.specs import LoraSettings
 from crossbench.training.protocols import PROTOCOLS, LinearProbe, StagedFit, find_protocol
 
 STAGED = [each for each in PROTOCOLS.values() if isinstance(each, StagedFit)]
@@ -39,6 +40,27 @@ def test_weak_probe_is_recorded_as_it_always_was() -> None:
             norm | {"start": 2 / 3, "scheduled": False},
         ],
     }
+
+
+def test_lora_is_recorded_as_it_always_was() -> None:
+    stage = {"name": "head+adapters", "trains": ["head", "adapters"], "optimiser": "adamw"}
+    assert to_mapping(find_protocol("lora")) == {
+        "name": "lora",
+        "title": "Linear head and low-rank updates of the convolutions' kernels",
+        "stages": [stage | {"start": 0.0, "scheduled": True}],
+    }
+
+
+def test_lora_alone_adapts_and_trains_batch_norm_where_told_to() -> None:
+    assert [protocol.name for protocol in STAGED if protocol.adapts] == ["lora"]
+    for protocol in STAGED:
+        frozen, trained = (
+            protocol.under(LoraSettings(batch_norm=policy)) for policy in ("frozen", "train")
+        )
+        assert frozen == protocol
+        assert any(stage.freezes_norm for stage in frozen.stages) is protocol.adapts
+        assert not any(stage.freezes_norm for stage in trained.stages)
+        assert (trained == protocol) is not protocol.adapts
 
 
 def test_linear_probe_tries_the_strongest_penalty_first() -> None:

@@ -140,8 +140,9 @@ def paired_runs(frame: pd.DataFrame, task: str, methods: Sequence[str]) -> pd.Da
     table = rows.pivot(index=["seed", "fold"], columns="method", values="score")
     runs = [(seed, fold) for seed in table.index.unique(0) for fold in table.index.unique(1)]
     table = table.reindex(index=runs, columns=list(methods)).astype(np.float64)
-    for method in methods:
-        _require_scores(table[method], f"{method} on {task}")
+    lacking = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)]
+    if len(lacking):
+        raise _lack_of_scores(table[lacking[0]], f"{lacking[0]} on {task}")
     _require_same_samples(rows, task)
     if len(table) < 2:
         raise StatisticsError(f"{len(table)} run on {task}; a comparison needs at least two")
@@ -165,14 +166,12 @@ def task_scores(frame: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
     return type(frame)(means).T[names]
 
 
-def _require_scores(scores: pd.Series[float], what: str) -> None:
+def _lack_of_scores(scores: pd.Series[float], what: str) -> StatisticsError:
     missing = scores.index[~np.isfinite(scores)]
-    if len(missing) == 0:
-        return
     if len(missing) == len(scores):
-        raise StatisticsError(f"{what} has no score in any of {len(scores)} runs")
+        return StatisticsError(f"{what} has no score in any of {len(scores)} runs")
     seed, fold = missing[0]
-    raise StatisticsError(
+    return StatisticsError(
         f"{what} has no score in {len(missing)} of {len(scores)} runs, the first of them "
         f"seed {seed}, fold {fold}"
     )

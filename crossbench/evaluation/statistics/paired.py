@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy
+from scipy import special  # not scipy.stats, which takes a second to import
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics.aggregate import Estimate
@@ -110,7 +110,7 @@ def corrected_t(
         gain=Estimate(value=mean, low=mean - margin, high=mean + margin, confidence=confidence),
         effect_size=mean / float(gains.std(ddof=1)),
         statistic=mean / scale,
-        p_value=float(2 * scipy.stats.t.sf(abs(mean) / scale, gains.size - 1)),
+        p_value=float(2 * special.stdtr(gains.size - 1, -abs(mean) / scale)),
     )
 
 
@@ -169,8 +169,8 @@ def correlated_posterior(
         apart = 0.0 if rope else 0.5
         return Posterior(rope=rope, worse=apart, equivalent=1 - 2 * apart, better=apart)
     df = gains.size - 1
-    worse = float(scipy.stats.t.cdf(-rope, df, loc=mean, scale=scale))
-    better = float(scipy.stats.t.sf(rope, df, loc=mean, scale=scale))
+    worse = float(special.stdtr(df, (-rope - mean) / scale))
+    better = float(special.stdtr(df, (mean - rope) / scale))
     # The complement may miss 0 by rounding when one tail holds everything.
     equivalent = max(0.0, 1 - worse - better) if rope else 0.0
     return Posterior(rope=rope, worse=worse, equivalent=equivalent, better=better)
@@ -178,7 +178,7 @@ def correlated_posterior(
 
 def _student_reach(runs: int, confidence: float) -> float:
     """Half-width of the interval in standard errors."""
-    return float(scipy.stats.t.ppf((1 + confidence) / 2, runs - 1))
+    return float(special.stdtrit(runs - 1, (1 + confidence) / 2))
 
 
 def _location_scale(gains: Array, folds: int) -> tuple[float, float]:

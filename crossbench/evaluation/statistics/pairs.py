@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import scipy
+import pandas as pd
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics.aggregate import Estimate, estimate
@@ -66,7 +66,7 @@ def signed_rank(baseline: ArrayLike, candidate: ArrayLike) -> SignedRank:
     gains = paired_gains(baseline, candidate)
     require_tasks(gains.size)
     moved = gains[gains != 0]
-    ranks = scipy.stats.rankdata(np.abs(moved))
+    ranks = np.asarray(pd.Series(np.abs(moved)).rank(), dtype=np.float64)
     effect_size = float(np.sum(np.sign(moved) * ranks) / ranks.sum()) if moved.size else 0.0
     return SignedRank(
         tasks=gains.size,
@@ -82,9 +82,11 @@ def _signed_rank_p(ranks: Array, positive: NDArray[np.bool_]) -> float:
     scipy's exact method knows no ties, and its enumeration of tied ranks takes seconds.
     """
     steps = np.rint(2 * ranks).astype(np.int64)  # shared ranks are multiples of 1/2
-    null = np.ones(1)
+    null = np.zeros(steps.sum() + 1)
+    null[0] = 1
     for step in steps:  # each rank counts or not, with probability 1/2
-        null = (np.pad(null, (0, step)) + np.pad(null, (step, 0))) / 2
+        null[step:] += null[:-step]
+        null /= 2
     seen = steps[positive].sum()
     return min(1.0, 2 * float(min(null[: seen + 1].sum(), null[seen:].sum())))
 
@@ -104,13 +106,13 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     Source:
         Holm, Scandinavian Journal of Statistics 6 (1979).
     """
-    from statsmodels.stats.multitest import multipletests
-
     family = finite(list(p_values.values()), "the family of p values")
     if family.min() < 0 or family.max() > 1:
         raise StatisticsError(f"p values lie in [{family.min():g}, {family.max():g}], not [0, 1]")
-    adjusted = multipletests(list(p_values.values()), method="holm")[1]
-    return dict(zip(p_values, map(float, adjusted), strict=True))
+    names = sorted(p_values, key=p_values.__getitem__)
+    steps = [p_values[name] * (len(names) - rank) for rank, name in enumerate(names)]
+    adjusted = dict(zip(names, np.minimum(np.maximum.accumulate(steps), 1).tolist(), strict=True))
+    return {name: adjusted[name] for name in p_values}
 
 
 def probability_of_improvement(

@@ -10,7 +10,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy
+import pandas as pd
+import scipy  # scipy.stats is imported where it is used, for it takes a second
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics.aggregate import Estimate, estimate, interquartile_mean
@@ -19,8 +20,6 @@ from crossbench.evaluation.statistics.pairs import SignedRank, holm, signed_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from crossbench.evaluation.statistics.inputs import Array
 
@@ -72,7 +71,7 @@ class Friedman:
     def smallest_p(self) -> float:
         """Smallest p that N tasks can reach: all of them order the methods alike."""
         df = len(self.mean_ranks) - 1
-        return float(scipy.stats.chi2.sf(self.tasks * df, df))
+        return float(scipy.special.chdtrc(df, self.tasks * df))
 
     @property
     def effect_size(self) -> float:
@@ -266,8 +265,7 @@ def _complete(scores: pd.DataFrame) -> Array:
 
 def _ranks(values: Array, higher_is_better: bool) -> Array:
     """Ranks (tasks, methods) within each task, 1 is best, ties share their mean rank."""
-    ranks: Array = scipy.stats.rankdata(-values if higher_is_better else values, axis=1)
-    return ranks
+    return pd.DataFrame(values).rank(axis=1, ascending=not higher_is_better).to_numpy()
 
 
 def _friedman(ranks: Array) -> tuple[float, float]:

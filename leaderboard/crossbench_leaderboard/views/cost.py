@@ -12,6 +12,8 @@ from crossbench.evaluation.metrics import title_of
 from crossbench.results.benches import bench_frame, bench_tables, read_benches
 from crossbench.results.boards import split_boards
 from crossbench.results.pareto import COSTS, cost_frame, known_costs
+from crossbench.results.pretrain_files import read_pretrainings
+from crossbench.results.pretrainings import pretrain_tables
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     arguments,
@@ -50,6 +52,7 @@ def show(results: Results) -> None:
     else:
         st.info("No run of a method here says what it cost.")
     _runtimes(results)
+    _pretraining(results)
     command(arguments("crossbench", "report", *results.folders))
 
 
@@ -135,3 +138,15 @@ def _runtimes(results: Results) -> None:
         )
     for path, reason in broken:
         st.text(f"no valid bench record: {path}: {reason}")
+
+
+def _pretraining(results: Results) -> None:
+    """The networks that were pretrained here, where there are any."""
+    folders = [folder for folder in results.folders if folder.is_dir()]
+    found, broken = read_pretrainings(folders)
+    if found:
+        st.subheader("Pretraining")
+    for table in pretrain_tables(found):
+        show_table(table)
+    for path, reason in broken:
+        st.text(f"no valid pretraining record: {path}: {reason}")

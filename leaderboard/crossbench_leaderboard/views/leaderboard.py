@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -16,8 +15,8 @@ from crossbench.results.boards import split_boards
 from crossbench.results.cells import TIED
 from crossbench.results.groups import task_groups
 from crossbench.results.published import table2
-from crossbench.results.standings import Standing, complete_means, standings
-from crossbench.results.tables import SEED, leaderboard
+from crossbench.results.standings import Standing, complete_means
+from crossbench.results.tables import leaderboard, ranked
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.filters import filtered, pick_metric
 from crossbench_leaderboard.state import arguments, command, download, pick_board, show_table
@@ -55,11 +54,11 @@ def show(results: Results) -> None:
     board = pick_board(boards, key="leaderboard-board")
     if metric is not None:
         board = replace(board, metric=metric)
-    rows = standings(board, rng=np.random.default_rng(SEED))
+    rows = ranked(board)
     table = _standings_frame(board, rows)
     _show_claim(rows)
     _show_standings(table)
-    _show_tasks(board)
+    _show_tasks(board, rows)
     _show_published(board)
     command(arguments("crossbench", "report", *results.folders))
     download(table, "leaderboard")
@@ -157,10 +156,10 @@ def _costs(board: Board) -> dict[str, dict[Any, float]]:
 # ---------------------------------------------------------------------- task by task
 
 
-def _show_tasks(board: Board) -> None:
+def _show_tasks(board: Board, rows: list[Standing]) -> None:
     st.subheader("Task by task")
     charts.show(_task_chart(board))
-    table = leaderboard(board, task_groups())
+    table = leaderboard(board, task_groups(), rows)
     st.dataframe(_verdicts(table), hide_index=True)
     show_table(table)
 

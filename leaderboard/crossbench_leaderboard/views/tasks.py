@@ -16,13 +16,14 @@ from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.places import cache_dir, data_dir
 from crossbench.results.boards import split_boards
-from crossbench.results.standings import mean_over_runs
+from crossbench.results.standings import means_over_runs
 from crossbench.results.store import read_predictions
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.montage import evenly, montage
 from crossbench_leaderboard.state import arguments, command, download, pick_board
 
 if TYPE_CHECKING:
+    from crossbench.evaluation.statistics import Estimate
     from crossbench.results.boards import Board
     from crossbench.specs import TaskCard
     from crossbench_leaderboard.state import Results
@@ -74,7 +75,8 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
         "Metric", [board.metric, *others], format_func=title_of, key="tasks-metric"
     )
     names = [*board.methods, *board.plain]
-    rows = [_row(board, name, task, metric, runs) for name in names]
+    means = means_over_runs(board, task, metric)
+    rows = [_row(board, name, metric, runs, means.get(name)) for name in names]
     table = pd.DataFrame([row for row in rows if row["runs"]])
     done = runs[runs["status"] == "ok"].dropna(subset=[metric])
     charts.show(_fold_chart(table, done.assign(score=done[metric]), title_of(metric)))
@@ -89,10 +91,11 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
-def _row(board: Board, name: str, task: str, metric: str, runs: pd.DataFrame) -> dict[str, Any]:
+def _row(
+    board: Board, name: str, metric: str, runs: pd.DataFrame, mean: Estimate | None
+) -> dict[str, Any]:
     own = runs[runs["row"] == name]
     scores = own.loc[own["status"] == "ok", metric].dropna()
-    mean = mean_over_runs(board, name, task, metric)
     return {
         "name": name,
         "value": scores.mean(),

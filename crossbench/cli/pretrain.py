@@ -1,0 +1,130 @@
+"""``crossbench pretrain``: 2D weights of a method's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.arguments import add_backbone, add_device, add_out, add_plugins
+from crossbench.cli.output import EXIT_OK, print_json, say
+
+if TYPE_CHECKING:
+    import argparse
+
+    from crossbench.pretraining import PretrainRequest
+    from crossbench.results.pretrain_files import PretrainRecord
+    from crossbench.training.world import World
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "pretrain",
+        help="pretrain a method's 2D network",
+        description="Pretrain 2D networks under the settings of the paper's Table I. The same "
+        "command goes on where one was stopped; `torchrun -m crossbench pretrain ...` shares the "
+        "work among processes.",
+    )
+    parser.set_defaults(command=_pretrain)
+    what = parser.add_argument_group("what to pretrain")
+    what.add_argument("--method", required=True, metavar="A[,B]", help="methods, or all")
+    what.add_argument(
+        "--data",
+        required=True,
+        metavar="SOURCE",
+        help="a 2D task, a card file, or a folder with train/CLASS/* and val/CLASS/*",
+    )
+    what.add_argument(
+        "--preset", default="standard", help="how a task is split and scaled (standard)"
+    )
+    add_backbone(what)
+    what.add_argument("--seed", type=int, default=43, help="of split, weights and order (43)")
+    what.add_argument("--fold", type=int, default=0, help="of the task's split (0)")
+    what.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting, such as epochs=5; repeatable",
+    )
+    add_plugins(what)
+    where = parser.add_argument_group("where")
+    add_out(where)
+    where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
+    add_device(where)
+    how = parser.add_argument_group("how")
+    how.add_argument("--dry-run", action="store_true", help="show files and cost; train nothing")
+    how.add_argument("--json", action="store_true", help="print the records")
+
+
+def _pretrain(options: argparse.Namespace) -> int:
+    from crossbench.pretraining import pretrain
+    from crossbench.pretraining.progress import PretrainBar
+    from crossbench.training.world import joined
+
+    with joined(options.device) as (world, device):
+        requests = _requests(options, device)
+        if options.dry_run:
+            return _dry_run(requests, world)
+        records = []
+        for request in requests:
+            with PretrainBar(request, world) as bar:
+                records.append(pretrain(request, listener=bar, world=world))
+        if world.leads:
+            _tell(options, requests, records)
+    return EXIT_OK
+
+
+def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]:
+    """One request for each form of layers: methods of one form share 2D weights."""
+    from crossbench.cards import find_preset
+    from crossbench.places import cache_dir, data_dir
+    from crossbench.plugins import find_methods, split_names
+    from crossbench.pretraining import PretrainRequest, make_settings
+
+    requests = [
+        PretrainRequest(
+            method=method,
+            data=options.data,
+            preset=find_preset(options.preset),
+            settings=make_settings(options.settings),
+            backbone=options.backbone,
+            seed=options.seed,
+            fold=options.fold,
+            out=options.out,
+            device=device,
+            data_dir=data_dir(options.data_dir),
+            cache_dir=cache_dir(),
+        )
+        for method in find_methods(split_names(options.method), options.plugins)
+    ]
+    return list({request.form: request for request in reversed(requests)}.values())[::-1]
+
+
+def _dry_run(requests: list[PretrainRequest], world: World) -> int:
+    from crossbench.pretraining import checkpoint_path, estimate_seconds
+
+    for request in requests if world.leads else ():
+        seconds = estimate_seconds(request, world=world)
+        cost = f"about {seconds:.0f} s" if seconds else "already there"
+        print(f"{checkpoint_path(request)}: {cost}")
+    return EXIT_OK
+
+
+def _tell(
+    options: argparse.Namespace, requests: list[PretrainRequest], records: list[PretrainRecord]
+) -> None:
+    from crossbench.cards import to_mapping
+    from crossbench.pretraining import checkpoint_path
+
+    if options.json:
+        print_json([to_mapping(record) for record in records])
+        return
+    for request, record in zip(requests, records, strict=True):
+        if lost := sum(map(len, record.unreadable.values())):
+            say([f"{record.data}: {lost} images could not be read; the record names them"])
+        say([f"note: {warning}" for warning in record.warnings])
+        accuracy = record.metrics["accuracy"]
+        say([f"accuracy {accuracy:.4f}, {record.throughput:.0f} images/s"])
+        print(checkpoint_path(request))
+    say([f"report: crossbench report {options.out}"])

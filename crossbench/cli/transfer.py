@@ -1,0 +1,110 @@
+"""``crossbench transfer``: pretrain in 2D fold by fold, transfer to 3D, say what it was worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.arguments import (
+    add_backbone,
+    add_device,
+    add_out,
+    add_plugins,
+    add_settings,
+)
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from crossbench.transfer import Loop
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    transfer = commands.add_parser(
+        "transfer",
+        help="pretrain in 2D, transfer to 3D, compare with random weights",
+        description="Pretrain 2D networks on each fold's own patients, transfer them to the "
+        "target task under each protocol, run the same from random weights, and say what "
+        "pretraining was worth. What is already in the results folder is kept.",
+    )
+    transfer.set_defaults(command=_transfer)
+    what = transfer.add_argument_group("what to run")
+    what.add_argument("--source", default="nodule-malignancy-2d", help="2D task to pretrain on")
+    what.add_argument("--target", default="nodule-malignancy-3d", help="task to transfer to")
+    what.add_argument("--method", default="acs,conv3d,crossd", metavar="A[,B]", help="methods")
+    what.add_argument("--protocol", default="all", metavar="P[,Q]", help="protocols, or all")
+    what.add_argument("--preset", default="transfer", help="settings to run under (transfer)")
+    add_backbone(what)
+    what.add_argument("--seeds", type=int, nargs="+", help="repetitions (the preset's)")
+    what.add_argument("--folds", type=int, nargs="+", help="folds of each repetition (all)")
+    add_settings(what)
+    what.add_argument(
+        "--pretrain-set",
+        dest="pretrain_settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting of pretraining, such as epochs=5; repeatable",
+    )
+    add_plugins(what)
+    where = transfer.add_argument_group("where")
+    add_out(where)
+    where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
+    add_device(where)
+    transfer.add_argument(
+        "--dry-run", action="store_true", help="show the stages and their cost; run nothing"
+    )
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    from crossbench import transfer
+    from crossbench.plugins import ALL, split_names
+    from crossbench.pretraining.progress import PretrainBar
+    from crossbench.progress import ProgressBar
+    from crossbench.results.store import Store
+    from crossbench.training.environment import find_device
+    from crossbench.training.protocols import PROTOCOLS
+    from crossbench.views import stages_view
+
+    device, store = find_device(options.device), Store(options.out)
+    protocols = split_names(options.protocol)
+    ask = transfer.Ask(
+        source=options.source,
+        target=options.target,
+        methods=split_names(options.method),
+        protocols=tuple(PROTOCOLS) if protocols == [ALL] else protocols,
+        preset=options.preset,
+        settings=options.settings,
+        pretrain_settings=options.pretrain_settings,
+        seeds=options.seeds,
+        folds=options.folds,
+        backbone=options.backbone,
+        plugins=options.plugins,
+        data_dir=options.data_dir,
+        out=options.out,
+    )
+    loop = transfer.prepare(ask, store, device)
+    print(stages_view(transfer.estimate_loop(loop, store, device)), flush=True)
+    if options.dry_run:
+        return EXIT_OK
+    written = transfer.run(
+        loop, store, device, watch_pretraining=PretrainBar, watch_plan=ProgressBar
+    )
+    failed = sum(record.status == "failed" for record in written)
+    _print_tables(options.out, loop)
+    say([f"report: crossbench report {options.out}"])
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _print_tables(out: Path, loop: Loop) -> None:
+    """What this loop's pretraining was worth."""
+    from crossbench.results.render import render
+    from crossbench.results.store import load_results
+    from crossbench.results.transfer import transfer_tables
+
+    tasks = {task.card.name for plan in loop.scratch for task in plan.tasks}
+    frame = load_results(out)
+    asked = frame["task"].isin(tasks) & (frame["preset"] == loop.ask.preset)
+    print(render(transfer_tables(frame[asked]), "table"))

@@ -1,0 +1,220 @@
+"""``crossbench weights``: what there is to start from, and what a checkpoint would give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.output import EXIT_OK, print_json, say
+
+if TYPE_CHECKING:
+    import argparse
+
+    from crossbench.nets.inspection import Carry
+    from crossbench.nets.weights import Checkpoint
+
+_DEFAULT_BACKBONE = "resnet18"
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser, which has one for each action."""
+    weights = commands.add_parser(
+        "weights",
+        help="list, fetch or look into weights to start from",
+        description="What --init of crossbench run can name, and what a checkpoint holds.",
+    )
+    actions = weights.add_subparsers(title="actions", required=True, metavar="ACTION")
+    _add_list(actions)
+    _add_fetch(actions)
+    _add_inspect(actions)
+
+
+def _add_list(actions: Any) -> None:
+    listing = actions.add_parser("list", help="list the weights that have a name")
+    listing.set_defaults(command=_list)
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_fetch(actions: Any) -> None:
+    fetch = actions.add_parser(
+        "fetch",
+        help="download weights, verify them and print their paths",
+        description="Download weights that are not here yet, verify them and print their paths.",
+    )
+    fetch.set_defaults(command=_fetch)
+    fetch.add_argument("name", metavar="NAME", help="in1k, rin, ... or hf:REPO/FILE@REV")
+    fetch.add_argument("--method", metavar="M", help="only what serves this method (all)")
+
+
+def _add_inspect(actions: Any) -> None:
+    inspect = actions.add_parser(
+        "inspect", help="show what a checkpoint holds and which methods it fits in 2D and in 3D"
+    )
+    inspect.set_defaults(command=_inspect)
+    inspect.add_argument("file", type=Path, metavar="FILE", help="a .safetensors or .pth file")
+    inspect.add_argument("--method", default="all", metavar="X[,Y]", help="methods to try (all)")
+    inspect.add_argument(
+        "--plugin", action="append", default=[], metavar="FILE.py", help="adds methods of your own"
+    )
+    inspect.add_argument(
+        "--backbone",
+        help=f"timm network to try (what the checkpoint says, else {_DEFAULT_BACKBONE})",
+    )
+    inspect.add_argument("--keys", action="store_true", help="show what becomes of every key")
+    inspect.add_argument("--json", action="store_true", help="print JSON")
+
+
+# --------------------------------------------------------------------------- list and fetch
+
+
+def _list(options: argparse.Namespace) -> int:
+    from crossbench import views
+    from crossbench.cards import to_mapping
+    from crossbench.nets.hub import known_weights, present
+
+    rows = []
+    for weights in known_weights():
+        path = present(weights)
+        rows.append(to_mapping(weights) | {"source": weights.source, "here": path and str(path)})
+    if options.json:
+        print_json(rows)
+    else:
+        print(views.table([_listed(row) for row in rows]))
+    return EXIT_OK
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "layers": ", ".join(row["layers"]),
+        "source": row["source"],
+        "here": "yes" if row["here"] else "no",
+        "licence": row["licence"] or None,
+    }
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from crossbench.nets.hub import HUB_PREFIX, fetch, find_known, named_weights
+    from crossbench.plugins import load_method
+
+    wanted = named_weights(options.name)
+    if options.method and not options.name.startswith(HUB_PREFIX):
+        wanted = (find_known(options.name, load_method(options.method)),)
+    for weights in wanted:
+        say([weights.source])
+        print(fetch(weights), flush=True)
+    return EXIT_OK
+
+
+# ---------------------------------------------------------------------------------- inspect
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from crossbench.nets.inspection import carry
+    from crossbench.nets.weights import read_checkpoint
+    from crossbench.plugins import find_methods, split_names
+
+    checkpoint = read_checkpoint(options.file)
+    said = checkpoint.about.backbone if checkpoint.about is not None else _DEFAULT_BACKBONE
+    backbone = options.backbone or said
+    methods = find_methods(split_names(options.method), options.plugin)
+    carries = [each for method in methods for each in carry(checkpoint, method, backbone)]
+    content = _content(checkpoint)
+    if options.json:
+        fits = [_as_json(each, keys=options.keys) for each in carries]
+        print_json(content | {"tried_backbone": backbone, "networks": fits})
+    else:
+        print("\n".join(_in_words(content, checkpoint)))
+        print(_verdicts(carries, backbone))
+        if options.keys:
+            print(_key_tables(carries))
+    return EXIT_OK
+
+
+def _content(checkpoint: Checkpoint) -> dict[str, Any]:
+    from crossbench.cards import to_mapping
+    from crossbench.provenance import hash_file
+
+    tensors = checkpoint.tensors.values()
+    return {
+        "file": str(checkpoint.path),
+        "sha256": hash_file(checkpoint.path),
+        "tensors": len(tensors),
+        "values": sum(tensor.numel() for tensor in tensors),
+        "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors}),
+        "about": None if checkpoint.about is None else to_mapping(checkpoint.about),
+    }
+
+
+def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
+    dtypes = " and ".join(content["dtypes"])
+    lines = [
+        f"{content['file']}: {content['tensors']} tensors, {content['values']:,} values, {dtypes}",
+        f"SHA-256 {content['sha256']}",
+    ]
+    about = checkpoint.about
+    if about is None:
+        return [*lines, "says nothing of itself"]
+    lines.append(
+        f"{about.dims}D {about.backbone} of {about.method} layers, {about.num_classes} classes"
+    )
+    if about.recipe:
+        lines.append(f"recipe {about.recipe}")
+    if about.statistics:
+        lines.append(f"inputs normalised by {about.statistics} statistics")
+    if about.seen is not None:
+        lines.append(f"has seen {len(about.seen.codes)} {about.seen.unit}s of {about.seen.file}")
+    return lines
+
+
+def _verdicts(carries: list[Carry], backbone: str) -> str:
+    from crossbench import views
+
+    cells = {(each.method, each.dims): _verdict(each) for each in carries}
+    names = dict.fromkeys(each.method for each in carries)
+    rows = [
+        {"name": name, "2D": cells.get((name, 2)), "3D": cells.get((name, 3))} for name in names
+    ]
+    reasons = [f"{each.method} in {each.dims}D: {each.misfit}" for each in carries if each.misfit]
+    shown = reasons if len(names) == 1 else []
+    return "\n".join(["", f"in {backbone}:", views.table(rows), *shown])
+
+
+def _verdict(carry: Carry) -> str:
+    counts = carry.counts
+    if carry.misfit and not counts.keys() & {"missing", "unexpected", "shape"}:
+        return f"no: {carry.misfit}"
+    words = ("of another shape" if state == "shape" else state for state in counts)
+    whether = "no" if carry.misfit else "converted" if carry.converted else "fits"
+    numbers = (f"{count} {word}" for count, word in zip(counts.values(), words, strict=True))
+    return f"{whether}: {', '.join(numbers)}"
+
+
+def _key_tables(carries: list[Carry]) -> str:
+    from crossbench import views
+
+    parts = []
+    for each in carries:
+        rows = [
+            {"name": key.name, "becomes": key.state, "made of": ", ".join(key.made_of) or None}
+            for key in each.keys
+        ]
+        parts += [f"\n{each.method} in {each.dims}D:", views.table(rows)]
+    return "\n".join(parts)
+
+
+def _as_json(carry: Carry, *, keys: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "method": carry.method,
+        "dims": carry.dims,
+        "fits": not carry.misfit,
+        "converted": carry.converted,
+        "misfit": carry.misfit or None,
+        "counts": carry.counts,
+    }
+    if keys:
+        row["keys"] = [
+            {"name": key.name, "state": key.state, "made_of": list(key.made_of)}
+            for key in carry.keys
+        ]
+    return row

@@ -1,0 +1,172 @@
+"""What is to be pretrained, under which settings, and where its weights go."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from crossbench.cards import check, find_task, from_mapping, load_tasks, overridden, to_mapping
+from crossbench.data.folder import open_folder
+from crossbench.errors import CardError, RequestError
+from crossbench.nets.backbones import PLAIN, layer_form
+from crossbench.plan import choose_data, method_hash, task_hash
+from crossbench.provenance import hash_json, package_versions
+from crossbench.results.store import PRETRAIN_ENDING, file_name
+from crossbench.specs import PretrainSettings, TaskCard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.methods import Method
+    from crossbench.specs import Preset
+
+_WITHOUT_EFFECT = ("workers", "threads", "max_unreadable")  # on the weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainRequest:
+    """One network to pretrain.
+
+    Attributes:
+        method: Whose 2D layers the network has.
+        data: A registered 2D task, the path of a card, or a folder of images.
+        preset: How a task is divided, scaled and, under ``smoke``, stood in for; of no account
+            for a folder of images.
+        settings: The recipe.
+        backbone: timm name of the network.
+        seed: Of the split, the weights drawn, and the order of samples.
+        fold: Of the split; a folder of images has fold 0 alone.
+        out: Results folder.
+        device: Where the network is trained.
+        data_dir: Where downloaded data lies.
+        cache_dir: Where phantoms and hashes are kept.
+    """
+
+    method: Method
+    data: str
+    preset: Preset
+    settings: PretrainSettings = field(default_factory=PretrainSettings)
+    backbone: str = "resnet18"
+    seed: int = 43
+    fold: int = 0
+    out: Path = Path("results")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    data_dir: Path
+    cache_dir: Path
+
+    @property
+    def form(self) -> str:
+        """The network's layers: ``conv2d`` for all methods with plain ones, else the method."""
+        return layer_form(self.method)
+
+
+def make_settings(overrides: Sequence[str] = ()) -> PretrainSettings:
+    """Table I's settings with ``key=value`` overrides.
+
+    Example:
+        >>> make_settings(["epochs=5"]).epochs
+        5
+
+    Raises:
+        RequestError: If an override is not of that form, names an unknown key, or has a value
+            of the wrong type or out of range.
+    """
+    try:
+        mapping = overridden(PretrainSettings(), overrides, example="epochs=5")
+        settings = from_mapping(PretrainSettings, mapping, where="--set")
+        _check_settings(settings)
+    except CardError as error:
+        raise RequestError(str(error)) from error
+    return settings
+
+
+def _check_settings(settings: PretrainSettings) -> None:
+    positive = "it must be at least 1"
+    low, high = settings.crop_scale
+    check(
+        settings,
+        ("epochs", settings.epochs >= 1, positive),
+        ("batch_size", settings.batch_size >= 2, "it must be at least 2"),
+        ("lr", 0 < settings.lr < math.inf, "it must be a positive number"),
+        ("weight_decay", 0 <= settings.weight_decay < math.inf, "it must not be negative"),
+        ("step", settings.step >= 1, positive),
+        ("gamma", 0 < settings.gamma < math.inf, "it must be a positive number"),
+        ("size", settings.size is None or settings.size >= 1, positive),
+        ("crop_scale", 0 < low <= high <= 1, "it must be [smallest, largest] share of the area"),
+        ("max_unreadable", 0 <= settings.max_unreadable < 1, "it must be a share below 1"),
+        ("workers", (settings.workers or 0) >= 0, "it must not be negative"),
+        ("threads", settings.threads >= 0, "it must not be negative; 0 takes every core"),
+        where="--set",
+    )
+
+
+# --------------------------------------------------------------------------- what and where
+
+
+def find_data(data: str) -> TaskCard | Path:
+    """The card of a 2D task, or the folder of images, that a request names.
+
+    Raises:
+        RequestError: If it is neither, or the task is of volumes.
+    """
+    if data not in load_tasks() and Path(data).is_dir():
+        return Path(data).resolve()
+    try:
+        card = find_task(data)
+    except RequestError as error:
+        raise RequestError(f"no folder of images {data!r}, and {error}") from error
+    if card.dimension != 2:
+        msg = f"task {card.name!r} is of volumes; networks are pretrained on 2D tasks"
+        raise RequestError(msg)
+    return card
+
+
+def recipe(request: PretrainRequest) -> str:
+    """SHA-256 over what makes the weights, except seed, fold and samples."""
+    settings = to_mapping(request.settings)
+    for name in _WITHOUT_EFFECT:
+        del settings[name]
+    form = request.form
+    return hash_json(
+        {
+            "harness": package_versions()["crossbench"],
+            "layers": form if form == PLAIN else method_hash(request.method),
+            "backbone": request.backbone,
+            "settings": settings,
+            "data": _data_facts(request),
+        }
+    )
+
+
+def _data_facts(request: PretrainRequest) -> dict[str, Any]:
+    data = find_data(request.data)
+    if isinstance(data, Path):
+        return {"folder": open_folder(data).content_hash}
+    inputs = request.preset.input
+    return {
+        "task": task_hash(data),
+        "data": choose_data(data, request.preset),
+        "scaling": inputs.scaling,
+        "max_size": inputs.max_size,
+    }
+
+
+def checkpoint_path(request: PretrainRequest) -> Path:
+    """Where the weights lie, or will lie.
+
+    ``<out>/pretrain/<data>/<layers>-<backbone>-<recipe[:8]>/seed43-fold0.safetensors``
+    """
+    data = find_data(request.data)
+    name = file_name(data.name)
+    made = "-".join([file_name(request.form), file_name(request.backbone), recipe(request)[:8]])
+    file = f"seed{request.seed}-fold{request.fold}.safetensors"
+    return request.out / "pretrain" / name / made / file
+
+
+def record_path(request: PretrainRequest) -> Path:
+    """Where the record lies, or will lie: beside the weights."""
+    return checkpoint_path(request).with_suffix(PRETRAIN_ENDING)

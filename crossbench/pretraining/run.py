@@ -1,0 +1,316 @@
+"""From a request to weights and a record, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import nn
+
+from crossbench.cards import to_mapping
+from crossbench.errors import RecordError
+from crossbench.evaluation.metrics import Scores, evaluate
+from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.checkpoint import About, write_checkpoint
+from crossbench.pretraining.request import checkpoint_path, recipe, record_path
+from crossbench.pretraining.sources import Source, open_source
+from crossbench.provenance import git_state, hardware, hash_file, hash_json, package_versions
+from crossbench.results.pretrain_files import (
+    PretrainRecord,
+    read_pretraining,
+    write_pretraining,
+)
+from crossbench.training.environment import arithmetic, derive_seed, finish, thread_count
+from crossbench.training.predict import probabilities
+from crossbench.training.pretrain import Job, Progress, score, train
+from crossbench.training.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crossbench.pretraining.request import PretrainRequest
+
+
+class Listener(Protocol):
+    """Who wants to know how pretraining gets on; every call may be ignored."""
+
+    def started(self, request: PretrainRequest, samples: int) -> None:
+        """Training begins, or goes on; each epoch puts ``samples`` through this process."""
+
+    def advanced(self, samples: int) -> None:
+        """``samples`` more went through the network of this process."""
+
+    def epoch_done(self, row: dict[str, Any]) -> None:
+        """An epoch is done, now or by an earlier process; ``row`` is its row of the curve."""
+
+
+class Silence:
+    """A listener that ignores everything."""
+
+    def started(self, request: PretrainRequest, samples: int) -> None:
+        """Ignore."""
+
+    def advanced(self, samples: int) -> None:
+        """Ignore."""
+
+    def epoch_done(self, row: dict[str, Any]) -> None:
+        """Ignore."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A request whose data is open.
+
+    Attributes:
+        request: The request.
+        source: Its data.
+        hashes: What makes the weights, by name.
+        identity: SHA-256 over these.
+    """
+
+    request: PretrainRequest
+    source: Source
+    hashes: dict[str, str]
+    identity: str
+
+    def kept(self) -> PretrainRecord | None:
+        """The valid record of these very weights, if both are there."""
+        path, weights = record_path(self.request), checkpoint_path(self.request)
+        if not path.is_file() or not weights.is_file():
+            return None
+        try:
+            record = read_pretraining(path)
+        except RecordError:
+            return None
+        whole = record.identity == self.identity and record.checkpoint_sha256 == hash_file(weights)
+        return record if whole else None
+
+
+def open_request(request: PretrainRequest) -> Opened:
+    """Open a request's data and say what its weights would be.
+
+    Raises:
+        RequestError: If there is no such data, or no such fold.
+        DataError: If the data is missing, damaged, or cannot be split.
+    """
+    source = open_source(request)
+    hashes = {
+        "recipe": recipe(request),
+        **source.hashes,
+        "seed": f"{request.seed}/{request.fold}",
+    }
+    return Opened(request=request, source=source, hashes=hashes, identity=hash_json(hashes))
+
+
+def finished(request: PretrainRequest) -> PretrainRecord | None:
+    """The record of a request whose weights are there, else None; raises as :func:`pretrain`."""
+    if not record_path(request).is_file():  # opening the data would take longer
+        return None
+    return open_request(request).kept()
+
+
+def pretrain(
+    request: PretrainRequest, *, listener: Listener | None = None, world: World | None = None
+) -> PretrainRecord:
+    """Pretrain a network, unless its weights and record are there; go on where one was stopped.
+
+    Args:
+        request: What to pretrain.
+        listener: Told of progress.
+        world: The processes that share the work, each of which calls this.
+
+    Returns:
+        The record, which lies beside the weights.
+
+    Raises:
+        RequestError: If data, fold, backbone or batch do not exist or do not fit together.
+        DataError: If the data is missing, damaged, or too much of it is unreadable.
+        DivergedError: If a training loss is NaN or infinite.
+        WeightsError: If the state of a stopped process is damaged.
+    """
+    world, listener = world or World(), listener or Silence()
+    begin = datetime.now(UTC)
+    opened = open_request(request)
+    kept: PretrainRecord | None = world.told(opened.kept())
+    if kept is not None:
+        return kept
+    with arithmetic(request.settings.compute):
+        job = _job(opened, world)
+        samples = len(job.train.labels) + len(job.validation.labels)
+        listener.started(request, samples // world.size)
+        progress = train(job, on_epoch=listener.epoch_done, on_samples=listener.advanced)
+        scores = _scores(job)
+    if world.leads:
+        _write(opened, job, progress, scores, begin)
+    world.gather(None)  # none goes on before the files are there
+    return read_pretraining(record_path(request))
+
+
+def _job(opened: Opened, world: World) -> Job:
+    request, source = opened.request, opened.source
+    place = (source.name, request.seed, request.fold)
+    return Job(
+        network=_network(opened, derive_seed("pretrain-weights", *place, request.form)),
+        settings=request.settings,
+        train=source.train,
+        validation=source.val,
+        world=world,
+        device=request.device,
+        seed=derive_seed("pretrain", *place),  # the same batches for every method
+        state=checkpoint_path(request).with_suffix(".state.pt"),
+        identity=opened.identity,
+    )
+
+
+def _network(opened: Opened, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    network = create_backbone(opened.request.backbone, opened.source.num_classes)
+    replace_convolutions(network, opened.request.method)
+    return network.to(opened.request.device)
+
+
+def _scores(job: Job) -> Scores:
+    labels, logits = score(job)
+    return evaluate(labels, probabilities(logits))
+
+
+# ---------------------------------------------------------------------- weights and record
+
+
+def _write(opened: Opened, job: Job, progress: Progress, scores: Scores, begin: datetime) -> None:
+    """The weights first and the record last; then the state is of no more use."""
+    weights = checkpoint_path(opened.request)
+    record_path(opened.request).unlink(missing_ok=True)  # never an old record beside new weights
+    write_checkpoint(weights, job.network.state_dict(), _about(opened, scores))
+    record = _record(opened, job, progress, scores, begin)
+    write_pretraining(record_path(opened.request), record)
+    job.state.unlink(missing_ok=True)
+
+
+def _about(opened: Opened, scores: Scores) -> About:
+    request, source = opened.request, opened.source
+    return About(
+        method=request.form,
+        dims=2,
+        backbone=request.backbone,
+        num_classes=source.num_classes,
+        recipe=opened.hashes["recipe"],
+        statistics=source.inputs.statistics,
+        seen=source.seen,
+        details={
+            "data": source.name,
+            "source": source.kind,
+            "seed": request.seed,
+            "fold": request.fold,
+            "identity": opened.identity,
+            "hashes": opened.hashes,
+            "settings": _settings(opened),
+            "metrics": scores.metrics,
+            "versions": package_versions(),
+        },
+    )
+
+
+def _record(
+    opened: Opened, job: Job, progress: Progress, scores: Scores, begin: datetime
+) -> PretrainRecord:
+    request, source = opened.request, opened.source
+    weights = checkpoint_path(request)
+    return PretrainRecord(
+        identity=opened.identity,
+        recipe=opened.hashes["recipe"],
+        data=source.name,
+        source=source.kind,
+        layers=request.form,
+        backbone=request.backbone,
+        seed=request.seed,
+        fold=request.fold,
+        num_classes=source.num_classes,
+        counts={"train": len(source.train.labels), "val": len(source.val.labels)},
+        settings=_settings(opened),
+        world_size=job.world.size,
+        selected_epoch=progress.selected,
+        curve=tuple(progress.curve),
+        throughput=median(row["images_per_second"] for row in progress.curve),
+        metrics=scores.metrics,
+        undefined=scores.undefined,
+        parameters=sum(tensor.numel() for tensor in job.network.parameters()),
+        unreadable={name: tuple(files) for name, files in progress.unreadable.items() if files},
+        warnings=(*source.warnings, *_warnings(job)),
+        checkpoint=weights.name,
+        checkpoint_sha256=hash_file(weights),
+        provenance={
+            "hashes": opened.hashes,
+            "method": request.method.name,
+            "versions": package_versions(),
+            "git": git_state(),
+            "hardware": hardware(request.device),
+            "threads": thread_count(request.settings.compute),
+            "started": begin.isoformat(timespec="seconds"),
+        },
+    )
+
+
+def _settings(opened: Opened) -> dict[str, Any]:
+    return to_mapping(opened.request.settings) | to_mapping(opened.source.inputs)
+
+
+def _warnings(job: Job) -> tuple[str, ...]:
+    if job.world.size == 1 or job.device.type == "cuda":
+        return ()
+    note = f"BatchNorm normalised the share of each of {job.world.size} processes by itself"
+    return (f"{note}: SyncBatchNorm needs CUDA",)
+
+
+# -------------------------------------------------------------------------------- estimate
+
+
+def estimate_seconds(request: PretrainRequest, *, world: World | None = None) -> float:
+    """How long :func:`pretrain` would take here, from one timed step; decoding is not counted.
+
+    Raises:
+        RequestError: If data, fold or backbone do not exist.
+        DataError: If the data is missing, damaged, or cannot be split.
+    """
+    opened, size = open_request(request), (world or World()).size
+    if opened.kept() is not None:
+        return 0.0
+    settings, source = request.settings, opened.source
+    with arithmetic(settings.compute), torch.random.fork_rng(devices=[]):
+        network = _network(opened, seed=0)
+        batch = max(2, min(settings.batch_size, len(source.train.labels)) // size)
+        inputs = torch.rand(batch, 3, source.inputs.size, source.inputs.size)
+        learn, look = _step_seconds(network, inputs.to(request.device))
+    train = settings.epochs * len(source.train.labels) * learn
+    validate = (settings.epochs + 1) * len(source.val.labels) * look
+    return (train + validate) / batch / size
+
+
+def _step_seconds(network: nn.Module, inputs: torch.Tensor) -> tuple[float, float]:
+    """Seconds of a training step and of a prediction on one batch."""
+    labels = torch.zeros(len(inputs), dtype=torch.long, device=inputs.device)
+
+    def learn() -> None:
+        network.train()
+        nn.functional.cross_entropy(network(inputs), labels).backward()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def look() -> None:
+        network.eval()
+        network(inputs)
+
+    return _seconds(learn, inputs.device), _seconds(look, inputs.device)
+
+
+def _seconds(call: Callable[[], None], device: torch.device) -> float:
+    """One call, after another that warms up."""
+    call()
+    finish(device)
+    begin = perf_counter()
+    call()
+    finish(device)
+    return perf_counter() - begin

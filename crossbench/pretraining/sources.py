@@ -1,0 +1,227 @@
+"""What a network is pretrained on: a task's training and validation part, or a folder of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from crossbench.data.folder import FolderPart, Listing, open_folder
+from crossbench.data.scaling import value_range
+from crossbench.data.sources import open_task
+from crossbench.data.transforms import ImageTransform, RandomSource
+from crossbench.errors import RequestError
+from crossbench.inits import seen_in
+from crossbench.plan import choose_data, draw_splits, input_size
+from crossbench.pretraining.request import find_data
+from crossbench.provenance import available_cores
+from crossbench.routes import STATISTICS
+from crossbench.training.feed import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.data.splits import Split
+    from crossbench.nets.checkpoint import Seen
+    from crossbench.pretraining.request import PretrainRequest
+    from crossbench.specs import PretrainSettings, TaskCard
+    from crossbench.training.pretrain import Part
+
+_FOLDER_SIZE = 224
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The settings of inputs, with what they left to the data filled in.
+
+    Attributes:
+        size: Side length in pixels.
+        statistics: Key of :data:`crossbench.routes.STATISTICS`.
+        workers: Threads that read ahead.
+    """
+
+    size: int
+    statistics: str
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Opened data, ready to be trained on.
+
+    Attributes:
+        name: Of the task or folder.
+        kind: ``folder``, or where a task's samples come from.
+        num_classes: Number of classes.
+        inputs: How samples are fed.
+        hashes: Of the data and of the split.
+        train: What is learnt from.
+        val: What is scored.
+        seen: The samples in both, where they can be told.
+        warnings: What a reader of the result should know.
+    """
+
+    name: str
+    kind: Literal["folder", "real", "embedded", "phantom"]
+    num_classes: int
+    inputs: Inputs
+    hashes: dict[str, str]
+    train: Part
+    val: Part
+    seen: Seen | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def open_source(request: PretrainRequest) -> Source:
+    """Open what a request names, for its seed and fold.
+
+    Raises:
+        RequestError: If there is no such data, or no such fold.
+        DataError: If the data is missing, damaged, or cannot be split.
+    """
+    data = find_data(request.data)
+    return _folder(request, data) if isinstance(data, Path) else _task(request, data)
+
+
+# ----------------------------------------------------------------------------------- tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPart:
+    """A part of a task as :class:`crossbench.training.pretrain.Part`."""
+
+    feed: Feed
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) int64 labels."""
+        return self.feed.labels
+
+    @property
+    def unreadable(self) -> set[str]:
+        """None: the file was checked when it was opened."""
+        return set()
+
+    def check(self, unreadable: set[str]) -> None:
+        """Nothing to refuse."""
+
+    def stream(
+        self, batches: Sequence[NDArray[np.int64]], seed: int | None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches of network inputs, augmented where a seed is given."""
+        random = None if seed is None else RandomSource(seed, self.feed.device)
+        return self.feed.stream(batches, random)
+
+
+def _task(request: PretrainRequest, card: TaskCard) -> Source:
+    """The training and validation part of one split; its test part is never read."""
+    dataset = open_task(
+        card,
+        data=choose_data(card, request.preset),
+        data_dir=request.data_dir,
+        cache_dir=request.cache_dir,
+    )
+    division = replace(request.preset.split, seeds=(request.seed,), run_folds=(request.fold,))
+    (split,) = draw_splits(replace(request.preset, split=division), dataset)
+    inputs = _inputs(
+        request.settings,
+        size=input_size(card, dataset.images.shape[1:], request.preset) or _FOLDER_SIZE,
+        statistics="radimagenet" if dataset.images.shape[1] == 1 else "imagenet",
+        workers=0,
+    )
+    train, val = _task_parts(request, inputs, dataset, split)
+    return Source(
+        name=card.name,
+        kind=dataset.source,
+        num_classes=dataset.num_classes,
+        inputs=inputs,
+        hashes={"data": dataset.content_hash, "split": split.content_hash},
+        train=train,
+        val=val,
+        seen=seen_in(dataset, split),
+        warnings=split.warnings,
+    )
+
+
+def _task_parts(
+    request: PretrainRequest, inputs: Inputs, dataset: Dataset, split: Split
+) -> tuple[TaskPart, TaskPart]:
+    """Both parts. A range over the whole array would look at the test part: training's serves."""
+    scaling = request.preset.input.scaling
+    settings = request.settings
+    mean, std = STATISTICS[inputs.statistics]
+    plain = ImageTransform(
+        value_range=value_range(
+            dataset.images, "train" if scaling == "global" else scaling, split.train
+        ),
+        mean=mean,
+        std=std,
+        size=inputs.size,
+        crop_scale=settings.crop_scale,
+        jitter=False,
+    )
+    train, val = (
+        TaskPart(
+            feed=Feed(
+                dataset=dataset,
+                indices=indices,
+                transform=transform,
+                batch_size=settings.batch_size,
+                device=request.device,
+                workers=inputs.workers,
+            )
+        )
+        for indices, transform in (
+            (split.train, replace(plain, augment=True)),
+            (split.val, plain),
+        )
+    )
+    return train, val
+
+
+# --------------------------------------------------------------------------------- folders
+
+
+def _folder(request: PretrainRequest, path: Path) -> Source:
+    if request.fold != 0:
+        raise RequestError(f"a folder of images has fold 0 alone, not {request.fold}")
+    folder = open_folder(path)
+    settings = request.settings
+    inputs = _inputs(settings, size=_FOLDER_SIZE, statistics="imagenet", workers=available_cores())
+    mean, std = STATISTICS[inputs.statistics]
+
+    def part(listing: Listing) -> FolderPart:
+        return FolderPart(
+            listing=listing,
+            size=inputs.size,
+            crop_scale=settings.crop_scale,
+            mean=mean,
+            std=std,
+            device=request.device,
+            workers=inputs.workers,
+            max_unreadable=settings.max_unreadable,
+        )
+
+    return Source(
+        name=path.name,
+        kind="folder",
+        num_classes=len(folder.classes),
+        inputs=inputs,
+        hashes={"data": folder.content_hash},
+        train=part(folder.train),
+        val=part(folder.val),
+    )
+
+
+def _inputs(given: PretrainSettings, *, size: int, statistics: str, workers: int) -> Inputs:
+    """What is given, and else what the data asks for."""
+    return Inputs(
+        size=given.size or size,
+        statistics=given.statistics or statistics,
+        workers=workers if given.workers is None else given.workers,
+    )

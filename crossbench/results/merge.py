@@ -1,0 +1,104 @@
+"""The records of several results folders in one: runs, benches and pretrained networks."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from crossbench.errors import RecordError
+from crossbench.results.bench_files import bench_path, read_benches
+from crossbench.results.diagnostics import read_diagnostics, write_diagnostics
+from crossbench.results.files import copy, digest_of, read_predictions
+from crossbench.results.pretrain_files import read_pretrainings
+from crossbench.results.store import Broken, Store, read_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.results.bench_files import FoundBench
+    from crossbench.results.pretrain_files import FoundPretraining
+    from crossbench.results.store import Found
+
+
+class Merged(NamedTuple):
+    """What :func:`merge` did: the number of records copied, and the files it left out."""
+
+    copied: int
+    broken: list[Broken]
+
+
+def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
+    """Copy the valid records of several folders, and what lies beside them, into one.
+
+    What ``into`` already holds stays, but for failed runs that a source has finished. Of two
+    bench or pretraining records of one name, the first stands.
+
+    Raises:
+        RequestError: If a source does not exist or holds no record.
+        RecordError: If the same run has different results in two of the folders; then
+            nothing is copied.
+    """
+    store = Store(Path(into))
+    benches, broken = read_benches(sources)
+    pretrained, broken_networks = read_pretrainings(sources)
+    broken += broken_networks
+    others = [path for path, _ in (*benches, *pretrained)]
+    copied = 0
+    with_runs = [each for each in sources if _may_have_runs(Path(each), others)]
+    if with_runs or not others:
+        held = [store.root] if any(store.scan()) else []
+        found, broken_runs = read_folders([*held, *with_runs])
+        broken += broken_runs
+        copied += sum(_take_run(each, store) for each in found)
+    copied += sum(_take_bench(each, store.root) for each in benches)
+    for each in pretrained:
+        try:
+            copied += _take_pretrained(each, store.root)
+        except RecordError as error:
+            broken.append(Broken(each.path, str(error)))
+    return Merged(copied, broken)
+
+
+def _may_have_runs(folder: Path, others: Sequence[Path]) -> bool:
+    """Whether a folder has files that should be runs', or nothing else to offer."""
+    return bool(Store(folder).files()) or not any(path.is_relative_to(folder) for path in others)
+
+
+def _take_run(found: Found, store: Store) -> bool:
+    """Copy a run with all that lies beside it; False where it is there already."""
+    path, record = found
+    if path.is_relative_to(store.root):
+        return False
+    if diagnostics := read_diagnostics(path, record.identity):
+        write_diagnostics(store.path_of(record.key, record.identity), diagnostics)
+    predictions = read_predictions(path) if record.predictions else None
+    weights = partial(copy, path.with_name(record.weights)) if record.weights else None
+    store.write(record, predictions, weights)
+    return True
+
+
+def _take_bench(found: FoundBench, root: Path) -> bool:
+    target = bench_path(root, found.record)
+    if target.exists():
+        return False
+    copy(found.path, target)
+    return True
+
+
+def _take_pretrained(found: FoundPretraining, root: Path) -> bool:
+    """Copy a pretrained network and its record; False where it is there already.
+
+    Raises:
+        RecordError: If the network is not the one that the record names.
+    """
+    path, record = found
+    target = root.joinpath("pretrain", *path.parts[-3:])
+    if target.exists():
+        return False
+    network = path.with_name(record.checkpoint)
+    if not network.is_file() or digest_of(network) != record.checkpoint_sha256:
+        raise RecordError(f"its checkpoint {network.name!r} is gone or another; pretrain it again")
+    copy(network, target.with_name(network.name))
+    copy(path, target)
+    return True

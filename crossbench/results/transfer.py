@@ -1,0 +1,344 @@
+"""What pretraining is worth: the same runs from random and from pretrained weights, paired.
+
+Boards never mix inits, so this is the one place where two of them meet: a method under a protocol
+from pretrained weights, beside the same method and protocol from random ones, and beside the
+method trained from scratch in full, on the same folds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import pandas as pd
+
+from crossbench.errors import StatisticsError
+from crossbench.evaluation.metrics import METRICS, title_of
+from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
+from crossbench.results.boards import split_boards
+from crossbench.results.table import Cell, Header, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crossbench.evaluation.statistics import CorrectedT
+    from crossbench.results.boards import Board
+
+Key: TypeAlias = tuple[str, ...]
+Paired: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
+
+RANDOM = "random"
+
+#: The protocol under which every weight learns: from random weights, training from scratch.
+FROM_SCRATCH = "finetune"
+
+_ALPHA = 0.05
+_SHOWN = "*"
+_SHARED = ("source", "dimension", "preset", "backbone", "metric", "split_settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """One method under one protocol, from pretrained weights and from others.
+
+    Attributes:
+        protocol: How the network was fitted.
+        method: The method.
+        random: Mean score from random weights; None where there are no such runs.
+        pretrained: Mean score from pretrained weights; None where a run is missing.
+        over_random: Pretrained beside random weights under this protocol; None where they
+            cannot be compared.
+        over_scratch: Pretrained under this protocol beside training from scratch.
+    """
+
+    protocol: str
+    method: str
+    random: float | None
+    pretrained: float | None
+    over_random: Test | None = None
+    over_scratch: Test | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """A paired comparison; gains are positive where pretraining is better.
+
+    Attributes:
+        result: Corrected resampled t over the paired runs.
+        p_holm: Its p after Holm, over the comparisons of one kind on one task.
+    """
+
+    result: CorrectedT
+    p_holm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """Whether one method gains more from pretraining than another, under one protocol.
+
+    Attributes:
+        protocol: How the networks were fitted.
+        method: The method.
+        other: The method it is compared with.
+        more: The gain of ``method`` less that of ``other``, paired run by run; Holm's family
+            are the contrasts of one task.
+    """
+
+    protocol: str
+    method: str
+    other: str
+    more: Test
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """Every gain on one task from one pretraining.
+
+    Attributes:
+        title: What may be compared here, in words.
+        task: The 3D (or 2D) task.
+        init: Name of the pretrained weights.
+        metric: What is compared.
+        gains: By protocol and method.
+        contrasts: By protocol and pair of methods.
+        missing: What could not be compared, and why.
+    """
+
+    title: str
+    task: str
+    init: str
+    metric: str
+    gains: tuple[Gain, ...]
+    contrasts: tuple[Contrast, ...]
+    missing: tuple[str, ...]
+
+
+def transfers(frame: pd.DataFrame) -> list[Transfer]:
+    """What pretraining is worth, for each task and init that has runs from random weights too.
+
+    Args:
+        frame: As from :func:`crossbench.results.store.load_results`.
+    """
+    groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
+    for board in split_boards(frame):
+        if board.methods:
+            groups[tuple(_of(board, name) for name in _SHARED)].append(board)
+    return [
+        _transfer(boards, task, init)
+        for boards in groups.values()
+        if RANDOM in {_of(board, "init") for board in boards}
+        for init in sorted({_of(board, "init") for board in boards} - {RANDOM})
+        for task in sorted({task for board in boards for task in board.tasks})
+        if any(_of(board, "init") == init and task in board.tasks for board in boards)
+    ]
+
+
+def _of(board: Board, column: str) -> str:
+    """What all networks of a board have in common."""
+    networks = board.runs[board.runs["protocol"] != "plain"]
+    return str(networks[column].iloc[0])
+
+
+def _transfer(boards: Sequence[Board], task: str, init: str) -> Transfer:
+    own = [board for board in boards if _of(board, "init") == init and task in board.tasks]
+    scratch = _alone(boards, protocol=FROM_SCRATCH, init=RANDOM)
+    cells = [(board, method) for board in own for method in board.methods]
+    others = {board.title: _from_random(board, boards) for board in own}
+    pairs: dict[str, dict[Key, Paired]] = {"random": {}, "scratch": {}}
+    missing: list[str] = []
+    for board, method in cells:
+        key = (_of(board, "protocol"), method)
+        for kind, other in (("random", others[board.title]), ("scratch", scratch)):
+            try:
+                pairs[kind][key] = _paired(board, other, method, task)
+            except StatisticsError as error:
+                missing.append(f"{' '.join(key)}: {error}")
+    folds = own[0].split_folds
+    over_random, over_scratch = (
+        _tested(pairs[kind], folds, missing) for kind in ("random", "scratch")
+    )
+    contrasts = _contrasts(pairs["random"], folds, missing)
+    return Transfer(
+        title=_title(own[0], task, init),
+        task=task,
+        init=init,
+        metric=own[0].metric,
+        gains=tuple(
+            Gain(
+                protocol=_of(board, "protocol"),
+                method=method,
+                random=_mean(others[board.title], method, task),
+                pretrained=_mean(board, method, task),
+                over_random=over_random.get((_of(board, "protocol"), method)),
+                over_scratch=over_scratch.get((_of(board, "protocol"), method)),
+            )
+            for board, method in cells
+        ),
+        contrasts=contrasts,
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _from_random(board: Board, boards: Sequence[Board]) -> Board | None:
+    """The board that differs in nothing but the weights, which are random."""
+    shared = {name: _of(board, name) for name in ("protocol", "fit_settings")}
+    return _alone(boards, init=RANDOM, **shared)
+
+
+def _alone(boards: Iterable[Board], **wanted: str) -> Board | None:
+    """The only board that is as wanted; None where there is none, or more than one."""
+    found = [board for board in boards if all(_of(board, key) == wanted[key] for key in wanted)]
+    return found[0] if len(found) == 1 else None
+
+
+def _paired(board: Board, other: Board | None, method: str, task: str) -> Paired:
+    """Scores of a method on another board and on this one, larger is better.
+
+    Raises:
+        StatisticsError: If the runs cannot be paired.
+    """
+    if other is None:
+        msg = "there are no runs, or several kinds of runs, from random weights to compare with"
+        raise StatisticsError(msg)
+    names = ("from other weights", "pretrained")
+    runs = pd.concat(
+        each.named_runs[each.named_runs["method"] == method].assign(
+            method=name, score=each.runs[board.metric]
+        )
+        for name, each in zip(names, (other, board), strict=True)
+    )
+    table = paired_runs(runs, task, names)
+    sign = 1 if METRICS[board.metric].higher_is_better else -1
+    before, after = sign * table.to_numpy().T
+    return before, after
+
+
+def _tested(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> dict[Key, Test]:
+    """The tests of one family; those that cannot be made are told to ``missing``."""
+    tests: dict[Key, CorrectedT] = {}
+    for key, pair in pairs.items():
+        try:
+            tests[key] = corrected_t(*pair, folds=folds)
+        except StatisticsError as error:
+            missing.append(f"{' '.join(key)}: {error}")
+    adjusted = holm({" ".join(key): test.p_value for key, test in tests.items()}) if tests else {}
+    return {key: Test(result=test, p_holm=adjusted[" ".join(key)]) for key, test in tests.items()}
+
+
+def _contrasts(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> tuple[Contrast, ...]:
+    gains = {key: after - before for key, (before, after) in pairs.items()}
+    contrasted: dict[Key, Paired] = {
+        (protocol, method, other): (gains[protocol, other], gains[protocol, method])
+        for (protocol, other), (same, method) in itertools.combinations(gains, 2)
+        if protocol == same and len(gains[protocol, other]) == len(gains[protocol, method])
+    }
+    return tuple(
+        Contrast(protocol=key[0], method=key[1], other=key[2], more=test)
+        for key, test in _tested(contrasted, folds, missing).items()
+    )
+
+
+def _mean(board: Board | None, method: str, task: str) -> float | None:
+    if board is None:
+        return None
+    runs = board.runs[(board.runs["row"] == method) & (board.runs["column"] == task)]
+    scores = runs[board.metric]
+    return float(scores.mean()) if len(scores) and scores.notna().all() else None
+
+
+def _title(board: Board, task: str, init: str) -> str:
+    parts = [
+        f"What pretraining on {init} is worth on {task}",
+        f"{board.source} data",
+        f"preset {_of(board, 'preset')}",
+        _of(board, "backbone"),
+    ]
+    return " · ".join(parts)
+
+
+# ------------------------------------------------------------------------ words and tables
+
+
+def transfer_tables(frame: pd.DataFrame) -> list[Table]:
+    """What each of :func:`transfers` found: the gains, and which method gains more."""
+    tables = []
+    for transfer in transfers(frame):
+        tables.append(_gain_table(transfer))
+        if transfer.contrasts:
+            tables.append(_contrast_table(transfer))
+    return tables
+
+
+def _gain_table(transfer: Transfer) -> Table:
+    columns = ("random", "pretrained", "gain", "over from scratch")
+    runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
+    how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
+    notes = (
+        "gain: pretrained less random weights, same method and protocol.",
+        f"over from scratch: less the method's random weights under {FROM_SCRATCH}.",
+        f"In brackets: 95 % interval, corrected resampled t{how_many}.",
+        f"{_SHOWN} differs at 5 % after Holm over its column.",
+        *(f"Not compared: {reason}." for reason in transfer.missing),
+    )
+    return Table(
+        title=transfer.title,
+        subtitle=f"{title_of(transfer.metric)}, means",
+        axes=("protocol, method", ""),
+        rows=tuple(Header(f"{gain.protocol} {gain.method}") for gain in transfer.gains),
+        columns=tuple(map(Header, columns)),
+        cells=tuple(
+            (
+                _score(gain.random),
+                _score(gain.pretrained),
+                _difference(gain.over_random),
+                _difference(gain.over_scratch),
+            )
+            for gain in transfer.gains
+        ),
+        notes=notes,
+    )
+
+
+def _contrast_table(transfer: Transfer) -> Table:
+    return Table(
+        title=f"Which method gains more · {transfer.title}",
+        subtitle=f"{title_of(transfer.metric)}: gain of the first less gain of the second",
+        axes=("protocol, methods", ""),
+        rows=tuple(
+            Header(f"{each.protocol} {each.method} – {each.other}") for each in transfer.contrasts
+        ),
+        columns=(Header("difference of gains"), Header("p after Holm")),
+        cells=tuple(
+            (
+                _difference(each.more),
+                Cell(text=f"{each.more.p_holm:.2g}", value=each.more.p_holm),
+            )
+            for each in transfer.contrasts
+        ),
+        notes=(f"{_SHOWN} differs at 5 % after Holm over the table.",),
+    )
+
+
+def _score(value: float | None) -> Cell:
+    return Cell(text="–" if value is None else f"{value:.3f}", value=value)
+
+
+def _difference(test: Test | None) -> Cell:
+    if test is None:
+        return Cell(text="–")
+    gain = test.result.gain
+    interval = "" if gain.low is None else f" ({gain.low:+.3f} to {gain.high:+.3f})"
+    return Cell(
+        text=f"{gain.value:+.3f}{interval}",
+        mark=_SHOWN if test.p_holm <= _ALPHA else "",
+        value=gain.value,
+        low=gain.low,
+        high=gain.high,
+        count=test.result.runs,
+        complete=True,
+    )

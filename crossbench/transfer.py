@@ -1,0 +1,273 @@
+"""The whole loop: pretrain in 2D on a fold's own patients, carry the weights to a 3D task, compare.
+
+Each fold of the target task gets 2D networks of its own, pretrained on the part of the source
+task that trains and validates in the fold of the same number. Whether that part is disjoint from
+what the target tests on is not taken on trust: runs refuse weights that have seen their test part
+(:func:`crossbench.inits.check_unseen`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossbench import api, pretraining, runner
+from crossbench.cards import find_preset, override
+from crossbench.errors import RequestError
+from crossbench.estimate import estimate
+from crossbench.nets.backbones import layer_form
+from crossbench.places import cache_dir, data_dir
+from crossbench.plugins import find_methods
+from crossbench.results.transfer import RANDOM
+from crossbench.training.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    import torch
+
+    from crossbench.methods import Method
+    from crossbench.plan import Plan
+    from crossbench.pretraining import PretrainRequest
+    from crossbench.results.store import Store
+    from crossbench.specs import Preset, RunRecord
+
+#: What a loop's pretraining is made with, beside Table I's settings.
+SHORT = ("epochs=8", "batch_size=32", "step=3", "crop_scale=[0.5, 1.0]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What is to be pretrained on, transferred to, and compared.
+
+    Attributes:
+        source: A registered 2D task.
+        target: A task whose folds hold the same groups as the source's.
+        methods: Names of methods.
+        protocols: Names of protocols.
+        preset: How both tasks are divided and the transferred networks fitted.
+        settings: Overrides of the preset, such as ``fit.epochs=3``.
+        pretrain_settings: Overrides of :data:`SHORT`, such as ``epochs=3``.
+        seeds: Repetitions; the preset's where None.
+        folds: Folds; all where None.
+        backbone: timm name of the 2D network.
+        plugins: Python files that define further methods.
+        data_dir: Where downloaded data lies.
+        out: Results folder.
+    """
+
+    source: str
+    target: str
+    methods: Sequence[str]
+    protocols: Sequence[str] = tuple(PROTOCOLS)
+    preset: str = "transfer"
+    settings: Sequence[str] = ()
+    pretrain_settings: Sequence[str] = ()
+    seeds: Sequence[int] | None = None
+    folds: Sequence[int] | None = None
+    backbone: str = "resnet18"
+    plugins: Sequence[str] = ()
+    data_dir: str | Path | None = None
+    out: Path = Path("results")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """A loop as far as it is known before anything is pretrained.
+
+    Attributes:
+        ask: What was asked for.
+        pretrainings: The 2D networks, one for each fold and form of layers.
+        scratch: The plans from random weights, one a protocol; those from pretrained weights
+            have the same runs.
+    """
+
+    ask: Ask
+    pretrainings: tuple[PretrainRequest, ...]
+    scratch: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A line of a loop's estimate.
+
+    Attributes:
+        what: The stage in words.
+        count: How many networks it has.
+        todo: How many of them are still to be made.
+        seconds: What they would take here.
+    """
+
+    what: str
+    count: int
+    todo: int
+    seconds: float
+
+
+def prepare(ask: Ask, store: Store, device: torch.device) -> Loop:
+    """Resolve every name, draw the folds and look up what is done.
+
+    Raises:
+        RequestError: If a name is unknown, or source and target do not go together.
+        DataError: If data is missing or damaged.
+    """
+    scratch = tuple(_plan(ask, store, protocol, ask.methods, RANDOM) for protocol in ask.protocols)
+    if not scratch:
+        raise RequestError("no protocol is asked for; name one or more of " + ", ".join(PROTOCOLS))
+    folds = sorted({(run.key.seed, run.key.fold) for run in scratch[0].runs})
+    forms = _by_form(find_methods(list(ask.methods), ask.plugins))
+    requests = tuple(
+        _pretrain_request(ask, methods[0], seed, fold, device)
+        for seed, fold in folds
+        for methods in forms.values()
+    )
+    return Loop(ask=ask, pretrainings=requests, scratch=scratch)
+
+
+def estimate_loop(loop: Loop, store: Store, device: torch.device) -> list[Stage]:
+    """What each stage of a loop would take on a device; runs that are done take nothing.
+
+    Until everything is pretrained, runs from pretrained weights count as runs to do.
+    """
+    left = [each for each in loop.pretrainings if not pretraining.finished(each)]
+    costs = {each.form: each for each in left}
+    seconds = {form: pretraining.estimate_seconds(each) for form, each in costs.items()}
+    first = Stage(
+        what=f"pretrain on {loop.ask.source}",
+        count=len(loop.pretrainings),
+        todo=len(left),
+        seconds=sum(seconds[each.form] for each in left),
+    )
+    stages = [first]
+    for scratch in loop.scratch:
+        name = scratch.request.protocol.name
+        pretrained = [_afresh(scratch)] if left else _pretrained_plans(loop, store, name)
+        stages += [
+            _stage(f"{name}, random weights", [scratch], device),
+            _stage(f"{name}, pretrained", pretrained, device),
+        ]
+    return stages
+
+
+def _stage(what: str, plans: Sequence[Plan], device: torch.device) -> Stage:
+    networks = [run for plan in plans for run in plan.runs if not run.key.plain]
+    return Stage(
+        what=what,
+        count=len(networks),
+        todo=sum(not run.done for run in networks),
+        seconds=sum(sum(estimate(plan, device).seconds.values()) for plan in plans),
+    )
+
+
+def _afresh(plan: Plan) -> Plan:
+    """The plan's networks with none of them done."""
+    tasks = tuple(
+        dataclasses.replace(
+            task, runs=tuple(dataclasses.replace(run, done=run.key.plain) for run in task.runs)
+        )
+        for task in plan.tasks
+    )
+    return dataclasses.replace(plan, tasks=tasks)
+
+
+def run(
+    loop: Loop,
+    store: Store,
+    device: torch.device,
+    *,
+    watch_pretraining: Callable[[PretrainRequest], AbstractContextManager[pretraining.Listener]],
+    watch_plan: Callable[[Plan], AbstractContextManager[runner.Listener]],
+) -> list[RunRecord]:
+    """Pretrain what is missing, then run every protocol from random and from pretrained weights.
+
+    Args:
+        loop: What to do.
+        store: Where records go.
+        device: Where networks run.
+        watch_pretraining: Makes the listener of one pretraining.
+        watch_plan: Makes the listener of one plan.
+
+    Returns:
+        The records of the runs that were not there before.
+    """
+    for request in loop.pretrainings:
+        with watch_pretraining(request) as listener:
+            pretraining.pretrain(request, listener=listener)
+    written: list[RunRecord] = []
+    for protocol in loop.ask.protocols:
+        scratch = _plan(loop.ask, store, protocol, loop.ask.methods, RANDOM)
+        for plan in (scratch, *_pretrained_plans(loop, store, protocol)):
+            with watch_plan(plan) as listener:
+                written += runner.execute(plan, store, device=device, listener=listener)
+    return written
+
+
+def _pretrained_plans(loop: Loop, store: Store, protocol: str) -> list[Plan]:
+    """The runs of a protocol from pretrained weights, a plan for each form of layers."""
+    return [_plan(loop.ask, store, protocol, methods, init) for methods, init in _pretrained(loop)]
+
+
+def _pretrained(loop: Loop) -> list[tuple[list[str], str]]:
+    """The methods of each form of layers, and where the weights of their folds lie."""
+    found = []
+    methods = find_methods(list(loop.ask.methods), loop.ask.plugins)
+    for form, members in _by_form(methods).items():
+        request = next(each for each in loop.pretrainings if each.form == form)
+        folder = str(pretraining.checkpoint_path(request).parent)
+        if "{" in folder or "}" in folder:
+            raise RequestError(f"results folder {folder!r} has a brace in its path; rename it")
+        init = f"{folder}/seed{{seed}}-fold{{fold}}.safetensors"
+        found.append(([method.name for method in members], init))
+    return found
+
+
+def _by_form(methods: Sequence[Method]) -> dict[str, list[Method]]:
+    """Methods by what their 2D layers are called: those of one form share 2D weights."""
+    forms: dict[str, list[Method]] = {}
+    for method in methods:
+        forms.setdefault(layer_form(method), []).append(method)
+    return forms
+
+
+def _plan(ask: Ask, store: Store, protocol: str, methods: Sequence[str], init: str) -> Plan:
+    return api.prepare(
+        methods,
+        ask.target,
+        store=store,
+        preset=ask.preset,
+        init=init,
+        protocol=protocol,
+        backbone=ask.backbone,
+        seeds=ask.seeds,
+        folds=ask.folds,
+        settings=ask.settings,
+        plugins=ask.plugins,
+        data_dir=ask.data_dir,
+        strict=True,
+    )
+
+
+def _pretrain_request(
+    ask: Ask, method: Method, seed: int, fold: int, device: torch.device
+) -> PretrainRequest:
+    return pretraining.PretrainRequest(
+        method=method,
+        data=ask.source,
+        preset=_abundant(override(find_preset(ask.preset), ask.settings)),
+        settings=pretraining.make_settings([*SHORT, *ask.pretrain_settings]),
+        backbone=ask.backbone,
+        seed=seed,
+        fold=fold,
+        out=ask.out,
+        device=device,
+        data_dir=data_dir(ask.data_dir),
+        cache_dir=cache_dir(),
+    )
+
+
+def _abundant(preset: Preset) -> Preset:
+    """The preset with every image labelled: it is volumes that are scarce."""
+    return dataclasses.replace(preset, split=dataclasses.replace(preset.split, max_labelled=None))

@@ -1,0 +1,337 @@
+"""Pretraining end to end on small data: what is made, what is never touched, what goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from crossbench import nets
+from crossbench.cards import find_preset
+from crossbench.data.sources import open_task
+from crossbench.errors import DataError, RequestError
+from crossbench.nets.checkpoint import read_about, read_tensors
+from crossbench.places import cache_dir
+from crossbench.plan import draw_splits
+from crossbench.plugins import load_method
+from crossbench.pretraining import (
+    PretrainRequest,
+    checkpoint_path,
+    estimate_seconds,
+    finished,
+    make_settings,
+    pretrain,
+    record_path,
+)
+from crossbench.pretraining.request import find_data, recipe
+from crossbench.provenance import hash_file
+from crossbench.specs import PretrainSettings
+
+QUICK = ("epochs=2", "batch_size=16", "threads=1", "crop_scale=[0.5, 1.0]")
+
+Ask = Callable[..., PretrainRequest]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """A short request on the CPU."""
+
+    def make(
+        data: Path, method: str = "conv2d", settings: tuple[str, ...] = (), **changes: Any
+    ) -> PretrainRequest:
+        fields: dict[str, Any] = {
+            "method": load_method(method),
+            "data": str(data),
+            "preset": find_preset("standard"),
+            "settings": make_settings([*QUICK, *settings]),
+            "backbone": "test_resnet",
+            "out": tmp_path / "out",
+            "data_dir": tmp_path,
+            "cache_dir": cache_dir(),
+        }
+        return PretrainRequest(**fields | changes)
+
+    return make
+
+
+@pytest.fixture
+def task(make_task: Callable[..., Path]) -> Path:
+    return make_task(dimension=2)
+
+
+def equal(one: Path, other: Path) -> bool:
+    first, second = read_tensors(one), read_tensors(other)
+    return all(torch.equal(first[key], second[key]) for key in first | second)
+
+
+# --------------------------------------------------------------------------------- settings
+
+
+def test_the_defaults_are_those_of_table_1() -> None:
+    settings = PretrainSettings()
+    assert (settings.epochs, settings.batch_size, settings.lr) == (90, 8 * 32, 1e-3)
+    assert (settings.step, settings.gamma, settings.select) == (30, 0.1, "last")
+    assert make_settings() == settings
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epochs", "'epochs' is not of the form KEY=VALUE, such as epochs=5"),
+        ("epoch=3", "unknown setting 'epoch'; did you mean epochs"),
+        ("epochs=many", "key 'epochs' is 'many'; it must be a whole number"),
+        ("epochs=0", "key 'epochs' is 0; it must be at least 1"),
+        ("batch_size=1", "key 'batch_size' is 1; it must be at least 2"),
+        ("lr=inf", "key 'lr' is inf; it must be a positive number"),
+        ("crop_scale=[0.5, 2.0]", "share of the area"),
+        ("select=best", "key 'select' is 'best'; it must be one of 'last', 'lowest'"),
+        ("max_unreadable=1", "key 'max_unreadable' is 1.0; it must be a share below 1"),
+        ("workers=-1", "key 'workers' is -1; it must not be negative"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(override: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        make_settings([override])
+
+
+# ------------------------------------------------------------------------- what is asked for
+
+
+def test_volumes_are_refused(make_task: Callable[..., Path]) -> None:
+    with pytest.raises(RequestError, match="task 'blobs' is of volumes"):
+        find_data(str(make_task()))
+
+
+def test_what_is_neither_task_nor_folder_is_refused() -> None:
+    message = "no folder of images 'nodule-malignancy', and unknown task .* did you mean nodule-"
+    with pytest.raises(RequestError, match=message):
+        find_data("nodule-malignancy")
+
+
+def test_a_folder_has_one_fold(ask: Ask, make_folder: Callable[..., Path]) -> None:
+    with pytest.raises(RequestError, match="fold 0 alone, not 1"):
+        pretrain(ask(make_folder(), fold=1))
+
+
+def test_methods_with_plain_2d_layers_share_weights(ask: Ask, task: Path) -> None:
+    plain = {checkpoint_path(ask(task, method)) for method in ("conv2d", "acs", "conv3d")}
+    (path,) = plain
+    assert path.parent.name.startswith("conv2d-test_resnet-")
+    own = checkpoint_path(ask(task, "crossd"))
+    assert own.parent.name.startswith("crossd-test_resnet-")
+    assert own.parent.parent == path.parent.parent
+
+
+def test_a_recipe_is_what_makes_the_weights(ask: Ask, task: Path) -> None:
+    request = ask(task)
+    same = (
+        ask(task, seed=44, fold=3),
+        ask(task, settings=("workers=2", "threads=2", "max_unreadable=0.5")),
+    )
+    other = (
+        ask(task, "crossd"),
+        ask(task, backbone="resnet18"),
+        ask(task, settings=("lr=0.1",)),
+        ask(task, settings=("precision=bfloat16",)),
+        ask(task, preset=find_preset("smoke")),
+    )
+    assert {recipe(each) for each in same} == {recipe(request)}
+    assert len({recipe(each) for each in (request, *other)}) == 6
+
+
+# ------------------------------------------------------------------------------ what is made
+
+
+def test_a_task_gives_weights_and_a_record(ask: Ask, task: Path) -> None:
+    request = ask(task, seed=44, fold=1)
+    assert finished(request) is None
+    assert estimate_seconds(request) > 0
+    record = pretrain(request)
+    path = checkpoint_path(request)
+    assert (path.parent / record.checkpoint, hash_file(path)) == (path, record.checkpoint_sha256)
+    assert (record.data, record.source, record.layers) == ("blobs", "real", "conv2d")
+    assert (record.seed, record.fold, record.num_classes, record.world_size) == (44, 1, 2, 1)
+    assert [row["epoch"] for row in record.curve] == [1, 2]
+    assert record.selected_epoch == 2
+    assert {"precision", "recall", "f1", "balanced_accuracy", "accuracy"} <= set(record.metrics)
+    assert record.metrics["accuracy"] == pytest.approx(record.curve[-1]["val_accuracy"])
+    assert record.throughput > 0
+    assert record.settings["size"] == 18  # the task's own
+    assert record.settings["statistics"] == "radimagenet"
+    assert {"recipe", "data", "split"} <= set(record.provenance["hashes"])
+    assert not list(path.parent.glob("*.pt"))  # the state is of no more use
+    assert finished(request) == record
+    assert estimate_seconds(request) == 0
+
+
+def test_what_is_there_is_not_made_again(ask: Ask, task: Path) -> None:
+    request = ask(task)
+    first = pretrain(request)
+    made = checkpoint_path(request).stat().st_mtime_ns
+    assert pretrain(dataclasses.replace(request, method=load_method("acs"))) == first
+    assert checkpoint_path(request).stat().st_mtime_ns == made
+    checkpoint_path(request).write_bytes(b"")
+    assert finished(request) is None
+    assert pretrain(request).checkpoint_sha256 == first.checkpoint_sha256
+
+
+def test_a_checkpoint_says_what_it_has_seen(ask: Ask, task: Path) -> None:
+    request = ask(task, fold=2)
+    pretrain(request)
+    about = read_about(checkpoint_path(request))
+    assert about is not None
+    assert about.seen is not None
+    assert (about.method, about.dims, about.backbone) == ("conv2d", 2, "test_resnet")
+    assert (about.statistics, about.num_classes) == ("radimagenet", 2)
+    assert about.recipe == recipe(request)
+    card = find_data(request.data)
+    dataset = open_task(card, data="real", data_dir=request.data_dir, cache_dir=cache_dir())  # type: ignore[arg-type]
+    split = dataclasses.replace(request.preset.split, seeds=(43,), run_folds=(2,))
+    (drawn,) = draw_splits(dataclasses.replace(request.preset, split=split), dataset)
+    assert dataset.groups is not None
+    learnt = dataset.groups[np.concatenate([drawn.train, drawn.val])]
+    assert set(about.seen.codes) == set(learnt.tolist())
+    assert set(about.seen.codes).isdisjoint(dataset.groups[drawn.test].tolist())
+    assert about.seen.unit == "group"
+
+
+@pytest.mark.parametrize("preset", ["standard", "paper"])
+def test_the_test_part_is_never_looked_at(
+    ask: Ask, make_task: Callable[..., Path], tmp_path: Path, preset: str
+) -> None:
+    """Whatever its images are, the weights are the same; ``paper`` scales by the whole array."""
+    chosen = find_preset(preset)
+    one = ask(make_task("one", dimension=2), preset=chosen, out=tmp_path / "one")
+    card = find_data(one.data)
+    dataset = open_task(card, data="real", data_dir=tmp_path, cache_dir=cache_dir())  # type: ignore[arg-type]
+    split = dataclasses.replace(chosen.split, seeds=(43,), run_folds=(0,))
+    (drawn,) = draw_splits(dataclasses.replace(chosen, split=split), dataset)
+    images = dataset.images[:, 0].copy()
+    images[drawn.test] = 255 - images[drawn.test] // 2
+    kept = {"labels": dataset.labels, "groups": dataset.groups}
+    pretrain(one)
+    # The same name, so that seeds are the same: only the test images differ.
+    other = ask(
+        make_task("one", dimension=2, images=images, **kept), preset=chosen, out=tmp_path / "other"
+    )
+    pretrain(other)
+    assert equal(checkpoint_path(one), checkpoint_path(other))
+    records = [finished(each) for each in (one, other)]
+    assert records[0] is None  # other data now: what is there is not of this request
+    assert records[1] is not None
+
+
+def test_the_weights_serve_a_3d_network(ask: Ask, task: Path) -> None:
+    for method in ("acs", "crossd"):
+        request = ask(task, method, settings=("epochs=1",))
+        pretrain(request)
+        path = checkpoint_path(request)
+        network = nets.build_model(method, dims=3, num_classes=3, init=path, backbone="test_resnet")
+        mean = read_tensors(path)["bn1.running_mean"]
+        torch.testing.assert_close(network.get_buffer("bn1.running_mean"), mean)
+
+
+def test_options_change_how_and_are_recorded(ask: Ask, task: Path) -> None:
+    request = ask(task, settings=("precision=bfloat16", "channels_last=true", "size=24"))
+    record = pretrain(request)
+    assert record.settings["precision"] == "bfloat16"
+    assert record.settings["channels_last"] is True
+    assert record.settings["size"] == 24
+
+
+def test_a_folder_gives_weights_and_names_what_is_damaged(
+    ask: Ask, make_folder: Callable[..., Path]
+) -> None:
+    folder = make_folder()
+    (folder / "train/dark/1.png").write_bytes(b"no image")
+    sized = ("size=16", "batch_size=4", "workers=2")
+    with pytest.raises(DataError, match=r"1 of 12 images cannot be read \(dark/1\.png\)"):
+        pretrain(ask(folder, settings=sized))
+    record = pretrain(ask(folder, settings=(*sized, "max_unreadable=0.2")))
+    assert record.unreadable == {"train": ("dark/1.png",)}
+    assert (record.source, record.data) == ("folder", "images")
+    assert record.settings["statistics"] == "imagenet"
+    assert record.counts == {"train": 12, "val": 4}
+
+
+# --------------------------------------------------------------------------------- going on
+
+
+def command(request: PretrainRequest, *settings: str) -> list[str]:
+    words = [f"--set={each}" for each in (*QUICK, *settings)]
+    return [
+        *("-m", "crossbench", "pretrain", "--method", request.method.name, "--data", request.data),
+        *("--backbone", request.backbone, "--out", str(request.out), "--device", "cpu"),
+        *("--data-dir", str(request.data_dir), *words),
+    ]
+
+
+def test_a_killed_process_is_gone_on_from_bit_for_bit(
+    ask: Ask, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_folder(train=20)
+    settings = ("epochs=40", "size=16", "workers=0", "batch_size=8")
+    killed = ask(folder, settings=settings, out=tmp_path / "killed")
+    whole = dataclasses.replace(killed, out=tmp_path / "whole")
+    state = checkpoint_path(killed).with_suffix(".state.pt")
+    process = subprocess.Popen(
+        [sys.executable, *command(killed, *settings)], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not state.is_file() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = torch.load(state, weights_only=True)["progress"]["epoch"]
+    assert 1 <= done < 40
+    assert finished(killed) is None
+    told: list[int] = []
+    record = pretrain(killed, listener=Told(told))
+    expected = pretrain(whole)
+    assert sum(told) == (40 - done) * (40 + 4)
+    assert equal(checkpoint_path(killed), checkpoint_path(whole))
+    assert record.checkpoint_sha256 == expected.checkpoint_sha256
+    assert record.metrics == expected.metrics
+
+
+class Told:
+    """A listener that keeps what it is told of samples."""
+
+    def __init__(self, samples: list[int]) -> None:
+        self.samples = samples
+
+    def started(self, request: PretrainRequest, samples: int) -> None: ...
+
+    def advanced(self, samples: int) -> None:
+        self.samples.append(samples)
+
+    def epoch_done(self, row: dict[str, Any]) -> None: ...
+
+
+def test_torchrun_shares_the_work(ask: Ask, task: Path) -> None:
+    request = ask(task)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, *command(request)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(checkpoint_path(request))]
+    record = finished(request)
+    assert record is not None
+    assert record.world_size == 2
+    assert "SyncBatchNorm needs CUDA" in record.warnings[-1]
+    assert record_path(request).is_file()

@@ -1,0 +1,114 @@
+"""What pretraining is worth, from hand-made records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from crossbench.results.render import render
+from crossbench.results.transfer import transfer_tables, transfers
+
+FOLDS = range(5)
+NOISE = (0.00, 0.02, -0.01, 0.01, -0.02)
+
+
+def runs(
+    make: Callable[..., Any],
+    method: str,
+    init: str,
+    score: float,
+    *,
+    protocol: str = "finetune",
+    wobble: float = 1.0,
+) -> list[Any]:
+    """Five folds of a cell, its scores about ``score``."""
+    return [
+        make(method, fold=fold, score=score + wobble * NOISE[fold], init=init, protocol=protocol)
+        for fold in FOLDS
+    ]
+
+
+@pytest.fixture
+def helped(record: Callable[..., Any], frame: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """Pretraining helps crossd under both protocols, and does nothing for acs."""
+    made = []
+    for protocol, low in (("finetune", 0.6), ("weak-probe", 0.5)):
+        made += runs(record, "crossd", "random", low, protocol=protocol)
+        made += runs(record, "crossd", "nodules", low + 0.2, protocol=protocol, wobble=-0.5)
+        made += runs(record, "acs", "random", low, protocol=protocol)
+        made += runs(record, "acs", "nodules", low, protocol=protocol, wobble=0.5)
+    made += [record("majority", fold=fold, score=0.5) for fold in FOLDS]
+    return frame(*made)
+
+
+def test_the_gain_of_each_method_under_each_protocol(helped: pd.DataFrame) -> None:
+    (found,) = transfers(helped)
+    assert found.missing == ()
+    gains = {(gain.protocol, gain.method): gain for gain in found.gains}
+    assert set(gains) == {(p, m) for p in ("finetune", "weak-probe") for m in ("acs", "crossd")}
+    probe = gains["weak-probe", "crossd"]
+    assert (probe.random, probe.pretrained) == (pytest.approx(0.5), pytest.approx(0.7))
+    assert probe.over_random.result.gain.value == pytest.approx(0.2)
+    assert probe.over_scratch.result.gain.value == pytest.approx(0.1)
+    assert probe.over_random.p_holm < 0.05
+    assert gains["finetune", "acs"].over_random.p_holm > 0.5
+
+
+def test_the_test_is_the_corrected_t_of_the_paired_runs(helped: pd.DataFrame) -> None:
+    (found,) = transfers(helped)
+    (gain,) = (
+        gain for gain in found.gains if (gain.protocol, gain.method) == ("finetune", "crossd")
+    )
+    paired = pd.Series([0.2 - 1.5 * noise for noise in NOISE])
+    t = paired.mean() / (paired.std() * (1 / 5 + 1 / 4) ** 0.5)
+    assert gain.over_random.result.statistic == pytest.approx(t)
+    assert gain.over_random.result.p_value == pytest.approx(2 * stats.t.sf(t, 4))
+
+
+def test_which_method_gains_more(helped: pd.DataFrame) -> None:
+    (found,) = transfers(helped)
+    (finetune, probe) = found.contrasts
+    assert (finetune.method, finetune.other, finetune.protocol) == ("crossd", "acs", "finetune")
+    assert finetune.more.result.gain.value == pytest.approx(0.2)
+    assert probe.protocol == "weak-probe"
+
+
+def test_what_cannot_be_compared_is_said(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    made = runs(record, "crossd", "random", 0.5, protocol="weak-probe")[:4]
+    made += runs(record, "crossd", "nodules", 0.6, protocol="weak-probe", wobble=0.5)
+    (found,) = transfers(frame(*made))
+    (gain,) = found.gains
+    assert gain.over_random is None
+    assert gain.over_scratch is None
+    assert "weak-probe crossd: there are no runs, or several kinds of runs" in found.missing[1]
+    assert "score" in found.missing[0]
+    assert "Not compared: weak-probe crossd" in render(transfer_tables(frame(*made)), "table")
+
+
+def test_one_init_says_nothing_of_pretraining(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    assert transfers(frame(*runs(record, "crossd", "random", 0.5))) == []
+    assert transfers(frame(*runs(record, "crossd", "nodules", 0.5))) == []
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])
+def test_the_tables_come_in_every_form(helped: pd.DataFrame, form: str) -> None:
+    tables = transfer_tables(helped)
+    assert len(tables) == 2
+    text = render(tables, form)
+    assert "crossd" in text
+    assert "0.2" in text
+
+
+def test_the_tables_mark_what_is_significant(helped: pd.DataFrame) -> None:
+    gains, contrasts = transfer_tables(helped)
+    marked = [row.text for row, cells in zip(gains.rows, gains.cells, strict=True) if cells[2].mark]
+    assert marked == ["finetune crossd", "weak-probe crossd"]
+    assert contrasts.rows[0].text == "finetune crossd – acs"

@@ -1,0 +1,228 @@
+"""The whole loop on a pair of tiny tasks, and what must never leak on the real ones."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from crossbench import pretraining, transfer
+from crossbench.api import prepare
+from crossbench.cli import main
+from crossbench.data.sources import open_task
+from crossbench.errors import RequestError
+from crossbench.inits import units_of
+from crossbench.nets.checkpoint import data_file, read_about
+from crossbench.pretraining.run import Silence as Quiet
+from crossbench.results.store import Store, load_results
+from crossbench.results.transfer import transfers
+from crossbench.runner import Silence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+CARD = """
+name = "balls-{dimension}d"
+title = "Balls"
+dimension = {dimension}
+modality = "Drawing"
+classes = ["small", "large"]
+licence = "CC0-1.0"
+citation = "Drawn for the tests"
+metric = "accuracy"
+version = 1
+group = "drawing"
+
+[source]
+kind = "embedded"
+file = "balls.npz"
+images = "volumes"
+label = "radius"
+threshold = 7.5
+"""
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """A 2D and a 3D card over the same 48 balls of 24 groups."""
+    folder = tmp_path_factory.mktemp("balls")
+    random = np.random.default_rng(0)
+    radius = np.repeat(random.permutation([5.0, 10.0] * 12), 2)
+    axes = np.mgrid[:32, :32, :32] - 15.5
+    inside = (axes**2).sum(0)[None] < radius[:, None, None, None] ** 2
+    volumes = (200 * inside + random.integers(0, 40, inside.shape)).astype(np.uint8)
+    np.savez(folder / "balls.npz", volumes=volumes, radius=radius, groups=np.arange(48) // 2)
+    found = {}
+    for dimension in (2, 3):
+        found[dimension] = folder / f"balls-{dimension}d.toml"
+        found[dimension].write_text(CARD.format(dimension=dimension), encoding="utf-8")
+    return found
+
+
+def ask(cards: dict[int, Path], out: Path, **changes: Any) -> transfer.Ask:
+    return transfer.Ask(
+        **{
+            "source": str(cards[2]),
+            "target": str(cards[3]),
+            "methods": ["acs", "conv3d", "crossd"],
+            "protocols": ["linear-probe", "finetune"],
+            "backbone": "test_resnet",
+            "settings": [
+                "fit.epochs=1",
+                "split.folds=2",
+                "split.max_labelled=16",
+                "compute.threads=1",
+            ],
+            "pretrain_settings": ["epochs=1", "batch_size=8", "threads=1"],
+            "out": out,
+        }
+        | changes
+    )
+
+
+@pytest.fixture(scope="module")
+def done(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
+    """Results of a whole loop, the loop, and the records it wrote."""
+    out = tmp_path_factory.mktemp("loop")
+    store = Store(out)
+    loop = transfer.prepare(ask(cards, out), store, CPU)
+    return out, loop, play(loop, store)
+
+
+def play(loop: transfer.Loop, store: Store) -> list[Any]:
+    return transfer.run(
+        loop,
+        store,
+        CPU,
+        watch_pretraining=lambda _: nullcontext(Quiet()),
+        watch_plan=lambda _: nullcontext(Silence()),
+    )
+
+
+def test_every_protocol_runs_from_both_weights(done: tuple[Path, Any, Any]) -> None:
+    out, loop, written = done
+    assert {record.status for record in written} == {"ok"}
+    networks = [record for record in written if not record.key.plain]
+    assert len(networks) == 2 * 2 * 3 * 2  # inits, protocols, methods, folds
+    assert {record.key.init for record in networks} == {"random", "balls-2d"}
+    assert len(loop.pretrainings) == 2 * 2  # forms of layers, folds
+    stages = transfer.estimate_loop(transfer.prepare(loop.ask, Store(out), CPU), Store(out), CPU)
+    assert [stage.todo for stage in stages] == [0] * 5
+    assert sum(stage.count for stage in stages) == 4 + 24
+
+
+def test_the_second_time_nothing_is_done(done: tuple[Path, Any, Any]) -> None:
+    out, loop, _ = done
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.*")}
+    assert play(transfer.prepare(loop.ask, Store(out), CPU), Store(out)) == []
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*.*")}
+
+
+def test_no_group_of_a_test_fold_is_seen_in_pretraining(
+    done: tuple[Path, Any, Any], tmp_path: Path
+) -> None:
+    _, loop, _ = done
+    plan = loop.scratch[0]
+    dataset = open_task(plan.tasks[0].card, data="real", data_dir=tmp_path, cache_dir=tmp_path)
+    tested = {
+        (run.key.seed, run.key.fold): set(dataset.groups[run.split.test].tolist())
+        for run in plan.runs
+    }
+    for request in loop.pretrainings:
+        about = read_about(pretraining.checkpoint_path(request))
+        assert about.seen.file == data_file(dataset.file)
+        assert about.seen.unit == "group"
+        rest = set(dataset.groups.tolist()) - tested[request.seed, request.fold]
+        assert set(about.seen.codes) == rest  # all of the others, and none of these
+
+
+def test_the_weights_of_another_fold_are_refused(
+    done: tuple[Path, Any, Any], cards: dict[int, Path], tmp_path: Path
+) -> None:
+    _, loop, _ = done
+    weights = pretraining.checkpoint_path(loop.pretrainings[0])
+    (fold,) = {0, 1} - {loop.pretrainings[0].fold}
+    with pytest.raises(RequestError, match=r"has seen 12 of the 12 groups that balls-3d tests on"):
+        prepare(
+            "conv3d",
+            str(cards[3]),
+            store=Store(tmp_path),
+            init=str(weights),
+            backbone="test_resnet",
+            seeds=[43],
+            folds=[fold],
+            settings=["split.folds=2"],
+        )
+
+
+def test_gains_are_those_of_the_records(done: tuple[Path, Any, Any]) -> None:
+    out, _, _ = done
+    frame = load_results(out)
+    (found,) = transfers(frame)
+    assert (found.task, found.init) == ("balls-3d", "balls-2d")
+    assert len(found.gains) == 6
+    scores = frame.groupby(["protocol", "method", "init"])["balanced_accuracy"].mean()
+    for gain in found.gains:
+        random = scores[gain.protocol, gain.method, "random"]
+        pretrained = scores[gain.protocol, gain.method, "balls-2d"]
+        scratch = scores["finetune", gain.method, "random"]
+        assert gain.random == pytest.approx(random)
+        assert gain.pretrained == pytest.approx(pretrained)
+        for test, other in ((gain.over_random, random), (gain.over_scratch, scratch)):
+            if test is None:  # with two runs it happens that both differ by the same
+                assert any(f"{gain.protocol} {gain.method}: " in why for why in found.missing)
+            else:
+                assert test.result.gain.value == pytest.approx(pretrained - other)
+
+
+def test_no_patient_of_a_nodule_fold_is_in_the_pretraining_of_its_number(tmp_path: Path) -> None:
+    given: Any = {"store": Store(tmp_path), "protocol": "linear-probe", "preset": "transfer"}
+    source = prepare(
+        "conv2d", "nodule-malignancy-2d", settings=["split.max_labelled=2012"], **given
+    )
+    target = prepare("conv3d", "nodule-malignancy-3d", **given)
+    images, volumes = (
+        open_task(plan.tasks[0].card, data="real", data_dir=tmp_path, cache_dir=tmp_path)
+        for plan in (source, target)
+    )
+    assert data_file(images.file) == data_file(volumes.file)
+    splits = [
+        {(run.key.seed, run.key.fold): run.split for run in plan.runs} for plan in (source, target)
+    ]
+    assert splits[0].keys() == splits[1].keys()
+    assert len(splits[0]) == 5
+    for fold, pretrained in splits[0].items():
+        seen, _ = units_of(images, np.concatenate([pretrained.train, pretrained.val]))
+        tested, unit = units_of(volumes, splits[1][fold].test)
+        assert unit == "group"
+        assert len(seen) > 600
+        assert not set(seen.tolist()) & set(tested.tolist())
+
+
+def test_asks_for_a_protocol(cards: dict[int, Path], tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"no protocol is asked for; name one or more of weak"):
+        transfer.prepare(ask(cards, tmp_path, protocols=[]), Store(tmp_path), CPU)
+
+
+def test_the_command_says_what_it_will_take(
+    done: tuple[Path, Any, Any], cards: dict[int, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, loop, _ = done
+    options = [part for each in loop.ask.settings for part in ("--set", each)]
+    options += [part for each in loop.ask.pretrain_settings for part in ("--pretrain-set", each)]
+    command = [
+        "transfer",
+        *("--source", str(cards[2]), "--target", str(cards[3]), "--out", str(out)),
+        *("--protocol", "linear-probe,finetune", "--backbone", "test_resnet", "--device", "cpu"),
+        *options,
+    ]
+    assert main([*command, "--dry-run"]) == 0
+    assert "0 networks to do; about 0 s" in capsys.readouterr().out
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "What pretraining on balls-2d is worth on balls-3d" in printed
+    assert "finetune crossd" in printed
