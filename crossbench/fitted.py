@@ -89,7 +89,7 @@ def describe_fitted(
         dataset: The task's samples.
         run: The run.
         method: Its method.
-        statistics: Key of ``crossbench.routes.STATISTICS`` that normalised the inputs.
+        statistics: Key of ``crossbench.site.STATISTICS`` that normalised the inputs.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
     card = task.card
@@ -110,7 +110,7 @@ def describe_fitted(
         num_classes=dataset.num_classes,
         recipe=hash_json(recipe),
         statistics=statistics,
-        seen=seen_in(dataset, run.split),
+        seen=seen_in(dataset, run.split, run.init),
         details=to_mapping(details),
     )
 

@@ -78,27 +78,34 @@ def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> No
     Raises:
         RequestError: If they were; the message counts what was seen.
     """
-    seen = init.about.seen if init.about is not None else None
-    if seen is None or seen.file != data_file(dataset.file):
-        return
     units, word = units_of(dataset, split.test)
-    if seen.unit != word:
-        return
-    shared = np.intersect1d(units, seen.codes)
-    if len(shared):
-        msg = (
-            f"init {str(init.source)!r} has seen {len(shared)} of the {len(units)} {word}s that "
-            f"{task} tests on in seed {split.seed}, fold {split.fold}; take weights that were "
-            "made without them, such as those of the same seed and fold ({seed} and {fold} in "
-            "--init stand for the run's own)"
-        )
-        raise RequestError(msg)
+    for seen in _seen_by(init):
+        shared = np.intersect1d(units, seen.codes)
+        if (seen.file, seen.unit) == (data_file(dataset.file), word) and len(shared):
+            msg = (
+                f"init {str(init.source)!r} has seen {len(shared)} of the {len(units)} {word}s "
+                f"that {task} tests on in seed {split.seed}, fold {split.fold}; take weights that "
+                "were made without them, such as those of the same seed and fold ({seed} and "
+                "{fold} in --init stand for the run's own)"
+            )
+            raise RequestError(msg)
 
 
-def seen_in(dataset: Dataset, split: Split) -> Seen:
-    """What a network that is fitted to a split has seen: its training and validation part."""
+def seen_in(dataset: Dataset, split: Split, init: Init | None = None) -> tuple[Seen, ...]:
+    """What a network has seen that is fitted to a split: its training and validation part.
+
+    Args:
+        dataset: The samples.
+        split: What it is fitted to and selected by.
+        init: The weights it starts from, whose samples it has seen as well.
+    """
     units, word = units_of(dataset, np.concatenate([split.train, split.val]))
-    return Seen(file=data_file(dataset.file), unit=word, codes=tuple(units.tolist()))
+    own = Seen(file=data_file(dataset.file), unit=word, codes=tuple(units.tolist()))
+    return (own, *_seen_by(init))
+
+
+def _seen_by(init: Init | None) -> tuple[Seen, ...]:
+    return init.about.seen if init is not None and init.about is not None else ()
 
 
 def units_of(dataset: Dataset, indices: np.ndarray) -> tuple[np.ndarray, str]:

@@ -20,7 +20,7 @@ from crossbench.nets.checkpoint import read_about, read_tensors
 from crossbench.plan import method_hash
 from crossbench.plugins import find_methods
 from crossbench.results.files import read_record
-from crossbench.routes import STATISTICS
+from crossbench.site import STATISTICS
 from crossbench.specs import ComputeSettings
 from crossbench.training.environment import arithmetic
 from crossbench.training.features import batch_size

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from crossbench import nets
-from crossbench.data.scaling import value_range
-from crossbench.data.transforms import RandomSource, make_transforms
+from crossbench.data.transforms import RandomSource
 from crossbench.evaluation.plain import predict_plain
 from crossbench.fitted import FittedNetwork, describe_fitted, with_head
 from crossbench.nets.cost import multiply_adds
 from crossbench.nets.lora import merge_lora
-from crossbench.plan import feature_source, input_shape, input_size
+from crossbench.plan import feature_source
 from crossbench.plugins import load_observers
 from crossbench.provenance import hardware, package_versions
+from crossbench.site import STATISTICS
 from crossbench.training.diagnostics import diagnose
 from crossbench.training.environment import derive_seed, thread_count
 from crossbench.training.features import Features, batch_size, extract
-from crossbench.training.feed import Feed
 from crossbench.training.fit import fit, prepare
 from crossbench.training.linear import Part, fit_linear
 from crossbench.training.predict import predict, probabilities
@@ -34,37 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
-    from crossbench.data.transforms import BatchTransform
-    from crossbench.inits import Init
-    from crossbench.methods import Method
-    from crossbench.plan import PlannedRun, Request, TaskPlan
+    from crossbench.plan import PlannedRun
     from crossbench.results.diagnostics import Diagnostics
+    from crossbench.site import Site
+    from crossbench.training.feed import Feed
     from crossbench.training.linear import LinearFit
-
-#: Channel means and standard deviations of the data that a 2D network was pretrained on.
-STATISTICS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "radimagenet": ((0.3162,) * 3, (0.3213,) * 3),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """What the runs on one task share.
-
-    Attributes:
-        request: What was asked for.
-        task: The runs on the task.
-        dataset: Its samples.
-        device: Where networks run.
-        probed: Frozen networks by what distinguishes their features, filled by linear probes.
-    """
-
-    request: Request
-    task: TaskPlan
-    dataset: Dataset
-    device: torch.device
-    probed: dict[tuple[str, int, int | None], Probed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +67,6 @@ class Probed:
         features: Their features, in this order.
         parameters: Number of the network's parameters.
         macs: Multiply-adds of one sample.
-        statistics: Key of :data:`STATISTICS` that normalised the inputs.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
 
@@ -103,7 +74,6 @@ class Probed:
     features: Features
     parameters: int
     macs: int
-    statistics: str
     value_range: tuple[float, float] | None
 
     def part(self, dataset: Dataset, indices: NDArray[np.int64]) -> Part:
@@ -157,12 +127,11 @@ def _fit(
     preset, key = site.request.preset, run.key
     clock = perf_counter()
     seed = derive_seed("weights", key.task, key.seed, key.fold, key.method)
-    model = _network(site, run, num_classes=site.dataset.num_classes, seed=seed)
+    model = site.network(run, num_classes=site.dataset.num_classes, seed=seed)
     built = perf_counter()
-    macs = multiply_adds(model, (3, *_shape(site)))  # draws nothing, moves nothing
-    statistics = _statistics(site, run)
-    value_range, transforms = _transforms(site, run, statistics)
-    train, validation, test = _feeds(site, run, transforms)
+    macs = multiply_adds(model, (3, *site.shape))  # draws nothing, moves nothing
+    value_range, transforms = site.transforms(run)
+    train, validation, test = site.feeds(run, transforms)
     if site.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(site.device)
     fitted = fit(
@@ -181,7 +150,7 @@ def _fit(
     tested = perf_counter()
     return Product(
         probabilities=probabilities(logits),
-        provenance={"statistics": statistics},
+        provenance={"statistics": site.statistics(run)},
         record={
             "curve": fitted.curve,
             "selected_epoch": fitted.selected_epoch,
@@ -190,7 +159,7 @@ def _fit(
             "timings": {"build": built - clock, **fitted.seconds, "test": tested - testing},
         },
         diagnostics=_diagnose(site, run, model, test) if site.request.diagnostics else None,
-        fitted=_kept(site, run, model.state_dict(), statistics, value_range),
+        fitted=_kept(site, run, model.state_dict(), value_range),
     )
 
 
@@ -198,7 +167,6 @@ def _kept(
     site: Site,
     run: PlannedRun,
     tensors: Mapping[str, torch.Tensor],
-    statistics: str,
     value_range: tuple[float, float] | None,
 ) -> FittedNetwork | None:
     """The fitted network of a run, where such are to be kept."""
@@ -209,8 +177,8 @@ def _kept(
         site.task,
         site.dataset,
         run,
-        method=_method(site, run),
-        statistics=statistics,
+        method=site.method(run),
+        statistics=site.statistics(run),
         value_range=value_range,
     )
     return FittedNetwork(tensors=tensors, about=about)
@@ -255,7 +223,7 @@ def _probe(
     testing += probed.features.seconds * len(test.labels) / len(probed.indices)
     return Product(
         probabilities=predicted,
-        provenance={"statistics": probed.statistics},
+        provenance={"statistics": site.statistics(run)},
         record={
             "curve": fitted.path,
             "selected": {"C": fitted.inverse_penalty},
@@ -279,7 +247,7 @@ def _kept_probe(
 ) -> FittedNetwork | None:
     """The frozen network, made again, with the linear classifier as its own."""
     tensors = with_head(_frozen(site, run), *fitted.head())
-    return _kept(site, run, tensors, probed.statistics, probed.value_range)
+    return _kept(site, run, tensors, probed.value_range)
 
 
 def _probed(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> Probed:
@@ -295,20 +263,19 @@ def _probed(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> P
 def _extract(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> Probed:
     """Put the task's samples through the frozen network of a run."""
     preset, model = site.request.preset, _frozen(site, run)
-    statistics, shape = _statistics(site, run), _shape(site)
     source = feature_source(site.request, run)
     sharing = [each for each in site.task.runs if feature_source(site.request, each) == source]
     parts = [(each.split.train, each.split.val, each.split.test) for each in sharing]
     indices = np.unique(np.concatenate([index for part in parts for index in part]))
-    limits, (_, transform) = _transforms(site, run, statistics)
+    limits, (_, transform) = site.transforms(run)
     features = extract(
         model,
-        _feed(site, indices, transform, batch_size(shape)),
+        site.feed(indices, transform, batch_size(site.shape)),
         depends_on={
             "hashes": {name: run.hashes[name] for name in ("method", "task", "data", "config")},
             "samples": indices.tolist(),
             "range": limits,
-            "statistics": STATISTICS[statistics],
+            "statistics": STATISTICS[site.statistics(run)],
             "versions": package_versions(),
             "hardware": hardware(site.device),
             "threads": thread_count(preset.compute),
@@ -321,8 +288,7 @@ def _extract(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> 
         indices=indices,
         features=features,
         parameters=_count_parameters(model),
-        macs=multiply_adds(model, (3, *shape)),
-        statistics=statistics,
+        macs=multiply_adds(model, (3, *site.shape)),
         value_range=limits,
     )
 
@@ -331,99 +297,8 @@ def _frozen(site: Site, run: PlannedRun) -> torch.nn.Module:
     """A network without a classifier; its weights depend on task, seed and method alone."""
     key = run.key
     seed = derive_seed("weights", key.task, key.seed, key.method)
-    return _network(site, run, num_classes=0, seed=seed)
-
-
-# ------------------------------------------------------------------- networks and their inputs
-
-
-def _network(site: Site, run: PlannedRun, *, num_classes: int, seed: int) -> torch.nn.Module:
-    """The run's network on its device, drawn from a seed of its own."""
-    request = site.request
-    torch.manual_seed(seed)
-    return nets.build_model(
-        _method(site, run),
-        dims=site.task.card.dimension,
-        num_classes=num_classes,
-        init=_init(run).source,
-        backbone=request.backbone,
-        drop_keys=request.preset.drop_keys.get(run.key.method, ()),
-    ).to(site.device)
-
-
-def _method(site: Site, run: PlannedRun) -> Method:
-    return next(each for each in site.request.methods if each.name == run.key.method)
-
-
-def _shape(site: Site) -> tuple[int, ...]:
-    return input_shape(site.task.card, site.task.sample_shape, site.request.preset)
+    return site.network(run, num_classes=0, seed=seed)
 
 
 def _count_parameters(model: torch.nn.Module) -> int:
     return sum(tensor.numel() for tensor in model.parameters())
-
-
-def _feeds(
-    site: Site, run: PlannedRun, transforms: tuple[BatchTransform, BatchTransform]
-) -> tuple[Feed, Feed, Feed]:
-    """The three parts of a split as batches."""
-    augmented, plain = transforms
-    size, split = site.request.preset.fit.batch_size, run.split
-    return (
-        _feed(site, split.train, augmented, size),
-        _feed(site, split.val, plain, size),
-        _feed(site, split.test, plain, size),
-    )
-
-
-def _feed(
-    site: Site, indices: NDArray[np.int64], transform: BatchTransform, batch_size: int
-) -> Feed:
-    return Feed(
-        dataset=site.dataset,
-        indices=indices,
-        transform=transform,
-        batch_size=batch_size,
-        device=site.device,
-        workers=site.request.preset.compute.workers,
-    )
-
-
-def _transforms(
-    site: Site, run: PlannedRun, statistics: str
-) -> tuple[tuple[float, float] | None, tuple[BatchTransform, BatchTransform]]:
-    """The stored value range that becomes [0, 1], and the transforms of training and testing."""
-    card, inputs = site.task.card, site.request.preset.input
-    limits = value_range(site.dataset.images, inputs.scaling, run.split.train)
-    mean, std = STATISTICS[statistics]
-    return limits, make_transforms(
-        dimension=card.dimension,
-        input_size=input_size(card, site.task.sample_shape, site.request.preset),
-        value_range=limits,
-        mean=mean,
-        std=std,
-        crop_scale=inputs.crop_scale,
-        augment=inputs.augment,
-    )
-
-
-def _statistics(site: Site, run: PlannedRun) -> str:
-    """Which channel statistics normalise the inputs: a key of :data:`STATISTICS`.
-
-    Those that the weights say they were made with; else ImageNet's for weights whose name has
-    ``in1k`` in it, RadImageNet's for all others. In 3D a preset may name methods that always
-    take RadImageNet's, as the paper's scripts do.
-    """
-    preset, init = site.request.preset, _init(run)
-    if site.task.card.dimension == 3 and run.key.method in preset.input.radimagenet_3d:
-        return "radimagenet"
-    if init.about is not None and init.about.statistics:
-        return init.about.statistics
-    return "imagenet" if "in1k" in site.request.init.lower() else "radimagenet"
-
-
-def _init(run: PlannedRun) -> Init:
-    """The weights of a run that has a network."""
-    if run.init is None:
-        raise ValueError(f"{run.key} is a plain baseline and starts from no weights")
-    return run.init

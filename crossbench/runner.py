@@ -19,7 +19,8 @@ from crossbench.plan import card_hash, fit_settings, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
 from crossbench.results.diagnostics import write_diagnostics
 from crossbench.results.store import Predictions
-from crossbench.routes import Site, produce
+from crossbench.routes import produce
+from crossbench.site import Site
 from crossbench.specs import RunRecord
 from crossbench.training.environment import arithmetic, thread_count
 
@@ -155,6 +156,7 @@ def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:
     settings = None if method is None else fit_settings(request, method)
     return {
         "hashes": run.hashes | {"card": card_hash(site.task.card)},
+        "classes": list(site.task.card.classes),
         "settings": settings,
         "split": to_mapping(request.preset.split),
         "max_samples": request.preset.input.max_samples,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import torch
 
     from crossbench.methods import Method
-    from crossbench.plan import Plan
+    from crossbench.plan import Plan, PlannedRun
     from crossbench.pretraining import PretrainRequest
     from crossbench.results.store import Store
     from crossbench.specs import Preset, RunRecord
@@ -130,7 +130,8 @@ def prepare(ask: Ask, store: Store, device: torch.device) -> Loop:
 def estimate_loop(loop: Loop, store: Store, device: torch.device) -> list[Stage]:
     """What each stage of a loop would take on a device; runs that are done take nothing.
 
-    Until everything is pretrained, runs from pretrained weights count as runs to do.
+    Until everything is pretrained, runs from pretrained weights count as runs to do. The runs of
+    a protocol are taken to last equally long from whichever weights.
     """
     left = [each for each in loop.pretrainings if not pretraining.finished(each)]
     costs = {each.form: each for each in left}
@@ -144,22 +145,29 @@ def estimate_loop(loop: Loop, store: Store, device: torch.device) -> list[Stage]
     stages = [first]
     for scratch in loop.scratch:
         name = scratch.request.protocol.name
-        pretrained = [_afresh(scratch)] if left else _pretrained_plans(loop, store, name)
-        stages += [
-            _stage(f"{name}, random weights", [scratch], device),
-            _stage(f"{name}, pretrained", pretrained, device),
+        every = _afresh(scratch)
+        pretrained = [every] if left else _pretrained_plans(loop, store, name)
+        runs = [
+            (f"{name}, random weights", _networks(scratch)),
+            (f"{name}, pretrained", [run for plan in pretrained for run in _networks(plan)]),
         ]
+        to_do = any(not run.done for _, networks in runs for run in networks)
+        each = _seconds(every, device) / len(every.todo) if to_do else 0.0
+        stages += [_stage(what, networks, each) for what, networks in runs]
     return stages
 
 
-def _stage(what: str, plans: Sequence[Plan], device: torch.device) -> Stage:
-    networks = [run for plan in plans for run in plan.runs if not run.key.plain]
-    return Stage(
-        what=what,
-        count=len(networks),
-        todo=sum(not run.done for run in networks),
-        seconds=sum(sum(estimate(plan, device).seconds.values()) for plan in plans),
-    )
+def _networks(plan: Plan) -> list[PlannedRun]:
+    return [run for run in plan.runs if not run.key.plain]
+
+
+def _seconds(plan: Plan, device: torch.device) -> float:
+    return sum(estimate(plan, device).seconds.values())
+
+
+def _stage(what: str, networks: Sequence[PlannedRun], seconds_each: float) -> Stage:
+    todo = sum(not run.done for run in networks)
+    return Stage(what=what, count=len(networks), todo=todo, seconds=todo * seconds_each)
 
 
 def _afresh(plan: Plan) -> Plan:

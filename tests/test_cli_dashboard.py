@@ -30,7 +30,7 @@ def folders_of(command: list[str]) -> list[str]:
 
 def test_others_cannot_connect_unless_asked_for() -> None:
     command = start_command(Path("app"), [Path("a b")], host="localhost", port=None, browser=True)
-    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert command[:4] == [sys.executable, "-m", "crossbench_leaderboard", "run"]
     assert "--server.address=localhost" in command
     assert "--browser.gatherUsageStats=false" in command
     assert "--server.headless=false" in command
@@ -45,6 +45,14 @@ def test_host_port_and_browser_are_passed_on(started: list[list[str]]) -> None:
         command
     )
     assert folders_of(command) == ["one", "two"]
+
+
+def test_a_folder_that_is_not_there_is_named_and_waited_for(
+    tmp_path: Path, started: list[list[str]], capsys: Any
+) -> None:
+    main(["dashboard", str(tmp_path), str(tmp_path / "nope")])
+    assert capsys.readouterr().err == f"no folder '{tmp_path / 'nope'}' yet\n"
+    assert folders_of(started[0]) == [str(tmp_path), str(tmp_path / "nope")]
 
 
 def test_without_a_folder_results_are_shown(

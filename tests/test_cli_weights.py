@@ -27,7 +27,7 @@ def checkpoint(tmp_path: Path) -> Path:
         num_classes=3,
         recipe="0123abcd",
         statistics="radimagenet",
-        seen=Seen(file="nodules.npz:9", unit="group", codes=(1, 5)),
+        seen=(Seen(file="nodules.npz:9", unit="group", codes=(1, 5)),),
     )
     write_checkpoint(tmp_path / "w.safetensors", network.state_dict(), about)
     return tmp_path / "w.safetensors"
@@ -99,7 +99,7 @@ def test_inspect_key_by_key(checkpoint: Path, capsys: pytest.CaptureFixture[str]
     command = ["weights", "inspect", str(checkpoint), "--method", "crossd", "--keys"]
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["about"]["seen"] == {"file": "nodules.npz:9", "unit": "group", "codes": [1, 5]}
+    assert found["about"]["seen"] == [{"file": "nodules.npz:9", "unit": "group", "codes": [1, 5]}]
     assert (found["tensors"], found["dtypes"]) == (227, ["float32", "int64"])
     flat, volumetric = found["networks"]
     assert (flat["fits"], flat["converted"], flat["misfit"]) == (True, False, None)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 METHOD = load_method("conv3d")
 
 
-def save(file: Path, *, seen: Seen | None = None, recipe: str = "a recipe") -> Path:
+def save(file: Path, *, seen: tuple[Seen, ...] = (), recipe: str = "a recipe") -> Path:
     """A checkpoint of a small plain 2D network."""
     network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
     about = About(
@@ -131,7 +131,9 @@ def test_refuses_weights_that_saw_a_test_group(
     split = plan("random", card=card).runs[0].split
     clean = save(tmp_path / "clean.safetensors", seen=seen_in(dataset, split))
     run = plan(str(clean), card=card).runs[0]
-    assert not set(dataset.groups[run.split.test]) & set(seen_in(dataset, split).codes)
+    (seen,) = seen_in(dataset, split)
+    assert not set(dataset.groups[run.split.test]) & set(seen.codes)
+    assert seen_in(dataset, split, run.init) == (seen, seen)  # what it starts from counts as well
     with pytest.raises(RequestError, match=r"has seen \d+ of the \d+ groups that blobs tests on"):
         plan(str(clean), card=card, folds=(1,))
 
@@ -141,5 +143,5 @@ def test_other_data_shares_no_codes(
 ) -> None:
     card = make_task()
     codes = tuple(range(1000))
-    elsewhere = Seen(file="elsewhere.npz:1", unit="group", codes=codes)
+    elsewhere = (Seen(file="elsewhere.npz:1", unit="group", codes=codes),)
     assert plan(str(save(tmp_path / "x.safetensors", seen=elsewhere)), card=card).runs

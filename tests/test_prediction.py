@@ -115,11 +115,11 @@ def test_a_checkpoint_says_what_it_was_made_of(run: Callable[..., Found], tmp_pa
         limits = [float(data["images"].min()), float(data["images"].max())]
     if about.details["settings"]["input"]["scaling"] == "global":
         assert about.details["value_range"] == limits
-    assert about.seen is not None
-    assert about.seen.unit == "group"
-    assert about.seen.file == f"blobs.npz:{(tmp_path / 'blobs.npz').stat().st_size}"
+    (seen,) = about.seen
+    assert seen.unit == "group"
+    assert seen.file == f"blobs.npz:{(tmp_path / 'blobs.npz').stat().st_size}"
     tested = set(groups[read_predictions(path).index].tolist())
-    assert set(about.seen.codes) == set(groups.tolist()) - tested
+    assert set(seen.codes) == set(groups.tolist()) - tested
 
 
 def test_a_recipe_is_the_same_for_every_fold_and_no_other_recipe(

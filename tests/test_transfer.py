@@ -134,10 +134,11 @@ def test_no_group_of_a_test_fold_is_seen_in_pretraining(
     }
     for request in loop.pretrainings:
         about = read_about(pretraining.checkpoint_path(request))
-        assert about.seen.file == data_file(dataset.file)
-        assert about.seen.unit == "group"
+        (seen,) = about.seen
+        assert seen.file == data_file(dataset.file)
+        assert seen.unit == "group"
         rest = set(dataset.groups.tolist()) - tested[request.seed, request.fold]
-        assert set(about.seen.codes) == rest  # all of the others, and none of these
+        assert set(seen.codes) == rest  # all of the others, and none of these
 
 
 def test_the_weights_of_another_fold_are_refused(

@@ -18,16 +18,29 @@ def add_out(parser: Any) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="results (results)")
 
 
-def add_settings(parser: Any) -> None:
-    """Overrides of a preset's settings."""
+def add_settings(
+    parser: Any, *, flag: str = "--set", name: str = "settings", example: str = "fit.epochs=5"
+) -> None:
+    """Overrides of settings."""
     parser.add_argument(
-        "--set",
-        dest="settings",
+        flag,
+        dest=name,
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a setting, such as fit.epochs=5; repeatable",
+        help=f"override a setting, such as {example}; repeatable",
     )
+
+
+def add_repetitions(parser: Any) -> None:
+    """The seeds and folds to run."""
+    parser.add_argument("--seeds", type=int, nargs="+", help="repetitions (the preset's)")
+    parser.add_argument("--folds", type=int, nargs="+", help="folds of each repetition (all)")
+
+
+def add_data_dir(parser: Any) -> None:
+    """Where downloaded data lies."""
+    parser.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
 
 
 def add_plugins(parser: Any) -> None:

@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
 
 def _dashboard(options: argparse.Namespace) -> NoReturn:
     app = _find_app()
+    say([f"no folder {str(folder)!r} yet" for folder in options.folders if not folder.is_dir()])
     folders = options.folders or [_default_folder(app)]
     command = start_command(
         app, folders, host=options.host, port=options.port, browser=not options.no_browser
@@ -84,7 +85,7 @@ def start_command(
         settings["server.port"] = port
     flags = [f"--{name}={_flag(value)}" for name, value in settings.items()]
     where = [str(folder) for folder in folders]
-    run = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
+    run = [sys.executable, "-m", _APP, "run", str(app / "app.py")]
     return [*run, *flags, "--", *where]
 
 

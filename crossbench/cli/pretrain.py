@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_backbone, add_device, add_out, add_plugins
+from crossbench.cli.arguments import (
+    add_backbone,
+    add_data_dir,
+    add_device,
+    add_out,
+    add_plugins,
+    add_settings,
+)
 from crossbench.cli.output import EXIT_OK, print_json, say
 
 if TYPE_CHECKING:
@@ -39,18 +46,11 @@ def add(commands: Any) -> None:
     add_backbone(what)
     what.add_argument("--seed", type=int, default=43, help="of split, weights and order (43)")
     what.add_argument("--fold", type=int, default=0, help="of the task's split (0)")
-    what.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, such as epochs=5; repeatable",
-    )
+    add_settings(what, example="epochs=5")
     add_plugins(what)
     where = parser.add_argument_group("where")
     add_out(where)
-    where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
+    add_data_dir(where)
     add_device(where)
     how = parser.add_argument_group("how")
     how.add_argument("--dry-run", action="store_true", help="show files and cost; train nothing")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from crossbench.cards import task_faults
 from crossbench.cli.arguments import (
     add_backbone,
+    add_data_dir,
     add_device,
     add_out,
     add_plugins,
+    add_repetitions,
     add_settings,
 )
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
@@ -33,17 +35,21 @@ def add(commands: Any) -> None:
     what.add_argument("--method", default="all", metavar="A[,B]", help="methods, or all")
     what.add_argument("--task", default="all", metavar="X[,Y]", help="tasks, card files, or all")
     what.add_argument("--preset", default="standard", help="settings to run under (standard)")
-    what.add_argument("--init", default="random", help="random, or a checkpoint file (random)")
+    what.add_argument(
+        "--init",
+        default="random",
+        help="random, in1k, rin, hf:REPO/FILE@REV or a checkpoint file, {seed} and {fold} in its "
+        "path being the run's own (random)",
+    )
     what.add_argument("--protocol", help="how networks are fitted (the preset's)")
     add_backbone(what)
-    what.add_argument("--seeds", type=int, nargs="+", help="repetitions (the preset's)")
-    what.add_argument("--folds", type=int, nargs="+", help="folds of each repetition (all)")
+    add_repetitions(what)
     add_settings(what)
     add_plugins(what)
     what.add_argument("--limit", type=int, metavar="N", help="at most N runs")
     where = run.add_argument_group("where")
     add_out(where)
-    where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
+    add_data_dir(where)
     add_device(where)
     beside = run.add_argument_group("what is kept beside the records")
     beside.add_argument(

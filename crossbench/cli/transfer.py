@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import (
     add_backbone,
+    add_data_dir,
     add_device,
     add_out,
     add_plugins,
+    add_repetitions,
     add_settings,
 )
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
@@ -37,21 +39,13 @@ def add(commands: Any) -> None:
     what.add_argument("--protocol", default="all", metavar="P[,Q]", help="protocols, or all")
     what.add_argument("--preset", default="transfer", help="settings to run under (transfer)")
     add_backbone(what)
-    what.add_argument("--seeds", type=int, nargs="+", help="repetitions (the preset's)")
-    what.add_argument("--folds", type=int, nargs="+", help="folds of each repetition (all)")
+    add_repetitions(what)
     add_settings(what)
-    what.add_argument(
-        "--pretrain-set",
-        dest="pretrain_settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting of pretraining, such as epochs=5; repeatable",
-    )
+    add_settings(what, flag="--pretrain-set", name="pretrain_settings", example="epochs=5")
     add_plugins(what)
     where = transfer.add_argument_group("where")
     add_out(where)
-    where.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
+    add_data_dir(where)
     add_device(where)
     transfer.add_argument(
         "--dry-run", action="store_true", help="show the stages and their cost; run nothing"

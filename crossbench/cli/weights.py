@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.arguments import add_plugins
 from crossbench.cli.output import EXIT_OK, print_json, say
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ def _add_inspect(actions: Any) -> None:
     inspect.set_defaults(command=_inspect)
     inspect.add_argument("file", type=Path, metavar="FILE", help="a .safetensors or .pth file")
     inspect.add_argument("--method", default="all", metavar="X[,Y]", help="methods to try (all)")
-    inspect.add_argument(
-        "--plugin", action="append", default=[], metavar="FILE.py", help="adds methods of your own"
-    )
+    add_plugins(inspect)
     inspect.add_argument(
         "--backbone",
         help=f"timm network to try (what the checkpoint says, else {_DEFAULT_BACKBONE})",
@@ -117,7 +116,7 @@ def _inspect(options: argparse.Namespace) -> int:
     checkpoint = read_checkpoint(options.file)
     said = checkpoint.about.backbone if checkpoint.about is not None else _DEFAULT_BACKBONE
     backbone = options.backbone or said
-    methods = find_methods(split_names(options.method), options.plugin)
+    methods = find_methods(split_names(options.method), options.plugins)
     carries = [each for method in methods for each in carry(checkpoint, method, backbone)]
     content = _content(checkpoint)
     if options.json:
@@ -162,8 +161,7 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
         lines.append(f"recipe {about.recipe}")
     if about.statistics:
         lines.append(f"inputs normalised by {about.statistics} statistics")
-    if about.seen is not None:
-        lines.append(f"has seen {len(about.seen.codes)} {about.seen.unit}s of {about.seen.file}")
+    lines += [f"has seen {len(each.codes)} {each.unit}s of {each.file}" for each in about.seen]
     return lines
 
 

@@ -55,8 +55,9 @@ class About:
         backbone: timm name of the network.
         num_classes: Outputs of the classifier, which is stored but not loaded as an init.
         recipe: Hash over what made the weights, except seed, fold and samples.
-        statistics: Key of ``crossbench.routes.STATISTICS`` that normalised the inputs.
-        seen: The samples that made the weights, where they can be told.
+        statistics: Key of ``crossbench.site.STATISTICS`` that normalised the inputs.
+        seen: The samples that made the weights and those they were made from, where they can be
+            told.
         details: Whatever else is worth knowing, as JSON has it.
     """
 
@@ -66,7 +67,7 @@ class About:
     num_classes: int
     recipe: str = ""
     statistics: str = ""
-    seen: Seen | None = None
+    seen: tuple[Seen, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
 

@@ -130,16 +130,20 @@ def recipe(request: PretrainRequest) -> str:
     settings = to_mapping(request.settings)
     for name in _WITHOUT_EFFECT:
         del settings[name]
-    form = request.form
     return hash_json(
         {
             "harness": package_versions()["crossbench"],
-            "layers": form if form == PLAIN else method_hash(request.method),
+            "layers": layers_hash(request),
             "backbone": request.backbone,
             "settings": settings,
             "data": _data_facts(request),
         }
     )
+
+
+def layers_hash(request: PretrainRequest) -> str:
+    """Hash of the source of a method's own layers; plain ones, whatever the method, have none."""
+    return PLAIN if request.form == PLAIN else method_hash(request.method)
 
 
 def _data_facts(request: PretrainRequest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import Scores, evaluate
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.checkpoint import About, write_checkpoint
-from crossbench.pretraining.request import checkpoint_path, recipe, record_path
+from crossbench.pretraining.request import checkpoint_path, layers_hash, recipe, record_path
 from crossbench.pretraining.sources import Source, open_source
 from crossbench.provenance import git_state, hardware, hash_file, hash_json, package_versions
 from crossbench.results.pretrain_files import (
@@ -207,7 +207,7 @@ def _about(opened: Opened, scores: Scores) -> About:
             "seed": request.seed,
             "fold": request.fold,
             "identity": opened.identity,
-            "hashes": opened.hashes,
+            "hashes": _hashes(opened),
             "settings": _settings(opened),
             "metrics": scores.metrics,
             "versions": package_versions(),
@@ -244,7 +244,7 @@ def _record(
         checkpoint=weights.name,
         checkpoint_sha256=hash_file(weights),
         provenance={
-            "hashes": opened.hashes,
+            "hashes": _hashes(opened),
             "method": request.method.name,
             "versions": package_versions(),
             "git": git_state(),
@@ -253,6 +253,10 @@ def _record(
             "started": begin.isoformat(timespec="seconds"),
         },
     )
+
+
+def _hashes(opened: Opened) -> dict[str, str]:
+    return opened.hashes | {"layers": layers_hash(opened.request)}
 
 
 def _settings(opened: Opened) -> dict[str, Any]:

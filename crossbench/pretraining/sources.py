@@ -15,7 +15,7 @@ from crossbench.inits import seen_in
 from crossbench.plan import choose_data, draw_splits, input_size
 from crossbench.pretraining.request import find_data
 from crossbench.provenance import available_cores
-from crossbench.routes import STATISTICS
+from crossbench.site import STATISTICS
 from crossbench.training.feed import Feed
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Inputs:
 
     Attributes:
         size: Side length in pixels.
-        statistics: Key of :data:`crossbench.routes.STATISTICS`.
+        statistics: Key of :data:`crossbench.site.STATISTICS`.
         workers: Threads that read ahead.
     """
 
@@ -73,7 +73,7 @@ class Source:
     hashes: dict[str, str]
     train: Part
     val: Part
-    seen: Seen | None = None
+    seen: tuple[Seen, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -19,7 +19,8 @@ from crossbench.evaluation.plain import PLAIN_BASELINES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SOURCES = ("real", "embedded", "phantom")
+#: Where data may be from, what says most about medicine first.
+SOURCES = ("real", "embedded", "phantom")
 _PLAIN = ["source", "dimension", "preset", "split_settings"]
 _NETWORK = [*_PLAIN, "metric", "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
@@ -139,7 +140,7 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
     for (_, index), name, own in zip(groups, names, settings, strict=True):
         others = [each for each, its in zip(settings, names, strict=True) if its == name]
         boards.append(_board(frame, index, name, _difference(own, others)))
-    return sorted(boards, key=lambda board: (_SOURCES.index(board.source), board.title))
+    return sorted(boards, key=lambda board: (SOURCES.index(board.source), board.title))
 
 
 def _same(some: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> Any:

@@ -268,13 +268,14 @@ def transfer_tables(frame: pd.DataFrame) -> list[Table]:
     """What each of :func:`transfers` found: the gains, and which method gains more."""
     tables = []
     for transfer in transfers(frame):
-        tables.append(_gain_table(transfer))
+        tables.append(gain_table(transfer))
         if transfer.contrasts:
-            tables.append(_contrast_table(transfer))
+            tables.append(contrast_table(transfer))
     return tables
 
 
-def _gain_table(transfer: Transfer) -> Table:
+def gain_table(transfer: Transfer) -> Table:
+    """Means from random and pretrained weights and the gains, a row a protocol and method."""
     columns = ("random", "pretrained", "gain", "over from scratch")
     runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
     how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
@@ -304,7 +305,8 @@ def _gain_table(transfer: Transfer) -> Table:
     )
 
 
-def _contrast_table(transfer: Transfer) -> Table:
+def contrast_table(transfer: Transfer) -> Table:
+    """Which of two methods gains more, a row a protocol and pair."""
     return Table(
         title=f"Which method gains more · {transfer.title}",
         subtitle=f"{title_of(transfer.metric)}: gain of the first less gain of the second",

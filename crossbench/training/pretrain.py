@@ -175,17 +175,14 @@ def step_lr(settings: PretrainSettings, epoch: int) -> float:
     return settings.lr * settings.gamma ** ((epoch - 1) // settings.step)
 
 
-@torch.no_grad()
-def score(
-    job: Job, on_samples: Callable[[int], None] = lambda _: None
-) -> tuple[NDArray[np.int64], torch.Tensor]:
+def score(job: Job) -> tuple[NDArray[np.int64], torch.Tensor]:
     """What the network says about the validation part.
 
     Returns:
         (m,) int64 labels of the samples that could be read, and their (m, K) float32 logits on
         the CPU; the same on every process.
     """
-    places, labels, logits = _predict(job, on_samples)
+    places, labels, logits = _predict(job)
     gathered = job.world.gather((places, labels.numpy(), logits.numpy()))
     order = np.argsort(np.concatenate([part[0] for part in gathered]))
     every = np.concatenate([part[1] for part in gathered])[order]
@@ -276,7 +273,7 @@ def _validate(job: Job, on_samples: Callable[[int], None]) -> tuple[float, float
 
 @torch.no_grad()
 def _predict(
-    job: Job, on_samples: Callable[[int], None]
+    job: Job, on_samples: Callable[[int], None] = lambda _: None
 ) -> tuple[NDArray[np.int64], torch.Tensor, torch.Tensor]:
     """Positions, labels and logits of this process's share of the validation part."""
     job.network.eval()
@@ -314,16 +311,14 @@ def _laid_out(job: Job, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _wrapped(job: Job) -> nn.Module:
-    """What trains the network: itself, spread over the processes, compiled."""
+    """What the network is trained through; scored it is by itself."""
     model = job.network
     if job.world.size > 1:
         if job.device.type == "cuda":
             model = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         devices = [job.device] if job.device.type == "cuda" else None
         model = DistributedDataParallel(model, device_ids=devices)
-    if job.settings.compile:
-        model.compile()
-    return model
+    return torch.compile(model) if job.settings.compile else model  # type: ignore[return-value]
 
 
 # ------------------------------------------------------------------------ from epoch to epoch

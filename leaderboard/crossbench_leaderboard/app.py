@@ -26,13 +26,14 @@ VIEWS = {
     "leaderboard": "Leaderboard",
     "tasks": "Tasks",
     "compare": "Compare",
+    "pretraining": "Pretraining",
     "cost": "Cost",
     "runs": "Runs",
     "operator": "Operator",
     "check": "Check",
 }
 # Views with something to say before there is a valid record.
-_ALWAYS = ("runs", "check")
+_ALWAYS = ("pretraining", "runs", "check")
 
 
 def main(folders: list[Path]) -> None:

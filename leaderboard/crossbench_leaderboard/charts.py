@@ -6,6 +6,8 @@ light or dark; marks have colours that stand out on both.
 
 from __future__ import annotations
 
+import json
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -33,6 +35,7 @@ SEQUENTIAL = ["#F2F7FB", "#9CC4E0", "#0072B2", "#003A5C"]
 
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _ROW_HEIGHT = 34
+_LINE = 14  # letters of a name in one line
 
 
 def colours(names: Sequence[str]) -> alt.Scale:
@@ -50,18 +53,26 @@ def scores() -> alt.Scale:
     return alt.Scale(zero=False, nice=False, padding=12)
 
 
-def colour(field: str, names: Sequence[str]) -> alt.Color:
-    """A legend below the chart, where it leaves a narrow screen to the marks."""
-    return alt.Color(field, scale=colours(names), legend=_legend())
+def colour(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Color:
+    """A legend below the chart, where it leaves a narrow screen to the marks.
+
+    Args:
+        field: Column of the names.
+        names: Every name that has a colour on the page.
+        shown: Those that have a mark on this chart; all where None.
+    """
+    return alt.Color(field, scale=colours(names), legend=_legend(names if shown is None else shown))
 
 
-def shape(field: str, names: Sequence[str]) -> alt.Shape:
+def shape(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Shape:
     """Shapes for the same legend as the colours."""
-    return alt.Shape(field, scale=shapes(names), legend=_legend())
+    return alt.Shape(field, scale=shapes(names), legend=_legend(names if shown is None else shown))
 
 
-def _legend() -> alt.Legend:
-    return alt.Legend(title=None, orient="bottom", columns=2, labelLimit=150, symbolOpacity=1)
+def _legend(names: Sequence[str]) -> alt.Legend:
+    return alt.Legend(
+        title=None, orient="bottom", columns=2, labelLimit=150, symbolOpacity=1, values=list(names)
+    )
 
 
 def legend_height(names: Sequence[str]) -> int:
@@ -103,6 +114,14 @@ def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
         shape=alt.Shape("name:N", scale=shapes(order), legend=None),
     )
     return (bars + dots).properties(height=height(len(order)))
+
+
+def whole_names(names: Sequence[str], *, upright: bool = False) -> alt.Axis:
+    """An axis of long names, none of them cut: on lines of their own, or upright."""
+    if upright:
+        return alt.Axis(labelAngle=-90, labelLimit=0)
+    lines = json.dumps({name: wrap(name, _LINE) for name in names})
+    return alt.Axis(labelAngle=0, labelLimit=0, labelExpr=f"{lines}[datum.label]")
 
 
 def height(rows: int) -> int:

@@ -6,7 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cards import load_presets, to_mapping
+from crossbench.cards import load_presets, load_tasks, to_mapping
+from crossbench.plugins import method_entries
 from crossbench.results.frame import flat
 
 if TYPE_CHECKING:
@@ -14,25 +15,59 @@ if TYPE_CHECKING:
 
 # Settings of a preset by their place in a record's provenance, where that is another.
 _SPLIT = ("scheme", "folds", "validation")
+_NO_FILE = ("random", "none")
 _COMPUTE = ("precision", "tf32")
 
 
 def run_command(record: RunRecord, out: str) -> str:
     """The shell command of one run; a plain baseline comes with the runs of every method.
 
+    What a record does not say is guessed, and named by :func:`left_to_add`.
+
     Args:
         record: The run.
         out: Results folder to write to.
     """
     key = record.key
-    words = ["crossbench", "run", "--preset", key.preset, "--task", key.task]
+    task = f"./{key.task}.toml" if _has_own_card(record) else key.task
+    words = ["crossbench", "run", "--preset", key.preset, "--task", task]
     if not key.plain:
         words += ["--method", key.method, "--backbone", key.backbone]
         words += ["--init", key.init, "--protocol", key.protocol]
+    if _has_own_method(record):
+        words += ["--plugin", f"./{key.method}.py"]
     words += ["--seeds", str(key.seed), "--folds", str(key.fold)]
     for name, value in _overrides(record).items():
         words += ["--set", f"{name}={json.dumps(value)}"]
     return shlex.join([*words, "--out", out])
+
+
+def left_to_add(record: RunRecord) -> list[str]:
+    """What the command needs that the record does not say, a sentence each."""
+    key = record.key
+    found = []
+    if key.preset not in load_presets():
+        found.append(f"No preset {key.preset} ships with crossbench.")
+    if _has_own_card(record):
+        found.append(f"No card of {key.task} is registered here: give the path of its file.")
+    if _has_own_method(record):
+        found.append(f"No method {key.method} is registered here: give the path of its plugin.")
+    if key.init not in _NO_FILE:
+        found.append(
+            f"Where the weights {key.init} lie is not recorded: give the path of their file, "
+            "unless crossbench weights lists the name."
+        )
+    if record.source == "real":
+        found.append("The data is read from $CROSSBENCH_DATA: else add --data-dir.")
+    return found
+
+
+def _has_own_card(record: RunRecord) -> bool:
+    return record.key.task not in load_tasks()
+
+
+def _has_own_method(record: RunRecord) -> bool:
+    return not record.key.plain and record.key.method not in method_entries()
 
 
 def _overrides(record: RunRecord) -> dict[str, Any]:

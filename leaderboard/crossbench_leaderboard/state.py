@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from crossbench.results.boards import SOURCES
 from crossbench.results.cache import read_cached
 from crossbench.results.table import BEST, LEGEND
 from crossbench.results.tables import PHANTOM
@@ -67,19 +68,27 @@ def out_folder(results: Results) -> Path:
 def pick_board(boards: Sequence[Board], key: str) -> Board:
     """Let the reader choose what may be compared, and say so where it is phantoms.
 
+    At first it is the board with the most methods and tasks, of real data before embedded before
+    phantoms.
+
     Args:
         boards: One or more boards.
         key: Name of the choice, unique on its page.
     """
     titles = [board.title for board in boards]
     label = f"Board ({len(boards)}): only runs on one board may be compared"
-    place = st.selectbox(
-        label, range(len(boards)), format_func=lambda place: titles[place], key=key
-    )
+    places = range(len(boards))
+    first = min(places, key=lambda place: _weight(boards[place]))
+    place = st.selectbox(label, places, index=first, format_func=titles.__getitem__, key=key)
     board = boards[place]
     if board.source == "phantom":
         st.warning(PHANTOM, icon=":material/warning:")
     return board
+
+
+def _weight(board: Board) -> tuple[int, int]:
+    """What says most comes first."""
+    return SOURCES.index(board.source), -len(board.methods) * len(board.tasks)
 
 
 def show_table(table: Table) -> None:

@@ -242,6 +242,61 @@ def test_gradients_through_the_rotation_network() -> None:
     assert torch.autograd.gradcheck(forward, (x, *layer.parameters()), fast_mode=True)
 
 
+def test_second_gradients_of_the_functional_form() -> None:
+    x = torch.randn(2, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(2, 1, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    shifts = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+
+    def forward(*given: Tensor) -> Tensor:
+        return cross_d_conv2d(*given, None, 1, 1, 1, 2, keep_kernels=False)
+
+    assert torch.autograd.gradgradcheck(forward, (x, weights, shifts), fast_mode=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_kernels_made_anew_give_the_gradients_of_kernels_kept(dtype: torch.dtype) -> None:
+    x = torch.randn(3, 4, 6, 6)
+    given = (x, torch.randn(8, 2, 3, 3, 3), torch.randn(3, 3), torch.randn(8))
+    inputs = [tensor.requires_grad_() for tensor in given]
+
+    def gradients(keep_kernels: bool) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            y = cross_d_conv2d(*inputs, 1, 1, 1, 2, keep_kernels=keep_kernels)
+        assert y.dtype == dtype
+        return torch.autograd.grad(y.float().square().sum(), inputs)
+
+    torch.testing.assert_close(gradients(False), gradients(True), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("train", False), ("eval", True)])
+def test_training_keeps_nothing_larger_than_its_maps(mode: str, kept: bool) -> None:
+    """The kernels of a sample are 16 x 8 x 9 numbers, the rotation network's maps 16 x 36."""
+    layer = CrossDConv2d(8, 16, 3, padding=1).train(mode == "train")
+    sizes: list[int] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        sizes.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        layer(torch.randn(64, 8, 6, 6))
+    largest = max(size for size in sizes if size != layer.weights_3d.numel())
+    assert largest == 64 * (16 * 8 * 9 if kept else 16 * 36)
+
+
+def test_functional_transforms_in_eval_mode() -> None:
+    layer = CrossDConv2d(3, 4, 3, padding=1).eval()
+    x = torch.randn(2, 3, 6, 6)
+
+    def loss(parameters: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(layer, parameters, x).square().sum()
+
+    gradients = torch.func.grad(loss)(dict(layer.named_parameters()))
+    layer(x).square().sum().backward()
+    wanted = {name: parameter.grad for name, parameter in layer.named_parameters()}
+    torch.testing.assert_close(gradients, wanted)
+
+
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("zero", ["axis", "axis and angle", "input"])
 def test_gradients_are_finite_where_nothing_is_predicted(zero: str, mode: str) -> None:
@@ -332,9 +387,15 @@ def network() -> nn.Module:
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_compiles_without_graph_breaks(mode: str) -> None:
     model = network().train(mode == "train")
-    compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
+    twin = copy.deepcopy(model)
+    compiled = torch.compile(twin, fullgraph=True, backend="eager")
     x = torch.randn(2, 3, 8, 8)
-    torch.testing.assert_close(compiled(x), model(x))
+    y, wanted = compiled(x), model(x)
+    torch.testing.assert_close(y, wanted)
+    y.square().sum().backward()
+    wanted.square().sum().backward()
+    for parameter, other in zip(twin.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-4, atol=1e-4)
 
 
 def test_exports() -> None:

@@ -11,8 +11,14 @@ from hypothesis.extra import numpy as hnp
 from monai.transforms import Compose, Flip, RandGaussianNoise, Rotate, ShiftIntensity, Zoom
 from torchvision.transforms.v2 import functional as tv
 
-from crossbench.data.augment import draw_images, draw_volumes
-from crossbench.data.transforms import RandomSource, make_transforms, normalise, scale
+from crossbench.data.augment import crop_images, draw_images, draw_volumes
+from crossbench.data.transforms import (
+    ImageTransform,
+    RandomSource,
+    make_transforms,
+    normalise,
+    scale,
+)
 from crossbench.errors import DataError, RequestError
 
 examples = settings(deadline=None, max_examples=30)
@@ -96,6 +102,23 @@ def test_2d_training_equals_torchvision_given_the_same_parameters(device, channe
         expected = torchvision_train(image, drawn, i)
         # 1e-5 of the scaled image, before the division by std.
         torch.testing.assert_close(inputs[i], expected, rtol=0, atol=1e-5 / min(STD))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_2d_training_without_jitter_crops_and_flips_alone(channels):
+    raw = stored(2, channels)
+    transform = ImageTransform(
+        value_range=(0.0, 255.0),
+        mean=MEAN,
+        std=STD,
+        size=20,
+        crop_scale=(0.08, 1.0),
+        augment=True,
+        jitter=False,
+    )
+    drawn = draw_images(RandomSource(3, "cpu"), raw.shape, (0.08, 1.0))
+    expected = normalise(crop_images(raw / 255, drawn, 20), MEAN, STD)
+    torch.testing.assert_close(transform(raw, RandomSource(3, "cpu")), expected)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -35,7 +35,7 @@ print([name for name in ("torch", "torchvision", "timm", "acsconv") if name in s
 
 def open_app(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> AppTest:
     monkeypatch.setattr(sys, "argv", [str(APP), *map(str, folders)])
-    page = AppTest.from_file(APP).run(timeout=60)
+    page = AppTest.from_file(APP, default_timeout=60).run()
     assert not page.exception
     return page
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,38 @@ def test_the_command_and_the_download_are_there(
 
 
 # -------------------------------------------------------------------------- choices
+
+
+def test_the_board_that_says_most_is_shown_first(
+    tmp_path: Path, run_of: Any, open_view: Open
+) -> None:
+    store = Store(tmp_path)
+    for method in ("acs", "conv3d", "crossd"):
+        store.write(*run_of(method, "blood", source="phantom"))
+    store.write(*run_of("crossd", "breast", source="real"))
+    for method in ("acs", "crossd"):
+        store.write(*run_of(method, "vessel", source="real", dimension=3))
+    page = open_view("leaderboard", tmp_path)
+    assert page.selectbox(key="leaderboard-board").index == 1
+    assert [title.partition(" ")[0] for title in titles(page)] == ["2D", "3D", "2D"]
+    assert list(standings(page)["Method"]) == ["crossd", "acs"]
+
+
+def test_the_legend_leaves_out_what_has_no_mark(
+    tmp_path: Path, run_of: Any, open_view: Open
+) -> None:
+    record, _ = run_of("acs", "blood")
+    error = {"class": "OutOfMemoryError", "message": "no memory left"}
+    failed = dataclasses.replace(record, status="failed", metrics={}, curve=(), error=error)
+    Store(tmp_path).write(failed, None)
+    Store(tmp_path).write(*run_of("crossd", "blood"))
+    page = open_view("leaderboard", tmp_path)
+    (chart,) = (json.loads(each.proto.spec) for each in page.get("vega_lite_chart"))
+    colour = chart["encoding"]["color"]
+    assert (colour["scale"]["domain"], colour["legend"]["values"]) == (
+        ["acs", "crossd"],
+        ["crossd"],
+    )
 
 
 def test_each_board_says_what_it_is(open_view: Open, words: Words) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from crossbench.cli import main
 from crossbench.results.store import Store
-from crossbench_leaderboard.reproduce import run_command
+from crossbench_leaderboard.reproduce import left_to_add, run_command
 
 REQUEST = "run --preset smoke --task nodule-malignancy-2d --method conv2d --backbone test_resnet"
 
@@ -46,6 +46,31 @@ def test_a_run_of_another_preset_has_no_overrides(run_of: Any) -> None:
     record, _ = run_of("acs", "blood")
     record = dataclasses.replace(record, key=dataclasses.replace(record.key, preset="mine"))
     assert "--set" not in run_command(record, "results")
+
+
+def test_what_a_record_does_not_say_is_guessed_and_named(run_of: Any) -> None:
+    record, _ = run_of("mine", "my-task", source="real")
+    words = shlex.split(run_command(record, "out"))
+    assert words[words.index("--task") + 1] == "./my-task.toml"
+    assert words[words.index("--plugin") + 1] == "./mine.py"
+    key = dataclasses.replace(record.key, preset="my-preset", init="my-weights")
+    assert left_to_add(dataclasses.replace(record, key=key)) == [
+        "No preset my-preset ships with crossbench.",
+        "No card of my-task is registered here: give the path of its file.",
+        "No method mine is registered here: give the path of its plugin.",
+        (
+            "Where the weights my-weights lie is not recorded: give the path of their file, "
+            "unless crossbench weights lists the name."
+        ),
+        "The data is read from $CROSSBENCH_DATA: else add --data-dir.",
+    ]
+
+
+def test_nothing_is_left_to_add_to_what_ships(run_of: Any) -> None:
+    for method in ("acs", "majority"):
+        record, _ = run_of(method, "blood")
+        assert left_to_add(record) == []
+        assert "--plugin" not in run_command(record, "out")
 
 
 def test_names_are_quoted_for_the_shell(run_of: Any, markup: str) -> None:

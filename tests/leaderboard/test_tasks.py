@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,22 @@ def test_a_task_without_a_card_is_still_shown(tmp_path: Path, run_of: Any, open_
     page = open_view("tasks", tmp_path)
     assert "not registered here" in page.info[0].value
     assert list(page.dataframe[0].value["Method"]) == ["acs"]
+
+
+def test_class_names_of_a_task_without_a_card_come_from_its_records(
+    tmp_path: Path, run_of: Any, open_view: Open
+) -> None:
+    record, predictions = run_of("acs", "my-own-task")
+    names = ["a rather long name of a class", "other"]
+    provenance = record.provenance | {"classes": names}
+    Store(tmp_path).write(dataclasses.replace(record, provenance=provenance), predictions)
+    _, confusion, balance = charts_of(open_view("tasks", tmp_path))
+    for axis in (confusion["layer"][0]["encoding"]["y"], balance["encoding"]["y"]):
+        assert axis["sort"] == names
+        assert axis["axis"]["labelExpr"] == (
+            '{"a rather long name of a class": ["a rather long", "name of a", "class"], '
+            '"other": ["other"]}[datum.label]'
+        )
 
 
 def test_data_that_is_not_here_is_said_to_be_missing(

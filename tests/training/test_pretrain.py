@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -176,6 +177,17 @@ def test_every_sample_comes_once_and_no_process_gets_one_alone(
     assert all(least <= len(batch) < size + least for batch in batches)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+def test_a_compiled_step_is_the_same_step(tmp_path: Path) -> None:
+    plain = make_job(tmp_path / "plain", norm=False)
+    compiled = make_job(tmp_path / "compiled", norm=False, compile=True)
+    train(plain)
+    train(compiled)
+    for key, tensor in weights(plain).items():
+        torch.testing.assert_close(weights(compiled)[key], tensor, rtol=1e-4, atol=1e-5)
+
+
 # --------------------------------------------------------------------------------- going on
 
 
@@ -244,7 +256,7 @@ def test_two_processes_end_with_equal_weights(tmp_path: Path) -> None:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     found = {

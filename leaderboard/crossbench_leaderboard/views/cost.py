@@ -12,8 +12,6 @@ from crossbench.evaluation.metrics import title_of
 from crossbench.results.benches import bench_frame, bench_tables, read_benches
 from crossbench.results.boards import split_boards
 from crossbench.results.pareto import COSTS, cost_frame, known_costs
-from crossbench.results.pretrain_files import read_pretrainings
-from crossbench.results.pretrainings import pretrain_tables
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     arguments,
@@ -52,7 +50,6 @@ def show(results: Results) -> None:
     else:
         st.info("No run of a method here says what it cost.")
     _runtimes(results)
-    _pretraining(results)
     command(arguments("crossbench", "report", *results.folders))
 
 
@@ -105,13 +102,14 @@ def _scatter(frame: pd.DataFrame, board: Board, what: str) -> Any:
         color="#8C8C8C", strokeDash=[5, 4], interpolate="step-after"
     )
     marks = alt.Chart(frame).mark_point(filled=True, size=160, opacity=1)
+    shown = list(frame["name"])
     return (
         line.encode(x=x, y=y)
         + marks.encode(
             x=x,
             y=y,
-            color=charts.colour("name:N", board.methods),
-            shape=charts.shape("name:N", board.methods),
+            color=charts.colour("name:N", board.methods, shown),
+            shape=charts.shape("name:N", board.methods, shown),
             tooltip=[
                 "name:N",
                 alt.Tooltip("score:Q", format=".3f", title=score),
@@ -138,15 +136,3 @@ def _runtimes(results: Results) -> None:
         )
     for path, reason in broken:
         st.text(f"no valid bench record: {path}: {reason}")
-
-
-def _pretraining(results: Results) -> None:
-    """The networks that were pretrained here, where there are any."""
-    folders = [folder for folder in results.folders if folder.is_dir()]
-    found, broken = read_pretrainings(folders)
-    if found:
-        st.subheader("Pretraining")
-    for table in pretrain_tables(found):
-        show_table(table)
-    for path, reason in broken:
-        st.text(f"no valid pretraining record: {path}: {reason}")

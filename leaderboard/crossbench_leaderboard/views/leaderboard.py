@@ -192,6 +192,7 @@ def _task_chart(board: Board) -> Any:
     means = complete_means(board, board.metric).rename_axis("task").reset_index()
     dots = means.melt("task", var_name="name", value_name="value").dropna()
     names = [*board.methods, *board.plain]
+    shown = [name for name in names if name in set(dots["name"])]
     title = title_of(board.metric)
     return (
         alt.Chart(dots)
@@ -199,11 +200,11 @@ def _task_chart(board: Board) -> Any:
         .encode(
             x=alt.X("value:Q", title=title, scale=charts.scores()),
             y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
-            color=charts.colour("name:N", names),
-            shape=charts.shape("name:N", names),
+            color=charts.colour("name:N", names, shown),
+            shape=charts.shape("name:N", names, shown),
             tooltip=["task:N", "name:N", alt.Tooltip("value:Q", format=".3f")],
         )
-        .properties(height=charts.height(len(board.tasks)) + charts.legend_height(names))
+        .properties(height=charts.height(len(board.tasks)) + charts.legend_height(shown))
     )
 
 

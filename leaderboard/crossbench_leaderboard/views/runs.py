@@ -14,8 +14,8 @@ from crossbench.cards import to_mapping
 from crossbench.results.frame import flat
 from crossbench.results.store import read_record
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.reproduce import run_command
-from crossbench_leaderboard.state import command, download, out_folder
+from crossbench_leaderboard.reproduce import left_to_add, run_command
+from crossbench_leaderboard.state import command, download, out_folder, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crossbench_leaderboard.state import Results
 
 _FILTERS = {"status": "Status", "task": "Task", "method": "Method", "source": "Data source"}
+_SHARING = ("linear-probe",)
 _COLUMNS = {
     "status": "Status",
     "task": "Task",
@@ -60,6 +61,11 @@ def show(results: Results) -> None:
     }
     st.caption(f"{len(runs)} of {len(results.frame)} records")
     st.dataframe(table, hide_index=True, column_config=formats, height=320)
+    if runs["protocol"].isin(_SHARING).any():
+        st.caption(
+            "Linear probes of one frozen network share its features: the run that extracts them "
+            "first has their seconds, the others only those of the classifier."
+        )
     download(table, "runs")
     if runs.empty:
         return
@@ -116,6 +122,8 @@ def _show_record(runs: pd.DataFrame, out: Path) -> RunRecord:
     st.caption("Everything that the record says, but its curve")
     st.dataframe(_facts(record), hide_index=True, height=280)
     command(run_command(record, str(out)))
+    for sentence in left_to_add(record):
+        st.caption(plain(sentence))
     return record
 
 

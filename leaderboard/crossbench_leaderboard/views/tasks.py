@@ -17,7 +17,7 @@ from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.places import cache_dir, data_dir
 from crossbench.results.boards import split_boards
 from crossbench.results.standings import means_over_runs
-from crossbench.results.store import read_predictions
+from crossbench.results.store import read_predictions, read_record
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.montage import evenly, montage
 from crossbench_leaderboard.state import arguments, command, download, pick_board
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crossbench_leaderboard.state import Results
 
 _SAMPLES = 8
+_FEW_CLASSES = 3  # whose names have room beside each other
 _COLUMNS = {
     "name": "Method",
     "value": "Mean",
@@ -141,8 +142,7 @@ def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
         st.warning("The predictions cannot be read; press Refresh if the run goes on.")
         st.text(error)
         return
-    classes = list(card.classes) if card and len(card.classes) == count else list(range(count))
-    names = [str(each) for each in classes]
+    names = _class_names(card, Path(own["path"].iloc[0]), count)
     confused = pd.crosstab(
         pd.Categorical(labels, range(count)), pd.Categorical(predicted, range(count)), dropna=False
     )
@@ -153,6 +153,13 @@ def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
     with right:
         st.caption("Class balance of these test samples.")
         charts.show(_balance_chart(confused.sum(axis=1).to_numpy(), names))
+
+
+def _class_names(card: TaskCard | None, path: Path, count: int) -> list[str]:
+    """The names of so many classes, as the card or else a record has them; numbers for want."""
+    recorded = [] if card else read_record(path).provenance.get("classes") or []
+    names = [str(name) for name in (card.classes if card else recorded)]
+    return names if len(names) == count else [str(label) for label in range(count)]
 
 
 def _pooled(paths: pd.Series[str]) -> tuple[Any, Any, int]:
@@ -175,10 +182,10 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
             "samples": count.ravel(),
         }
     )
-    axis = alt.Axis(labelLimit=130, labelAngle=0)
+    across = charts.whole_names(names, upright=len(names) > _FEW_CLASSES)
     base = alt.Chart(cells).encode(
-        x=alt.X("predicted:N", sort=names, title="predicted", axis=axis),
-        y=alt.Y("true:N", sort=names, title="true", axis=axis),
+        x=alt.X("predicted:N", sort=names, title="predicted", axis=across),
+        y=alt.Y("true:N", sort=names, title="true", axis=charts.whole_names(names)),
         tooltip=["true:N", "predicted:N", "samples:Q", alt.Tooltip("share:Q", format=".3f")],
     )
     scale = alt.Scale(range=charts.SEQUENTIAL, domain=[0, 0.33, 0.67, 1])
@@ -197,7 +204,7 @@ def _balance_chart(counts: Any, names: list[str]) -> Any:
         .mark_bar(color=charts.PALETTE[0])
         .encode(
             x=alt.X("samples:Q", title="test samples"),
-            y=alt.Y("class:N", sort=names, title=None, axis=alt.Axis(labelLimit=110)),
+            y=alt.Y("class:N", sort=names, title=None, axis=charts.whole_names(names)),
             tooltip=["class:N", "samples:Q"],
         )
         .properties(height=charts.height(len(names)) + 60)

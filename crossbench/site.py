@@ -1,0 +1,133 @@
+"""What the runs on one task share, and what each makes of it: its network and its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from crossbench import nets
+from crossbench.data.scaling import value_range
+from crossbench.data.transforms import make_transforms
+from crossbench.plan import input_shape, input_size
+from crossbench.training.feed import Feed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.data.transforms import BatchTransform
+    from crossbench.inits import Init
+    from crossbench.methods import Method
+    from crossbench.plan import PlannedRun, Request, TaskPlan
+    from crossbench.routes import Probed
+
+#: Channel means and standard deviations of the data that a 2D network was pretrained on.
+STATISTICS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "radimagenet": ((0.3162,) * 3, (0.3213,) * 3),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the runs on one task share.
+
+    Attributes:
+        request: What was asked for.
+        task: The runs on the task.
+        dataset: Its samples.
+        device: Where networks run.
+        probed: Frozen networks by what distinguishes their features, filled by linear probes.
+    """
+
+    request: Request
+    task: TaskPlan
+    dataset: Dataset
+    device: torch.device
+    probed: dict[tuple[str, int, int | None], Probed] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape of what a network is fed."""
+        return input_shape(self.task.card, self.task.sample_shape, self.request.preset)
+
+    def method(self, run: PlannedRun) -> Method:
+        """The method of a run that has a network."""
+        return next(each for each in self.request.methods if each.name == run.key.method)
+
+    def network(self, run: PlannedRun, *, num_classes: int, seed: int) -> torch.nn.Module:
+        """The run's network on its device, drawn from a seed of its own."""
+        request = self.request
+        torch.manual_seed(seed)
+        return nets.build_model(
+            self.method(run),
+            dims=self.task.card.dimension,
+            num_classes=num_classes,
+            init=_init(run).source,
+            backbone=request.backbone,
+            drop_keys=request.preset.drop_keys.get(run.key.method, ()),
+        ).to(self.device)
+
+    def feed(self, indices: NDArray[np.int64], transform: BatchTransform, batch_size: int) -> Feed:
+        """Some of the samples as batches."""
+        return Feed(
+            dataset=self.dataset,
+            indices=indices,
+            transform=transform,
+            batch_size=batch_size,
+            device=self.device,
+            workers=self.request.preset.compute.workers,
+        )
+
+    def feeds(
+        self, run: PlannedRun, transforms: tuple[BatchTransform, BatchTransform]
+    ) -> tuple[Feed, Feed, Feed]:
+        """The three parts of a run's split as batches."""
+        augmented, plain = transforms
+        size, split = self.request.preset.fit.batch_size, run.split
+        return (
+            self.feed(split.train, augmented, size),
+            self.feed(split.val, plain, size),
+            self.feed(split.test, plain, size),
+        )
+
+    def transforms(
+        self, run: PlannedRun
+    ) -> tuple[tuple[float, float] | None, tuple[BatchTransform, BatchTransform]]:
+        """The stored value range that becomes [0, 1]; the transforms of training and testing."""
+        card, inputs = self.task.card, self.request.preset.input
+        limits = value_range(self.dataset.images, inputs.scaling, run.split.train)
+        mean, std = STATISTICS[self.statistics(run)]
+        return limits, make_transforms(
+            dimension=card.dimension,
+            input_size=input_size(card, self.task.sample_shape, self.request.preset),
+            value_range=limits,
+            mean=mean,
+            std=std,
+            crop_scale=inputs.crop_scale,
+            augment=inputs.augment,
+        )
+
+    def statistics(self, run: PlannedRun) -> str:
+        """Which channel statistics normalise the inputs: a key of :data:`STATISTICS`.
+
+        Those that the weights say they were made with; else ImageNet's for weights whose name
+        has ``in1k`` in it, RadImageNet's for all others. In 3D a preset may name methods that
+        always take RadImageNet's, as the paper's scripts do.
+        """
+        preset, init = self.request.preset, _init(run)
+        if self.task.card.dimension == 3 and run.key.method in preset.input.radimagenet_3d:
+            return "radimagenet"
+        if init.about is not None and init.about.statistics:
+            return init.about.statistics
+        return "imagenet" if "in1k" in self.request.init.lower() else "radimagenet"
+
+
+def _init(run: PlannedRun) -> Init:
+    """The weights of a run that has a network."""
+    if run.init is None:
+        raise ValueError(f"{run.key} is a plain baseline and starts from no weights")
+    return run.init

@@ -1,0 +1,101 @@
+"""What pretraining in 2D was worth, and the networks that were pretrained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from crossbench.evaluation.metrics import title_of
+from crossbench.results.pretrain_files import read_pretrainings
+from crossbench.results.pretrainings import pretrain_tables
+from crossbench.results.transfer import contrast_table, gain_table, transfers
+from crossbench_leaderboard import charts
+from crossbench_leaderboard.state import arguments, command, download, out_folder, show_table
+
+if TYPE_CHECKING:
+    from crossbench.results.transfer import Transfer
+    from crossbench_leaderboard.state import Results
+
+_WEIGHTS = ("random", "pretrained")
+
+
+def show(results: Results) -> None:
+    """Draw the view."""
+    st.title("What pretraining is worth")
+    found = transfers(results.frame)
+    if found:
+        _worth(_pick(found))
+    else:
+        st.write("No runs here from random and from pretrained weights alike. This makes them:")
+    command(arguments("crossbench", "transfer", "--out", out_folder(results)))
+    _networks(results)
+
+
+def _pick(found: list[Transfer]) -> Transfer:
+    place = st.selectbox(
+        f"Task and weights ({len(found)})",
+        range(len(found)),
+        format_func=lambda place: found[place].title,
+        key="pretraining-transfer",
+    )
+    return found[place]
+
+
+def _worth(transfer: Transfer) -> None:
+    """Both means of every method and protocol, the tests between them, and who gains more."""
+    frame = _means(transfer)
+    charts.show(_chart(frame, title_of(transfer.metric)))
+    show_table(gain_table(transfer))
+    if transfer.contrasts:
+        show_table(contrast_table(transfer))
+    download(frame, "pretraining")
+
+
+def _means(transfer: Transfer) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "run": f"{gain.protocol} · {gain.method}",
+            "protocol": gain.protocol,
+            "method": gain.method,
+            "weights": weights,
+            "score": score,
+        }
+        for gain in transfer.gains
+        for weights, score in zip(_WEIGHTS, (gain.random, gain.pretrained), strict=True)
+    )
+
+
+def _chart(frame: pd.DataFrame, title: str) -> Any:
+    """A line from the mean of random weights to that of pretrained ones."""
+    order = list(dict.fromkeys(frame["run"]))
+    x = alt.X("score:Q", title=f"{title}, mean over runs", scale=charts.scores())
+    y = alt.Y("run:N", sort=order, title=None, axis=alt.Axis(labelLimit=180))
+    lines = alt.Chart(frame).mark_line(color="#8C8C8C", strokeWidth=2).encode(x, y, detail="run:N")
+    dots = (
+        alt.Chart(frame)
+        .mark_point(filled=True, size=110, opacity=1)
+        .encode(
+            x,
+            y,
+            charts.colour("weights:N", _WEIGHTS),
+            charts.shape("weights:N", _WEIGHTS),
+            tooltip=["run:N", "weights:N", alt.Tooltip("score:Q", format=".3f")],
+        )
+    )
+    height = charts.height(len(order)) + charts.legend_height(_WEIGHTS)
+    return (lines + dots).properties(height=height)
+
+
+def _networks(results: Results) -> None:
+    """The networks that were pretrained here, as in the paper's Table I."""
+    folders = [folder for folder in results.folders if folder.is_dir()]
+    found, broken = read_pretrainings(folders)
+    if found:
+        st.subheader("Pretrained networks")
+    for table in pretrain_tables(found):
+        show_table(table)
+    for path, reason in broken:
+        st.text(f"no valid pretraining record: {path}: {reason}")
