@@ -293,13 +293,14 @@ def _planned(
 def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:
     """The preset's folds over the samples it uses, as indices into the dataset."""
     limit = preset.input.max_samples
+    strata = dataset.labels if dataset.strata is None else dataset.strata
     if limit is None or limit >= len(dataset):
-        return make_splits(preset.split, dataset.labels, dataset.groups, dataset.official)
+        return make_splits(preset.split, strata, dataset.groups, dataset.official)
     seed = derive_seed("subset", limit)
-    chosen = subset(dataset.labels, dataset.groups, limit, seed % 2**32)
+    chosen = subset(strata, dataset.groups, limit, seed % 2**32)
     parts = make_splits(
         preset.split,
-        dataset.labels[chosen],
+        strata[chosen],
         None if dataset.groups is None else dataset.groups[chosen],
         None if dataset.official is None else dataset.official[chosen],
     )

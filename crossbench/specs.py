@@ -37,7 +37,7 @@ class SourceSpec:
         invert: ``embedded`` only: whether intensities are turned around within the range of
             their dtype, as where another modality shows bright what this one shows dark.
         permute: ``embedded`` only: seed under which labels are dealt out anew, which leaves
-            nothing to learn.
+            nothing to learn; the folds stay those of the labels as they were.
     """
 
     kind: Literal["npz", "medmnist", "embedded"]

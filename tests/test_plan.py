@@ -201,3 +201,14 @@ def test_a_card_with_an_unknown_metric_is_refused(
     card.write_text(re.sub(r'metric = "\w+"', 'metric = "acc"', card.read_text()))
     with pytest.raises(RequestError, match=r"unknown metric 'acc'; did you mean .*accuracy"):
         prepare("conv2d", str(card), store=Store(tmp_path), data_dir=card.parent)
+
+
+def test_a_task_with_permuted_labels_has_the_folds_of_its_original(tmp_path: Path) -> None:
+    splits = [
+        [
+            run.split.content_hash
+            for run in prepare("conv3d", task, store=Store(tmp_path), preset="adhd-lora").runs
+        ]
+        for task in ("nodule-malignancy-inverted-3d", "nodule-permuted-inverted-3d")
+    ]
+    assert splits[0] == splits[1]

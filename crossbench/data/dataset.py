@@ -29,6 +29,7 @@ class Dataset:
         source: ``real``, ``embedded`` or ``phantom``.
         file: The file that was read.
         content_hash: SHA-256 over the arrays' names, dtypes, shapes and bytes.
+        strata: (N,) int64 classes that splits keep in proportion where these are not the labels.
     """
 
     images: NDArray[Any]
@@ -40,6 +41,7 @@ class Dataset:
     source: DataSource
     file: Path
     content_hash: str
+    strata: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

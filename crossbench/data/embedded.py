@@ -57,8 +57,10 @@ def read_embedded(card: TaskCard) -> Dataset:
         raise DataError(msg)
     arrays["images"] = _inverted(images[kept]) if source.invert else images[kept]
     arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
+    strata = None
     if source.permute is not None:
-        arrays["labels"] = np.random.default_rng(source.permute).permutation(arrays["labels"])
+        strata = arrays["labels"]  # the same folds as with the labels as they were
+        arrays["labels"] = np.random.default_rng(source.permute).permutation(strata)
     return Dataset(
         images=arrays["images"],
         labels=arrays["labels"],
@@ -69,6 +71,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         source="embedded",
         file=file,
         content_hash=content_hash(arrays),
+        strata=strata,
     )
 
 

@@ -116,6 +116,9 @@ def test_permuted_labels_are_the_same_in_number(make: Callable[..., TaskCard]) -
     many = {"volumes": np.zeros((40, 2, 2, 2), np.uint8), "groups": None, "size_mm": None}
     many["brightness"] = np.repeat([1.0, 5.0], 20)
     as_stored = read_embedded(make(**many)).labels
+    strata = read_embedded(make(extra="permute = 0", **many)).strata
+    assert strata is not None
+    assert strata.tolist() == as_stored.tolist()
     dealt = [read_embedded(make(extra=f"permute = {seed}", **many)).labels for seed in (0, 0, 1)]
     assert dealt[0].sum() == as_stored.sum()
     assert dealt[0].tolist() == dealt[1].tolist()
