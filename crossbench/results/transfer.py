@@ -276,12 +276,12 @@ def transfer_tables(frame: pd.DataFrame) -> list[Table]:
 
 def gain_table(transfer: Transfer) -> Table:
     """Means from random and pretrained weights and the gains, a row a protocol and method."""
-    columns = ("random", "pretrained", "gain", "over from scratch")
+    columns = ("random", "pretrained", "gain", "over scratch")
     runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
     how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
     notes = (
         "gain: pretrained less random weights, same method and protocol.",
-        f"over from scratch: less the method's random weights under {FROM_SCRATCH}.",
+        f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}.",
         f"In brackets: 95 % interval, corrected resampled t{how_many}.",
         f"{_SHOWN} differs at 5 % after Holm over its column.",
         *(f"Not compared: {reason}." for reason in transfer.missing),
@@ -334,7 +334,7 @@ def _difference(test: Test | None) -> Cell:
     if test is None:
         return Cell(text="–")
     gain = test.result.gain
-    interval = "" if gain.low is None else f" ({gain.low:+.3f} to {gain.high:+.3f})"
+    interval = "" if gain.low is None else f" ({gain.low:+.2f} to {gain.high:+.2f})"
     return Cell(
         text=f"{gain.value:+.3f}{interval}",
         mark=_SHOWN if test.p_holm <= _ALPHA else "",

@@ -36,6 +36,7 @@ SEQUENTIAL = ["#F2F7FB", "#9CC4E0", "#0072B2", "#003A5C"]
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _ROW_HEIGHT = 34
 _LINE = 14  # letters of a name in one line
+_LINE_HEIGHT, _LETTER_WIDTH = 15, 7
 
 
 def colours(names: Sequence[str]) -> alt.Scale:
@@ -116,14 +117,27 @@ def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
     return (bars + dots).properties(height=height(len(order)))
 
 
-def whole_names(names: Sequence[str], *, upright: bool = False) -> alt.Axis:
+def whole_names(names: Sequence[str], *, across: bool = False, upright: bool = False) -> alt.Axis:
     """An axis of long names, none of them cut: on lines of their own, or upright."""
     if upright:
         return alt.Axis(labelAngle=-90, labelLimit=0)
     lines = json.dumps({name: wrap(name, _LINE) for name in names})
-    return alt.Axis(labelAngle=0, labelLimit=0, labelExpr=f"{lines}[datum.label]")
+    return alt.Axis(
+        labelAngle=0,
+        labelLimit=0,
+        labelExpr=f"{lines}[datum.label]",
+        labelAlign="center" if across else "right",
+        labelFlush=False,
+    )
 
 
-def height(rows: int) -> int:
-    """Pixels for so many names below each other."""
-    return 80 + _ROW_HEIGHT * max(rows, 1)
+def whole_height(names: Sequence[str], *, upright: bool = False) -> int:
+    """Pixels that the tallest name of such an axis takes."""
+    if upright:
+        return max(_LETTER_WIDTH * len(name) for name in names)
+    return max(_LINE_HEIGHT * len(wrap(name, _LINE)) for name in names)
+
+
+def height(rows: int, each: int = 0) -> int:
+    """Pixels for so many names below each other, none of them lower than ``each``."""
+    return 80 + max(_ROW_HEIGHT, each) * max(rows, 1)

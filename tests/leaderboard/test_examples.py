@@ -10,7 +10,10 @@ from crossbench.cards import load_tasks
 from crossbench.evaluation.metrics import evaluate
 from crossbench.results.boards import split_boards
 from crossbench.results.frame import to_frame
+from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.store import Found, read_folders, read_predictions
+from crossbench.results.transfer import transfers
+from crossbench.training.protocols import PROTOCOLS
 
 EXAMPLES = Path(str(files("crossbench_leaderboard"))) / "examples"
 
@@ -25,10 +28,12 @@ def found() -> list[Found]:
 def test_the_four_methods_have_every_run_of_the_embedded_tasks(found: list[Found]) -> None:
     frame = to_frame(found)
     assert set(frame["status"]) == {"ok"}
+    standard = frame[frame["preset"] == "standard"]
     boards = [
-        board for board in split_boards(frame) if set(board.runs["protocol"]) >= {"linear-probe"}
+        board for board in split_boards(standard) if set(board.runs["protocol"]) >= {"linear-probe"}
     ]
-    embedded = {name for name, card in load_tasks().items() if card.embedded}
+    cards = load_tasks().items()
+    embedded = {name for name, card in cards if card.embedded and not card.control}
     assert {name for board in boards for name in board.tasks} == embedded
     assert {tuple(board.methods) for board in boards} == {
         ("conv2d", "crossd"),
@@ -37,6 +42,30 @@ def test_the_four_methods_have_every_run_of_the_embedded_tasks(found: list[Found
     for board in boards:
         assert len(board.folds) == 15
         assert set(board.runs.groupby(["row", "column"]).size()) == {15}
+
+
+def test_every_protocol_was_run_from_random_and_from_pretrained_weights(
+    found: list[Found],
+) -> None:
+    (transfer,) = transfers(to_frame(found))
+    assert transfer.missing == ()
+    assert {(gain.protocol, gain.method) for gain in transfer.gains} == {
+        (protocol, method) for protocol in PROTOCOLS for method in ("acs", "conv3d", "crossd")
+    }
+    for gain in transfer.gains:
+        assert gain.over_random is not None
+        assert gain.over_random.result.runs == 5
+
+
+def test_every_fold_had_networks_of_its_own(found: list[Found]) -> None:
+    pretrained, broken = read_pretrainings([EXAMPLES])
+    assert broken == []
+    made = {(record.layers, record.fold): record.checkpoint_sha256 for _, record in pretrained}
+    assert set(made) == {(layers, fold) for layers in ("conv2d", "crossd") for fold in range(5)}
+    for _, run in found:
+        if run.key.init == "nodule-malignancy-2d":
+            layers = "crossd" if run.key.method == "crossd" else "conv2d"
+            assert run.provenance["hashes"]["weights"] == made[layers, run.key.fold]
 
 
 def test_their_metrics_are_those_of_their_predictions(found: list[Found]) -> None:

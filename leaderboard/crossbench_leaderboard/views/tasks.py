@@ -182,7 +182,8 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
             "samples": count.ravel(),
         }
     )
-    across = charts.whole_names(names, upright=len(names) > _FEW_CLASSES)
+    upright = len(names) > _FEW_CLASSES
+    across = charts.whole_names(names, across=True, upright=upright)
     base = alt.Chart(cells).encode(
         x=alt.X("predicted:N", sort=names, title="predicted", axis=across),
         y=alt.Y("true:N", sort=names, title="true", axis=charts.whole_names(names)),
@@ -194,7 +195,9 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
         text=alt.Text("share:Q", format=".2f"),
         color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("black")),
     )
-    return (fill + text).properties(height=charts.height(len(names)) + 60)
+    labels = charts.whole_height(names, upright=upright)
+    height = charts.height(len(names), charts.whole_height(names) + 10)
+    return (fill + text).properties(height=height + labels)
 
 
 def _balance_chart(counts: Any, names: list[str]) -> Any:
@@ -207,7 +210,7 @@ def _balance_chart(counts: Any, names: list[str]) -> Any:
             y=alt.Y("class:N", sort=names, title=None, axis=charts.whole_names(names)),
             tooltip=["class:N", "samples:Q"],
         )
-        .properties(height=charts.height(len(names)) + 60)
+        .properties(height=charts.height(len(names), charts.whole_height(names) + 10))
     )
 
 
