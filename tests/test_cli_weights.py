@@ -16,6 +16,12 @@ from crossbench.nets.checkpoint import About, Seen, write_checkpoint
 SMALL = "test_resnet"
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that wrap nowhere, whatever terminal the tests are run from."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A 2D checkpoint of our own, of Cross-D layers."""

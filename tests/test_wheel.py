@@ -68,7 +68,7 @@ def test_the_installed_command_lists_and_reports(installed: Path, tmp_path: Path
     tasks = json.loads(
         call("-P", "-m", "crossbench", "list", "tasks", "--json", cwd=tmp_path, **here)
     )
-    assert len(tasks) == 21
+    assert len(tasks) == 23  # the paper's 17, the embedded four, and two controls
     report = call(
         "-P", "-m", "crossbench", "report", examples, "--format", "csv", cwd=tmp_path, **here
     )

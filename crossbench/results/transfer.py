@@ -140,8 +140,7 @@ def transfers(frame: pd.DataFrame) -> list[Transfer]:
 
 def _of(board: Board, column: str) -> str:
     """What all networks of a board have in common."""
-    networks = board.runs[board.runs["protocol"] != "plain"]
-    return str(networks[column].iloc[0])
+    return str(board.runs.loc[board.runs["protocol"] != "plain", column].iloc[0])
 
 
 def _transfer(boards: Sequence[Board], task: str, init: str) -> Transfer:
@@ -206,11 +205,10 @@ def _paired(board: Board, other: Board | None, method: str, task: str) -> Paired
         msg = "there are no runs, or several kinds of runs, from random weights to compare with"
         raise StatisticsError(msg)
     names = ("from other weights", "pretrained")
+    both = [each.task_runs(task, board.metric) for each in (other, board)]
     runs = pd.concat(
-        each.named_runs[each.named_runs["method"] == method].assign(
-            method=name, score=each.runs[board.metric]
-        )
-        for name, each in zip(names, (other, board), strict=True)
+        each[each["method"] == method].assign(method=name)
+        for name, each in zip(names, both, strict=True)
     )
     table = paired_runs(runs, task, names)
     sign = 1 if METRICS[board.metric].higher_is_better else -1
@@ -246,8 +244,8 @@ def _contrasts(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> t
 def _mean(board: Board | None, method: str, task: str) -> float | None:
     if board is None:
         return None
-    runs = board.runs[(board.runs["row"] == method) & (board.runs["column"] == task)]
-    scores = runs[board.metric]
+    own = (board.runs["row"] == method) & (board.runs["column"] == task)
+    scores = board.runs.loc[own, board.metric]
     return float(scores.mean()) if len(scores) and scores.notna().all() else None
 
 

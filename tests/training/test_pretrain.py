@@ -145,13 +145,17 @@ def test_what_cannot_be_read_is_not_scored(tmp_path: Path) -> None:
 
 
 def test_the_lowest_loss_selects_where_it_is_asked_to(tmp_path: Path) -> None:
-    job = make_job(tmp_path, select="lowest", lr=0.5, epochs=6, step=9)
-    progress = train(job)
-    losses = [row["val_loss"] for row in progress.curve]
-    assert progress.selected == 1 + int(np.argmin(losses)) < 6  # else this shows nothing
-    labels, logits = score(job)
-    loss = nn.functional.cross_entropy(logits.double(), torch.from_numpy(labels))
-    assert float(loss) == pytest.approx(min(losses))
+    selected = []
+    for number, lr in enumerate((0.01, 0.5, 2.0, 8.0)):
+        job = make_job(tmp_path / str(number), select="lowest", lr=lr, epochs=6, step=9)
+        progress = train(job)
+        losses = [row["val_loss"] for row in progress.curve]
+        assert progress.selected == 1 + int(np.argmin(losses))
+        labels, logits = score(job)
+        loss = nn.functional.cross_entropy(logits.double(), torch.from_numpy(labels))
+        assert float(loss) == pytest.approx(min(losses))
+        selected.append(progress.selected)
+    assert min(selected) < 6  # else this would show nothing
 
 
 def test_a_loss_that_leaves_the_numbers_ends_training(tmp_path: Path) -> None:
