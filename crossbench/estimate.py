@@ -151,7 +151,7 @@ def _cost(request: Request, method: Method, shape: tuple[int, ...], device: torc
 
     return _Cost(
         train=train / len(inputs),
-        evaluate=_seconds(predict, device) / len(inputs),
+        evaluate=seconds_of(predict, device) / len(inputs),
         weights=sum(tensor.nbytes for tensor in model.state_dict().values()),
     )
 
@@ -171,12 +171,12 @@ def _step_seconds(
         start_stage(stage, model)
         set_training(model, stage)
         if share:
-            mean += share / epochs * _seconds(step, inputs.device)
+            mean += share / epochs * seconds_of(step, inputs.device)
     return mean
 
 
-def _seconds(call: Callable[[], None], device: torch.device) -> float:
-    """The faster of two calls after a warm-up."""
+def seconds_of(call: Callable[[], None], device: torch.device) -> float:
+    """Seconds that a call takes on a device: the faster of two after a warm-up."""
     call()
     times = []
     for _ in range(2):

@@ -9,11 +9,11 @@ import torch
 
 from crossbench.cards import to_mapping
 from crossbench.errors import WeightsError
+from crossbench.hashing import hash_json
 from crossbench.inits import seen_in
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.checkpoint import About, write_checkpoint
 from crossbench.plan import fit_settings, input_size
-from crossbench.provenance import hash_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,10 @@ from crossbench.data.sources import open_task
 from crossbench.data.splits import Split, make_splits, subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation import plain as plain_baselines
+from crossbench.hashing import hash_file, hash_json
 from crossbench.inits import Init, check_unseen, find_init
 from crossbench.plugins import source_files
-from crossbench.provenance import hash_file, hash_json, hash_spec, package_versions
+from crossbench.provenance import hash_spec, package_versions
 from crossbench.specs import RunKey
 from crossbench.training.environment import derive_seed
 from crossbench.training.protocols import LinearProbe

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crossbench.cards import to_mapping
+from crossbench.hashing import hash_json
 
 _PACKAGES = (
     "crossbench",
@@ -27,21 +26,9 @@ _PACKAGES = (
 )
 
 
-def hash_json(value: Any) -> str:
-    """SHA-256 (hex) of a JSON-able value, independent of the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def hash_spec(spec: Any) -> str:
     """SHA-256 (hex) of a spec's content."""
     return hash_json(to_mapping(spec))
-
-
-def hash_file(file: Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in pieces."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @cache

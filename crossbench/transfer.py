@@ -9,6 +9,7 @@ what the target tests on is not taken on trust: runs refuse weights that have se
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from crossbench.errors import RequestError
 from crossbench.estimate import estimate
 from crossbench.nets.backbones import layer_form
 from crossbench.places import cache_dir, data_dir
-from crossbench.plugins import find_methods
 from crossbench.results.transfer import RANDOM
 from crossbench.training.protocols import PROTOCOLS
 
@@ -81,11 +81,14 @@ class Loop:
     Attributes:
         ask: What was asked for.
         pretrainings: The 2D networks, one for each fold and form of layers.
+        forms: The methods' names by what their 2D layers are called: those of one form share 2D
+            weights.
         scratch: The plans from random weights, one a protocol; those from pretrained weights
             have the same runs.
     """
 
     ask: Ask
+    forms: dict[str, list[str]]
     pretrainings: tuple[PretrainRequest, ...]
     scratch: tuple[Plan, ...]
 
@@ -118,13 +121,19 @@ def prepare(ask: Ask, store: Store, device: torch.device) -> Loop:
     if not scratch:
         raise RequestError("no protocol is asked for; name one or more of " + ", ".join(PROTOCOLS))
     folds = sorted({(run.key.seed, run.key.fold) for run in scratch[0].runs})
-    forms = _by_form(find_methods(list(ask.methods), ask.plugins))
-    requests = tuple(
-        _pretrain_request(ask, methods[0], seed, fold, device)
-        for seed, fold in folds
-        for methods in forms.values()
+    forms: dict[str, list[Method]] = defaultdict(list)
+    for method in scratch[0].request.methods:
+        forms[layer_form(method)].append(method)
+    return Loop(
+        ask=ask,
+        forms={form: [method.name for method in methods] for form, methods in forms.items()},
+        pretrainings=tuple(
+            _pretrain_request(ask, methods[0], seed, fold, device)
+            for seed, fold in folds
+            for methods in forms.values()
+        ),
+        scratch=scratch,
     )
-    return Loop(ask=ask, pretrainings=requests, scratch=scratch)
 
 
 def estimate_loop(loop: Loop, store: Store, device: torch.device) -> list[Stage]:
@@ -205,9 +214,8 @@ def run(
         with watch_pretraining(request) as listener:
             pretraining.pretrain(request, listener=listener)
     written: list[RunRecord] = []
-    for protocol in loop.ask.protocols:
-        scratch = _plan(loop.ask, store, protocol, loop.ask.methods, RANDOM)
-        for plan in (scratch, *_pretrained_plans(loop, store, protocol)):
+    for scratch in loop.scratch:
+        for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name)):
             with watch_plan(plan) as listener:
                 written += runner.execute(plan, store, device=device, listener=listener)
     return written
@@ -215,29 +223,19 @@ def run(
 
 def _pretrained_plans(loop: Loop, store: Store, protocol: str) -> list[Plan]:
     """The runs of a protocol from pretrained weights, a plan for each form of layers."""
-    return [_plan(loop.ask, store, protocol, methods, init) for methods, init in _pretrained(loop)]
+    return [
+        _plan(loop.ask, store, protocol, methods, _weights(loop, form))
+        for form, methods in loop.forms.items()
+    ]
 
 
-def _pretrained(loop: Loop) -> list[tuple[list[str], str]]:
-    """The methods of each form of layers, and where the weights of their folds lie."""
-    found = []
-    methods = find_methods(list(loop.ask.methods), loop.ask.plugins)
-    for form, members in _by_form(methods).items():
-        request = next(each for each in loop.pretrainings if each.form == form)
-        folder = str(pretraining.checkpoint_path(request).parent)
-        if "{" in folder or "}" in folder:
-            raise RequestError(f"results folder {folder!r} has a brace in its path; rename it")
-        init = f"{folder}/seed{{seed}}-fold{{fold}}.safetensors"
-        found.append(([method.name for method in members], init))
-    return found
-
-
-def _by_form(methods: Sequence[Method]) -> dict[str, list[Method]]:
-    """Methods by what their 2D layers are called: those of one form share 2D weights."""
-    forms: dict[str, list[Method]] = {}
-    for method in methods:
-        forms.setdefault(layer_form(method), []).append(method)
-    return forms
+def _weights(loop: Loop, form: str) -> str:
+    """Where the pretrained weights of a form of layers lie, as an init that serves every fold."""
+    request = next(each for each in loop.pretrainings if each.form == form)
+    folder = str(pretraining.checkpoint_path(request).parent)
+    if "{" in folder or "}" in folder:
+        raise RequestError(f"results folder {folder!r} has a brace in its path; rename it")
+    return f"{folder}/seed{{seed}}-fold{{fold}}.safetensors"
 
 
 def _plan(ask: Ask, store: Store, protocol: str, methods: Sequence[str], init: str) -> Plan:

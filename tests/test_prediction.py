@@ -19,6 +19,7 @@ import crossbench
 from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.errors import CrossbenchError, RecordError, RequestError, WeightsError
+from crossbench.hashing import hash_file
 from crossbench.nets.checkpoint import read_about, read_tensors, write_checkpoint
 from crossbench.prediction import Predicted, load_predictor, to_csv
 from crossbench.results.merge import merge
@@ -209,7 +210,7 @@ def test_what_cannot_be_predicted_with_is_named(run: Callable[..., Found], tmp_p
         mapping = about.__dict__ | {"details": details}
         write_checkpoint(weights, tensors, type(about)(**mapping))
         written = json.loads(path.read_text())
-        written["weights_sha256"] = crossbench.provenance.hash_file(weights)
+        written["weights_sha256"] = hash_file(weights)
         path.write_text(json.dumps(written))
 
     replace({"identity": "f" * 64}, **tensors)

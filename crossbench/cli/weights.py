@@ -132,7 +132,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _content(checkpoint: Checkpoint) -> dict[str, Any]:
     from crossbench.cards import to_mapping
-    from crossbench.provenance import hash_file
+    from crossbench.hashing import hash_file
 
     tensors = checkpoint.tensors.values()
     return {

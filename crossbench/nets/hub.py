@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from crossbench.cards import from_mapping, read_toml
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
+from crossbench.hashing import hash_file
 from crossbench.nets.backbones import layer_form
-from crossbench.provenance import hash_file
 
 if TYPE_CHECKING:
     from crossbench.methods import Method

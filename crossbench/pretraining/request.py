@@ -12,9 +12,10 @@ import torch
 from crossbench.cards import check, find_task, from_mapping, load_tasks, overridden, to_mapping
 from crossbench.data.folder import open_folder
 from crossbench.errors import CardError, RequestError
+from crossbench.hashing import hash_json
 from crossbench.nets.backbones import PLAIN, layer_form
 from crossbench.plan import choose_data, method_hash, task_hash
-from crossbench.provenance import hash_json, package_versions
+from crossbench.provenance import package_versions
 from crossbench.results.store import PRETRAIN_ENDING, file_name
 from crossbench.specs import PretrainSettings, TaskCard
 

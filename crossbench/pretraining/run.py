@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -13,25 +12,25 @@ from torch import nn
 
 from crossbench.cards import to_mapping
 from crossbench.errors import RecordError
+from crossbench.estimate import seconds_of
 from crossbench.evaluation.metrics import Scores, evaluate
+from crossbench.hashing import hash_file, hash_json
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.checkpoint import About, write_checkpoint
 from crossbench.pretraining.request import checkpoint_path, layers_hash, recipe, record_path
 from crossbench.pretraining.sources import Source, open_source
-from crossbench.provenance import git_state, hardware, hash_file, hash_json, package_versions
+from crossbench.provenance import git_state, hardware, package_versions
 from crossbench.results.pretrain_files import (
     PretrainRecord,
     read_pretraining,
     write_pretraining,
 )
-from crossbench.training.environment import arithmetic, derive_seed, finish, thread_count
+from crossbench.training.environment import arithmetic, derive_seed, thread_count
 from crossbench.training.predict import probabilities
 from crossbench.training.pretrain import Job, Progress, score, train
 from crossbench.training.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from crossbench.pretraining.request import PretrainRequest
 
 
@@ -307,14 +306,4 @@ def _step_seconds(network: nn.Module, inputs: torch.Tensor) -> tuple[float, floa
         network.eval()
         network(inputs)
 
-    return _seconds(learn, inputs.device), _seconds(look, inputs.device)
-
-
-def _seconds(call: Callable[[], None], device: torch.device) -> float:
-    """One call, after another that warms up."""
-    call()
-    finish(device)
-    begin = perf_counter()
-    call()
-    finish(device)
-    return perf_counter() - begin
+    return seconds_of(learn, inputs.device), seconds_of(look, inputs.device)

@@ -25,6 +25,7 @@ import numpy as np
 from crossbench.atomic import replacing
 from crossbench.cards import from_mapping, to_mapping
 from crossbench.errors import CardError, RecordError
+from crossbench.hashing import hash_file
 from crossbench.specs import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _read_packed(path: Path, record: RunRecord) -> bytes:
 def _check_weights(path: Path, record: RunRecord) -> None:
     name = record.weights or ""
     try:
-        found = digest_of(_beside(path, name, "weights"))
+        found = hash_file(_beside(path, name, "weights"))
     except OSError as error:
         raise RecordError(f"{path}: its weights cannot be read: {error}; {_REMEDY}") from error
     if found != record.weights_sha256:
@@ -274,7 +275,7 @@ def _replace_run(
         weights.unlink(missing_ok=True)
     else:
         write_weights(weights)
-        digest = digest_of(weights)
+        digest = hash_file(weights)
         record = dataclasses.replace(record, weights=weights.name, weights_sha256=digest)
     place(path, to_json(record, what=f"record of {record.key}"))
 
@@ -286,12 +287,6 @@ def place(path: Path, content: bytes) -> None:
     """
     with replacing(path) as draft:
         draft.write_bytes(content)
-
-
-def digest_of(file: Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in pieces."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def copy(source: Path, path: Path) -> None:

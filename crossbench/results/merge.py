@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.errors import RecordError
+from crossbench.hashing import hash_file
 from crossbench.results.bench_files import bench_path, read_benches
 from crossbench.results.diagnostics import read_diagnostics, write_diagnostics
-from crossbench.results.files import copy, digest_of, read_predictions
+from crossbench.results.files import copy, read_predictions
 from crossbench.results.pretrain_files import read_pretrainings
-from crossbench.results.store import Broken, Store, read_folders
+from crossbench.results.store import Broken, Store, read_folders, without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
     broken += broken_networks
     others = [path for path, _ in (*benches, *pretrained)]
     copied = 0
-    with_runs = [each for each in sources if _may_have_runs(Path(each), others)]
+    with_runs = [each for each in sources if not without_runs(each, others)]
     if with_runs or not others:
         held = [store.root] if any(store.scan()) else []
         found, broken_runs = read_folders([*held, *with_runs])
@@ -58,11 +59,6 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
         except RecordError as error:
             broken.append(Broken(each.path, str(error)))
     return Merged(copied, broken)
-
-
-def _may_have_runs(folder: Path, others: Sequence[Path]) -> bool:
-    """Whether a folder has files that should be runs', or nothing else to offer."""
-    return bool(Store(folder).files()) or not any(path.is_relative_to(folder) for path in others)
 
 
 def _take_run(found: Found, store: Store) -> bool:
@@ -97,7 +93,7 @@ def _take_pretrained(found: FoundPretraining, root: Path) -> bool:
     if target.exists():
         return False
     network = path.with_name(record.checkpoint)
-    if not network.is_file() or digest_of(network) != record.checkpoint_sha256:
+    if not network.is_file() or hash_file(network) != record.checkpoint_sha256:
         raise RecordError(f"its checkpoint {network.name!r} is gone or another; pretrain it again")
     copy(network, target.with_name(network.name))
     copy(path, target)

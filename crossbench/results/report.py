@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.results.benches import bench_frame, bench_tables, read_benches
@@ -12,12 +11,13 @@ from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.pretrainings import pretrain_tables
 from crossbench.results.published import published_tables
 from crossbench.results.render import render
-from crossbench.results.store import Store, read_folders
+from crossbench.results.store import read_folders, without_runs
 from crossbench.results.tables import broken_files, failures, leaderboards, task_tables
 from crossbench.results.transfer import transfer_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from crossbench.results.table import Table
 
@@ -59,7 +59,7 @@ def _every_table(folders: Sequence[Path | str]) -> list[Table]:
     others = [*bench_tables(bench_frame(benches)), *pretrain_tables(pretrained)]
     broken_others += broken_benches
     paths = [path for path, _ in (*benches, *pretrained)]
-    with_runs = [folder for folder in folders if not _without_runs(folder, paths)]
+    with_runs = [folder for folder in folders if not without_runs(folder, paths)]
     if paths and not with_runs:
         return [*others, *broken_files(broken_others)]
     found, broken = read_folders(with_runs)
@@ -73,8 +73,3 @@ def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:
     frame = to_frame(found)
     tables = task_tables(frame, task)
     return [*tables, *failures(frame[frame["task"] == task]), *broken_files(broken)]
-
-
-def _without_runs(folder: Path | str, others: Sequence[Path]) -> bool:
-    """Whether a folder holds records of other kinds and nothing that should be a run's."""
-    return any(path.is_relative_to(folder) for path in others) and not Store(Path(folder)).files()

@@ -44,6 +44,7 @@ __all__ = [
     "read_predictions",
     "read_record",
     "unite",
+    "without_runs",
 ]
 
 T = TypeVar("T")
@@ -196,6 +197,16 @@ def read_others(
                 except RecordError as error:
                     broken.append(Broken(path, str(error).removeprefix(f"{path}: ")))
     return found, broken
+
+
+def without_runs(folder: Path | str, others: Iterable[Path]) -> bool:
+    """Whether a folder holds records of other kinds and nothing that should be a run's.
+
+    Args:
+        folder: A results folder.
+        others: Files of the other kinds, in whatever folder.
+    """
+    return any(path.is_relative_to(folder) for path in others) and not Store(Path(folder)).paths()
 
 
 def read_file(path: Path) -> Found | Broken | None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from crossbench.atomic import replacing
 from crossbench.data.npz import content_hash
-from crossbench.provenance import hash_json
+from crossbench.hashing import hash_json
 from crossbench.training.predict import predict
 
 if TYPE_CHECKING:

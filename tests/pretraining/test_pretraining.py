@@ -20,6 +20,7 @@ from crossbench import nets
 from crossbench.cards import find_preset
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RequestError
+from crossbench.hashing import hash_file
 from crossbench.nets.checkpoint import read_about, read_tensors
 from crossbench.places import cache_dir
 from crossbench.plan import draw_splits
@@ -34,7 +35,6 @@ from crossbench.pretraining import (
     record_path,
 )
 from crossbench.pretraining.request import find_data, recipe
-from crossbench.provenance import hash_file
 from crossbench.specs import PretrainSettings
 
 QUICK = ("epochs=2", "batch_size=16", "threads=1", "crop_scale=[0.5, 1.0]")
