@@ -67,21 +67,20 @@ def _time(job: Job, device: torch.device) -> Reply:
 
 def _memory(job: Job, device: torch.device) -> Reply:
     """Peak memory and arithmetic of one method, alone in this process."""
-    from torch.utils.flop_counter import FlopCounterMode
+    from crossbench.nets.cost import count_multiply_adds
 
     (method,) = resolve(job.methods, job.setup.plugins)
     try:
         workload = make(job, method, draw(job, device))
         peak = peak_memory(workload.call, device)
-        with FlopCounterMode(display=False) as counter:
-            workload.call()
+        arithmetic = count_multiply_adds(workload.call)
     except Exception as error:  # noqa: BLE001
         return {method.name: _failed(error)}
     return {
         method.name: {
             "status": "ok",
             "peak_memory": peak,
-            "multiply_adds": counter.get_total_flops() // 2,
+            "multiply_adds": arithmetic,
             "parameters": sum(tensor.numel() for tensor in workload.module.parameters()),
         }
     }

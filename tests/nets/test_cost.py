@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from crossbench.nets import build_model
-from crossbench.nets.cost import multiply_adds
+from crossbench.nets.cost import count_multiply_adds, multiply_adds
 
 
 def test_a_convolution_costs_outputs_times_inputs_times_kernel() -> None:
@@ -38,3 +38,17 @@ def test_modes_are_restored_after_a_failure() -> None:
     with pytest.raises(RuntimeError, match="channels"):
         multiply_adds(model, (5, 4, 4))
     assert model.training
+
+
+@pytest.mark.parametrize("groups", [1, 2, 8])
+@pytest.mark.parametrize("conv", [nn.Conv2d, nn.ConvTranspose2d])
+def test_a_backward_pass_counts_twice_a_forward_pass_in_any_groups(
+    conv: type[nn.Conv2d], groups: int
+) -> None:
+    layer = conv(8, 16, 3, padding=1, groups=groups, bias=False)
+    sample = torch.randn(2, 8, 5, 6, requires_grad=True)
+    forward = 2 * (16 * 8 // groups) * 9 * 5 * 6
+    assert count_multiply_adds(lambda: layer(sample)) == forward
+    assert count_multiply_adds(lambda: layer(sample).sum().backward()) == 3 * forward
+    layer.requires_grad_(requires_grad=False)
+    assert count_multiply_adds(lambda: layer(sample).sum().backward()) == 2 * forward
