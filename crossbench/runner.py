@@ -1,4 +1,7 @@
-"""One planned run to one record; a plan to many."""
+"""One planned run to one record; a plan to many.
+
+Processes that execute the same plan into one folder share its runs.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import resource
 import sys
 import traceback
 from datetime import UTC, datetime
+from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 
 from crossbench.cards import to_mapping
+from crossbench.claims import Claims
 from crossbench.evaluation.metrics import evaluate
 from crossbench.plan import card_hash, fit_settings, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
@@ -25,9 +30,13 @@ from crossbench.specs import RunRecord
 from crossbench.training.environment import arithmetic, thread_count
 
 if TYPE_CHECKING:
-    from crossbench.plan import Plan, PlannedRun
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from crossbench.plan import Plan, PlannedRun, TaskPlan
     from crossbench.results.store import Store
     from crossbench.routes import Product
+
+    Item: TypeAlias = tuple[Plan, TaskPlan, PlannedRun]
 
 
 class Listener(Protocol):
@@ -64,34 +73,77 @@ def execute(
     listener: Listener | None = None,
     fail_fast: bool = False,
 ) -> list[RunRecord]:
-    """Run what a plan has to do; each run leaves a record, failures included.
+    """Run what a plan has to do; see :func:`execute_all`."""
+    return execute_all([plan], store, device=device, listener=listener, fail_fast=fail_fast)
+
+
+def execute_all(
+    plans: Sequence[Plan],
+    store: Store,
+    *,
+    device: torch.device,
+    listener: Listener | None = None,
+    fail_fast: bool = False,
+) -> list[RunRecord]:
+    """Run what plans have to do; each run leaves a record, failures included.
+
+    What another process is doing meanwhile is waited for, at the end, and not done again.
 
     Args:
-        plan: What to run.
+        plans: What to run.
         store: Where records go.
         device: Where networks run.
         listener: Told of progress.
         fail_fast: Whether the first failure ends the plan.
 
     Returns:
-        The records written, in order.
+        The records written, by whichever process, in the order in which they were met.
     """
     listener = listener or Silence()
     written: list[RunRecord] = []
-    with arithmetic(plan.request.preset.compute):
-        for task in plan.tasks:
-            if not task.todo:
-                continue
-            dataset = open_dataset(plan.request, task.card)
-            site = Site(request=plan.request, task=task, dataset=dataset, device=device)
-            for run in task.todo:
-                listener.started(run)
+    earlier = {
+        run.identity: store.changed(run.key, run.identity) for plan in plans for run in plan.todo
+    }
+    site: Site | None = None
+    for plan, task, run in Claims(store.root).each(_groups(plans), _identity):
+        record = _by_another(plan, run, store, earlier[run.identity])
+        if record is None:
+            if site is None or site.request is not plan.request or site.task is not task:
+                dataset = open_dataset(plan.request, task.card)
+                site = Site(request=plan.request, task=task, dataset=dataset, device=device)
+            listener.started(run)
+            with arithmetic(plan.request.preset.compute):
                 record = _record(site, run, store, listener)
-                listener.finished(run, record)
-                written.append(record)
-                if fail_fast and record.status == "failed":
-                    return written
+        listener.finished(run, record)
+        written.append(record)
+        if fail_fast and record.status == "failed":
+            return written
     return written
+
+
+def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
+    """What there is to do, the runs together that share a network's features."""
+    for plan in plans:
+        for task in plan.tasks:
+            for _, runs in groupby(task.todo, key=lambda run: (run.key.method, run.key.seed)):
+                yield [(plan, task, run) for run in runs]
+
+
+def _identity(item: Item) -> str:
+    *_, run = item
+    return run.identity
+
+
+def _by_another(plan: Plan, run: PlannedRun, store: Store, earlier: int | None) -> RunRecord | None:
+    """The record that another process has written since the plan was made.
+
+    A failed one counts where it is newer than ``earlier``: that failure is tried again.
+    """
+    record = store.find(run.key, run.identity)
+    if record is None or record.status != "ok":
+        return record if store.changed(run.key, run.identity) != earlier else None
+    lacks_weights = record.weights is None and plan.request.save_weights and not run.key.plain
+    return None if lacks_weights else record
 
 
 def _record(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from crossbench import api, pretraining, runner
 from crossbench.cards import find_preset, override
+from crossbench.claims import Claims
 from crossbench.errors import RequestError
 from crossbench.estimate import estimate
 from crossbench.nets.backbones import layer_form
@@ -196,29 +197,37 @@ def run(
     device: torch.device,
     *,
     watch_pretraining: Callable[[PretrainRequest], AbstractContextManager[pretraining.Listener]],
-    watch_plan: Callable[[Plan], AbstractContextManager[runner.Listener]],
+    watch_plans: Callable[[Sequence[Plan]], AbstractContextManager[runner.Listener]],
 ) -> list[RunRecord]:
     """Pretrain what is missing, then run every protocol from random and from pretrained weights.
+
+    Processes that do the same loop into one folder share its work.
 
     Args:
         loop: What to do.
         store: Where records go.
         device: Where networks run.
         watch_pretraining: Makes the listener of one pretraining.
-        watch_plan: Makes the listener of one plan.
+        watch_plans: Makes the listener of the runs.
 
     Returns:
         The records of the runs that were not there before.
     """
-    for request in loop.pretrainings:
+    each_alone = [[request] for request in loop.pretrainings]
+    for request in Claims(store.root).each(each_alone, _checkpoint):
         with watch_pretraining(request) as listener:
             pretraining.pretrain(request, listener=listener)
-    written: list[RunRecord] = []
-    for scratch in loop.scratch:
-        for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name)):
-            with watch_plan(plan) as listener:
-                written += runner.execute(plan, store, device=device, listener=listener)
-    return written
+    plans = [
+        plan
+        for scratch in loop.scratch
+        for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name))
+    ]
+    with watch_plans(plans) as listener:
+        return runner.execute_all(plans, store, device=device, listener=listener)
+
+
+def _checkpoint(request: PretrainRequest) -> str:
+    return str(pretraining.checkpoint_path(request).relative_to(request.out))
 
 
 def _pretrained_plans(loop: Loop, store: Store, protocol: str) -> list[Plan]:

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from crossbench.estimate import Estimate
     from crossbench.plan import Plan
@@ -76,6 +76,7 @@ def _presets() -> list[dict[str, Any]]:
 
 _ADDRESS = re.compile(r"https?://\S+")
 _WIDEST = 1000
+_TIMED = "timed on this machine, augmentation not counted"
 
 _LISTINGS = {
     "tasks": _tasks,
@@ -115,8 +116,11 @@ def _width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def plan_view(plan: Plan, cost: Estimate) -> str:
-    """A dry run in words: the grid, what is done, what is missing, time and disk."""
+def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
+    """A dry run in words: the grid, what is done, what is missing, time and disk.
+
+    The time of a task is that of one process, the time of all what ``jobs`` of them need.
+    """
     rows = [
         {
             "name": task.card.name,
@@ -134,16 +138,15 @@ def plan_view(plan: Plan, cost: Estimate) -> str:
     for method in dict.fromkeys(method for method, _ in plan.not_applicable):
         tasks = ", ".join(task for name, task in plan.not_applicable if name == method)
         parts.append(f"not applicable: {method} on {tasks}")
-    total = duration(sum(cost.seconds.values()))
     parts.append(
-        f"{len(plan.todo)} runs to do, {len(plan.runs) - len(plan.todo)} done; about {total} and "
-        f"{cost.disk / 1e6:.1f} MB (timed on this machine, augmentation not counted)"
+        f"{len(plan.todo)} runs to do, {len(plan.runs) - len(plan.todo)} done; "
+        f"about {_shared(cost.seconds.values(), jobs)} and {cost.disk / 1e6:.1f} MB ({_TIMED})"
     )
     return "\n".join(parts)
 
 
-def stages_view(stages: Sequence[Stage]) -> str:
-    """The stages of a transfer and what they would take."""
+def stages_view(stages: Sequence[Stage], *, jobs: int = 1) -> str:
+    """The stages of a transfer and what they would take, all of them shared by ``jobs``."""
     rows = [
         {
             "stage": stage.what,
@@ -153,11 +156,15 @@ def stages_view(stages: Sequence[Stage]) -> str:
         }
         for stage in stages
     ]
-    networks, total = sum(stage.todo for stage in stages), sum(stage.seconds for stage in stages)
-    return (
-        f"{table(rows)}\n{networks} networks to do; about {duration(total)} "
-        "(timed on this machine, augmentation not counted)"
-    )
+    total = _shared([stage.seconds for stage in stages], jobs)
+    networks = sum(stage.todo for stage in stages)
+    return f"{table(rows)}\n{networks} networks to do; about {total} ({_TIMED})"
+
+
+def _shared(seconds: Iterable[float], jobs: int) -> str:
+    """What is left for each of several processes."""
+    words = duration(sum(seconds) / jobs)
+    return words if jobs == 1 else f"{words} in {jobs} processes"
 
 
 def missing_view(plan: Plan) -> list[str]:

@@ -85,6 +85,7 @@ def seconds(command: list[str], cache: Path) -> str:
     """CPU and wall time of a process that is waited for, in words."""
     before, begin = os.times(), os.times().elapsed
     environment = os.environ | {"CROSSBENCH_CACHE": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled modules are kept, as they are
     subprocess.run(command, check=True, capture_output=True, env=environment)  # noqa: S603
     after = os.times()
     used = after.children_user + after.children_system

@@ -30,7 +30,7 @@ def folders_of(command: list[str]) -> list[str]:
 
 def test_others_cannot_connect_unless_asked_for() -> None:
     command = start_command(Path("app"), [Path("a b")], host="localhost", port=None, browser=True)
-    assert command[:4] == [sys.executable, "-m", "crossbench_leaderboard", "run"]
+    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
     assert "--server.address=localhost" in command
     assert "--browser.gatherUsageStats=false" in command
     assert "--server.headless=false" in command

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.plan import PlannedRun
+    from crossbench.plan import Plan, PlannedRun
 
 
 @pytest.fixture
@@ -337,3 +337,69 @@ def test_a_stopped_run_resumes_to_the_same_records(
     fresh = run(out="fresh", folds=[0, 1, 2], task=card)
     assert resumed["identity"].tolist() == fresh["identity"].tolist()
     assert resumed["log_loss"].tolist() == fresh["log_loss"].tolist()
+
+
+def test_what_another_process_has_done_since_is_not_done_again(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    store, plan = planned(make_task, tmp_path)
+    first = execute(plan, store, device=torch.device("cpu"))
+    watch = Starts()
+    again = execute(plan, store, device=torch.device("cpu"), listener=watch)
+    assert [record.metrics for record in again] == [record.metrics for record in first]
+    assert watch.runs == []
+
+
+def test_a_failure_of_before_is_tried_again_and_one_of_since_is_not(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    cpu = torch.device("cpu")
+    store, plan = planned(make_task, tmp_path, "acs,conv3d", settings=["fit.lr=1e30"])
+    failed = {record.key.method: record for record in execute(plan, store, device=cpu)}
+    assert [failed[name].status for name in ("acs", "conv3d")] == ["failed", "failed"]
+
+    class Busy(Starts):
+        def started(self, run: PlannedRun) -> None:
+            super().started(run)
+            store.write(failed["conv3d"], None)  # as another process would meanwhile
+
+    watch = Busy()
+    execute(plan, store, device=cpu, listener=watch)
+    assert [run.key.method for run in watch.runs] == ["acs"]
+
+
+def test_runs_without_the_asked_for_weights_are_done_again(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    cpu = torch.device("cpu")
+    store, plan = planned(make_task, tmp_path)
+    _, keeping = planned(make_task, tmp_path, save_weights=True)
+    execute(plan, store, device=cpu)
+    watch = Starts()
+    execute(keeping, store, device=cpu, listener=watch)
+    assert [run.key.plain for run in watch.runs] == [False]
+    networks = [record for record in store.records() if not record.key.plain]
+    assert [record.weights is not None for record in networks] == [True]
+
+
+class Starts(Silence):
+    """Notes which runs begin."""
+
+    def __init__(self) -> None:
+        self.runs: list[PlannedRun] = []
+
+    def started(self, run: PlannedRun) -> None:
+        self.runs.append(run)
+
+
+def planned(
+    make_task: Callable[..., Path], tmp_path: Path, methods: str = "conv3d", **options: Any
+) -> tuple[Store, Plan]:
+    """Methods on one fold of blobs, and the plain baselines."""
+    store = Store(tmp_path / "out")
+    settings = ["fit.epochs=1", "compute.threads=1", *options.pop("settings", [])]
+    plan = prepare(
+        methods, str(make_task()), store=store, seeds=[43], folds=[0], settings=settings,
+        data_dir=tmp_path, backbone="test_resnet", **options,
+    )  # fmt: skip
+    return store, plan

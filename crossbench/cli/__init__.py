@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all is well, 1 when some run failed, 2 when the request was wrong, 130 when
         interrupted.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(words)
+    options.words = words
     try:
         code: int = options.command(options)
     except CrossbenchError as error:

@@ -85,7 +85,7 @@ def start_command(
         settings["server.port"] = port
     flags = [f"--{name}={_flag(value)}" for name, value in settings.items()]
     where = [str(folder) for folder in folders]
-    run = [sys.executable, "-m", _APP, "run", str(app / "app.py")]
+    run = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
     return [*run, *flags, "--", *where]
 
 

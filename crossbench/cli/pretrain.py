@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
 
 def _pretrain(options: argparse.Namespace) -> int:
     from crossbench.pretraining import pretrain
-    from crossbench.pretraining.progress import PretrainBar
+    from crossbench.progress import PretrainBar
     from crossbench.training.world import joined
 
     with joined(options.device) as (world, device):

@@ -14,12 +14,15 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
+from crossbench.cli.jobs import add_jobs, help_with, helpers, share_cores
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
+from crossbench.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
 
     from crossbench.plan import Plan
+    from crossbench.results.store import Store
     from crossbench.specs import RunRecord
 
 
@@ -68,22 +71,48 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--dry-run", action="store_true", help="show the plan and its cost; run nothing"
     )
+    add_jobs(how)
     how.add_argument("--strict", action="store_true", help="missing data is an error under all too")
     how.add_argument("--fail-fast", action="store_true", help="stop at the first failed run")
     how.add_argument("--json", action="store_true", help="print a JSON summary")
 
 
 def _run(options: argparse.Namespace) -> int:
-    from crossbench import api
     from crossbench.progress import ProgressBar
     from crossbench.results.store import Store
     from crossbench.runner import execute
     from crossbench.training.environment import find_device
     from crossbench.views import missing_view
 
-    device = find_device(options.device)
-    store = Store(options.out)
-    plan = api.prepare(
+    share_cores(options)
+    if options.fail_fast and options.jobs > 1:
+        raise RequestError(
+            f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
+        )
+    device, store = find_device(options.device), Store(options.out)
+    plan = _plan(options, store)
+    if options.dry_run:
+        return _dry_run(plan, device, options)
+    if options.helper:
+        return help_with(lambda echo: execute(plan, store, device=device, listener=echo))
+    say([*_left_out(plan), *missing_view(plan)])
+    with helpers(options, len(plan.todo)) as elsewhere, ProgressBar([plan], elsewhere) as progress:
+        written = execute(
+            plan, store, device=device, listener=progress, fail_fast=options.fail_fast
+        )
+    say(_left_out(plan))
+    failed = [record for record in written if record.status == "failed"]
+    if options.json:
+        print_json(_summary(plan, written))
+    else:
+        say([_outcome(plan, written), f"report: crossbench report {options.out}"])
+    return EXIT_FAILED if failed or plan.broken else EXIT_OK
+
+
+def _plan(options: argparse.Namespace, store: Store) -> Plan:
+    from crossbench import api
+
+    return api.prepare(
         options.method,
         options.task,
         store=store,
@@ -101,31 +130,17 @@ def _run(options: argparse.Namespace) -> int:
         diagnostics=options.diagnostics,
         save_weights=options.save_weights,
     )
-    if options.dry_run:
-        return _dry_run(plan, device, as_json=options.json)
-    say([*_left_out(plan), *missing_view(plan)])
-    with ProgressBar(plan) as progress:
-        written = execute(
-            plan, store, device=device, listener=progress, fail_fast=options.fail_fast
-        )
-    say(_left_out(plan))
-    failed = [record for record in written if record.status == "failed"]
-    if options.json:
-        print_json(_summary(plan, written))
-    else:
-        say([_outcome(plan, written), f"report: crossbench report {options.out}"])
-    return EXIT_FAILED if failed or plan.broken else EXIT_OK
 
 
-def _dry_run(plan: Plan, device: Any, *, as_json: bool) -> int:
+def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:
     from crossbench.estimate import estimate
     from crossbench.views import plan_view
 
     cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
-    if as_json:
+    if options.json:
         print_json(_summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk})
     else:
-        print(plan_view(plan, cost))
+        print(plan_view(plan, cost, jobs=options.jobs))
     return EXIT_OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import (
@@ -13,6 +14,7 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
+from crossbench.cli.jobs import add_jobs, help_with, helpers, share_cores
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 
 if TYPE_CHECKING:
@@ -47,21 +49,23 @@ def add(commands: Any) -> None:
     add_out(where)
     add_data_dir(where)
     add_device(where)
-    transfer.add_argument(
+    how = transfer.add_argument_group("how")
+    add_jobs(how)
+    how.add_argument(
         "--dry-run", action="store_true", help="show the stages and their cost; run nothing"
     )
 
 
 def _transfer(options: argparse.Namespace) -> int:
-    from crossbench import transfer
+    from crossbench import pretraining, transfer
     from crossbench.plugins import ALL, split_names
-    from crossbench.pretraining.progress import PretrainBar
-    from crossbench.progress import ProgressBar
+    from crossbench.progress import PretrainBar, ProgressBar
     from crossbench.results.store import Store
     from crossbench.training.environment import find_device
     from crossbench.training.protocols import PROTOCOLS
     from crossbench.views import stages_view
 
+    share_cores(options)
     device, store = find_device(options.device), Store(options.out)
     protocols = split_names(options.protocol)
     ask = transfer.Ask(
@@ -80,12 +84,28 @@ def _transfer(options: argparse.Namespace) -> int:
         out=options.out,
     )
     loop = transfer.prepare(ask, store, device)
-    print(stages_view(transfer.estimate_loop(loop, store, device)), flush=True)
+    if options.helper:
+        return help_with(
+            lambda echo: transfer.run(
+                loop,
+                store,
+                device,
+                watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
+                watch_plans=lambda _: nullcontext(echo),
+            )
+        )
+    stages = transfer.estimate_loop(loop, store, device)
+    print(stages_view(stages, jobs=options.jobs), flush=True)
     if options.dry_run:
         return EXIT_OK
-    written = transfer.run(
-        loop, store, device, watch_pretraining=PretrainBar, watch_plan=ProgressBar
-    )
+    with helpers(options, sum(stage.todo for stage in stages)) as elsewhere:
+        written = transfer.run(
+            loop,
+            store,
+            device,
+            watch_pretraining=PretrainBar,
+            watch_plans=lambda plans: ProgressBar(plans, elsewhere),
+        )
     failed = sum(record.status == "failed" for record in written)
     _print_tables(options.out, loop)
     say([f"report: crossbench report {options.out}"])

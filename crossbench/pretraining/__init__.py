@@ -8,11 +8,12 @@ from crossbench.pretraining.request import (
     make_settings,
     record_path,
 )
-from crossbench.pretraining.run import Listener, estimate_seconds, finished, pretrain
+from crossbench.pretraining.run import Listener, Silence, estimate_seconds, finished, pretrain
 
 __all__ = [
     "Listener",
     "PretrainRequest",
+    "Silence",
     "checkpoint_path",
     "estimate_seconds",
     "finished",

@@ -132,6 +132,13 @@ class Store:
             return None
         return record if (record.key, record.identity) == (key, identity) else None
 
+    def changed(self, key: RunKey, identity: str) -> int | None:
+        """When the record of a run was written, in nanoseconds, or None if there is none."""
+        try:
+            return self.path_of(key, identity).stat().st_mtime_ns
+        except OSError:
+            return None
+
     def files(self) -> list[Path]:
         """Every JSON file below the root that should be a run's; see :func:`json_files`."""
         return [Path(path) for path in self.paths()]

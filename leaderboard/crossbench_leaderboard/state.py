@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Results that ship with the dashboard, shown where there are none of one's own.
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
+#: What stands where there is nothing to say.
+NONE = "–"
+
 _FEW = 20
 
 

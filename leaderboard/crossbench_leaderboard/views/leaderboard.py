@@ -5,28 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
-from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import MIN_TASKS
 from crossbench.results.boards import split_boards
-from crossbench.results.cells import TIED
-from crossbench.results.groups import task_groups
 from crossbench.results.published import table2
-from crossbench.results.standings import Standing, complete_means
-from crossbench.results.tables import leaderboard, ranked
-from crossbench_leaderboard import charts
+from crossbench.results.tables import ranked
 from crossbench_leaderboard.filters import filtered, pick_metric
-from crossbench_leaderboard.state import arguments, command, download, pick_board, show_table
+from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from crossbench.evaluation.statistics import Estimate
     from crossbench.results.boards import Board
-    from crossbench.results.table import Table
+    from crossbench.results.standings import Standing
     from crossbench_leaderboard.state import Results
 
 _COSTS = {
@@ -34,7 +26,6 @@ _COSTS = {
     "cost_gmacs": "GMACs a sample",
     "ms_per_sample": "ms a sample",
 }
-_NONE = "–"
 
 
 def show(results: Results) -> None:
@@ -58,7 +49,9 @@ def show(results: Results) -> None:
     table = _standings_frame(board, rows)
     _show_claim(rows)
     _show_standings(table)
-    _show_tasks(board, rows)
+    from crossbench_leaderboard import by_task  # its charts take as long to import as all above
+
+    by_task.show(board, rows)
     _show_published(board)
     command(arguments("crossbench", "report", *results.folders))
     download(table, "leaderboard")
@@ -97,7 +90,7 @@ def _show_standings(table: pd.DataFrame) -> None:
 
 def _telling(table: pd.DataFrame) -> pd.DataFrame:
     """The columns that say something of some row: a narrow screen has no room for others."""
-    silent = table.isna() | table.isin(["", _NONE])
+    silent = table.isna() | table.isin(["", NONE])
     return table.loc[:, ~silent.all()]
 
 
@@ -137,7 +130,7 @@ def _standings_frame(board: Board, rows: list[Standing]) -> pd.DataFrame:
 
 def _interval(estimate: Estimate | None) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
-        return _NONE
+        return NONE
     return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
@@ -151,61 +144,6 @@ def _costs(board: Board) -> dict[str, dict[Any, float]]:
         label: done.groupby("row")[name].mean().dropna().to_dict()
         for name, label in columns.items()
     }
-
-
-# ---------------------------------------------------------------------- task by task
-
-
-def _show_tasks(board: Board, rows: list[Standing]) -> None:
-    st.subheader("Task by task")
-    charts.show(_task_chart(board))
-    table = leaderboard(board, task_groups(), rows)
-    st.dataframe(_verdicts(table), hide_index=True)
-    show_table(table)
-
-
-def _verdicts(by_task: Table) -> pd.DataFrame:
-    """By task the best of the methods, those not shown to differ from it, and the others."""
-    rows = []
-    for place, task in enumerate(by_task.columns):
-        if task.aside:
-            continue
-        cells = {
-            row.text: cells[place]
-            for row, cells in zip(by_task.rows, by_task.cells, strict=True)
-            if not row.aside and cells[place].complete
-        }
-        best = [name for name, cell in cells.items() if cell.best]
-        tied = [name for name, cell in cells.items() if TIED in cell.mark]
-        worse = [name for name in cells if name not in [*best, *tied]]
-        verdict = {"Best": best, "Not shown to differ from it": tied, "Shown to be worse": worse}
-        rows.append({"Task": task.text} | {key: _listed(names) for key, names in verdict.items()})
-    return pd.DataFrame(rows)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or _NONE
-
-
-def _task_chart(board: Board) -> Any:
-    """One dot a method and task, those with every run."""
-    means = complete_means(board, board.metric).rename_axis("task").reset_index()
-    dots = means.melt("task", var_name="name", value_name="value").dropna()
-    names = [*board.methods, *board.plain]
-    shown = [name for name in names if name in set(dots["name"])]
-    title = title_of(board.metric)
-    return (
-        alt.Chart(dots)
-        .mark_point(filled=True, size=110, opacity=0.9)
-        .encode(
-            x=alt.X("value:Q", title=title, scale=charts.scores()),
-            y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
-            color=charts.colour("name:N", names, shown),
-            shape=charts.shape("name:N", names, shown),
-            tooltip=["task:N", "name:N", alt.Tooltip("value:Q", format=".3f")],
-        )
-        .properties(height=charts.height(len(board.tasks)) + charts.legend_height(shown))
-    )
 
 
 # ------------------------------------------------------------------------- published

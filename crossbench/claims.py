@@ -1,0 +1,87 @@
+"""Work that several processes share: each item is done by the one that claims it first.
+
+A claim is a lock on a file, which the system takes back when its process ends, however that comes
+about. Processes need not know of one another: those that write into one folder share its work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock, Timeout
+
+from crossbench.errors import RequestError
+from crossbench.hashing import hash_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+class Claims:
+    """The claims on the work of one folder.
+
+    Args:
+        root: The folder; made as needed. Claims are files in ``.claims`` below it, while they last.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / ".claims"
+
+    def each(self, groups: Iterable[Iterable[T]], name: Callable[[T], str]) -> Iterator[T]:
+        """Every item, each under a claim that lasts until the next is asked for.
+
+        Where another process is at work in a group, the next group comes first. What others
+        have claimed comes last, once they let go of it: whether it is done by then, the caller
+        must see.
+
+        Args:
+            groups: Items that had better be done by one process, such as those that share data.
+            name: What tells an item from all others of the folder.
+
+        Raises:
+            RequestError: If the folder cannot be written.
+        """
+        left = [deque(group) for group in groups]
+        while left:
+            taken = []
+            for group in left:
+                while group:
+                    with self._claim(name(group[0])) as mine:
+                        if not mine:
+                            taken.append(group)
+                            break
+                        yield group.popleft()
+            if taken:
+                with self._claim(name(taken[0][0]), wait=True):
+                    pass
+            left = taken
+
+    @contextlib.contextmanager
+    def _claim(self, name: str, *, wait: bool = False) -> Iterator[bool]:
+        """Hold an item; False where another process does."""
+        file = self._folder / f"{hash_json(name)[:32]}.lock"
+        lock = FileLock(file)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=wait)
+        except Timeout:
+            yield False
+            return
+        except NotImplementedError:  # a file system without locks: nothing is shared there
+            yield True
+            return
+        except OSError as error:
+            raise RequestError(
+                f"results folder {str(self._folder.parent)!r} cannot be written: {error}"
+            ) from error
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+            lock.release()

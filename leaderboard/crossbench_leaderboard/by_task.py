@@ -1,0 +1,82 @@
+"""A board task by task: scores, verdicts and the whole table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from crossbench.evaluation.metrics import title_of
+from crossbench.results.cells import TIED
+from crossbench.results.groups import task_groups
+from crossbench.results.standings import complete_means
+from crossbench.results.tables import leaderboard
+from crossbench_leaderboard import charts
+from crossbench_leaderboard.state import NONE, show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.results.boards import Board
+    from crossbench.results.standings import Standing
+    from crossbench.results.table import Table
+
+
+def show(board: Board, rows: list[Standing]) -> None:
+    """Draw what a board says of each task.
+
+    Args:
+        board: Runs that may be compared.
+        rows: Its standings.
+    """
+    st.subheader("Task by task")
+    charts.show(_task_chart(board))
+    table = leaderboard(board, task_groups(), rows)
+    st.dataframe(_verdicts(table), hide_index=True)
+    show_table(table)
+
+
+def _verdicts(by_task: Table) -> pd.DataFrame:
+    """By task the best of the methods, those not shown to differ from it, and the others."""
+    rows = []
+    for place, task in enumerate(by_task.columns):
+        if task.aside:
+            continue
+        cells = {
+            row.text: cells[place]
+            for row, cells in zip(by_task.rows, by_task.cells, strict=True)
+            if not row.aside and cells[place].complete
+        }
+        best = [name for name, cell in cells.items() if cell.best]
+        tied = [name for name, cell in cells.items() if TIED in cell.mark]
+        worse = [name for name in cells if name not in [*best, *tied]]
+        verdict = {"Best": best, "Not shown to differ from it": tied, "Shown to be worse": worse}
+        rows.append({"Task": task.text} | {key: _listed(names) for key, names in verdict.items()})
+    return pd.DataFrame(rows)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or NONE
+
+
+def _task_chart(board: Board) -> Any:
+    """One dot a method and task, those with every run."""
+    means = complete_means(board, board.metric).rename_axis("task").reset_index()
+    dots = means.melt("task", var_name="name", value_name="value").dropna()
+    names = [*board.methods, *board.plain]
+    shown = [name for name in names if name in set(dots["name"])]
+    title = title_of(board.metric)
+    return (
+        alt.Chart(dots)
+        .mark_point(filled=True, size=110, opacity=0.9)
+        .encode(
+            x=alt.X("value:Q", title=title, scale=charts.scores()),
+            y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
+            color=charts.colour("name:N", names, shown),
+            shape=charts.shape("name:N", names, shown),
+            tooltip=["task:N", "name:N", alt.Tooltip("value:Q", format=".3f")],
+        )
+        .properties(height=charts.height(len(board.tasks)) + charts.legend_height(shown))
+    )
