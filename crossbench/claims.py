@@ -32,7 +32,9 @@ class Claims:
     def __init__(self, root: Path) -> None:
         self._folder = root / ".claims"
 
-    def each(self, groups: Iterable[Iterable[T]], name: Callable[[T], str]) -> Iterator[T]:
+    def each(
+        self, groups: Iterable[Iterable[T]], name: Callable[[T], str], *, wait: bool = True
+    ) -> Iterator[T]:
         """Every item, each under a claim that lasts until the next is asked for.
 
         Where another process is at work in a group, the next group comes first. What others
@@ -42,6 +44,7 @@ class Claims:
         Args:
             groups: Items that had better be done by one process, such as those that share data.
             name: What tells an item from all others of the folder.
+            wait: Whether to come back for what others have claimed.
 
         Raises:
             RequestError: If the folder cannot be written.
@@ -56,10 +59,10 @@ class Claims:
                             taken.append(group)
                             break
                         yield group.popleft()
-            if taken:
-                with self._claim(name(taken[0][0]), wait=True):
+            left = taken if wait else []
+            if left:
+                with self._claim(name(left[0][0]), wait=True):
                     pass
-            left = taken
 
     @contextlib.contextmanager
     def _claim(self, name: str, *, wait: bool = False) -> Iterator[bool]:

@@ -73,6 +73,7 @@ class PlannedRun:
         hashes: The parts of that identity, by name.
         split: The samples it trains, selects and tests on, as dataset indices.
         done: Whether a valid record with this identity exists.
+        earlier: When an earlier record of it was written, in nanoseconds; None if there is none.
         init: The weights it starts from; None for a plain baseline.
     """
 
@@ -81,6 +82,7 @@ class PlannedRun:
     hashes: dict[str, str]
     split: Split
     done: bool
+    earlier: int | None = None
     init: Init | None = None
 
 
@@ -284,11 +286,20 @@ def _planned(
     """A run, which is done if a record says so; where ``weights`` are asked for, with them."""
     hashes = {"name": key.method} | parts
     identity = hash_json(hashes)
+    earlier = store.changed(key, identity)
     record = store.find(key, identity)
     done = (
         record is not None and record.status == "ok" and (record.weights is not None or not weights)
     )
-    return PlannedRun(key=key, identity=identity, hashes=hashes, split=split, done=done, init=init)
+    return PlannedRun(
+        key=key,
+        identity=identity,
+        hashes=hashes,
+        split=split,
+        done=done,
+        earlier=earlier,
+        init=init,
+    )
 
 
 def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:

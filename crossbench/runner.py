@@ -9,8 +9,8 @@ import dataclasses
 import resource
 import sys
 import traceback
+from collections import defaultdict
 from datetime import UTC, datetime
-from itertools import groupby
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -20,7 +20,7 @@ import torch
 from crossbench.cards import to_mapping
 from crossbench.claims import Claims
 from crossbench.evaluation.metrics import evaluate
-from crossbench.plan import card_hash, fit_settings, open_dataset
+from crossbench.plan import card_hash, feature_source, fit_settings, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
 from crossbench.results.diagnostics import write_diagnostics
 from crossbench.results.store import Predictions
@@ -28,9 +28,10 @@ from crossbench.routes import produce
 from crossbench.site import Site
 from crossbench.specs import RunRecord
 from crossbench.training.environment import arithmetic, thread_count
+from crossbench.training.protocols import LinearProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from crossbench.plan import Plan, PlannedRun, TaskPlan
     from crossbench.results.store import Store
@@ -84,10 +85,11 @@ def execute_all(
     device: torch.device,
     listener: Listener | None = None,
     fail_fast: bool = False,
+    wait: bool = True,
 ) -> list[RunRecord]:
     """Run what plans have to do; each run leaves a record, failures included.
 
-    What another process is doing meanwhile is waited for, at the end, and not done again.
+    What another process is doing meanwhile is not done again.
 
     Args:
         plans: What to run.
@@ -95,18 +97,16 @@ def execute_all(
         device: Where networks run.
         listener: Told of progress.
         fail_fast: Whether the first failure ends the plan.
+        wait: Whether what other processes are doing is waited for, at the end.
 
     Returns:
         The records written, by whichever process, in the order in which they were met.
     """
     listener = listener or Silence()
     written: list[RunRecord] = []
-    earlier = {
-        run.identity: store.changed(run.key, run.identity) for plan in plans for run in plan.todo
-    }
     site: Site | None = None
-    for plan, task, run in Claims(store.root).each(_groups(plans), _identity):
-        record = _by_another(plan, run, store, earlier[run.identity])
+    for plan, task, run in Claims(store.root).each(_groups(plans), _identity, wait=wait):
+        record = _by_another(plan, run, store)
         if record is None:
             if site is None or site.request is not plan.request or site.task is not task:
                 dataset = open_dataset(plan.request, task.card)
@@ -124,9 +124,14 @@ def execute_all(
 def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
     """What there is to do, the runs together that share a network's features."""
     for plan in plans:
+        probes = isinstance(plan.request.protocol, LinearProbe)
         for task in plan.tasks:
-            for _, runs in groupby(task.todo, key=lambda run: (run.key.method, run.key.seed)):
-                yield [(plan, task, run) for run in runs]
+            groups: dict[Hashable, list[Item]] = defaultdict(list)
+            for run in task.todo:
+                shares = probes and not run.key.plain
+                group = feature_source(plan.request, run) if shares else run.identity
+                groups[group].append((plan, task, run))
+            yield from groups.values()
 
 
 def _identity(item: Item) -> str:
@@ -134,14 +139,11 @@ def _identity(item: Item) -> str:
     return run.identity
 
 
-def _by_another(plan: Plan, run: PlannedRun, store: Store, earlier: int | None) -> RunRecord | None:
-    """The record that another process has written since the plan was made.
-
-    A failed one counts where it is newer than ``earlier``: that failure is tried again.
-    """
+def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
+    """The record that has been written since the plan was made; a failure of before is no such."""
     record = store.find(run.key, run.identity)
     if record is None or record.status != "ok":
-        return record if store.changed(run.key, run.identity) != earlier else None
+        return record if store.changed(run.key, run.identity) != run.earlier else None
     lacks_weights = record.weights is None and plan.request.save_weights and not run.key.plain
     return None if lacks_weights else record
 

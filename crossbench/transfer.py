@@ -213,17 +213,29 @@ def run(
     Returns:
         The records of the runs that were not there before.
     """
-    each_alone = [[request] for request in loop.pretrainings]
-    for request in Claims(store.root).each(each_alone, _checkpoint):
-        with watch_pretraining(request) as listener:
-            pretraining.pretrain(request, listener=listener)
-    plans = [
-        plan
-        for scratch in loop.scratch
-        for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name))
-    ]
-    with watch_plans(plans) as listener:
-        return runner.execute_all(plans, store, device=device, listener=listener)
+
+    def pretrain(*, wait: bool) -> None:
+        each_alone = [[request] for request in loop.pretrainings]
+        for request in Claims(store.root).each(each_alone, _checkpoint, wait=wait):
+            with watch_pretraining(request) as listener:
+                pretraining.pretrain(request, listener=listener)
+
+    def execute(plans: Sequence[Plan], *, wait: bool) -> list[RunRecord]:
+        with watch_plans(plans) as listener:
+            return runner.execute_all(plans, store, device=device, listener=listener, wait=wait)
+
+    # While others still pretrain, there are runs that need no pretrained weights.
+    pretrain(wait=False)
+    execute(loop.scratch, wait=False)
+    pretrain(wait=True)
+    return execute(
+        [
+            plan
+            for scratch in loop.scratch
+            for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name))
+        ],
+        wait=True,
+    )
 
 
 def _checkpoint(request: PretrainRequest) -> str:

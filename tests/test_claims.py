@@ -76,6 +76,13 @@ def test_what_another_has_claimed_is_waited_for(
     assert found == ["a1"]
 
 
+def test_what_another_has_claimed_is_left_to_it_where_asked(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    assert holder.poll() is None
+    assert list(Claims(tmp_path).each([["a1", "a2"], ["b1"]], str, wait=False)) == ["b1"]
+
+
 def test_a_claim_ends_with_its_use_and_leaves_no_file(tmp_path: Path) -> None:
     taken = Claims(tmp_path).each([["a1", "a2"]], str)
     assert next(taken) == "a1"

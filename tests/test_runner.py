@@ -363,8 +363,9 @@ def test_a_failure_of_before_is_tried_again_and_one_of_since_is_not(
             super().started(run)
             store.write(failed["conv3d"], None)  # as another process would meanwhile
 
+    _, again = planned(make_task, tmp_path, "acs,conv3d", settings=["fit.lr=1e30"])
     watch = Busy()
-    execute(plan, store, device=cpu, listener=watch)
+    execute(again, store, device=cpu, listener=watch)
     assert [run.key.method for run in watch.runs] == ["acs"]
 
 

@@ -19,7 +19,7 @@ from crossbench.cli.output import EXIT_INTERRUPTED, EXIT_OK, say
 from crossbench.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from crossbench.plan import PlannedRun
     from crossbench.specs import RunRecord
@@ -53,53 +53,54 @@ class Echo:
         print(run.identity, flush=True)
 
 
-def share_cores(options: argparse.Namespace) -> None:
-    """Give each process its part of the cores, where nothing else says how many threads it uses."""
-    from crossbench.provenance import available_cores
-
-    if options.jobs < 1:
-        raise RequestError(f"--jobs (={options.jobs}) must be at least 1")
-    if options.jobs > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // options.jobs)))
-
-
 @contextmanager
-def helpers(options: argparse.Namespace, todo: int) -> Iterator[SimpleQueue[str]]:
+def helpers(options: argparse.Namespace) -> Iterator[SimpleQueue[str]]:
     """Have the other processes of ``--jobs`` do the same command meanwhile.
 
-    Args:
-        options: The command, as parsed.
-        todo: How much work there is: as many processes have something to do.
+    They start at once, for to import torch takes them seconds too.
 
     Yields:
         The identities of the runs that they finish.
+
+    Raises:
+        RequestError: If there is no such number of processes.
     """
-    # -P: what lies in the working folder must not pass for the library.
-    command = [sys.executable, "-P", "-m", "crossbench", *options.words, "--jobs=1", "--helper"]
-    pipe, heard = subprocess.PIPE, SimpleQueue[str]()
+    heard = SimpleQueue[str]()
+    if options.helper:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    _share_cores(options.jobs)
+    team = []
     with ExitStack() as stack:
-        team = []
-        for _ in range(min(options.jobs, todo) - 1):
-            # A session of its own: Ctrl-C is for this process, which tells the others.
-            process = subprocess.Popen(  # noqa: S603  (this very command)
-                command, stdin=pipe, stdout=pipe, text=True, start_new_session=True
-            )
-            team.append(stack.enter_context(process))
+        for _ in range(0 if options.dry_run else options.jobs - 1):
+            team.append(process := stack.enter_context(_start(options.words)))
             stack.callback(_end, process)
             threading.Thread(target=_hear, args=[process, heard], daemon=True).start()
         yield heard
-        if lost := sum(process.wait() != EXIT_OK for process in team):
+        if lost := sum(process.poll() not in (None, EXIT_OK) for process in team):
             say([f"{lost} of {len(team)} helping processes ended early; the others did their work"])
 
 
-def help_with(work: Callable[[Echo], object]) -> int:
-    """Be a helper: do the work, speak of nothing but runs, and end with the one that is helped."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        work(Echo())
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    return EXIT_OK
+def _share_cores(jobs: int) -> None:
+    """Give each process its part of the cores, where nothing else says how many threads it uses."""
+    from crossbench.provenance import available_cores
+
+    if jobs < 1:
+        raise RequestError(f"--jobs (={jobs}) must be at least 1")
+    if jobs > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // jobs)))
+
+
+def _start(words: list[str]) -> subprocess.Popen[str]:
+    """A helper, which is silent but for the runs that it has done."""
+    return subprocess.Popen(  # noqa: S603  (this very command)
+        # -P: what lies in the working folder must not pass for the library.
+        [sys.executable, "-P", "-m", "crossbench", *words, "--jobs=1", "--helper"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the one that is helped, which tells the others
+    )
 
 
 def _end(process: subprocess.Popen[str]) -> None:

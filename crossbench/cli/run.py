@@ -14,12 +14,13 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import add_jobs, help_with, helpers, share_cores
+from crossbench.cli.jobs import Echo, add_jobs, helpers
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
 from crossbench.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
+    from queue import SimpleQueue
 
     from crossbench.plan import Plan
     from crossbench.results.store import Store
@@ -78,25 +79,29 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.fail_fast and options.jobs > 1:
+        msg = f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
+        raise RequestError(msg)
+    with helpers(options) as elsewhere:
+        return _run_with(options, elsewhere)
+
+
+def _run_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
     from crossbench.progress import ProgressBar
     from crossbench.results.store import Store
     from crossbench.runner import execute
     from crossbench.training.environment import find_device
     from crossbench.views import missing_view
 
-    share_cores(options)
-    if options.fail_fast and options.jobs > 1:
-        raise RequestError(
-            f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
-        )
     device, store = find_device(options.device), Store(options.out)
     plan = _plan(options, store)
     if options.dry_run:
         return _dry_run(plan, device, options)
     if options.helper:
-        return help_with(lambda echo: execute(plan, store, device=device, listener=echo))
+        execute(plan, store, device=device, listener=Echo())
+        return EXIT_OK
     say([*_left_out(plan), *missing_view(plan)])
-    with helpers(options, len(plan.todo)) as elsewhere, ProgressBar([plan], elsewhere) as progress:
+    with ProgressBar([plan], elsewhere) as progress:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
         )

@@ -14,14 +14,15 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import add_jobs, help_with, helpers, share_cores
+from crossbench.cli.jobs import Echo, add_jobs, helpers
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+    from queue import SimpleQueue
 
-    from crossbench.transfer import Loop
+    from crossbench.transfer import Ask, Loop
 
 
 def add(commands: Any) -> None:
@@ -57,18 +58,52 @@ def add(commands: Any) -> None:
 
 
 def _transfer(options: argparse.Namespace) -> int:
+    with helpers(options) as elsewhere:
+        return _transfer_with(options, elsewhere)
+
+
+def _transfer_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
     from crossbench import pretraining, transfer
-    from crossbench.plugins import ALL, split_names
     from crossbench.progress import PretrainBar, ProgressBar
     from crossbench.results.store import Store
     from crossbench.training.environment import find_device
-    from crossbench.training.protocols import PROTOCOLS
     from crossbench.views import stages_view
 
-    share_cores(options)
     device, store = find_device(options.device), Store(options.out)
+    loop = transfer.prepare(_ask(options), store, device)
+    if options.helper:
+        transfer.run(
+            loop,
+            store,
+            device,
+            watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
+            watch_plans=lambda _: nullcontext(Echo()),
+        )
+        return EXIT_OK
+    stages = transfer.estimate_loop(loop, store, device)
+    print(stages_view(stages, jobs=options.jobs), flush=True)
+    if options.dry_run:
+        return EXIT_OK
+    written = transfer.run(
+        loop,
+        store,
+        device,
+        watch_pretraining=PretrainBar,
+        watch_plans=lambda plans: ProgressBar(plans, elsewhere),
+    )
+    failed = sum(record.status == "failed" for record in written)
+    _print_tables(options.out, loop)
+    say([f"report: crossbench report {options.out}"])
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _ask(options: argparse.Namespace) -> Ask:
+    from crossbench.plugins import ALL, split_names
+    from crossbench.training.protocols import PROTOCOLS
+    from crossbench.transfer import Ask
+
     protocols = split_names(options.protocol)
-    ask = transfer.Ask(
+    return Ask(
         source=options.source,
         target=options.target,
         methods=split_names(options.method),
@@ -83,33 +118,6 @@ def _transfer(options: argparse.Namespace) -> int:
         data_dir=options.data_dir,
         out=options.out,
     )
-    loop = transfer.prepare(ask, store, device)
-    if options.helper:
-        return help_with(
-            lambda echo: transfer.run(
-                loop,
-                store,
-                device,
-                watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
-                watch_plans=lambda _: nullcontext(echo),
-            )
-        )
-    stages = transfer.estimate_loop(loop, store, device)
-    print(stages_view(stages, jobs=options.jobs), flush=True)
-    if options.dry_run:
-        return EXIT_OK
-    with helpers(options, sum(stage.todo for stage in stages)) as elsewhere:
-        written = transfer.run(
-            loop,
-            store,
-            device,
-            watch_pretraining=PretrainBar,
-            watch_plans=lambda plans: ProgressBar(plans, elsewhere),
-        )
-    failed = sum(record.status == "failed" for record in written)
-    _print_tables(options.out, loop)
-    say([f"report: crossbench report {options.out}"])
-    return EXIT_FAILED if failed else EXIT_OK
 
 
 def _print_tables(out: Path, loop: Loop) -> None:
