@@ -6,7 +6,7 @@ READY := .venv/.ready
 .PHONY: demo test lint types contracts unit bench clean
 
 demo: $(READY)
-	$(BIN)/crossbench run --method crossd --task all --preset smoke --out results/demo
+	$(BIN)/crossbench run --method crossd --task all --preset smoke --jobs 2 --out results/demo
 	$(BIN)/crossbench report results/demo
 
 test: lint types contracts unit
