@@ -46,7 +46,7 @@ __all__ = [
 _CONFIDENCE = 0.95
 
 _GROUP = ["kind", "workload", "dimension", "fingerprint", "torch", "dtype", "threads"]
-_CASE = ["case", "shape", "settings"]
+_CASE = ["case", "shape", "settings", "batch"]
 _TITLES = {
     "ops": "Runtime of one layer",
     "models": "Throughput of one network",
@@ -187,9 +187,9 @@ def _number(value: float | None) -> float:
 def bench_tables(frame: pd.DataFrame) -> list[Table]:
     """Tables of bench records, once for each machine, workload, precision and number of threads.
 
-    Of the same case and method, the latest measurement stands. The layers of the paper's Table
-    III have a table of their own, in which its milliseconds stand beside ours as reported; they
-    are of another machine, so no ratio is taken between the two.
+    Of the same case, batch and method, the latest measurement stands. The layers of the paper's
+    Table III have a table of their own, in which its milliseconds stand beside ours as reported;
+    they are of another machine, so no ratio is taken between the two.
 
     Args:
         frame: As from :func:`bench_frame`; may be empty.
@@ -237,6 +237,7 @@ def _costs(group: pd.DataFrame) -> Table:
         notes=[
             "GMAC: 1e9 multiply-adds a sample, of all that a call does.",
             "Of peak: of the operations a second that a matrix product reaches here.",
+            "Work on padding is counted, though it may be skipped.",
         ],
     )
 

@@ -279,6 +279,17 @@ def test_machines_and_precisions_have_tables_of_their_own_and_the_latest_stands(
     assert cells(times)["small", "crossd"].text == "3"
 
 
+def test_a_ratio_stands_beside_its_own_baseline() -> None:
+    whole = make(started="2026-01-01T00:00:00+00:00")
+    cut = make(batch=2, started="2026-01-02T00:00:00+00:00")
+    table, *_ = bench_tables(frame_of(whole, cut))
+    assert [row.detail for row in table.rows] == [
+        "8×64×128×128",
+        "8×64×128×128, batch cut to 2",
+    ]
+    assert all(cell.value for row in table.cells for cell in row[:2])
+
+
 def test_a_busy_machine_is_said() -> None:
     busy = make()
     busy.provenance["load"] = 4.0
