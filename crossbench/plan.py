@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
     from crossbench.methods import Method
     from crossbench.results.store import Store
-    from crossbench.specs import Preset, TaskCard
+    from crossbench.specs import Preset, RunRecord, TaskCard
     from crossbench.training.protocols import Protocol
 
 
@@ -268,38 +268,40 @@ def _runs(
             check_unseen(init, dataset, split, task=card.name)
             key = _key(request, card, method.name, split, init)
             own = parts | hashes[method.name] | init.hashes
-            yield _planned(key, split, own, store, init, weights=request.save_weights)
+            yield _planned(request, key, split, own, store, init)
         for name in plain:
             key = _key(request, card, name, split, None)
-            yield _planned(key, split, parts | {"method": own_source}, store, None)
+            yield _planned(request, key, split, parts | {"method": own_source}, store, None)
 
 
 def _planned(
+    request: Request,
     key: RunKey,
     split: Split,
     parts: dict[str, str],
     store: Store,
     init: Init | None,
-    *,
-    weights: bool = False,
 ) -> PlannedRun:
-    """A run, which is done if a record says so; where ``weights`` are asked for, with them."""
+    """A run, which is done if a record says so."""
     hashes = {"name": key.method} | parts
     identity = hash_json(hashes)
     earlier = store.changed(key, identity)
     record = store.find(key, identity)
-    done = (
-        record is not None and record.status == "ok" and (record.weights is not None or not weights)
-    )
     return PlannedRun(
         key=key,
         identity=identity,
         hashes=hashes,
         split=split,
-        done=done,
+        done=record is not None and is_finished(record, request),
         earlier=earlier,
         init=init,
     )
+
+
+def is_finished(record: RunRecord, request: Request) -> bool:
+    """Whether a record is all that is asked for: a network's weights too, where they are kept."""
+    lacks_weights = request.save_weights and record.weights is None and not record.key.plain
+    return record.status == "ok" and not lacks_weights
 
 
 def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from crossbench.plan import count_passes
+from crossbench.runner import Silence
 from crossbench.training.world import World
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ class ProgressBar(_Bar):
         if work is not None:
             done = len(self._pixels) - len(self._left)
             self._bar.update(self._bar_id, advance=work, runs_done=done)
+
+
+class Echo(Silence):
+    """The listener of a helping process: says on standard output which runs are done."""
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
+        """Say its identity."""
+        print(run.identity, flush=True)
 
 
 class _RunsColumn(ProgressColumn):

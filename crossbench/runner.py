@@ -20,7 +20,7 @@ import torch
 from crossbench.cards import to_mapping
 from crossbench.claims import Claims
 from crossbench.evaluation.metrics import evaluate
-from crossbench.plan import card_hash, feature_source, fit_settings, open_dataset
+from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
 from crossbench.results.diagnostics import write_diagnostics
 from crossbench.results.store import Predictions
@@ -144,8 +144,7 @@ def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
     record = store.find(run.key, run.identity)
     if record is None or record.status != "ok":
         return record if store.changed(run.key, run.identity) != run.earlier else None
-    lacks_weights = record.weights is None and plan.request.save_weights and not run.key.plain
-    return None if lacks_weights else record
+    return record if is_finished(record, plan.request) else None
 
 
 def _record(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:

@@ -214,20 +214,22 @@ def run(
         The records of the runs that were not there before.
     """
 
-    def pretrain(*, wait: bool) -> None:
-        each_alone = [[request] for request in loop.pretrainings]
+    def pretrain(requests: Sequence[PretrainRequest], *, wait: bool) -> list[PretrainRequest]:
+        each_alone, done = [[request] for request in requests], []
         for request in Claims(store.root).each(each_alone, _checkpoint, wait=wait):
             with watch_pretraining(request) as listener:
                 pretraining.pretrain(request, listener=listener)
+            done.append(request)
+        return done
 
     def execute(plans: Sequence[Plan], *, wait: bool) -> list[RunRecord]:
         with watch_plans(plans) as listener:
             return runner.execute_all(plans, store, device=device, listener=listener, wait=wait)
 
     # While others still pretrain, there are runs that need no pretrained weights.
-    pretrain(wait=False)
+    done = pretrain(loop.pretrainings, wait=False)
     execute(loop.scratch, wait=False)
-    pretrain(wait=True)
+    pretrain([each for each in loop.pretrainings if each not in done], wait=True)
     return execute(
         [
             plan

@@ -21,9 +21,6 @@ from crossbench.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crossbench.plan import PlannedRun
-    from crossbench.specs import RunRecord
-
 _GRACE = 10.0
 
 
@@ -37,20 +34,6 @@ def add_jobs(parser: Any) -> None:
         help="share the runs out among N processes, and the cores among them (1)",
     )
     parser.add_argument("--helper", action="store_true", help=argparse.SUPPRESS)
-
-
-class Echo:
-    """The listener of a helper: says on standard output which runs are done."""
-
-    def started(self, run: PlannedRun) -> None:
-        """Ignore."""
-
-    def advanced(self, run: PlannedRun, samples: int) -> None:
-        """Ignore."""
-
-    def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
-        """Say its identity."""
-        print(run.identity, flush=True)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import Echo, add_jobs, helpers
+from crossbench.cli.jobs import add_jobs, helpers
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
 from crossbench.errors import RequestError
 
@@ -87,7 +87,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
-    from crossbench.progress import ProgressBar
+    from crossbench.progress import Echo, ProgressBar
     from crossbench.results.store import Store
     from crossbench.runner import execute
     from crossbench.training.environment import find_device

@@ -14,7 +14,7 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import Echo, add_jobs, helpers
+from crossbench.cli.jobs import add_jobs, helpers
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _transfer(options: argparse.Namespace) -> int:
 
 def _transfer_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
     from crossbench import pretraining, transfer
-    from crossbench.progress import PretrainBar, ProgressBar
+    from crossbench.progress import Echo, PretrainBar, ProgressBar
     from crossbench.results.store import Store
     from crossbench.training.environment import find_device
     from crossbench.views import stages_view

@@ -17,7 +17,7 @@ from crossbench.results.duels import verdict_frame, win_frame
 from crossbench.results.standings import complete_means, higher_is_better
 from crossbench.results.tables import SEED
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.state import arguments, command, download, pick_board
+from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Comparison, Friedman
@@ -189,7 +189,7 @@ def _matrix(wins: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     parts = (wins[name].astype(str) for name in ("wins", "ties", "losses"))
     text = wins.assign(text=[" / ".join(each) for each in zip(*parts, strict=True)])
     matrix = text.pivot(index="name", columns="opponent", values="text")
-    return matrix.reindex(index=names, columns=names).fillna("–")
+    return matrix.reindex(index=names, columns=names).fillna(NONE)
 
 
 def _critical_difference(test: Friedman, methods: list[str]) -> Any:
