@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 from crossbench.errors import CrossbenchError
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.training.environment import autocast
+from crossbench.training.gradients import fast_gradients
 from crossbench.training.predict import predict
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ def training_loss(
     model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, precision: str = "float32"
 ) -> torch.Tensor:
     """Cross-entropy of one batch, each adapted kernel made once however often it is read."""
-    with parametrize.cached(), autocast(inputs.device, precision):
+    quick = fast_gradients(inputs, precision)
+    with parametrize.cached(), autocast(inputs.device, precision), quick:
         return nn.functional.cross_entropy(model(inputs), labels)
 
 

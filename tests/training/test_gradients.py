@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from crossbench.nets import build_model
+from crossbench.training.fit import training_loss
+from crossbench.training.gradients import FEW, fast_gradients
+
+sizes = st.tuples(*[st.integers(1, 4)] * 3)
+FAST = "_Conv3dBackward"
+
+
+def made_by(tensor: torch.Tensor) -> str:
+    return type(tensor.grad_fn).__name__
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+    with fast_gradients(x, "float32"):
+        return nn.functional.conv3d(x, weight, **kwargs)
+
+
+def gradients(output: torch.Tensor, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(1)
+    return torch.autograd.grad(output, inputs, torch.randn_like(output))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    batch=st.integers(1, 3),
+    channels=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    size=sizes,
+    kernel=st.tuples(*[st.integers(1, 3)] * 3),
+    stride=st.one_of(st.integers(1, 3), st.tuples(*[st.integers(1, 3)] * 3)),
+    padding=st.one_of(st.integers(1, 2), st.tuples(*[st.integers(1, 2)] * 3)),
+)
+def test_output_and_gradients_are_those_of_torch(
+    batch: int, channels: tuple[int, int], size: Any, kernel: Any, stride: Any, padding: Any
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(batch, channels[0], *size, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(*channels[::-1], *kernel, dtype=torch.float64, requires_grad=True)
+    ours = convolve(x, weight, stride=stride, padding=padding)
+    theirs = nn.functional.conv3d(x, weight, stride=stride, padding=padding)
+    assert (made_by(ours) == FAST) == (ours[0, 0].numel() <= FEW)
+    assert torch.equal(ours, theirs)
+    for one, other in zip(gradients(ours, x, weight), gradients(theirs, x, weight), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_the_input_gradient_is_that_of_torch_bit_for_bit() -> None:
+    x = torch.randn(4, 64, 2, 2, 2, requires_grad=True)
+    weight = torch.randn(32, 64, 3, 3, 3, requires_grad=True)
+    ours = convolve(x, weight, padding=1)
+    theirs = nn.functional.conv3d(x, weight, padding=1)
+    assert made_by(ours) == FAST
+    assert torch.equal(ours, theirs)
+    assert torch.equal(gradients(ours, x)[0], gradients(theirs, x)[0])
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"padding": "same"},
+        {"padding": 1, "groups": 2},
+        {"padding": 2, "dilation": 2},
+        {"padding": 1, "bias": torch.ones(4)},
+    ],
+)
+def test_what_is_not_plain_is_left_to_torch(kwargs: dict[str, Any]) -> None:
+    x = torch.randn(2, 4, 2, 2, 2, requires_grad=True)
+    weight = torch.randn(4, 4 // kwargs.get("groups", 1), 3, 3, 3, requires_grad=True)
+    output = convolve(x, weight, **kwargs)
+    assert made_by(output) != FAST
+    assert torch.equal(output, nn.functional.conv3d(x, weight, **kwargs))
+
+
+def test_frozen_kernels_and_passes_without_gradients_are_left_to_torch() -> None:
+    x, weight = torch.randn(2, 4, 1, 1, 1), torch.randn(4, 4, 1, 1, 1)
+    assert made_by(convolve(x.clone().requires_grad_(), weight)) != FAST
+    with torch.no_grad():
+        assert convolve(x, weight.requires_grad_()).grad_fn is None
+
+
+def test_a_volume_without_a_batch_is_left_to_torch() -> None:
+    x, weight = torch.randn(4, 1, 1, 1), torch.randn(4, 4, 1, 1, 1, requires_grad=True)
+    with fast_gradients(x[None], "float32"):
+        assert nn.functional.conv3d(x, weight).shape == (4, 1, 1, 1)
+
+
+def test_a_method_may_map_and_differentiate_within_its_forward_pass() -> None:
+    x = torch.randn(3, 1, 4, 1, 1, 1)
+    weight = torch.randn(2, 4, 1, 1, 1, requires_grad=True)
+
+    def energy(weight: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv3d(x[0], weight).square().sum()
+
+    with fast_gradients(x[0], "float32"):
+        mapped = torch.vmap(lambda each: nn.functional.conv3d(each, weight))(x)
+        gradient = torch.func.grad(energy)(weight)
+    torch.testing.assert_close(mapped, nn.functional.conv3d(x.flatten(0, 1), weight)[:, None])
+    torch.testing.assert_close(gradient, torch.func.grad(energy)(weight))
+
+
+@pytest.mark.parametrize(
+    ("shape", "precision"), [((2, 3, 8, 8), "float32"), ((2, 3, 8, 8, 8), "bfloat16")]
+)
+def test_images_and_mixed_precision_are_left_to_torch(
+    shape: tuple[int, ...], precision: str
+) -> None:
+    with fast_gradients(torch.zeros(shape), precision) as mode:
+        assert mode is None
+
+
+@pytest.mark.parametrize("method", ["conv3d", "acs", "crossd"])
+def test_a_training_step_has_the_gradients_of_torch(method: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(method, dims=3, num_classes=2, backbone="test_resnet").eval()
+    inputs, labels = torch.randn(2, 3, 32, 32, 32), torch.tensor([0, 1])
+    theirs = nn.functional.cross_entropy(model(inputs), labels)
+    ours = training_loss(model, inputs, labels)
+    assert torch.equal(ours, theirs)
+    assert FAST in makers(ours)
+    parameters = tuple(model.parameters())
+    for one, other in zip(
+        torch.autograd.grad(ours, parameters), torch.autograd.grad(theirs, parameters), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def makers(tensor: torch.Tensor) -> set[str]:
+    """The kinds of all nodes of a tensor's graph."""
+    found, nodes = set(), [tensor.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            nodes += [each for each, _ in node.next_functions]
+    return {type(node).__name__ for node in found}
