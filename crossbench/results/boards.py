@@ -52,7 +52,7 @@ class Board:
     shared: Mapping[str, str]
     runs: pd.DataFrame
     superseded: int
-    _scores: dict[str, dict[str, pd.DataFrame]] = field(
+    _tables: dict[str, dict[str, pd.DataFrame]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -94,17 +94,26 @@ class Board:
         Rows are the board's folds, columns the methods and then the plain baselines; NaN where a
         run failed, is missing, or has no such value.
         """
-        if metric not in self._scores:
-            done = self.runs.loc[self.runs["status"] == "ok", ["column", "row", *_FOLD, metric]]
-            table = done.pivot(index=["column", *_FOLD], columns="row", values=metric)
+        return self._by_fold(metric)
+
+    def is_paired(self, task: str, rows: Sequence[str]) -> bool:
+        """Whether finished runs of these rows on a task had the same samples, fold for fold."""
+        tables = (self._by_fold(name)[task][list(rows)].to_numpy() for name in _SAMPLES)
+        return all((table == table[:, :1]).all() for table in tables)
+
+    def _by_fold(self, name: str) -> dict[str, pd.DataFrame]:
+        """One column of the finished runs, as :meth:`scores` arranges it."""
+        if name not in self._tables:
+            done = self.runs.loc[self.runs["status"] == "ok", ["column", "row", *_FOLD, name]]
+            table = done.pivot(index=["column", *_FOLD], columns="row", values=name)
             rows = [(task, *fold) for task in self.tasks for fold in self.folds]
             table = table.reindex(index=rows, columns=[*self.methods, *self.plain])
             parts = range(0, len(rows), len(self.folds))
-            self._scores[metric] = {
+            self._tables[name] = {
                 task: table.iloc[part : part + len(self.folds)]
                 for task, part in zip(self.tasks, parts, strict=True)
             }
-        return self._scores[metric]
+        return self._tables[name]
 
     def task_runs(self, task: str, metric: str) -> pd.DataFrame:
         """The runs of one task, with no more than the statistics ask of them.

@@ -17,7 +17,6 @@ from crossbench.evaluation.statistics import (
     corrected_t,
     estimate,
     holm,
-    paired_runs,
     pairwise,
     summarise,
 )
@@ -217,14 +216,13 @@ def _pair_tests(
     board: Board, task: str, metric: str, methods: list[str]
 ) -> dict[tuple[str, str], float]:
     """Holm's p by pair of methods, over those that can be tested."""
-    try:
-        paired = paired_runs(board.task_runs(task, metric), task, methods)
-    except StatisticsError:  # not the same samples, or a single run
+    if not board.is_paired(task, methods):
         return {}
-    scores = dict(zip(methods, paired.to_numpy().T, strict=True))
+    runs = board.scores(metric)[task]
+    scores = {name: runs[name].to_numpy() for name in methods}
     tests = {}
     for first, second in combinations(methods, 2):
-        with suppress(StatisticsError):
+        with suppress(StatisticsError):  # such as a single run
             test = corrected_t(scores[first], scores[second], folds=board.split_folds)
             tests[first, second] = test.p_value
     return holm(tests) if tests else {}
