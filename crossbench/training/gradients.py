@@ -1,9 +1,9 @@
 """Kernel gradients of 3D convolutions that leave a few voxels, by a matrix product.
 
 A volume of 28 voxels a side is one voxel in the last stage of a ResNet. On the CPU torch then
-spends half of a training step on the gradients of that stage's kernels, at a fiftieth of the speed
-of its other convolutions (docs/performance.md). They are the product of the output's gradient with
-the input's patches, and few positions make few patches.
+spends nearly half of a training step on the gradients of the last stages' kernels
+(docs/performance.md). They are the product of the output's gradient with the input's patches,
+and few positions make few patches.
 """
 
 from __future__ import annotations

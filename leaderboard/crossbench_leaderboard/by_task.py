@@ -1,10 +1,13 @@
-"""A board task by task: scores, verdicts and the whole table."""
+"""A board task by task: scores, verdicts and the whole table.
+
+The chart is written in Vega-Lite: it is on the first view, and importing Altair, which the other
+views' charts are made with, takes longer than all else that this one shows.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +16,7 @@ from crossbench.results.cells import TIED
 from crossbench.results.groups import task_groups
 from crossbench.results.standings import complete_means
 from crossbench.results.tables import leaderboard
-from crossbench_leaderboard import charts
+from crossbench_leaderboard import marks
 from crossbench_leaderboard.state import NONE, show_table
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ def show(board: Board, rows: list[Standing]) -> None:
         rows: Its standings.
     """
     st.subheader("Task by task")
-    charts.show(_task_chart(board))
+    _show_chart(board)
     table = leaderboard(board, task_groups(), rows)
     st.dataframe(_verdicts(table), hide_index=True)
     show_table(table)
@@ -61,22 +64,23 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or NONE
 
 
-def _task_chart(board: Board) -> Any:
+def _show_chart(board: Board) -> None:
     """One dot a method and task, those with every run."""
     means = complete_means(board, board.metric).rename_axis("task").reset_index()
     dots = means.melt("task", var_name="name", value_name="value").dropna()
     names = [*board.methods, *board.plain]
     shown = [name for name in names if name in set(dots["name"])]
-    title = title_of(board.metric)
-    return (
-        alt.Chart(dots)
-        .mark_point(filled=True, size=110, opacity=0.9)
-        .encode(
-            x=alt.X("value:Q", title=title, scale=charts.scores()),
-            y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
-            color=charts.colour("name:N", names, shown),
-            shape=charts.shape("name:N", names, shown),
-            tooltip=["task:N", "name:N", alt.Tooltip("value:Q", format=".3f")],
-        )
-        .properties(height=charts.height(len(board.tasks)) + charts.legend_height(shown))
-    )
+    task, name = ({"field": field, "type": "nominal"} for field in ("task", "name"))
+    score = {"field": "value", "type": "quantitative"}
+    spec = {
+        "mark": {"type": "point", "filled": True, "size": 110, "opacity": 0.9},
+        "encoding": {
+            "x": score | {"title": title_of(board.metric), "scale": marks.scores()},
+            "y": task | {"title": None, "axis": {"labelLimit": 150}},
+            "color": name | {"scale": marks.colours(names), "legend": marks.legend(shown)},
+            "shape": name | {"scale": marks.shapes(names), "legend": marks.legend(shown)},
+            "tooltip": [task, name, score | {"format": ".3f"}],
+        },
+        "height": marks.height(len(board.tasks)) + marks.legend_height(shown),
+    }
+    st.vega_lite_chart(dots, spec, width="stretch")

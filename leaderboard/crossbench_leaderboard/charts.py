@@ -1,8 +1,4 @@
-"""Charts that are told apart without colour vision, in light and in dark.
-
-Text, axes and background come from Streamlit's theme, which follows the reader's choice of
-light or dark; marks have colours that stand out on both.
-"""
+"""Altair's charts with the marks of :mod:`crossbench_leaderboard.marks`."""
 
 from __future__ import annotations
 
@@ -13,49 +9,34 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import streamlit as st
 
+from crossbench_leaderboard import marks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-#: Okabe and Ito's colours (2008), those first that stand out on white and on black alike;
-#: their black is grey here.
-PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#8C8C8C",
-    "#F0E442",
-)
-#: One hue from little to much, in four even steps: read by lightness alone.
-SEQUENTIAL = ["#F2F7FB", "#9CC4E0", "#0072B2", "#003A5C"]
-
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-_ROW_HEIGHT = 34
 _LINE = 14  # letters of a name in one line
 _LINE_HEIGHT, _LETTER_WIDTH = 15, 7
 
 
 def colours(names: Sequence[str]) -> alt.Scale:
     """The same colour for the same name on every chart of a page."""
-    return alt.Scale(domain=list(names), range=_cycled(PALETTE, len(names)))
+    return alt.Scale(**marks.colours(names))
 
 
 def shapes(names: Sequence[str]) -> alt.Scale:
     """A shape beside the colour, so that no reading rests on colour alone."""
-    return alt.Scale(domain=list(names), range=_cycled(_SHAPES, len(names)))
+    return alt.Scale(**marks.shapes(names))
 
 
 def scores() -> alt.Scale:
     """An axis about the values, with room for the marks at its ends."""
-    return alt.Scale(zero=False, nice=False, padding=12)
+    return alt.Scale(**marks.scores())
 
 
 def colour(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Color:
-    """A legend below the chart, where it leaves a narrow screen to the marks.
+    """A colour a name, with its legend.
 
     Args:
         field: Column of the names.
@@ -71,18 +52,7 @@ def shape(field: str, names: Sequence[str], shown: Sequence[str] | None = None) 
 
 
 def _legend(names: Sequence[str]) -> alt.Legend:
-    return alt.Legend(
-        title=None, orient="bottom", columns=2, labelLimit=150, symbolOpacity=1, values=list(names)
-    )
-
-
-def legend_height(names: Sequence[str]) -> int:
-    """Pixels that the legend takes below a chart."""
-    return 50 + 22 * ((len(names) + 1) // 2)
-
-
-def _cycled(values: Sequence[str], count: int) -> list[str]:
-    return [values[place % len(values)] for place in range(count)]
+    return alt.Legend(**marks.legend(names))
 
 
 def show(chart: Any, *, key: str | None = None) -> None:
@@ -114,7 +84,7 @@ def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
         x=alt.X("value:Q", title=title, scale=scale),
         shape=alt.Shape("name:N", scale=shapes(order), legend=None),
     )
-    return (bars + dots).properties(height=height(len(order)))
+    return (bars + dots).properties(height=marks.height(len(order)))
 
 
 def whole_names(names: Sequence[str], *, across: bool = False, upright: bool = False) -> alt.Axis:
@@ -136,8 +106,3 @@ def whole_height(names: Sequence[str], *, upright: bool = False) -> int:
     if upright:
         return max(_LETTER_WIDTH * len(name) for name in names)
     return max(_LINE_HEIGHT * len(wrap(name, _LINE)) for name in names)
-
-
-def height(rows: int, each: int = 0) -> int:
-    """Pixels for so many names below each other, none of them lower than ``each``."""
-    return 80 + max(_ROW_HEIGHT, each) * max(rows, 1)

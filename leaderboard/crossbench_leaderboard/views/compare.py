@@ -16,7 +16,7 @@ from crossbench.results.boards import split_boards
 from crossbench.results.duels import verdict_frame, win_frame
 from crossbench.results.standings import complete_means, higher_is_better
 from crossbench.results.tables import SEED
-from crossbench_leaderboard import charts
+from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _gains(tested: pd.DataFrame, title: str, *, level: float) -> Any:
     rope = pd.DataFrame({"from": [-ROPE], "to": [ROPE], "zero": [0.0]})
     band = alt.Chart(rope).mark_rect(color="#8C8C8C", opacity=0.25).encode(x="from:Q", x2="to:Q")
     zero = alt.Chart(rope).mark_rule(color="#8C8C8C", strokeDash=[4, 3]).encode(x="zero:Q")
-    height = charts.height(len(tested)) + charts.legend_height(_VERDICTS)
+    height = marks.height(len(tested)) + marks.legend_height(_VERDICTS)
     return (band + zero + bars + dots).properties(height=height)
 
 
@@ -156,7 +156,7 @@ def _probabilities(tested: pd.DataFrame) -> Any:
             legend=alt.Legend(orient="bottom", title=None),
         ),
         tooltip=["task:N", "outcome:N", alt.Tooltip("probability:Q", format=".2f")],
-    ).properties(height=charts.height(len(tested)) + charts.legend_height(list(_OUTCOMES)))
+    ).properties(height=marks.height(len(tested)) + marks.legend_height(list(_OUTCOMES)))
 
 
 # --------------------------------------------------------------------- all methods
@@ -228,4 +228,4 @@ def _critical_difference(test: Friedman, methods: list[str]) -> Any:
         .mark_bar(color="#8C8C8C", height={"band": 0.5})
         .encode(y=y, yOffset="group:N", x=alt.X("from:Q", scale=scale), x2="to:Q", tooltip="group")
     )
-    return (dots + ties).properties(height=charts.height(len(rows)))
+    return (dots + ties).properties(height=marks.height(len(rows)))

@@ -12,6 +12,7 @@ from crossbench.evaluation.statistics import MIN_TASKS
 from crossbench.results.boards import split_boards
 from crossbench.results.published import table2
 from crossbench.results.tables import ranked
+from crossbench_leaderboard import by_task
 from crossbench_leaderboard.filters import filtered, pick_metric
 from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board
 
@@ -49,8 +50,6 @@ def show(results: Results) -> None:
     table = _standings_frame(board, rows)
     _show_claim(rows)
     _show_standings(table)
-    from crossbench_leaderboard import by_task  # its charts take as long to import as all above
-
     by_task.show(board, rows)
     _show_published(board)
     command(arguments("crossbench", "report", *results.folders))

@@ -12,7 +12,7 @@ from crossbench.evaluation.metrics import title_of
 from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.pretrainings import pretrain_tables
 from crossbench.results.transfer import contrast_table, gain_table, transfers
-from crossbench_leaderboard import charts
+from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.state import arguments, command, download, out_folder, show_table
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _chart(frame: pd.DataFrame, title: str) -> Any:
             tooltip=["run:N", "weights:N", alt.Tooltip("score:Q", format=".3f")],
         )
     )
-    height = charts.height(len(order)) + charts.legend_height(_WEIGHTS)
+    height = marks.height(len(order)) + marks.legend_height(_WEIGHTS)
     return (lines + dots).properties(height=height)
 
 

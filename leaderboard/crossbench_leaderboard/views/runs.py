@@ -13,7 +13,7 @@ import streamlit as st
 from crossbench.cards import to_mapping
 from crossbench.results.frame import flat
 from crossbench.results.store import read_record
-from crossbench_leaderboard import charts
+from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.reproduce import left_to_add, run_command
 from crossbench_leaderboard.state import command, download, out_folder, plain
 
@@ -175,7 +175,7 @@ def _curve_chart(
         return lines.properties(height=260)
     rule = (
         alt.Chart(pd.DataFrame({along: [tested], "what": ["tested"]}))
-        .mark_rule(strokeDash=[4, 4], color=charts.PALETTE[6])
+        .mark_rule(strokeDash=[4, 4], color=marks.PALETTE[6])
         .encode(x=f"{along}:Q", tooltip=["what:N", f"{along}:Q"])
     )
     return (rule + lines).properties(height=260)

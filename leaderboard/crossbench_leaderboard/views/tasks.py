@@ -18,7 +18,7 @@ from crossbench.places import cache_dir, data_dir
 from crossbench.results.boards import split_boards
 from crossbench.results.standings import means_over_runs
 from crossbench.results.store import read_predictions, read_record
-from crossbench_leaderboard import charts
+from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.montage import evenly, montage
 from crossbench_leaderboard.state import arguments, command, download, pick_board
 
@@ -189,14 +189,14 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
         y=alt.Y("true:N", sort=names, title="true", axis=charts.whole_names(names)),
         tooltip=["true:N", "predicted:N", "samples:Q", alt.Tooltip("share:Q", format=".3f")],
     )
-    scale = alt.Scale(range=charts.SEQUENTIAL, domain=[0, 0.33, 0.67, 1])
+    scale = alt.Scale(range=marks.SEQUENTIAL, domain=[0, 0.33, 0.67, 1])
     fill = base.mark_rect().encode(color=alt.Color("share:Q", scale=scale, legend=None))
     text = base.mark_text(fontSize=14).encode(
         text=alt.Text("share:Q", format=".2f"),
         color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("black")),
     )
     labels = charts.whole_height(names, upright=upright)
-    height = charts.height(len(names), charts.whole_height(names) + 10)
+    height = marks.height(len(names), charts.whole_height(names) + 10)
     return (fill + text).properties(height=height + labels)
 
 
@@ -204,13 +204,13 @@ def _balance_chart(counts: Any, names: list[str]) -> Any:
     frame = pd.DataFrame({"class": names, "samples": counts})
     return (
         alt.Chart(frame)
-        .mark_bar(color=charts.PALETTE[0])
+        .mark_bar(color=marks.PALETTE[0])
         .encode(
             x=alt.X("samples:Q", title="test samples"),
             y=alt.Y("class:N", sort=names, title=None, axis=charts.whole_names(names)),
             tooltip=["class:N", "samples:Q"],
         )
-        .properties(height=charts.height(len(names), charts.whole_height(names) + 10))
+        .properties(height=marks.height(len(names), charts.whole_height(names) + 10))
     )
 
 
