@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from crossbench.evaluation.plain import PLAIN_BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
@@ -131,13 +131,14 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
     """The boards of a frame: real data first, phantoms last, 2D before 3D."""
     frame = frame.reset_index(drop=True)
     keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
-    plain = keys[keys["protocol"] == "plain"]
-    networks = keys[keys["protocol"] != "plain"]
+    is_plain = keys["protocol"] == "plain"
+    plain, networks = keys[is_plain], keys[~is_plain]
+    cells, kinds = (keys.groupby(by).ngroup() for by in ([*_PLAIN, *_CELL], _PLAIN))
     groups = []
     for values, runs in networks.groupby(_NETWORK):
-        same = _same(plain, runs, [*_PLAIN, *_CELL])
+        same = cells[plain.index].isin(cells[runs.index])
         groups.append((dict(zip(_NETWORK, values, strict=True)), [*runs.index, *plain.index[same]]))
-    alone = plain[~_same(plain, networks, _PLAIN)]
+    alone = plain[~kinds[plain.index].isin(kinds[networks.index])]
     for values, runs in alone.groupby([*_PLAIN, "metric"]):
         groups.append((dict(zip([*_PLAIN, "metric"], values, strict=True)), [*runs.index]))
 
@@ -150,12 +151,6 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
         others = [each for each, its in zip(settings, names, strict=True) if its == name]
         boards.append(_board(frame, index, name, _difference(own, others)))
     return sorted(boards, key=lambda board: (SOURCES.index(board.source), board.title))
-
-
-def _same(some: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> Any:
-    """Which rows of ``some`` agree in these columns with any row of ``others``; a mask."""
-    one, other = (pd.MultiIndex.from_frame(each[columns]) for each in (some, others))
-    return one.isin(other)
 
 
 def _settings(what: Mapping[str, Any]) -> dict[str, Any]:
