@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from crossbench.nets import build_model
 from crossbench.training.fit import training_loss
@@ -105,6 +106,18 @@ def test_a_method_may_map_and_differentiate_within_its_forward_pass() -> None:
         gradient = torch.func.grad(energy)(weight)
     torch.testing.assert_close(mapped, nn.functional.conv3d(x.flatten(0, 1), weight)[:, None])
     torch.testing.assert_close(gradient, torch.func.grad(energy)(weight))
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_a_method_may_make_its_maps_anew_in_the_backward_pass(use_reentrant: bool) -> None:
+    layers = nn.Sequential(*[nn.Conv3d(4, 4, 3, padding=1, bias=False) for _ in range(2)])
+    x = torch.randn(2, 4, 2, 2, 2, requires_grad=True)
+    with fast_gradients(x, "float32"):
+        output = checkpoint(layers, x, use_reentrant=use_reentrant)
+    output.sum().backward()
+    weights = tuple(layers.parameters())
+    for weight, other in zip(weights, torch.autograd.grad(layers(x).sum(), weights), strict=True):
+        torch.testing.assert_close(weight.grad, other)
 
 
 @pytest.mark.parametrize(
