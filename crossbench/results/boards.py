@@ -133,6 +133,7 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
     keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
     is_plain = keys["protocol"] == "plain"
     plain, networks = keys[is_plain], keys[~is_plain]
+    # Runs with the same number agree in what plain baselines have too: with the cell, or without.
     cells, kinds = (keys.groupby(by).ngroup() for by in ([*_PLAIN, *_CELL], _PLAIN))
     groups = []
     for values, runs in networks.groupby(_NETWORK):

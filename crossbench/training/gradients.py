@@ -64,9 +64,9 @@ def _conv3d(
     groups: int = 1,
 ) -> Tensor:
     """``torch.conv3d``; see there."""
-    learns = torch.is_grad_enabled() and weight.requires_grad and input.dim() == 5
+    learns = torch.is_grad_enabled() and weight.requires_grad
     plain = bias is None and groups == 1 and _triple(dilation) == (1, 1, 1)
-    if learns and plain and not isinstance(padding, str):
+    if learns and plain and input.dim() == 5 and not isinstance(padding, str):
         steps, rims = _triple(stride), _triple(padding)
         if 0 < _voxels(input, weight, steps, rims) <= FEW:
             output: Tensor = _Conv3d.apply(input, weight, steps, rims)

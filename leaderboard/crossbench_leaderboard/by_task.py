@@ -1,7 +1,7 @@
 """A board task by task: scores, verdicts and the whole table.
 
-The chart is written in Vega-Lite: it is on the first view, and importing Altair, which the other
-views' charts are made with, takes longer than all else that this one shows.
+The chart is written in Vega-Lite: it is on the first view, which need not wait until Altair, that
+other views' charts are made with, is imported.
 """
 
 from __future__ import annotations
