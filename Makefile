@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types contracts unit bench clean
+.PHONY: demo test slow lint types contracts unit bench clean
 
 demo: $(READY)
 	$(BIN)/crossbench run --method crossd --task all --preset smoke --jobs 2 --out results/demo
@@ -23,6 +23,10 @@ contracts: $(READY)
 
 unit: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+# What takes minutes each: random damage, kills, fresh environments.
+slow: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m slow
 
 # In parentheses: ratio to the fastest of its group.
 bench: $(READY)

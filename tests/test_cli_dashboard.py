@@ -90,7 +90,6 @@ def test_a_missing_package_is_named_with_its_remedy(
     )
 
 
-@pytest.mark.slow
 def test_it_starts_listens_on_this_machine_and_ends_when_told(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

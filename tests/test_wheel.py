@@ -46,7 +46,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "site"
 
 
-@pytest.mark.slow
 def test_every_file_that_is_not_python_comes_along(installed: Path) -> None:
     for source in SOURCES:
         base = ROOT if source == "crossbench" else ROOT / source
@@ -55,7 +54,6 @@ def test_every_file_that_is_not_python_comes_along(installed: Path) -> None:
                 assert (installed / file.relative_to(base)).is_file(), file
 
 
-@pytest.mark.slow
 def test_the_installed_command_lists_and_reports(installed: Path, tmp_path: Path) -> None:
     examples = installed / "crossbench_leaderboard" / "examples"
     here = {"PYTHONPATH": str(installed)}

@@ -27,7 +27,6 @@ outputs = 4
 MACHINE = Machine(provenance={}, peak_flops=1e9, free_memory=2**60)
 
 
-@pytest.mark.slow
 def test_what_is_killed_or_starved_is_a_record(
     tmp_path: Path, killed: str, greedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,7 +52,6 @@ def test_what_is_killed_or_starved_is_a_record(
     assert set(record.provenance) == {"hardware", "versions", "git", "load", "started"}
 
 
-@pytest.mark.slow
 def test_the_batch_is_halved_until_the_baseline_fits() -> None:
     absurd = Layer(name="absurd", shape=(2, 1, 2**24, 2**24), outputs=1)
     setup = make_setup(device="cpu", threads=1, repeats=1)
@@ -62,7 +60,6 @@ def test_the_batch_is_halved_until_the_baseline_fits() -> None:
     assert [each.status for each in record.measurements] == ["out-of-memory"]
 
 
-@pytest.mark.slow
 def test_a_whole_run_leaves_a_record(
     tmp_path: Path,
     make_task: Callable[..., Path],

@@ -14,8 +14,6 @@ import take_screenshots as script
 from crossbench.results.diagnostics import Diagnostics, write_diagnostics
 from crossbench.results.files import read_record
 
-pytestmark = pytest.mark.slow
-
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 

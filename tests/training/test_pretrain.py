@@ -181,7 +181,6 @@ def test_every_sample_comes_once_and_no_process_gets_one_alone(
     assert all(least <= len(batch) < size + least for batch in batches)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
 def test_a_compiled_step_is_the_same_step(tmp_path: Path) -> None:
     plain = make_job(tmp_path / "plain", norm=False)
