@@ -1,13 +1,16 @@
 # Everything runs in .venv, made on first use; PYTHON=python3.12 picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+# What is installed: crossbench alone, or with all that checking it takes.
+USABLE := .venv/.usable
 READY := .venv/.ready
 
 .PHONY: demo test slow lint types contracts unit bench clean
 
-demo: $(READY)
+demo: $(USABLE)
 	$(BIN)/crossbench run --method crossd --task all --preset smoke --jobs 2 --out results/demo
 	$(BIN)/crossbench report results/demo
+	@echo "To use crossbench in this shell: source $(BIN)/activate"
 
 test: lint types contracts unit
 
@@ -33,12 +36,17 @@ bench: $(READY)
 	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only \
 		--benchmark-columns=median,iqr,rounds --benchmark-group-by=group --benchmark-sort=name
 
-$(READY): pyproject.toml constraints.txt
+$(READY): EXTRA := [dev]
+$(READY) $(USABLE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "crossbench needs Python 3.11 or newer; try make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $(READY)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m uv --version 2>/dev/null || $(BIN)/pip install --quiet uv \
+		|| echo "uv cannot be had here; pip installs instead, which takes minutes"
+	$(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt \
+		--editable '.$(EXTRA)' \
+		|| $(BIN)/pip install --constraint constraints.txt --editable '.$(EXTRA)'
+	touch $@
 
 clean:
 	rm -rf .venv build dist results *.egg-info .mypy_cache .ruff_cache .pytest_cache
