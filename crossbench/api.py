@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from crossbench.cards import find_preset, find_task, load_tasks, override
+from crossbench.cards import choose_preset, find_task, load_tasks
 from crossbench.errors import DataError, MissingDataError, RequestError, unknown_name
 from crossbench.evaluation.metrics import METRICS
-from crossbench.places import cache_dir, data_dir
+from crossbench.places import cache_dir, data_dir, named_path
 from crossbench.plan import Plan, Request, make_plan
 from crossbench.plugins import ALL, find_methods, split_names
 from crossbench.results.store import Store, load_results
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.specs import Preset, TaskCard
+    from crossbench.specs import TaskCard
 
 
 class Options(TypedDict, total=False):
@@ -86,7 +86,7 @@ def run(
         RequestError: If a name is unknown or nothing applies.
         DataError: If a named task's data is missing or damaged.
     """
-    store = Store(Path(out))
+    store = Store(named_path(out, "out"))
     plan = prepare(method, task, store=store, **options)
     execute(plan, store, device=find_device(device), fail_fast=fail_fast)
     frame = load_results(Path(out))
@@ -113,7 +113,12 @@ def prepare(
     limit = options.get("limit")
     if limit is not None and limit < 1:
         raise RequestError(f"limit (={limit}) must be at least 1")
-    preset = _preset(options)
+    preset = choose_preset(
+        options.get("preset", "standard"),
+        options.get("settings", ()),
+        seeds=options.get("seeds"),
+        folds=options.get("folds"),
+    )
     names = split_names(task)
     request = Request(
         methods=find_methods(split_names(method), options.get("plugins", ())),
@@ -145,19 +150,6 @@ def _tasks(names: list[str]) -> tuple[TaskCard, ...]:
             msg = f"{card.path}: name {card.name!r} is taken by a registered task; rename it"
             raise RequestError(msg)
     return tuple(cards)
-
-
-def _preset(options: Options) -> Preset:
-    """The preset with its overrides; seeds and folds are settings with a name of their own."""
-    preset = override(find_preset(options.get("preset", "standard")), options.get("settings", ()))
-    named = {
-        "--seeds": ("split.seeds", options.get("seeds")),
-        "--folds": ("split.run_folds", options.get("folds")),
-    }
-    for name, (key, values) in named.items():
-        if values is not None:
-            preset = override(preset, [f"{key}={list(values)}"], where=name)
-    return preset
 
 
 def _refuse_missing(plan: Plan, *, strict: bool) -> None:

@@ -30,6 +30,12 @@ T = TypeVar("T")
 
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 
+#: Upper bounds on counts: far above any use, and low enough that nothing hangs or runs out of
+#: memory before it can say why.
+MOST_THREADS = 1024
+MOST_EPOCHS = 100_000
+MOST_SEEDS = MOST_FOLDS = 1000
+
 
 # ---------------------------------------------------------------------------- tasks
 
@@ -165,6 +171,32 @@ def find_preset(name: str) -> Preset:
     return presets[name]
 
 
+def choose_preset(
+    name: str,
+    settings: Sequence[str] = (),
+    *,
+    seeds: Sequence[int] | None = None,
+    folds: Sequence[int] | None = None,
+) -> Preset:
+    """A preset with overrides; seeds and folds are settings with a name of their own.
+
+    Args:
+        name: Registry name.
+        settings: Overrides, as for :func:`override`.
+        seeds: Repetitions; None leaves the preset's.
+        folds: Folds of each repetition; None leaves the preset's.
+
+    Raises:
+        RequestError: If no preset has this name, or a setting is malformed or out of range.
+    """
+    preset = override(find_preset(name), settings)
+    named = {"--seeds": ("split.seeds", seeds), "--folds": ("split.run_folds", folds)}
+    for flag, (key, values) in named.items():
+        if values is not None:
+            preset = override(preset, [f"{key}={list(values)}"], where=flag)
+    return preset
+
+
 def _load_preset(file: Path) -> Preset:
     return _preset(read_toml(file), where=str(file))
 
@@ -244,6 +276,7 @@ def _toml_value(text: str) -> Any:
 def _check_preset(preset: Preset, *, where: str) -> None:
     split, inputs, fit, compute = preset.split, preset.input, preset.fit, preset.compute
     positive = "it must be at least 1"
+    threads = f"it must be from 0 to {MOST_THREADS}"
     check(
         preset,
         (
@@ -253,6 +286,9 @@ def _check_preset(preset: Preset, *, where: str) -> None:
         ),
         ("split.seeds", _are_distinct(split.seeds), "seeds are whole numbers from 0, each once"),
         ("split.seeds", split.seeds != (), "at least one repetition is needed"),
+        ("split.seeds", len(split.seeds) <= MOST_SEEDS, f"{MOST_SEEDS} at most"),
+        ("split.seeds", max(split.seeds, default=0) < 2**32, "seeds are below 2**32"),
+        ("split.folds", split.folds <= MOST_FOLDS, f"it must be at most {MOST_FOLDS}"),
         (
             "split.run_folds",
             _are_distinct(split.run_folds, below=split.folds),
@@ -271,7 +307,7 @@ def _check_preset(preset: Preset, *, where: str) -> None:
             0 < inputs.crop_scale[0] <= inputs.crop_scale[1] <= 1,
             "it must be [smallest, largest] share of the area",
         ),
-        ("fit.epochs", fit.epochs >= 1, positive),
+        ("fit.epochs", 1 <= fit.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"),
         ("fit.batch_size", fit.batch_size >= 1, positive),
         ("fit.lr", 0 < fit.lr < math.inf, "it must be a positive number"),
         ("fit.weight_decay", 0 <= fit.weight_decay < math.inf, "it must not be negative"),
@@ -279,8 +315,8 @@ def _check_preset(preset: Preset, *, where: str) -> None:
         ("fit.gamma", 0 < fit.gamma < math.inf, "it must be a positive number"),
         ("lora.rank", preset.lora.rank >= 1, positive),
         ("lora.alpha", 0 < preset.lora.alpha < math.inf, "it must be a positive number"),
-        ("compute.threads", compute.threads >= 0, "it must not be negative; 0 takes every core"),
-        ("compute.workers", compute.workers >= 0, "it must not be negative"),
+        ("compute.threads", 0 <= compute.threads <= MOST_THREADS, f"{threads}; 0 takes every core"),
+        ("compute.workers", 0 <= compute.workers <= MOST_THREADS, threads),
         where=where,
     )
 

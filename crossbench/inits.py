@@ -134,10 +134,13 @@ def _made_from(about: About | None) -> str:
 
 def _placeholders(init: str) -> list[str]:
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(init) if name is not None]
+        parts = [part for part in string.Formatter().parse(init) if part[1] is not None]
     except ValueError as error:
         raise RequestError(f"init {init!r} has a brace too many or too few: {error}") from error
-    for name in names:
+    names = [str(name) for _, name, _, _ in parts]
+    for _, name, spec, conversion in parts:
+        if spec or conversion:  # {seed:>1000000000} would be a path of a gigabyte
+            raise RequestError(f"init {init!r} has {{{name}}} with a format; leave the format out")
         if name not in PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
             raise RequestError(f"init {init!r} has {{{name}}}; it may have {known}")

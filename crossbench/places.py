@@ -8,6 +8,20 @@ from pathlib import Path
 from crossbench.errors import RequestError
 
 
+def named_path(text: str | Path, what: str = "a path") -> Path:
+    """The path that a user named.
+
+    Raises:
+        RequestError: If it is empty, which would mean the current folder, or no file can be called
+            so; the message begins with ``what``.
+    """
+    if not str(text).strip():
+        raise RequestError(f"{what} (={str(text)!r}) is empty; name it, or '.' for this folder")
+    if "\0" in str(text):
+        raise RequestError(f"{what} (={str(text)!r}) has a NUL character; correct it")
+    return Path(text)
+
+
 def cache_dir() -> Path:
     """Where phantoms, hashes and tables are kept: ``$CROSSBENCH_CACHE``, or the user's cache."""
     default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "crossbench"

@@ -170,12 +170,7 @@ def load_plugin(reference: str) -> Method:
     Raises:
         RequestError: If there is no such file or attribute, or the file does not run.
     """
-    file, _, attribute = reference.partition(".py:")
-    path = Path(f"{file}.py" if attribute else reference)
-    attribute = attribute or "method"
-    if not path.is_file():
-        msg = f"plugin file {str(path)!r} does not exist; --plugin takes a path to a Python file"
-        raise RequestError(msg)
+    path, attribute = plugin_path(reference)
     module_name = f"crossbench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -196,6 +191,20 @@ def load_plugin(reference: str) -> Method:
         )
         raise RequestError(msg)
     return _as_method(getattr(module, attribute), where=str(path))
+
+
+def plugin_path(reference: str) -> tuple[Path, str]:
+    """File and attribute that a plugin's reference names, without running the file.
+
+    Raises:
+        RequestError: If there is no such file.
+    """
+    file, _, attribute = reference.partition(".py:")
+    path = Path(f"{file}.py" if attribute else reference)
+    if not path.is_file():
+        msg = f"plugin file {str(path)!r} does not exist; --plugin takes a path to a Python file"
+        raise RequestError(msg)
+    return path, attribute or "method"
 
 
 def source_files(method: Method) -> tuple[Path, ...]:

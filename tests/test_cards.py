@@ -303,7 +303,11 @@ def test_overrides_of_the_preset_itself() -> None:
         ("fit=3", "--set: key 'fit' is 3; it must be a table"),
         ("input.augment=no", "--set: [input]: key 'augment' is 'no'; it must be true or false"),
         ("input.scaling=all", "--set: [input]: key 'scaling' is 'all'; it must be one of 'global'"),
-        ("fit.epochs=0", "--set: key 'fit.epochs' is 0; it must be at least 1"),
+        ("fit.epochs=0", "--set: key 'fit.epochs' is 0; it must be from 1 to 100000"),
+        ("fit.epochs=100001", "--set: key 'fit.epochs' is 100001; it must be from 1 to 100000"),
+        ("split.folds=1001", "--set: key 'split.folds' is 1001; it must be at most 1000"),
+        ("split.seeds=[4294967296]", "--set: key 'split.seeds' is (4294967296,); seeds are below"),
+        ("compute.threads=1025", "--set: key 'compute.threads' is 1025; it must be from 0 to 1024"),
         ("fit.batch_size=0", "--set: key 'fit.batch_size' is 0; it must be at least 1"),
         ("fit.lr=nan", "--set: key 'fit.lr' is nan; it must be a positive number"),
         ("fit.weight_decay=-1", "--set: key 'fit.weight_decay' is -1.0; it must not be negative"),
@@ -322,8 +326,8 @@ def test_overrides_of_the_preset_itself() -> None:
         ("lora.rank=0", "--set: key 'lora.rank' is 0; it must be at least 1"),
         ("lora.alpha=0", "--set: key 'lora.alpha' is 0.0; it must be a positive number"),
         ("lora.target=k>1", "--set: [lora]: key 'target' is 'k>1'; it must be one of 'all', 'sp"),
-        ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must not be negative"),
-        ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must not be negative"),
+        ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must be from 0 to 1024"),
+        ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must be from 0 to 1024"),
     ],
 )
 def test_a_bad_override(setting: str, message: str) -> None:

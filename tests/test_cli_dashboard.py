@@ -38,7 +38,12 @@ def test_others_cannot_connect_unless_asked_for() -> None:
     assert folders_of(command) == ["a b"]
 
 
-def test_host_port_and_browser_are_passed_on(started: list[list[str]]) -> None:
+def test_host_port_and_browser_are_passed_on(
+    started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
     main(["dashboard", "one", "two", "--host", "0.0.0.0", "--port", "9000", "--no-browser"])
     (command,) = started
     assert {"--server.address=0.0.0.0", "--server.port=9000", "--server.headless=true"} <= set(
@@ -47,12 +52,13 @@ def test_host_port_and_browser_are_passed_on(started: list[list[str]]) -> None:
     assert folders_of(command) == ["one", "two"]
 
 
-def test_a_folder_that_is_not_there_is_named_and_waited_for(
+def test_a_folder_that_is_not_there_is_refused(
     tmp_path: Path, started: list[list[str]], capsys: Any
 ) -> None:
-    main(["dashboard", str(tmp_path), str(tmp_path / "nope")])
-    assert capsys.readouterr().err == f"no folder '{tmp_path / 'nope'}' yet\n"
-    assert folders_of(started[0]) == [str(tmp_path), str(tmp_path / "nope")]
+    assert main(["dashboard", str(tmp_path), str(tmp_path / "nope")]) == 2
+    message = f"no results folder '{tmp_path / 'nope'}'; correct it, or leave it out"
+    assert message in capsys.readouterr().err
+    assert started == []
 
 
 def test_without_a_folder_results_are_shown(

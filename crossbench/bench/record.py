@@ -11,11 +11,11 @@ from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Job, Setup, WorkerError, do
 from crossbench.bench.machine import load
 from crossbench.bench.workloads import BASELINES
-from crossbench.cards import to_mapping
+from crossbench.cards import MOST_THREADS, to_mapping
 from crossbench.errors import CrossbenchError, RequestError
-from crossbench.provenance import available_cores
 from crossbench.results.bench_files import BenchRecord, Measurement
-from crossbench.training.environment import find_device
+from crossbench.specs import ComputeSettings
+from crossbench.training.environment import find_device, thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,21 +59,22 @@ def make_setup(
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: ``float32``, ``tf32`` or ``bfloat16``.
-        threads: CPU threads; 0 takes every core this process may use.
+        threads: CPU threads; 0 takes ``$OMP_NUM_THREADS`` or every core this process may use.
         repeats: Timed calls of each method.
         plugins: Python files that define further methods.
 
     Raises:
         RequestError: If the device is not there or a number is out of range.
     """
-    if threads < 0:
-        raise RequestError(f"threads (={threads}) must not be negative; 0 takes every core")
+    if not 0 <= threads <= MOST_THREADS:
+        msg = f"threads (={threads}) must be from 0 to {MOST_THREADS}; 0 takes every core"
+        raise RequestError(msg)
     if repeats < 1:
         raise RequestError(f"repeats (={repeats}) must be at least 1")
     return Setup(
         device=str(find_device(device)),
         dtype=dtype,
-        threads=threads or available_cores(),
+        threads=thread_count(ComputeSettings(threads=threads)),
         repeats=repeats,
         plugins=tuple(plugins),
     )

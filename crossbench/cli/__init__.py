@@ -22,7 +22,9 @@ from crossbench.cli import (
     transfer,
     weights,
 )
+from crossbench.cli.names import check_names
 from crossbench.cli.output import EXIT_INTERRUPTED, EXIT_OK, EXIT_REQUEST
+from crossbench.cli.streams import take_any_text
 from crossbench.errors import CrossbenchError
 
 if TYPE_CHECKING:
@@ -50,20 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all is well, 1 when some run failed, 2 when the request was wrong, 130 when
         interrupted.
     """
+    take_any_text()
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(words)
     options.words = words
     try:
+        check_names(options)
         code: int = options.command(options)
-    except CrossbenchError as error:
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_OK
+    except (CrossbenchError, OSError) as error:  # a folder without permission, a full disk
         print(f"crossbench: {error}", file=sys.stderr)
         return EXIT_REQUEST
     except KeyboardInterrupt:
         print("crossbench: interrupted; the same command goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_OK
     return code
 
 

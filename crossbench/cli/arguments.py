@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
+
+from crossbench.errors import RequestError
+from crossbench.places import named_path
+
+
+def path(text: str) -> Path:
+    """The type of arguments that are paths.
+
+    Raises:
+        argparse.ArgumentTypeError: If no file can be called so.
+    """
+    try:
+        return named_path(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_folders(parser: Any) -> None:
     """Results folders to read, one or more."""
     parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="results folders, read together"
+        "folders", type=path, nargs="+", metavar="DIR", help="results folders, read together"
     )
 
 
 def add_out(parser: Any) -> None:
     """The results folder to write."""
-    parser.add_argument("--out", type=Path, default=Path("results"), help="results (results)")
+    parser.add_argument("--out", type=path, default=Path("results"), help="results (results)")
 
 
 def add_settings(

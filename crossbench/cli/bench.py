@@ -91,11 +91,19 @@ def _add_harness(kinds: Any) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
-    parser.add_argument("--methods", default="all", metavar="A[,B]", help="methods, or all")
+    # --methods was its name in 0.1.
+    parser.add_argument(
+        "--method", "--methods", default="all", metavar="A[,B]", help="methods, or all"
+    )
     add_plugins(parser)
     add_device(parser)
     parser.add_argument("--dtype", choices=_DTYPES, default="float32", help="(float32)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for all cores (0)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        help="CPU threads; 0 for $OMP_NUM_THREADS or all cores (0)",
+    )
     parser.add_argument(
         "--repeats", type=int, default=repeats, help=f"timed turns of each method ({repeats})"
     )
@@ -115,7 +123,7 @@ def _bench(options: argparse.Namespace) -> int:
         repeats=options.repeats,
         plugins=options.plugins,
     )
-    methods = find_methods(split_names(options.methods), options.plugins)
+    methods = find_methods(split_names(options.method), options.plugins)
     count, measured = options.bench(options, methods, setup)
     records = tracked(measured(find_machine(setup)), "measuring", total=count)
     found = [FoundBench(write_bench(options.out, record), record) for record in records]

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.arguments import path
 from crossbench.cli.output import say
 from crossbench.errors import RequestError
 
@@ -30,7 +31,7 @@ def add(commands: Any) -> None:
     dashboard.set_defaults(command=_dashboard)
     dashboard.add_argument(
         "folders",
-        type=Path,
+        type=path,
         nargs="*",
         metavar="DIR",
         help="results folders (results, or the examples)",
@@ -47,7 +48,10 @@ def add(commands: Any) -> None:
 
 def _dashboard(options: argparse.Namespace) -> NoReturn:
     app = _find_app()
-    say([f"no folder {str(folder)!r} yet" for folder in options.folders if not folder.is_dir()])
+    for folder in options.folders:
+        if not folder.is_dir():
+            msg = f"no results folder {str(folder)!r}; correct it, or leave it out for the examples"
+            raise RequestError(msg)
     folders = options.folders or [_default_folder(app)]
     command = start_command(
         app, folders, host=options.host, port=options.port, browser=not options.no_browser

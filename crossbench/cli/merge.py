@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_folders
+from crossbench.cli.arguments import add_folders, path
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ def add(commands: Any) -> None:
     merge = commands.add_parser("merge", help="copy the records of several folders into one")
     merge.set_defaults(command=_merge)
     add_folders(merge)
-    merge.add_argument("--into", type=Path, required=True, metavar="DIR")
+    merge.add_argument("--into", type=path, required=True, metavar="DIR")
 
 
 def _merge(options: argparse.Namespace) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_device, add_plugins
+from crossbench.cli.arguments import add_device, add_plugins, path
 from crossbench.cli.output import EXIT_OK, say, tracked
 
 if TYPE_CHECKING:
@@ -23,17 +22,17 @@ def add(commands: Any) -> None:
     )
     predict.set_defaults(command=_predict)
     predict.add_argument(
-        "--run", type=Path, required=True, metavar="RECORD.json", help="the run's record"
+        "--run", type=path, required=True, metavar="RECORD.json", help="the run's record"
     )
     predict.add_argument(
         "files",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="FILE",
         help=".npz (images), .npy (one sample, or a stack of them), pictures, or NIfTI volumes, "
         "in the units and with the shape of the run's own samples",
     )
-    predict.add_argument("--out", type=Path, metavar="FILE.csv", help="write there, not to stdout")
+    predict.add_argument("--out", type=path, metavar="FILE.csv", help="write there, not to stdout")
     add_device(predict)
     add_plugins(predict)
 

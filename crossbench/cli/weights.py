@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_plugins
+from crossbench.cli.arguments import add_plugins, path
 from crossbench.cli.output import EXIT_OK, print_json, say
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _add_inspect(actions: Any) -> None:
         "inspect", help="show what a checkpoint holds and which methods it fits in 2D and in 3D"
     )
     inspect.set_defaults(command=_inspect)
-    inspect.add_argument("file", type=Path, metavar="FILE", help="a .safetensors or .pth file")
+    inspect.add_argument("file", type=path, metavar="FILE", help="a .safetensors or .pth file")
     inspect.add_argument("--method", default="all", metavar="X[,Y]", help="methods to try (all)")
     add_plugins(inspect)
     inspect.add_argument(

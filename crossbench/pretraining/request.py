@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from crossbench.cards import check, find_task, from_mapping, load_tasks, overridden, to_mapping
+from crossbench.cards import (
+    MOST_EPOCHS,
+    MOST_THREADS,
+    check,
+    find_task,
+    from_mapping,
+    load_tasks,
+    overridden,
+    to_mapping,
+)
 from crossbench.data.folder import open_folder
 from crossbench.errors import CardError, RequestError
 from crossbench.hashing import hash_json
@@ -87,10 +96,11 @@ def make_settings(overrides: Sequence[str] = ()) -> PretrainSettings:
 
 def _check_settings(settings: PretrainSettings) -> None:
     positive = "it must be at least 1"
+    threads = f"it must be from 0 to {MOST_THREADS}"
     low, high = settings.crop_scale
     check(
         settings,
-        ("epochs", settings.epochs >= 1, positive),
+        ("epochs", 1 <= settings.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"),
         ("batch_size", settings.batch_size >= 2, "it must be at least 2"),
         ("lr", 0 < settings.lr < math.inf, "it must be a positive number"),
         ("weight_decay", 0 <= settings.weight_decay < math.inf, "it must not be negative"),
@@ -99,8 +109,8 @@ def _check_settings(settings: PretrainSettings) -> None:
         ("size", settings.size is None or settings.size >= 1, positive),
         ("crop_scale", 0 < low <= high <= 1, "it must be [smallest, largest] share of the area"),
         ("max_unreadable", 0 <= settings.max_unreadable < 1, "it must be a share below 1"),
-        ("workers", (settings.workers or 0) >= 0, "it must not be negative"),
-        ("threads", settings.threads >= 0, "it must not be negative; 0 takes every core"),
+        ("workers", 0 <= (settings.workers or 0) <= MOST_THREADS, threads),
+        ("threads", 0 <= settings.threads <= MOST_THREADS, f"{threads}; 0 takes every core"),
         where="--set",
     )
 

@@ -129,6 +129,8 @@ class Board:
 
 def split_boards(frame: pd.DataFrame) -> list[Board]:
     """The boards of a frame: real data first, phantoms last, 2D before 3D."""
+    if frame.empty:  # without columns, where there was no record
+        return []
     frame = frame.reset_index(drop=True)
     keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
     is_plain = keys["protocol"] == "plain"

@@ -32,7 +32,7 @@ def test_what_is_killed_or_starved_is_a_record(
 ) -> None:
     shapes, out = tmp_path / "mine.toml", tmp_path / "out"
     shapes.write_text(LAYERS)
-    command = ["bench", "ops", "--shapes", str(shapes), "--methods", "killed,greedy"]
+    command = ["bench", "ops", "--shapes", str(shapes), "--method", "killed,greedy"]
     command += ["--plugin", killed, "--plugin", greedy, "--device", "cpu", "--threads", "1"]
     assert main([*command, "--repeats", "6", "--max-batch", "2", "--out", str(out)]) == 0
     shown = capsys.readouterr().out
@@ -69,7 +69,7 @@ def test_a_whole_run_leaves_a_record(
     card = make_task(dimension=2)
     monkeypatch.setenv("CROSSBENCH_DATA", str(card.parent))
     monkeypatch.setenv("COLUMNS", "200")  # so that no name is wrapped
-    command = ["bench", "harness", "--task", str(card), "--methods", "conv2d,conv3d"]
+    command = ["bench", "harness", "--task", str(card), "--method", "conv2d,conv3d"]
     command += ["--backbone", "test_resnet", "--set", "fit.epochs=1", "--threads", "1"]
     assert main([*command, "--device", "cpu", "--out", str(tmp_path)]) == 0
     assert "conv2d on blobs" in capsys.readouterr().out
@@ -96,11 +96,11 @@ def test_batches_are_cut_to_the_memory_that_is_free() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ops", "--methods", "crosd"], "unknown method 'crosd'; did you mean crossd"),
+        (["ops", "--method", "crosd"], "unknown method 'crosd'; did you mean crossd"),
         (["ops", "--shapes", "papr"], "unknown set of shapes 'papr'; did you mean paper"),
         (["ops", "--device", "gpu"], "device 'gpu' is not auto, cpu, cuda or cuda:N"),
         (["ops", "--repeats", "0"], "repeats (=0) must be at least 1"),
-        (["ops", "--threads", "-1"], "threads (=-1) must not be negative"),
+        (["ops", "--threads", "-1"], "threads (=-1) must be from 0 to 1024"),
         (["ops", "--max-batch", "0"], "max-batch (=0) must be at least 1"),
         (["ops", "--plugin", "none.py"], "plugin file 'none.py' does not exist"),
         (["models", "--input", "big"], "input 'big' is not a size"),
@@ -124,6 +124,14 @@ def test_wrong_requests_exit_with_two_before_anything_is_measured(
 
 def test_a_setup_takes_every_core_unless_told() -> None:
     assert make_setup(device="cpu").threads >= 1
+    assert make_setup(device="cpu", threads=3).threads == 3
+
+
+def test_threads_follow_the_environment_unless_they_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert make_setup(device="cpu").threads == 7
     assert make_setup(device="cpu", threads=3).threads == 3
     with pytest.raises(RequestError, match=r"repeats \(=0\)"):
         make_setup(repeats=0)

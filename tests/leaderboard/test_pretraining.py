@@ -61,6 +61,14 @@ def test_without_pretrained_weights_it_says_how_to_get_them(
     assert not page.dataframe
 
 
+def test_a_folder_without_a_run_says_how_to_get_one(
+    open_view: OpenView, words: Words, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    page = open_view("pretraining", tmp_path / "empty")
+    assert "No runs here from random and from pretrained weights alike" in words(page)
+
+
 def test_pretrained_networks_stand_beside_the_papers(
     open_view: OpenView, words: Words, transferred: Path
 ) -> None:

@@ -90,13 +90,13 @@ def test_the_defaults_are_those_of_table_1() -> None:
         ("epochs", "'epochs' is not of the form KEY=VALUE, such as epochs=5"),
         ("epoch=3", "unknown setting 'epoch'; did you mean epochs"),
         ("epochs=many", "key 'epochs' is 'many'; it must be a whole number"),
-        ("epochs=0", "key 'epochs' is 0; it must be at least 1"),
+        ("epochs=0", "key 'epochs' is 0; it must be from 1 to 100000"),
         ("batch_size=1", "key 'batch_size' is 1; it must be at least 2"),
         ("lr=inf", "key 'lr' is inf; it must be a positive number"),
         ("crop_scale=[0.5, 2.0]", "share of the area"),
         ("select=best", "key 'select' is 'best'; it must be one of 'last', 'lowest'"),
         ("max_unreadable=1", "key 'max_unreadable' is 1.0; it must be a share below 1"),
-        ("workers=-1", "key 'workers' is -1; it must not be negative"),
+        ("workers=-1", "key 'workers' is -1; it must be from 0 to 1024"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(override: str, message: str) -> None:

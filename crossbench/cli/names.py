@@ -1,0 +1,61 @@
+"""Early checks of what a command was told: names, settings and paths, before torch is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossbench.cards import choose_preset, find_task
+from crossbench.errors import RequestError, unknown_name
+from crossbench.places import data_dir
+from crossbench.plugins import ALL, method_entries, plugin_path, split_names
+from crossbench.training.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+_CHECKPOINTS = (".pth", ".pt", ".safetensors")
+
+
+def check_names(options: argparse.Namespace) -> None:
+    """Refuse a mistyped name, setting or path in a second rather than in ten.
+
+    What a command does not take is not looked at, and what needs torch to be judged, such as the
+    backbone, is left to the command.
+
+    Raises:
+        RequestError: If a name is unknown, a setting is malformed or a file is not there.
+        CardError: If a card file is malformed.
+    """
+    asked = vars(options)
+    for reference in asked.get("plugins", ()):
+        plugin_path(reference)
+    if asked.get("method") and not asked.get("plugins"):  # a plugin's code tells its name
+        _check_known("method", options.method, method_entries())
+    for key in ("task", "source", "target"):
+        for name in split_names(asked[key]) if asked.get(key) else ():
+            if name != ALL:
+                find_task(name)
+    if asked.get("preset"):
+        settings = () if "data" in asked else asked.get("settings", ())  # pretrain has its own
+        choose_preset(options.preset, settings, seeds=asked.get("seeds"), folds=asked.get("folds"))
+    if asked.get("protocol"):
+        _check_known("protocol", options.protocol, PROTOCOLS)
+    if asked.get("data_dir"):
+        data_dir(options.data_dir)
+    _check_init(asked.get("init") or "")
+
+
+def _check_known(kind: str, given: str, known: Iterable[str]) -> None:
+    names = dict.fromkeys([*known, ALL])
+    for name in split_names(given):
+        if name not in names:
+            raise unknown_name(kind, name, names)
+
+
+def _check_init(init: str) -> None:
+    """Refuse the path of a file that is not there; names and patterns are looked up later."""
+    is_path = init.endswith(_CHECKPOINTS) and not init.startswith("hf:")
+    if is_path and not set(init) & set("{*?[") and not Path(init).expanduser().is_file():
+        raise RequestError(f"no checkpoint at {init!r}; correct the path given to --init")
