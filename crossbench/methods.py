@@ -22,11 +22,14 @@ Example:
                 ...
 
         method = Mean3d()
+
+What a method returns is what runs, from random and from trained weights alike. What goes beyond
+that, a method says by an optional attribute of :class:`Declarations`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from crossbench.errors import ConversionError
@@ -34,7 +37,7 @@ from crossbench.errors import ConversionError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Method", "Observer", "cube"]
+__all__ = ["Declarations", "Method", "Observer", "cube", "drawing_3d"]
 
 Number = TypeVar("Number", int, float)
 
@@ -78,6 +81,27 @@ class Method(Protocol):
             ConversionError: If this geometry has no 3D form.
         """
         ...
+
+
+class Declarations(Protocol):
+    """What a method may declare beyond :class:`Method`; each attribute may be left out."""
+
+    def draw_3d(self, layer: nn.Module) -> None:
+        """Draw the weights of a 3D layer afresh, in place.
+
+        Called for each layer of a 3D network under random weights, when there is nothing to
+        carry from 2D: a method that has it is then trained in 3D from scratch. Left out, what
+        ``layer_3d`` made of the drawn 2D layer is what runs.
+
+        Args:
+            layer: What ``layer_3d`` returned.
+        """
+        ...
+
+
+def drawing_3d(method: Method) -> Callable[[nn.Module], None] | None:
+    """A method's :meth:`Declarations.draw_3d`; None where its 3D layers are carried from 2D."""
+    return getattr(method, "draw_3d", None)
 
 
 @runtime_checkable

@@ -3,19 +3,19 @@
 Each 2D kernel is repeated K times along the depth and divided by K, so that a volume
 without change in depth is answered as its slice was (Carreira and Zisserman, "Quo Vadis,
 Action Recognition?", 2017, section 2.4). Without pretrained weights there is nothing to
-inflate: :func:`crossbench.build_model` then draws every plain ``nn.Conv3d`` afresh, which
-makes this method plain 3D from scratch.
+inflate: every layer is then drawn as an ``nn.Conv3d``, which makes this method plain 3D from
+scratch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
 
+from torch import nn
+
+from crossbench.errors import ConversionError
 from crossbench.methods import cube
 from crossbench_baselines._volumetric import conv3d_like, plain_conv
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Conv3d:
@@ -39,3 +39,15 @@ class Conv3d:
         depth = cube("kernel_size", conv.kernel_size)
         weight = conv.weight.detach()[:, :, None].repeat(1, 1, depth, 1, 1) / depth
         return conv3d_like(conv, weight, trains=conv.weight.requires_grad)
+
+    def draw_3d(self, layer: nn.Module) -> None:
+        """Kaiming normal, fan_out, ReLU, counting the output channels of one group.
+
+        Raises:
+            ConversionError: If ``layer`` is no Conv3d.
+        """
+        if not isinstance(layer, nn.Conv3d):
+            msg = f"{type(layer).__name__} is no Conv3d, so conv3d cannot draw it"
+            raise ConversionError(msg)
+        fan_out = layer.out_channels // layer.groups * math.prod(layer.kernel_size)
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_out))

@@ -46,11 +46,13 @@ def layer_form(method: Method) -> str:
     """What a method's 2D layers are called: methods of one form can share 2D weights.
 
     Returns:
-        ``conv2d`` where the 2D layers are plain convolutions, else the method's own name.
+        ``conv2d`` where the 2D layers are the backbone's own convolutions, else the method's
+        own name: a plain ``nn.Conv2d`` of another geometry or padding computes something else.
     """
     with torch.random.fork_rng(devices=[]):
-        layer = method.layer_2d(nn.Conv2d(4, 4, 3, padding=1, bias=False))
-    return PLAIN if type(layer) is nn.Conv2d else method.name
+        conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        given, layer = repr(conv), method.layer_2d(conv)
+    return PLAIN if type(layer) is nn.Conv2d and repr(layer) == given else method.name
 
 
 def replace_convolutions(network: nn.Module, method: Method) -> tuple[str, ...]:

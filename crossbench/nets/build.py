@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from crossbench.errors import RequestError, WeightsError
+from crossbench.methods import drawing_3d
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
-from crossbench.nets.fresh import draw_plain_conv3d, start_afresh
+from crossbench.nets.fresh import start_afresh
 from crossbench.nets.weights import RANDOM, load_weights, read_checkpoint, resolve_init
 from crossbench.plugins import load_method
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+
+    from torch import nn
 
     from crossbench.methods import Method
     from crossbench.nets.weights import Checkpoint
@@ -32,10 +33,10 @@ def build_model(
 ) -> nn.Module:
     """The network of a method: a timm backbone with the method's layers, in 2D or in 3D.
 
-    A 3D network is the 2D one, its weights loaded, with every layer converted. Where the
-    weights are random there is nothing to carry: a plain ``nn.Conv2d`` whose 3D form is a plain
-    ``nn.Conv3d`` is then drawn afresh as one, which is 3D training from scratch. The weights of a
-    3D network are loaded after the conversion, all of them.
+    A 3D network is the 2D one, its weights drawn or loaded, with every layer converted; where
+    the weights are random, a method may have its 3D layers drawn afresh
+    (:meth:`crossbench.methods.Declarations.draw_3d`). The weights of a 3D network are loaded
+    after the conversion, all of them.
 
     Args:
         method: A registered method, or one of your own.
@@ -78,10 +79,12 @@ def build_model(
 def _draw_3d(
     network: nn.Module, method: Method, layers: Collection[str], drop_keys: Collection[str]
 ) -> None:
-    """Convert an untrained 2D network, and draw afresh what is plain in 2D and in 3D."""
-    plain = [name for name in layers if type(network.get_submodule(name)) is nn.Conv2d]
+    """Convert an untrained 2D network, and draw its layers afresh if the method has a rule."""
     make_3d(network, method, layers)
-    draw_plain_conv3d(network, plain)
+    draw = drawing_3d(method)
+    if draw is not None:
+        for name in layers:
+            draw(network.get_submodule(name))
     start_afresh(network, drop_keys)
 
 

@@ -1,33 +1,19 @@
-"""Tensors that start from fresh draws instead of from a checkpoint."""
+"""Tensors that start afresh instead of being carried from 2D, where a preset asks for it."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 from crossbench.errors import ConversionError, RequestError
 from crossbench.nets.checkpoint import few
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
-    from torch import Tensor
-
-
-def draw_plain_conv3d(network: nn.Module, layers: Iterable[str]) -> None:
-    """Draw afresh those of the named layers that have become a plain ``nn.Conv3d``.
-
-    Kaiming normal, fan_out, ReLU, counting the output channels of one group.
-    """
-    for name in layers:
-        conv = network.get_submodule(name)
-        if type(conv) is nn.Conv3d:
-            fan_out = conv.out_channels // conv.groups * math.prod(conv.kernel_size)
-            nn.init.normal_(conv.weight, std=math.sqrt(2 / fan_out))
+    from torch import Tensor, nn
 
 
 def start_afresh(network: nn.Module, parts: Collection[str]) -> None:

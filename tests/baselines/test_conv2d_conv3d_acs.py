@@ -40,6 +40,11 @@ def test_conv2d_has_no_3d_form() -> None:
         Conv2d().layer_3d(nn.Conv2d(3, 4, 3))
 
 
+def test_conv3d_draws_no_layer_of_another_kind() -> None:
+    with pytest.raises(ConversionError, match="Linear is no Conv3d, so conv3d cannot draw it"):
+        Conv3d().draw_3d(nn.Linear(3, 4))
+
+
 @pytest.mark.parametrize("method", [Conv3d(), ACS()], ids=lambda m: m.name)
 def test_3d_layer_keeps_bias_dtype_mode_and_what_trains(method: Method) -> None:
     conv = nn.Conv2d(3, 4, 3, padding=1).double().eval()

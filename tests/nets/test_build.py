@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from crossbench.errors import ConversionError, RequestError, WeightsError
+from crossbench.methods import Method
 from crossbench.nets import build_model
-from crossbench.nets.backbones import replace_convolutions
+from crossbench.nets.backbones import layer_form, replace_convolutions
 from crossbench.nets.checkpoint import About, write_checkpoint
 from crossbench.nets.fresh import start_afresh
 from crossbench.plugins import load_method
@@ -82,6 +83,19 @@ def test_network_without_convolutions() -> None:
         replace_convolutions(nn.Linear(3, 3), load_method("crossd"))
 
 
+def test_convolutions_of_another_padding_share_no_weights_with_plain_ones() -> None:
+    class Round:
+        name, dims = "round", (3,)
+        layer_3d = load_method("conv3d").layer_3d
+
+        def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
+            conv.padding_mode = "circular"
+            return conv
+
+    assert layer_form(load_method("acs")) == layer_form(load_method("conv3d")) == "conv2d"
+    assert layer_form(Round()) == "round"
+
+
 # ----------------------------------------------------------------------------- random weights
 
 
@@ -106,6 +120,28 @@ def test_untrained_depthwise_layers_count_one_group() -> None:
     conv = network.blocks[5][0].conv_dw
     assert conv.groups == conv.out_channels == 576
     assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / 27), rel=0.05)
+
+
+def test_untrained_layers_are_carried_unless_the_method_draws_them() -> None:
+    """From the seed on, only a method that says so has other 3D layers than it made itself."""
+    plain = load_method("conv3d")
+
+    class Inflated:
+        name, dims = "inflated", (3,)
+        layer_2d, layer_3d = plain.layer_2d, plain.layer_3d
+
+    class Halved(Inflated):
+        def draw_3d(self, layer: nn.Module) -> None:
+            nn.init.constant_(layer.get_parameter("weight"), 0.5)
+
+    def kernel(method: Method) -> Tensor:
+        network = build_model(method, dims=3, num_classes=2, backbone=SMALL)
+        weight: Tensor = network.layer1[0].conv1.weight
+        return weight
+
+    carried = kernel(Inflated())
+    assert torch.equal(carried[:, :, 0], carried[:, :, 1])
+    assert kernel(Halved()).eq(0.5).all()
 
 
 def test_pretrained_inflation_carries_the_weights(tmp_path: Path) -> None:
