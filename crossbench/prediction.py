@@ -25,7 +25,7 @@ from crossbench.specs import ComputeSettings
 from crossbench.training.environment import arithmetic
 from crossbench.training.features import batch_size
 from crossbench.training.feed import Feed
-from crossbench.training.predict import predict, probabilities
+from crossbench.training.predict import log_probabilities, predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +90,7 @@ class Predictor:
         )
         with arithmetic(self.compute):
             logits = predict(self.network, feed, precision=self.compute.precision)
-        return Predicted(file, probabilities(logits))
+        return Predicted(file, np.exp(log_probabilities(logits)))
 
 
 def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] = ()) -> Predictor:

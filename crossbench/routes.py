@@ -1,4 +1,4 @@
-"""How a run comes by its test probabilities: plainly, by fitting, or by a linear probe."""
+"""How a run comes by its test predictions: plainly, by fitting, or by a linear probe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crossbench.training.environment import derive_seed, thread_count
 from crossbench.training.features import Features, batch_size, extract
 from crossbench.training.fit import fit, prepare
 from crossbench.training.linear import Part, fit_linear
-from crossbench.training.predict import predict, probabilities
+from crossbench.training.predict import log_probabilities, predict
 from crossbench.training.protocols import LinearProbe, StagedFit
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
+    from crossbench.evaluation.probabilities import LogProbabilities
     from crossbench.plan import PlannedRun
     from crossbench.results.diagnostics import Diagnostics
     from crossbench.site import Site
@@ -44,14 +45,14 @@ class Product:
     """What a run yields besides its identity.
 
     Attributes:
-        probabilities: (n_test, K) float64.
+        log_probabilities: (n_test, K) float64 natural logarithms.
         record: Fields of the record.
         provenance: What its provenance says further.
         diagnostics: What the network's layers tell of themselves, where that was asked for.
         fitted: The fitted network, where it is to be kept.
     """
 
-    probabilities: NDArray[np.float64]
+    log_probabilities: LogProbabilities
     record: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     diagnostics: Diagnostics | None = None
@@ -101,7 +102,7 @@ def produce(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> P
 def _predict_plain(dataset: Dataset, run: PlannedRun) -> Product:
     """A plain baseline: no network, no protocol."""
     return Product(
-        probabilities=predict_plain(
+        log_probabilities=predict_plain(
             run.key.method,
             images=dataset.images,
             labels=dataset.labels,
@@ -149,7 +150,7 @@ def _fit(
     logits = predict(model, test, precision=preset.compute.precision, on_samples=on_samples)
     tested = perf_counter()
     return Product(
-        probabilities=probabilities(logits),
+        log_probabilities=log_probabilities(logits),
         provenance={"statistics": site.statistics(run)},
         record={
             "curve": fitted.curve,
@@ -218,11 +219,11 @@ def _probe(
         num_classes=site.dataset.num_classes,
     )
     trained = perf_counter()
-    predicted = fitted.probabilities(test.features)
+    predicted = fitted.log_probabilities(test.features)
     testing = perf_counter() - trained
     testing += probed.features.seconds * len(test.labels) / len(probed.indices)
     return Product(
-        probabilities=predicted,
+        log_probabilities=predicted,
         provenance={"statistics": site.statistics(run)},
         record={
             "curve": fitted.path,

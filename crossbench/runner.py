@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
 import torch
 
 from crossbench.cards import to_mapping
 from crossbench.claims import Claims
-from crossbench.evaluation.metrics import evaluate
+from crossbench.evaluation.probabilities import as_stored
 from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
 from crossbench.results.diagnostics import write_diagnostics
@@ -184,9 +183,9 @@ def _attempt(
         predictions = Predictions(
             index=run.split.test,
             label=site.dataset.labels[run.split.test],
-            probabilities=product.probabilities.astype(np.float32),
+            log_probabilities=as_stored(product.log_probabilities),
         )
-        scores = evaluate(predictions.label, predictions.probabilities)
+        scores = predictions.scores(site.task.card.classes)
     except Exception as error:  # noqa: BLE001  (whatever it was, the other runs go on)
         return dataclasses.replace(base, error=_describe(error)), None, None
     timings = product.record.get("timings", {}) | {"total": perf_counter() - clock}

@@ -16,7 +16,6 @@ import torch
 
 import crossbench
 from crossbench.api import prepare
-from crossbench.evaluation.metrics import evaluate
 from crossbench.plan import count_passes
 from crossbench.results.store import Found, Store, read_predictions
 from crossbench.runner import Silence, execute
@@ -87,14 +86,15 @@ def test_plain_baselines_accompany_every_fold(run: Callable[..., pd.DataFrame]) 
     assert sorted(frame["method"]) == ["conv3d"] * 2 + ["logistic"] * 2 + ["majority"] * 2
 
 
-def test_predictions_reproduce_the_metrics(
+def test_predictions_reproduce_every_metric_bit_for_bit(
     run: Callable[..., pd.DataFrame], tmp_path: Path
 ) -> None:
     run()
     for path, record in whole(tmp_path / "out"):
-        kept = read_predictions(path)
-        again = evaluate(kept.label, kept.probabilities.astype(np.float64)).metrics
-        assert again == pytest.approx(record.metrics, abs=1e-5)
+        again = read_predictions(path).scores(record.provenance["classes"])
+        assert again.metrics == record.metrics
+        assert again.per_class == record.per_class
+        assert again.undefined == record.undefined
 
 
 def test_same_request_same_bits(run: Callable[..., pd.DataFrame], tmp_path: Path) -> None:
@@ -102,7 +102,9 @@ def test_same_request_same_bits(run: Callable[..., pd.DataFrame], tmp_path: Path
     assert one["identity"].tolist() == two["identity"].tolist()
     assert one["log_loss"].tolist() == two["log_loss"].tolist()
     for (a, _), (b, _) in zip(whole(tmp_path / "one"), whole(tmp_path / "two"), strict=True):
-        assert np.array_equal(read_predictions(a).probabilities, read_predictions(b).probabilities)
+        assert np.array_equal(
+            read_predictions(a).log_probabilities, read_predictions(b).log_probabilities
+        )
 
 
 # ------------------------------------------------------------------------------ linear probe
@@ -122,7 +124,7 @@ def bits(folder: Path) -> dict[str, Any]:
             record.curve,
             record.selected,
             record.metrics,
-            read_predictions(path).probabilities.tobytes(),
+            read_predictions(path).log_probabilities.tobytes(),
         )
         for path, record in whole(folder)
         if not record.key.plain

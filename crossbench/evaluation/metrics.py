@@ -1,11 +1,12 @@
 """Metrics of a classifier: one array function and one table row each.
 
-Every function takes labels (N,) int64 in [0, K) and probabilities (N, K) float64 whose rows
-sum to one, as :func:`check_predictions` returns them. The predicted class is the most
-probable one, the first of them on a tie. Conventions are scikit-learn's with
-``zero_division=0``; docs/metrics.md has the formulas.
+Every function takes labels (N,) int64 in [0, K) and natural log-probabilities (N, K) float64,
+as :func:`~crossbench.evaluation.probabilities.check_log_probabilities` returns them. The
+predicted class is the most probable one, the first of them on a tie. Conventions are
+scikit-learn's with ``zero_division=0``; docs/metrics.md has the formulas.
 
-A metric that the labels leave undefined is None with a reason, never NaN and never 0.
+A metric that the labels leave undefined is None with a reason, never NaN and never 0. A mean
+over classes that leaves out those without samples is partial, with the same reason.
 """
 
 from __future__ import annotations
@@ -15,26 +16,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossbench.errors import EvaluationError
+from crossbench.evaluation.curves import (
+    area_under_roc,
+    areas_against_each,
+    average_precision,
+    rank_scores,
+)
+from crossbench.evaluation.probabilities import check_log_probabilities, check_probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
-Labels: TypeAlias = NDArray[np.int64]
-Probabilities: TypeAlias = NDArray[np.float64]
+    from crossbench.evaluation.probabilities import Labels, LogProbabilities
+
 PerClass: TypeAlias = tuple[float | None, ...]
 
-# A softmax in float32 over a thousand classes is within 1e-6.
-ROW_SUM_TOLERANCE = 1e-4
+# What a probability of 0 costs: that of float64's precision, whatever it was computed in.
+_LOWEST = math.log(np.finfo(np.float64).eps)
+_ABSENT = "absent from the labels"
 
 
 class UndefinedMetricError(EvaluationError):
-    """A metric has no value for these labels; the message is the reason."""
+    """A metric has no value for these labels; the message is the reason.
+
+    Args:
+        reason: What is true of the classes.
+        classes: The classes that leave it undefined.
+    """
+
+    def __init__(self, reason: str, classes: Sequence[int] = ()) -> None:
+        super().__init__(_said_of(classes, reason))
+        self.reason = reason
+        self.classes = tuple(classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +62,19 @@ class Metric:
         name: Key in records and ``--metric``.
         title: Name for people.
         higher_is_better: Whether a larger value is a better one.
-        function: Labels (N,) and probabilities (N, K) to the value; raises
+        function: Labels (N,) and log-probabilities (N, K) to the value; raises
             :class:`UndefinedMetricError` where there is none.
         highest: The largest value that it can take; the smallest is 0.
+        macro: Whether it is a mean over those classes that have samples, and so another
+            quantity where one has none.
     """
 
     name: str
     title: str
     higher_is_better: bool
-    function: Callable[[Labels, Probabilities], float]
+    function: Callable[[Labels, LogProbabilities], float]
     highest: float = 1.0
+    macro: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +85,13 @@ class ClassMetric:
         name: Key in records.
         title: Name for people.
         undefined_when: What is true of a class whose value is None.
-        function: Labels (N,) and probabilities (N, K) to K values.
+        function: Labels (N,) and log-probabilities (N, K) to K values.
     """
 
     name: str
     title: str
     undefined_when: str
-    function: Callable[[Labels, Probabilities], PerClass]
+    function: Callable[[Labels, LogProbabilities], PerClass]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,94 +101,117 @@ class Scores:
     Attributes:
         metrics: Value by metric name, None where undefined.
         undefined: Reason for each None, in ``metrics`` and in ``per_class``.
+        partial: Reason for each mean over fewer classes than there are, by metric name.
         per_class: K values by metric name, None for classes where undefined.
     """
 
     metrics: dict[str, float | None]
     undefined: dict[str, str]
+    partial: dict[str, str]
     per_class: dict[str, PerClass]
 
 
 # ----------------------------------------------------------------- over all classes
 
 
-def accuracy(labels: Labels, probabilities: Probabilities) -> float:
+def accuracy(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Share of samples whose predicted class is the label, in [0, 1]."""
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
+    return float(np.mean(log_probabilities.argmax(axis=1) == labels))
 
 
-def balanced_accuracy(labels: Labels, probabilities: Probabilities) -> float:
+def balanced_accuracy(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Mean sensitivity over the classes present in the labels, in [0, 1]."""
-    hits, support, _ = _counts(labels, probabilities)
+    hits, support, _ = _counts(labels, log_probabilities)
     present = support > 0
     return float(np.mean(hits[present] / support[present]))
 
 
-def precision(labels: Labels, probabilities: Probabilities) -> float:
+def precision(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Macro precision in [0, 1]; 0 for a class that is never predicted."""
-    hits, support, predicted = _counts(labels, probabilities)
+    hits, support, predicted = _counts(labels, log_probabilities)
     return _macro(hits, predicted, support + predicted > 0)
 
 
-def recall(labels: Labels, probabilities: Probabilities) -> float:
+def recall(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Macro recall in [0, 1]; 0 for a class that is predicted but absent from the labels."""
-    hits, support, predicted = _counts(labels, probabilities)
+    hits, support, predicted = _counts(labels, log_probabilities)
     return _macro(hits, support, support + predicted > 0)
 
 
-def f1(labels: Labels, probabilities: Probabilities) -> float:
+def f1(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Macro F1 in [0, 1]: the mean over classes of 2 TP / (2 TP + FP + FN)."""
-    hits, support, predicted = _counts(labels, probabilities)
+    hits, support, predicted = _counts(labels, log_probabilities)
     return _macro(2 * hits, support + predicted, support + predicted > 0)
 
 
-def auroc(labels: Labels, probabilities: Probabilities) -> float:
+def auroc(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Area under the ROC curve in [0, 1]; one-vs-rest, macro, beyond two classes.
 
-    Ties count one half (Mann-Whitney). With two classes the score is that of class 1.
+    Ties count one half (Mann-Whitney). Samples are ranked by the log odds of the class, so
+    that with two classes the value is the same whichever is called 1.
 
     Raises:
         UndefinedMetricError: If a class is absent from the labels.
     """
-    num_classes = probabilities.shape[1]
-    absent = np.flatnonzero(np.bincount(labels, minlength=num_classes) == 0)
-    if absent.size:
-        raise UndefinedMetricError(f"{_class_list(absent)}: absent from the labels")
+    _need_every_class(labels, log_probabilities.shape[1])
+    num_classes = log_probabilities.shape[1]
     scored = [1] if num_classes == 2 else range(num_classes)
-    return float(np.mean([_area_under_roc(labels == k, probabilities[:, k]) for k in scored]))
+    areas = [area_under_roc(labels == k, rank_scores(log_probabilities, k)) for k in scored]
+    return float(np.mean(areas))
 
 
-def log_loss(labels: Labels, probabilities: Probabilities) -> float:
+def auroc_ovo(labels: Labels, log_probabilities: LogProbabilities) -> float:
+    """Area under the ROC curve in [0, 1]; one-vs-one, macro, beyond two classes.
+
+    The mean over the pairs of classes, on the samples of both, of the areas of either against
+    the other (Hand and Till 2001, equation 7; scikit-learn's ``multi_class="ovo"``). With two
+    classes it is :func:`auroc`.
+
+    Raises:
+        UndefinedMetricError: If a class is absent from the labels.
+    """
+    num_classes = log_probabilities.shape[1]
+    _need_every_class(labels, num_classes)
+    if num_classes == 2:
+        return auroc(labels, log_probabilities)
+    areas = [
+        areas_against_each(labels, rank_scores(log_probabilities, k), k) for k in range(num_classes)
+    ]
+    return float(np.mean(areas))
+
+
+def log_loss(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Mean negative log of the label's probability in nats, in [0, 36.04].
 
-    Probabilities are clipped to [eps, 1 - eps], eps being float64's 2.2e-16 whatever the
-    precision they were computed in, so that the bound is the same for every method.
+    Probabilities below float64's precision 2.2e-16 count as that, whatever the precision they
+    were computed in, so that the bound is the same for every method.
     """
-    eps = np.finfo(np.float64).eps
-    chosen = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.clip(chosen, eps, 1 - eps)).mean())
+    chosen = log_probabilities[np.arange(len(labels)), labels]
+    return float(0.0 - np.maximum(chosen, _LOWEST).mean())
 
 
 # ------------------------------------------------------------------------ per class
 
 
-def sensitivity(labels: Labels, probabilities: Probabilities) -> PerClass:
+def sensitivity(labels: Labels, log_probabilities: LogProbabilities) -> PerClass:
     """TP / (TP + FN) of each class, in [0, 1]; None for a class without samples."""
-    hits, support, _ = _counts(labels, probabilities)
+    hits, support, _ = _counts(labels, log_probabilities)
     return _ratios(hits, support)
 
 
-def specificity(labels: Labels, probabilities: Probabilities) -> PerClass:
+def specificity(labels: Labels, log_probabilities: LogProbabilities) -> PerClass:
     """TN / (TN + FP) of each class, in [0, 1]; None for a class that every sample has."""
-    hits, support, predicted = _counts(labels, probabilities)
+    hits, support, predicted = _counts(labels, log_probabilities)
     negatives = len(labels) - support
     return _ratios(negatives - (predicted - hits), negatives)
 
 
-def auprc(labels: Labels, probabilities: Probabilities) -> PerClass:
+def auprc(labels: Labels, log_probabilities: LogProbabilities) -> PerClass:
     """Average precision of each class, in (0, 1]; None for a class without samples."""
-    classes = range(probabilities.shape[1])
-    return tuple(_average_precision(labels == k, probabilities[:, k]) for k in classes)
+    return tuple(
+        average_precision(labels == k, rank_scores(log_probabilities, k))
+        for k in range(log_probabilities.shape[1])
+    )
 
 
 # --------------------------------------------------------------------------- tables
@@ -182,13 +225,32 @@ METRICS: dict[str, Metric] = {
             title="Balanced accuracy",
             higher_is_better=True,
             function=balanced_accuracy,
+            macro=True,
         ),
         Metric(
-            name="precision", title="Macro precision", higher_is_better=True, function=precision
+            name="precision",
+            title="Macro precision",
+            higher_is_better=True,
+            function=precision,
+            macro=True,
         ),
-        Metric(name="recall", title="Macro recall", higher_is_better=True, function=recall),
-        Metric(name="f1", title="Macro F1", higher_is_better=True, function=f1),
-        Metric(name="auroc", title="Macro AUROC", higher_is_better=True, function=auroc),
+        Metric(
+            name="recall",
+            title="Macro recall",
+            higher_is_better=True,
+            function=recall,
+            macro=True,
+        ),
+        Metric(name="f1", title="Macro F1", higher_is_better=True, function=f1, macro=True),
+        Metric(
+            name="auroc", title="Macro AUROC, one-vs-rest", higher_is_better=True, function=auroc
+        ),
+        Metric(
+            name="auroc_ovo",
+            title="Macro AUROC, one-vs-one",
+            higher_is_better=True,
+            function=auroc_ovo,
+        ),
         Metric(
             name="log_loss",
             title="Log loss",
@@ -211,7 +273,7 @@ CLASS_METRICS: dict[str, ClassMetric] = {
         ClassMetric(
             name="sensitivity",
             title="Sensitivity",
-            undefined_when="absent from the labels",
+            undefined_when=_ABSENT,
             function=sensitivity,
         ),
         ClassMetric(
@@ -223,65 +285,82 @@ CLASS_METRICS: dict[str, ClassMetric] = {
         ClassMetric(
             name="auprc",
             title="AUPRC",
-            undefined_when="absent from the labels",
+            undefined_when=_ABSENT,
             function=auprc,
         ),
     )
 }
 
 
-def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> Scores:
+def evaluate(
+    labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str] | None = None
+) -> Scores:
     """Every metric of one set of predictions.
 
     Args:
         labels: (N,) whole numbers in [0, K), N >= 1.
-        probabilities: (N, K) floats of any precision in [0, 1], K >= 2, rows summing to one.
+        probabilities: (N, K) floats of any precision, float16 included, in [0, 1], K >= 2, rows
+            summing to one within 1e-4 or twice their precision, whichever is more.
+        classes: Names of the K classes, for the reasons; their numbers where None.
 
     Raises:
         EvaluationError: If the arrays are not that.
     """
-    true, given = check_predictions(labels, probabilities)
+    return _evaluate(*check_probabilities(labels, probabilities), classes)
+
+
+def evaluate_log(
+    labels: ArrayLike, log_probabilities: ArrayLike, classes: Sequence[str] | None = None
+) -> Scores:
+    """The same from natural log-probabilities, as records keep them.
+
+    Args:
+        labels: (N,) whole numbers in [0, K), N >= 1.
+        log_probabilities: (N, K) floats of any precision in [-inf, 0], K >= 2.
+        classes: Names of the K classes, for the reasons; their numbers where None.
+
+    Raises:
+        EvaluationError: If the arrays are not that.
+    """
+    return _evaluate(*check_log_probabilities(labels, log_probabilities), classes)
+
+
+def _evaluate(
+    labels: Labels, log_probabilities: LogProbabilities, names: Sequence[str] | None
+) -> Scores:
     metrics: dict[str, float | None] = {}
     undefined: dict[str, str] = {}
     for metric in METRICS.values():
         try:
-            metrics[metric.name] = metric.function(true, given)
+            metrics[metric.name] = metric.function(labels, log_probabilities)
         except UndefinedMetricError as error:
             metrics[metric.name] = None
-            undefined[metric.name] = str(error)
-    per_class = {row.name: row.function(true, given) for row in CLASS_METRICS.values()}
+            undefined[metric.name] = _said_of(error.classes, error.reason, names)
+    per_class = {
+        row.name: row.function(labels, log_probabilities) for row in CLASS_METRICS.values()
+    }
     for name, values in per_class.items():
         missing = [k for k, value in enumerate(values) if value is None]
         if missing:
-            undefined[name] = f"{_class_list(missing)}: {CLASS_METRICS[name].undefined_when}"
-    return Scores(metrics=metrics, undefined=undefined, per_class=per_class)
-
-
-def check_predictions(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Labels, Probabilities]:
-    """The two arrays as int64 and float64, once they are known to belong together.
-
-    Raises:
-        EvaluationError: If shapes, dtypes or values are not those of :func:`evaluate`.
-    """
-    true, given = np.asarray(labels), np.asarray(probabilities)
-    _check_shapes(true, given)
-    _check_labels(true, given.shape[1])
-    if given.dtype.kind != "f":
-        raise EvaluationError(f"probabilities have dtype {given.dtype}; pass real numbers")
-    given = given.astype(np.float64)
-    _check_rows(given)
-    return true.astype(np.int64), given
+            undefined[name] = _said_of(missing, CLASS_METRICS[name].undefined_when, names)
+    absent = _absent(labels, log_probabilities.shape[1])
+    partial = {
+        metric.name: _said_of(absent, _ABSENT, names)
+        for metric in METRICS.values()
+        if metric.macro and absent
+    }
+    return Scores(metrics=metrics, undefined=undefined, partial=partial, per_class=per_class)
 
 
 # -------------------------------------------------------------------------- helpers
 
 
 def _counts(
-    labels: Labels, probabilities: Probabilities
+    labels: Labels, log_probabilities: LogProbabilities
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Per class: samples rightly predicted (TP), samples (TP + FN), predictions (TP + FP)."""
-    num_classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
+    num_classes = log_probabilities.shape[1]
+    predicted = log_probabilities.argmax(axis=1)
     hits = np.bincount(labels[labels == predicted], minlength=num_classes)
     support = np.bincount(labels, minlength=num_classes)
     return hits, support, np.bincount(predicted, minlength=num_classes)
@@ -301,73 +380,19 @@ def _ratios(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> Per
     return tuple(part / whole if whole else None for part, whole in pairs)
 
 
-def _area_under_roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    """The Mann-Whitney statistic, from mid-ranks, over the number of pairs."""
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    positives = int(positive.sum())
-    wins = rank[positive].sum() - positives * (positives + 1) / 2
-    return float(wins / (positives * (len(positive) - positives)))
+def _absent(labels: Labels, num_classes: int) -> list[int]:
+    """The classes that no label names."""
+    counts = np.bincount(labels, minlength=num_classes)
+    absent: list[int] = np.flatnonzero(counts == 0).tolist()
+    return absent
 
 
-def _average_precision(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float | None:
-    """Sum over distinct thresholds, highest first, of recall gained times precision."""
-    if not positive.any():
-        return None
-    _, place, count = np.unique(-score, return_inverse=True, return_counts=True)
-    gained = np.bincount(place, weights=positive)
-    precision_at = np.cumsum(gained) / np.cumsum(count)
-    return float(np.sum(gained * precision_at) / positive.sum())
+def _need_every_class(labels: Labels, num_classes: int) -> None:
+    if absent := _absent(labels, num_classes):
+        raise UndefinedMetricError(_ABSENT, absent)
 
 
-def _class_list(classes: ArrayLike) -> str:
-    numbers = np.asarray(classes).tolist()
-    return f"class{'es' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
-
-
-def _check_shapes(labels: NDArray[Any], probabilities: NDArray[Any]) -> None:
-    if labels.ndim != 1 or len(labels) == 0:
-        raise EvaluationError(
-            f"labels have shape {labels.shape}; pass one class index a sample, "
-            "shape (N,) with N >= 1"
-        )
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
-        raise EvaluationError(
-            f"probabilities have shape {probabilities.shape}; pass one column a class, "
-            "shape (N, K) with K >= 2"
-        )
-    if len(labels) != len(probabilities):
-        raise EvaluationError(
-            f"{len(labels)} labels for {len(probabilities)} rows of probabilities; "
-            "pass both for the same samples"
-        )
-
-
-def _check_labels(labels: NDArray[Any], num_classes: int) -> None:
-    if labels.dtype.kind not in "iu":
-        raise EvaluationError(f"labels have dtype {labels.dtype}; pass integers")
-    outside = labels[(labels < 0) | (labels >= num_classes)]
-    if outside.size:
-        raise EvaluationError(
-            f"label {outside[0]} is outside [0, {num_classes}); "
-            "give probabilities one column for every class of the task"
-        )
-
-
-def _check_rows(probabilities: Probabilities) -> None:
-    broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
-    if broken.size:
-        raise EvaluationError(
-            f"{broken.size} of {len(probabilities)} rows of probabilities, the first row "
-            f"{broken[0]}, hold NaN or infinity; the network diverged: lower the learning rate"
-        )
-    lowest = probabilities.min()
-    if lowest < 0:
-        raise EvaluationError(f"a probability is {lowest:g}; pass softmax outputs, not logits")
-    total = probabilities.sum(axis=1)
-    worst = np.abs(total - 1).argmax()
-    if abs(total[worst] - 1) > ROW_SUM_TOLERANCE:
-        raise EvaluationError(
-            f"row {worst} of probabilities sums to {total[worst]:g}, not 1 within "
-            f"{ROW_SUM_TOLERANCE:g}; pass softmax outputs, not logits"
-        )
+def _said_of(classes: Sequence[int], what: str, names: Sequence[str] | None = None) -> str:
+    """What is true of some classes, in words; by their numbers where they have no names."""
+    words = [str(k) if names is None else repr(names[k]) for k in classes]
+    return f"class{'es' if len(words) > 1 else ''} {', '.join(words)}: {what}"

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.errors import DataError, RequestError, SplitError, unknown_name
+from crossbench.evaluation.probabilities import log_of, log_predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from crossbench.evaluation.probabilities import LogProbabilities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +75,8 @@ def predict_plain(
     num_classes: int,
     train: NDArray[np.int64],
     test: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Class probabilities of a plain baseline for the test part.
+) -> LogProbabilities:
+    """Class log-probabilities of a plain baseline for the test part.
 
     Deterministic. Images are read in chunks, and only by ``logistic``.
 
@@ -87,7 +90,7 @@ def predict_plain(
         test: Indices of the samples to predict.
 
     Returns:
-        (len(test), K) probabilities; 0 for a class that training has no sample of.
+        (len(test), K) natural logarithms; -inf for a class that training has no sample of.
 
     Raises:
         RequestError: If no baseline has this name, or it needs a covariate and there is none.
@@ -98,7 +101,7 @@ def predict_plain(
         raise unknown_name("plain baseline", name, PLAIN_BASELINES)
     if name == "majority":
         priors = np.bincount(labels[train], minlength=num_classes) / len(train)
-        return np.tile(priors, (len(test), 1))
+        return log_of(np.tile(priors, (len(test), 1)))
     if name == "covariate":
         values = _log_covariate(covariate)
         return _logistic(values[train], labels[train], values[test], num_classes, _C_COVARIATE)
@@ -113,7 +116,7 @@ def _logistic(
     test: NDArray[np.float64],
     num_classes: int,
     inverse_penalty: float,
-) -> NDArray[np.float64]:
+) -> LogProbabilities:
     """Multinomial logistic regression on (N, F) features standardised by the training part."""
     from sklearn.linear_model import LogisticRegression  # slow to import
 
@@ -126,9 +129,7 @@ def _logistic(
     mean, scale = train.mean(axis=0), np.maximum(train.std(axis=0), _STD_FLOOR)
     model = LogisticRegression(C=inverse_penalty, max_iter=_MAX_ITER)
     model.fit((train - mean) / scale, labels)
-    probabilities = np.zeros((len(test), num_classes))
-    probabilities[:, classes] = model.predict_proba((test - mean) / scale)
-    return probabilities
+    return log_predictions(model, (test - mean) / scale, num_classes)
 
 
 def _log_covariate(covariate: NDArray[np.float64] | None) -> NDArray[np.float64]:

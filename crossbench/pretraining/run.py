@@ -13,7 +13,7 @@ from torch import nn
 from crossbench.cards import to_mapping
 from crossbench.errors import RecordError
 from crossbench.estimate import seconds_of
-from crossbench.evaluation.metrics import Scores, evaluate
+from crossbench.evaluation.metrics import Scores, evaluate_log
 from crossbench.hashing import hash_file, hash_json
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.checkpoint import About, write_checkpoint
@@ -26,7 +26,7 @@ from crossbench.results.pretrain_files import (
     write_pretraining,
 )
 from crossbench.training.environment import arithmetic, derive_seed, thread_count
-from crossbench.training.predict import probabilities
+from crossbench.training.predict import log_probabilities
 from crossbench.training.pretrain import Job, Progress, score, train
 from crossbench.training.world import World
 
@@ -174,7 +174,7 @@ def _network(opened: Opened, seed: int) -> nn.Module:
 
 def _scores(job: Job) -> Scores:
     labels, logits = score(job)
-    return evaluate(labels, probabilities(logits))
+    return evaluate_log(labels, log_probabilities(logits))
 
 
 # ---------------------------------------------------------------------- weights and record

@@ -16,7 +16,6 @@ import math
 import shutil
 import time
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,12 +25,11 @@ from crossbench.atomic import replacing
 from crossbench.cards import from_mapping, to_mapping
 from crossbench.errors import CardError, RecordError
 from crossbench.hashing import hash_file
+from crossbench.results.predictions import Predictions
 from crossbench.specs import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -40,39 +38,6 @@ T = TypeVar("T")
 _LEFTOVER_SECONDS = 3600.0
 
 _REMEDY = "run it again with --save-weights"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """What a run said about every sample of its test part.
-
-    Attributes:
-        index: (N,) int64, the sample's place in the dataset.
-        label: (N,) int64 in [0, K).
-        probabilities: (N, K) float32 class probabilities.
-
-    Raises:
-        RecordError: If a dtype or a shape is not that.
-    """
-
-    index: NDArray[np.int64]
-    label: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        axes = {"index": 1, "label": 1, "probabilities": 2}
-        for field in dataclasses.fields(self):
-            array = getattr(self, field.name)
-            dtype = np.dtype(np.float32 if field.name == "probabilities" else np.int64)
-            if array.dtype != dtype or array.ndim != axes[field.name]:
-                msg = (
-                    f"predictions: {field.name} is {array.dtype} of shape {array.shape}; "
-                    f"it must be {dtype} with {axes[field.name]} axes"
-                )
-                raise RecordError(msg)
-            if len(array) != len(self.index):
-                msg = f"predictions: {len(array)} rows of {field.name}, {len(self.index)} of index"
-                raise RecordError(msg)
 
 
 def read_record(path: Path) -> RunRecord:
@@ -101,9 +66,8 @@ def read_predictions(path: Path) -> Predictions:
         raise RecordError(f"{path}: a run that is {record.status!r} has no predictions")
     try:
         with np.load(io.BytesIO(_read_packed(path, record)), allow_pickle=False) as arrays:
-            names = [field.name for field in dataclasses.fields(Predictions)]
-            return Predictions(**{name: arrays[name] for name in names})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecordError) as error:
+            return Predictions.from_arrays(arrays)
+    except (OSError, ValueError, zipfile.BadZipFile, RecordError) as error:
         raise RecordError(f"{path.with_name(record.predictions)}: {error}") from error
 
 
@@ -235,13 +199,7 @@ def _beside(path: Path, name: str, what: str) -> Path:
 
 def _pack(predictions: Predictions) -> bytes:
     stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        **{
-            field.name: getattr(predictions, field.name)
-            for field in dataclasses.fields(predictions)
-        },
-    )
+    np.savez_compressed(stream, **predictions.to_arrays())
     return stream.getvalue()
 
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from crossbench.errors import RecordError, RequestError
-from crossbench.results.files import Predictions, read_predictions, read_record, write_run
+from crossbench.results.files import read_predictions, read_record, write_run
+from crossbench.results.predictions import Predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -316,7 +317,7 @@ def _conflict(one: Found, other: Found) -> bool:
 
 def _arrays(path: Path) -> tuple[NDArray[Any], ...]:
     predictions = read_predictions(path)
-    return predictions.index, predictions.label, predictions.probabilities
+    return predictions.index, predictions.label, predictions.log_probabilities
 
 
 def file_name(text: str) -> str:

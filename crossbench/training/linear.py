@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.errors import SplitError
+from crossbench.evaluation.probabilities import log_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from crossbench.evaluation.probabilities import LogProbabilities
+
 _MAX_ITER = 10_000
-_SMALLEST = float(np.finfo(np.float64).eps)  # what a probability of 0 counts as in a loss
+# What a probability of 0 costs in a loss.
+_LOWEST = math.log(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +69,12 @@ class LinearFit:
         return self.weights + int(self.regression.intercept_.size)
 
     def head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weight (K, F) and bias (K,) of a linear layer whose softmax is :meth:`probabilities`.
+        """Weight (K, F) and bias (K,) of a linear layer that gives :meth:`log_probabilities`.
 
-        Standardisation is folded in, and the logistic curve of two classes is the softmax of 0
-        and its argument. A class that training had no sample of is given the lowest bias there
-        is, which leaves it a probability of 0. Exact but for rounding to float32.
+        Those are its log-softmax. Standardisation is folded in, and the logistic curve of two
+        classes is the softmax of 0 and its argument. A class that training had no sample of is
+        given the lowest bias there is, which leaves it a probability of 0. Exact but for
+        rounding to float32.
         """
         weight = self.regression.coef_ / self.scaler.scale_
         bias = self.regression.intercept_ - weight @ self.scaler.mean_
@@ -81,10 +86,10 @@ class LinearFit:
         weights[self.regression.classes_], biases[self.regression.classes_] = weight, bias
         return weights, biases
 
-    def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Class probabilities (n, K) of features (n, F); 0 for a class not trained on."""
+    def log_probabilities(self, features: NDArray[np.floating[Any]]) -> LogProbabilities:
+        """Log-probabilities (n, K) of features (n, F); -inf for a class not trained on."""
         inputs = self.scaler.transform(features.astype(np.float64))
-        return _probabilities(self.regression, inputs, self.num_classes)
+        return log_predictions(self.regression, inputs, self.num_classes)
 
 
 def fit_linear(
@@ -124,9 +129,9 @@ def fit_linear(
     lowest, best = math.inf, regression
     for inverse_penalty in inverse_penalties:
         regression.set_params(C=inverse_penalty).fit(inputs, train.labels)
-        train_loss, _ = _score(_probabilities(regression, inputs, num_classes), train.labels)
+        train_loss, _ = _score(log_predictions(regression, inputs, num_classes), train.labels)
         val_loss, val_accuracy = _score(
-            _probabilities(regression, unseen, num_classes), validation.labels
+            log_predictions(regression, unseen, num_classes), validation.labels
         )
         path.append(
             {
@@ -143,16 +148,8 @@ def fit_linear(
     return LinearFit(scaler=scaler, regression=best, num_classes=num_classes, path=tuple(path))
 
 
-def _probabilities(
-    regression: Any, inputs: NDArray[np.float64], num_classes: int
-) -> NDArray[np.float64]:
-    probabilities = np.zeros((len(inputs), num_classes))
-    probabilities[:, regression.classes_] = regression.predict_proba(inputs)
-    return probabilities
-
-
-def _score(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
+def _score(log_probabilities: LogProbabilities, labels: NDArray[np.int64]) -> tuple[float, float]:
     """Mean cross-entropy and accuracy."""
-    given = probabilities[np.arange(len(labels)), labels]
-    loss = -np.log(np.maximum(given, _SMALLEST)).mean()
-    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
+    given = log_probabilities[np.arange(len(labels)), labels]
+    loss = -np.maximum(given, _LOWEST).mean()
+    return float(loss), float((log_probabilities.argmax(axis=1) == labels).mean())

@@ -1,20 +1,20 @@
-"""From a fitted network to logits and probabilities."""
+"""From a fitted network to logits and log-probabilities."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from crossbench.evaluation.probabilities import log_softmax
 from crossbench.training.environment import autocast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
 
+    from crossbench.evaluation.probabilities import LogProbabilities
     from crossbench.training.feed import Feed
 
 
@@ -40,7 +40,6 @@ def predict(
     return torch.cat(logits).cpu()
 
 
-def probabilities(logits: torch.Tensor) -> NDArray[np.float64]:
-    """(n, K) float64 class probabilities, rows summing to one, from (n, K) logits."""
-    softmax: NDArray[Any] = torch.softmax(logits.double(), dim=1).numpy()
-    return softmax
+def log_probabilities(logits: torch.Tensor) -> LogProbabilities:
+    """(n, K) float64 natural log-probabilities from (n, K) logits on the CPU."""
+    return log_softmax(logits.numpy())

@@ -42,9 +42,9 @@ def run(number: int) -> tuple[RunRecord, Predictions]:
         curve=tuple({"epoch": epoch, "train_loss": 0.7} for epoch in range(15)),
         provenance={"hashes": {"method": "a", "task": "b"}, "settings": {}, "split": {}},
     )
-    probabilities = np.full((200, 2), 0.5, np.float32)
+    logs = np.full((200, 2), np.log(0.5), np.float32)
     index = np.arange(200)
-    return record, Predictions(index=index, label=index % 2, probabilities=probabilities)
+    return record, Predictions(index=index, label=index % 2, log_probabilities=logs)
 
 
 @pytest.mark.parametrize("way", ["bare", "store"])

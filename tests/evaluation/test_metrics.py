@@ -19,9 +19,10 @@ from crossbench.evaluation.metrics import (
     METRICS,
     UndefinedMetricError,
     auroc,
-    check_predictions,
     evaluate,
+    evaluate_log,
 )
+from crossbench.evaluation.probabilities import as_stored, log_of, log_softmax
 
 
 @st.composite
@@ -52,26 +53,27 @@ def reference(name, labels, probabilities):
 
 @settings(deadline=None, max_examples=60)
 @given(predictions())
-@pytest.mark.parametrize("name", [name for name in METRICS if name != "auroc"])
+@pytest.mark.parametrize("name", [name for name in METRICS if not name.startswith("auroc")])
 def test_agrees_with_scikit_learn_whatever_classes_are_absent(name, sample):
     assert evaluate(*sample).metrics[name] == pytest.approx(reference(name, *sample), abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60)
 @given(predictions())
-def test_auroc_agrees_with_scikit_learn_or_says_which_class_is_absent(sample):
+@pytest.mark.parametrize(("name", "way"), [("auroc", "ovr"), ("auroc_ovo", "ovo")])
+def test_auroc_agrees_with_scikit_learn_or_says_which_class_is_absent(name, way, sample):
     labels, probabilities = sample
     scores = evaluate(labels, probabilities)
     absent = sorted(set(range(probabilities.shape[1])) - set(labels.tolist()))
     if absent:
-        assert scores.metrics["auroc"] is None
-        assert scores.undefined["auroc"].endswith(": absent from the labels")
-        assert all(str(k) in scores.undefined["auroc"] for k in absent)
+        assert scores.metrics[name] is None
+        assert scores.undefined[name].endswith(": absent from the labels")
+        assert all(str(k) in scores.undefined[name] for k in absent)
         return
     binary = probabilities.shape[1] == 2
     score = probabilities[:, 1] if binary else probabilities
-    expected = sk.roc_auc_score(labels, score, multi_class="ovr", average="macro")
-    assert scores.metrics["auroc"] == pytest.approx(expected, abs=1e-12)
+    expected = sk.roc_auc_score(labels, score, multi_class=way, average="macro")
+    assert scores.metrics[name] == pytest.approx(expected, abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60)
@@ -139,6 +141,7 @@ def test_single_class_labels_leave_undefined_only_what_needs_another_class():
     scores = evaluate([1, 1], [[0.4, 0.6], [0.7, 0.3]])
     assert scores.undefined == {
         "auroc": "class 0: absent from the labels",
+        "auroc_ovo": "class 0: absent from the labels",
         "sensitivity": "class 0: absent from the labels",
         "specificity": "class 1: the only class in the labels",
         "auprc": "class 0: absent from the labels",
@@ -152,10 +155,120 @@ def test_reasons_name_every_absent_class():
     assert scores.undefined["auroc"] == "classes 1, 2: absent from the labels"
 
 
+def test_a_mean_over_fewer_classes_than_there_are_is_partial_and_names_them():
+    given = np.full((2, 3), 1 / 3)
+    scores = evaluate([0, 2], given, ("benign", "atypical", "malignant"))
+    reason = "class 'atypical': absent from the labels"
+    assert scores.partial == dict.fromkeys(
+        ("balanced_accuracy", "precision", "recall", "f1"), reason
+    )
+    assert set(scores.undefined.values()) == {reason}
+    assert evaluate([0, 1, 2], np.eye(3)).partial == {}
+
+
 def test_an_undefined_metric_raises_its_reason_when_called_by_itself():
-    arrays = check_predictions([0, 0], [[0.5, 0.5], [0.5, 0.5]])
     with pytest.raises(UndefinedMetricError, match="class 1: absent from the labels"):
-        auroc(*arrays)
+        auroc(np.array([0, 0]), np.log([[0.5, 0.5], [0.5, 0.5]]))
+
+
+# ------------------------------------------------------------- nothing saturates
+
+
+def confident(samples: int = 400, margin: float = 18.65):
+    """Labels and float32 logits of a sure network: class 1 by some 19 nats, and rightly more."""
+    random = np.random.default_rng(0)
+    labels = np.arange(samples) % 2
+    odds = margin + 2 * random.normal(size=samples) + 2.75 * labels
+    return labels, np.stack([0 * odds, odds], axis=1).astype(np.float32)
+
+
+def test_auroc_is_not_what_float32_probabilities_leave_of_it():
+    """The case of issue 14, entry 34: 0.643 recorded, 0.858 true."""
+    labels, logits = confident()
+    true = sk.roc_auc_score(labels, logits[:, 1])
+    positive = np.exp(log_softmax(logits)).astype(np.float32)[:, 1]
+    assert (true, sk.roc_auc_score(labels, positive)) == pytest.approx((0.858, 0.643), abs=5e-3)
+    kept = as_stored(log_softmax(logits))
+    assert evaluate_log(labels, kept).metrics["auroc"] == pytest.approx(true, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(-200, 200),
+    st.floats(0.01, 30),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_the_value_does_not_depend_on_which_class_is_called_1(seed, margin, spread, dtype):
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.arange(30) % 2)
+    odds = margin + spread * random.normal(size=30)
+    kept = log_softmax(np.stack([0 * odds, odds], axis=1)).astype(dtype)
+    one, other = evaluate_log(labels, kept), evaluate_log(1 - labels, kept[:, ::-1])
+    for name in ("auroc", "auroc_ovo"):
+        assert one.metrics[name] == other.metrics[name]
+    for name, values in one.per_class.items():
+        assert values == other.per_class[name][::-1]
+    assert one.metrics["auroc"] == pytest.approx(sk.roc_auc_score(labels, odds), abs=0.01)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 400), st.permutations(range(4)))
+def test_one_versus_rest_saturates_nowhere_whatever_the_classes_are_called(seed, scale, order):
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.arange(40) % 4)
+    logits = (scale * (random.normal(size=(40, 4)) + np.eye(4)[labels])).astype(np.float32)
+    kept = as_stored(log_softmax(logits))
+    wide = logits.astype(np.float64)
+    odds = [wide[:, k] - np.logaddexp.reduce(np.delete(wide, k, axis=1), axis=1) for k in range(4)]
+    scores = evaluate_log(labels, kept)
+    areas = [sk.roc_auc_score(labels == k, odds[k]) for k in range(4)]
+    assert scores.metrics["auroc"] == pytest.approx(np.mean(areas), abs=2e-3)
+    renamed = evaluate_log(np.argsort(order)[labels], kept[:, order])
+    for name in ("auroc", "auroc_ovo", "log_loss"):
+        assert renamed.metrics[name] == pytest.approx(scores.metrics[name], abs=1e-12)
+
+
+def test_a_class_of_probability_zero_costs_the_bound_and_ranks_last():
+    kept = as_stored(log_of(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])))
+    scores = evaluate_log([1, 0, 1], kept)
+    assert scores.metrics["auroc"] == 0.5
+    assert scores.metrics["log_loss"] == pytest.approx((36.0437 + np.log(2)) / 3, abs=1e-4)
+
+
+def test_log_softmax_keeps_what_a_sum_with_one_would_swallow():
+    logits = np.array([[60.0, 0.0, 0.0], [0.0, -np.inf, 0.0], [3e38, -3e38, 0.0]], np.float32)
+    found = log_softmax(logits)
+    assert found[0, 0] == pytest.approx(-2 * np.exp(-60), rel=1e-12, abs=0)
+    assert found[1].tolist() == [-np.log(2), -np.inf, -np.log(2)]
+    assert as_stored(found)[2].tolist() == [0.0, -np.inf, np.float32(-3e38)]
+
+
+def test_probabilities_in_float16_are_taken():
+    logits = np.random.default_rng(0).normal(0, 3, (50, 5))
+    wide = np.exp(log_softmax(logits))
+    labels = np.arange(50) % 5
+    assert np.abs(wide.astype(np.float16).sum(axis=1, dtype=float) - 1).max() > 1e-4
+    narrow = evaluate(labels, wide.astype(np.float16)).metrics
+    assert narrow["accuracy"] == evaluate(labels, wide).metrics["accuracy"]
+    assert narrow == pytest.approx(evaluate(labels, wide).metrics, abs=2e-3)
+    with pytest.raises(EvaluationError, match=r"sums to 1\.0\d+, not 1 within 0\.00195"):
+        evaluate(labels, (wide * 1.01).astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([[np.nan, 0.0]], "1 of 1 rows of log-probabilities.*hold NaN or .infinity; the network"),
+        ([[np.inf, 0.0]], "hold NaN or .infinity; the network diverged"),
+        ([[2.0, -1.0]], "a log-probability is 2, above 0; pass log-softmax outputs, not logits"),
+        ([[-2.0, -1.0]], "row 0 of probabilities sums to 0.50.*; pass log-softmax outputs"),
+        (np.zeros((1, 3, 2)), r"log-probabilities have shape \(1, 3, 2\); pass one column a class"),
+    ],
+)
+def test_unusable_log_probabilities_are_refused(given, message):
+    with pytest.raises(EvaluationError, match=message):
+        evaluate_log([0], given)
 
 
 def test_float32_softmax_over_many_classes_is_accepted():

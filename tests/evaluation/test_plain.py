@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from crossbench.errors import DataError, RequestError, SplitError
-from crossbench.evaluation.metrics import evaluate
+from crossbench.evaluation.metrics import evaluate_log
 from crossbench.evaluation.plain import (
     PLAIN_BASELINES,
     _area_weights,
@@ -56,19 +56,19 @@ def test_only_tasks_with_a_covariate_have_the_covariate_baseline():
 def test_majority_predicts_the_training_parts_priors():
     images, labels = np.zeros((6, 1, 2, 2)), np.array([2, 2, 2, 0, 1, 1])
     found = predict("majority", images, labels, train=np.arange(4), test=np.array([4, 5]))
-    np.testing.assert_array_equal(found, [[0.25, 0, 0.75], [0.25, 0, 0.75]])
+    np.testing.assert_array_equal(found, [[np.log(0.25), -np.inf, np.log(0.75)]] * 2)
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 8, 70), (1, 8, 12, 9), (2, 20, 4, 24)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float16, np.float64])
 def test_logistic_learns_from_images_and_volumes_of_any_real_dtype(shape, dtype):
     images, labels = squares(shape=shape, dtype=dtype)
-    scores = evaluate(labels[30:], predict("logistic", images, labels))
+    scores = evaluate_log(labels[30:], predict("logistic", images, labels))
     assert scores.metrics["accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("name", PLAIN_BASELINES)
-def test_predictions_are_probabilities_zero_for_untrained_classes_and_repeatable(name):
+def test_predictions_are_log_probabilities_of_zero_for_untrained_classes_and_repeatable(name):
     images, labels = squares()
     covariate = 1.0 + labels
     train = np.flatnonzero(labels[:30] != 1)
@@ -78,9 +78,9 @@ def test_predictions_are_probabilities_zero_for_untrained_classes_and_repeatable
     )
     assert once.shape == (30, 5)
     assert once.dtype == np.float64
-    np.testing.assert_allclose(once.sum(axis=1), 1, atol=1e-12)
-    assert (once[:, [1, 3, 4]] == 0).all()
-    assert (once[:, [0, 2]] > 0).all()
+    np.testing.assert_allclose(np.exp(once).sum(axis=1), 1, atol=1e-12)
+    assert (once[:, [1, 3, 4]] == -np.inf).all()
+    assert np.isfinite(once[:, [0, 2]]).all()
     np.testing.assert_array_equal(once, again)
 
 
@@ -89,7 +89,7 @@ def test_covariate_learns_a_threshold_on_the_logarithm():
     labels = (covariate > np.exp(2)).astype(np.int64)
     images = np.zeros((200, 1, 2, 2))
     found = predict("covariate", images, labels, num_classes=2, covariate=covariate)
-    assert evaluate(labels[100:], found).metrics["accuracy"] > 0.95
+    assert evaluate_log(labels[100:], found).metrics["accuracy"] > 0.95
     # Of all scales only a logarithm makes a quantity and its inverse the same information.
     inverse = predict("covariate", images, labels, num_classes=2, covariate=10 / covariate)
     np.testing.assert_allclose(inverse, found, atol=1e-6)
@@ -122,7 +122,8 @@ def test_a_pixel_that_hardly_varies_in_training_does_not_decide_a_test_sample():
     images[0, 0, 0, 0] += 1
     before = predict("logistic", images, labels)
     images[30:, 0, 0, 0] = images[30:].max(axis=(1, 2, 3))
-    np.testing.assert_allclose(predict("logistic", images, labels), before, atol=0.02)
+    after = predict("logistic", images, labels)
+    np.testing.assert_allclose(np.exp(after), np.exp(before), atol=0.02)
 
 
 def test_a_memory_map_gives_what_its_array_gives(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crossbench.evaluation.metrics import evaluate
+from crossbench.evaluation.probabilities import as_stored, log_softmax
 from crossbench.results.diagnostics import Diagnostics
 from crossbench.results.store import Predictions, Store
 from crossbench.specs import RunKey, RunRecord
@@ -51,7 +51,7 @@ def make_run(
         fold=fold,
     )
     predictions = _predictions(key, 0.0 if plain else skill)
-    scores = evaluate(predictions.label, predictions.probabilities)
+    scores = predictions.scores()
     settings = {"backbone": "resnet18", "fit": {"epochs": 3, "lr": 1e-3}}
     split = {"scheme": "standard", "folds": FOLDS, "seeds": list(SEEDS), "run_folds": []}
     record = RunRecord(
@@ -94,11 +94,10 @@ def _predictions(key: RunKey, skill: float) -> Predictions:
     random = np.random.default_rng([key.seed, key.fold, *map(ord, key.method + key.task)])
     label = np.arange(SAMPLES) % 2
     logit = skill * (2 * label - 1) + random.normal(size=SAMPLES) * (skill > 0)
-    positive = 1 / (1 + np.exp(-logit))
     return Predictions(
         index=np.arange(SAMPLES) + SAMPLES * key.fold,
         label=label.astype(np.int64),
-        probabilities=np.stack([1 - positive, positive], axis=1).astype(np.float32),
+        log_probabilities=as_stored(log_softmax(np.stack([0 * logit, logit], axis=1))),
     )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from crossbench.cards import load_tasks
-from crossbench.evaluation.metrics import evaluate
 from crossbench.results.boards import split_boards
 from crossbench.results.frame import to_frame
 from crossbench.results.pretrain_files import read_pretrainings
@@ -71,8 +70,11 @@ def test_every_fold_had_networks_of_its_own(found: list[Found]) -> None:
 def test_their_metrics_are_those_of_their_predictions(found: list[Found]) -> None:
     for path, record in found[::20]:
         predictions = read_predictions(path)
-        scores = evaluate(predictions.label, predictions.probabilities)
-        assert scores.metrics == pytest.approx(record.metrics, nan_ok=False, rel=1e-6)
+        scores = predictions.scores()
+        again = {name: scores.metrics[name] for name in record.metrics}
+        # 0.1 ranked by float32 probabilities, of which a few are ties that their odds are not.
+        assert again.pop("auroc") == pytest.approx(record.metrics["auroc"], abs=1e-4)
+        assert again == pytest.approx({name: record.metrics[name] for name in again}, rel=1e-6)
         assert np.all(np.diff(predictions.index) > 0)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossbench.evaluation.metrics import evaluate
+from crossbench.evaluation.probabilities import as_stored, log_of
 from crossbench.results.frame import to_frame
 from crossbench.results.store import Predictions
 from crossbench.specs import RunKey, RunRecord
@@ -88,7 +88,7 @@ def make_predictions(seed: int = 0, count: int = 12, classes: int = 3) -> Predic
     return Predictions(
         index=np.sort(random.permutation(10 * count)[:count]),
         label=random.integers(0, classes, count),
-        probabilities=random.dirichlet(np.ones(classes), count).astype(np.float32),
+        log_probabilities=as_stored(log_of(random.dirichlet(np.ones(classes), count))),
     )
 
 
@@ -118,7 +118,7 @@ def scored() -> Callable[..., tuple[RunRecord, Predictions]]:
 
     def make(*where: Any, seed: int = 0, **changes: Any) -> tuple[RunRecord, Predictions]:
         predictions = make_predictions(seed)
-        scores = evaluate(predictions.label, predictions.probabilities)
+        scores = predictions.scores()
         fields = {
             "metrics": scores.metrics,
             "undefined": scores.undefined,

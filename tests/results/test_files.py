@@ -20,7 +20,7 @@ from hypothesis import given, settings
 
 import crossbench
 from crossbench.errors import RecordError
-from crossbench.evaluation.metrics import evaluate
+from crossbench.evaluation.metrics import METRICS
 from crossbench.results.files import Predictions, read_predictions, read_record, write_run
 from crossbench.results.store import Store
 from crossbench.specs import RunKey, RunRecord
@@ -71,7 +71,7 @@ def draw_predictions(count: int, classes: int, seed: int) -> Predictions:
     return Predictions(
         index=random.integers(0, 2**40, count),
         label=random.integers(0, classes, count),
-        probabilities=random.random((count, classes), dtype=np.float32),
+        log_probabilities=-random.random((count, classes), dtype=np.float32),
     )
 
 
@@ -100,12 +100,12 @@ def test_every_metric_can_be_computed_again(tmp_path: Path, scored: Callable[...
     record, predictions = scored()
     path = Store(tmp_path).write(record, predictions)
     again = read_predictions(path)
-    scores = evaluate(again.label, again.probabilities)
+    scores = again.scores()
     stored = read_record(path)
     assert scores.metrics == stored.metrics
     assert scores.undefined == stored.undefined
     assert scores.per_class == stored.per_class
-    assert len(stored.metrics) == 7
+    assert list(stored.metrics) == list(METRICS)
 
 
 def test_the_record_is_text_that_a_person_can_read(
@@ -125,8 +125,8 @@ def test_the_record_is_text_that_a_person_can_read(
     [
         ({"index": np.arange(3, dtype=np.int32)}, "index is int32 of shape .3,.; it must be int64"),
         ({"label": np.zeros((3, 1), np.int64)}, r"label is int64 of shape \(3, 1\).*with 1 axes"),
-        ({"probabilities": np.zeros((3, 2))}, "probabilities is float64.*must be float32"),
-        ({"probabilities": np.zeros(3, np.float32)}, "must be float32 with 2 axes"),
+        ({"log_probabilities": np.zeros((3, 2), np.float16)}, "float16.*must be float32"),
+        ({"log_probabilities": np.zeros(3, np.float32)}, "must be float32 with 2 axes"),
         ({"label": np.zeros(2, np.int64)}, "2 rows of label, 3 of index"),
     ],
 )
@@ -134,7 +134,7 @@ def test_predictions_of_another_form_are_refused(changes: dict[str, Any], match:
     arrays: dict[str, Any] = {
         "index": np.arange(3),
         "label": np.zeros(3, np.int64),
-        "probabilities": np.zeros((3, 2), np.float32),
+        "log_probabilities": np.zeros((3, 2), np.float32),
     }
     with pytest.raises(RecordError, match=match):
         Predictions(**arrays | changes)
@@ -313,6 +313,7 @@ def test_predictions_are_never_unpickled(tmp_path: Path, scored: Callable[..., A
     [
         ({"index": np.arange(2)}, "label"),
         ({"index": np.arange(2), "label": np.arange(2), "probabilities": np.eye(2)}, "float64"),
+        ({"index": np.arange(2), "label": np.arange(2)}, "no array 'log_probabilities'"),
     ],
 )
 def test_predictions_that_lack_something_are_refused(
@@ -387,9 +388,9 @@ def attempt(store, seed, status="ok", method="crossd"):
                  init="random", protocol="weak-probe", seed=43, fold=0)
     record = RunRecord(identity="ab" * 32, key=key, status=status, source="phantom",
                        dimension=2, metric="accuracy", timings={"total": float(seed)})
-    probabilities = np.random.default_rng(seed).random((50, 3), dtype=np.float32)
+    logs = -np.random.default_rng(seed).random((50, 3), dtype=np.float32)
     predictions = Predictions(index=np.arange(50), label=np.zeros(50, np.int64),
-                              probabilities=probabilities)
+                              log_probabilities=logs)
     store.write(record, predictions if status == "ok" else None)
 """
 

@@ -21,7 +21,7 @@ from crossbench.training.fit import (
     prepare,
     scheduled_lr,
 )
-from crossbench.training.predict import predict, probabilities
+from crossbench.training.predict import log_probabilities, predict
 from crossbench.training.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -203,6 +203,6 @@ def test_norm_parameters_are_found_in_every_depth() -> None:
 
 
 def test_probabilities_sum_to_one() -> None:
-    rows = probabilities(torch.tensor([[1000.0, -1000.0], [0.0, 0.0]]))
+    rows = log_probabilities(torch.tensor([[1000.0, -1000.0], [0.0, 0.0]]))
     assert rows.dtype == np.float64
-    assert rows.tolist() == [[1.0, 0.0], [0.5, 0.5]]
+    assert rows.tolist() == [[0.0, -2000.0], [-np.log(2), -np.log(2)]]

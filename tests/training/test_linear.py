@@ -34,7 +34,7 @@ def test_equals_scikit_learn_at_the_selected_penalty() -> None:
     plain = LogisticRegression(C=fit.inverse_penalty, max_iter=10_000, tol=1e-8)
     plain.fit((train.features - mean) / std, train.labels)
     wanted = plain.predict_proba((test.features - mean) / std)
-    assert fit.probabilities(test.features) == pytest.approx(wanted, abs=2e-3)
+    assert np.exp(fit.log_probabilities(test.features)) == pytest.approx(wanted, abs=2e-3)
     assert (fit.weights, fit.trainable) == (18, 21)
 
 
@@ -52,7 +52,7 @@ def test_a_linear_layer_says_the_same(trained: list[int], num_classes: int) -> N
     assert np.isfinite(logits).all()
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(shares, fit.probabilities(test.features), atol=1e-5)
+    np.testing.assert_allclose(shares, np.exp(fit.log_probabilities(test.features)), atol=1e-5)
     never = sorted(set(range(num_classes)) - set(trained))
     assert not shares[:, never].any()
 
@@ -65,7 +65,7 @@ def test_the_penalty_of_the_lowest_validation_loss_is_selected() -> None:
     train_losses = [row["train_loss"] for row in fit.path]
     assert train_losses == sorted(train_losses, reverse=True)
     validation = part(30, seed=1)
-    given = fit.probabilities(validation.features)
+    given = np.exp(fit.log_probabilities(validation.features))
     picked = given[np.arange(30), validation.labels]
     assert -np.log(picked).mean() == pytest.approx(min(losses))
     row = fit.path[int(np.argmin(losses))]
@@ -104,8 +104,8 @@ def test_units_of_features_do_not_matter() -> None:
         return Part(features=each.features * 64 - 128, labels=each.labels)
 
     train, validation, test = part(90), part(30, seed=1), part(40, seed=2)
-    wanted = fitted(train, validation).probabilities(test.features)
-    got = fitted(changed(train), changed(validation)).probabilities(changed(test).features)
+    wanted = fitted(train, validation).log_probabilities(test.features)
+    got = fitted(changed(train), changed(validation)).log_probabilities(changed(test).features)
     assert got == pytest.approx(wanted, abs=1e-5)
 
 
@@ -114,13 +114,13 @@ def test_same_parts_same_bits() -> None:
     one, two = fitted(train, validation), fitted(train, validation)
     assert one.path == two.path
     test = part(40, seed=2).features
-    assert np.array_equal(one.probabilities(test), two.probabilities(test))
+    assert np.array_equal(one.log_probabilities(test), two.log_probabilities(test))
 
 
 def test_a_class_that_training_lacks_has_probability_zero() -> None:
     train, validation = part(90, classes=2), part(30, classes=3, seed=1)
     fit = fitted(train, validation)
-    probabilities = fit.probabilities(validation.features)
+    probabilities = np.exp(fit.log_probabilities(validation.features))
     assert probabilities.shape == (30, 3)
     assert not probabilities[:, 2].any()
     assert probabilities.sum(1) == pytest.approx(1)

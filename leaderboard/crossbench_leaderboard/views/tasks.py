@@ -166,8 +166,8 @@ def _pooled(paths: pd.Series[str]) -> tuple[Any, Any, int]:
     """Labels and predicted classes of several runs, and the number of classes."""
     read = [read_predictions(Path(path)) for path in paths]
     labels = np.concatenate([each.label for each in read])
-    predicted = np.concatenate([each.probabilities.argmax(axis=1) for each in read])
-    return labels, predicted, read[0].probabilities.shape[1]
+    predicted = np.concatenate([each.log_probabilities.argmax(axis=1) for each in read])
+    return labels, predicted, read[0].log_probabilities.shape[1]
 
 
 def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
