@@ -2,7 +2,10 @@
 
 import sys
 
-from crossbench.cli import main
+from crossbench.execution.interpreter import leave_working_folder
 
 if __name__ == "__main__":
+    leave_working_folder()
+    from crossbench.cli import main
+
     sys.exit(main())

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The folder of claims below a results folder.
+CLAIMS = ".claims"
+
 
 class Claims:
     """The claims on the work of one folder.
@@ -30,7 +33,7 @@ class Claims:
     """
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / ".claims"
+        self._folder = root / CLAIMS
 
     def each(
         self, groups: Iterable[Iterable[T]], name: Callable[[T], str], *, wait: bool = True
@@ -67,7 +70,7 @@ class Claims:
     @contextlib.contextmanager
     def _claim(self, name: str, *, wait: bool = False) -> Iterator[bool]:
         """Hold an item; False where another process does."""
-        file = self._folder / f"{hash_json(name)[:32]}.lock"
+        file = self._folder / f"{claim_name(name)}.lock"
         lock = FileLock(file)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,3 +91,8 @@ class Claims:
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
             lock.release()
+
+
+def claim_name(name: str) -> str:
+    """What the files about an item are called, whatever characters its name has."""
+    return hash_json(name)[:32]

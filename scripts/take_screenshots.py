@@ -13,7 +13,6 @@ import argparse
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 from playwright.sync_api import sync_playwright
 
+from crossbench.execution import interpreter
 from crossbench_leaderboard.app import VIEWS
 
 if TYPE_CHECKING:
@@ -50,9 +50,8 @@ def dashboard(folder: Path) -> Iterator[str]:
         RuntimeError: If the server ends or does not answer.
     """
     port = _free_port()
-    options = ["--no-browser", "--port", str(port)]
-    command = [sys.executable, "-m", "crossbench", "dashboard", str(folder), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603
+    words = ["-m", "crossbench", "dashboard", str(folder), "--no-browser", "--port", str(port)]
+    with interpreter.start(*words, stdout=subprocess.DEVNULL) as server:
         try:
             address = f"http://localhost:{port}"
             _await(server, f"{address}/_stcore/health")
@@ -136,7 +135,7 @@ def _free_port() -> int:
         return port
 
 
-def _await(server: subprocess.Popen[bytes], address: str) -> None:
+def _await(server: subprocess.Popen[str], address: str) -> None:
     """Wait until the server answers."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:

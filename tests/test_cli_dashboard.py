@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from crossbench.cli import dashboard, main
-from crossbench.cli.dashboard import start_command
+from crossbench.cli.dashboard import server_words
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Commands that this process would have become."""
     commands: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda program, command: commands.append(command) or 0)
+    monkeypatch.chdir(Path.cwd())  # restored, for the app's folder becomes the working folder
+    monkeypatch.setattr(os, "execve", lambda program, command, _: commands.append(command) or 0)
     return commands
 
 
@@ -29,13 +30,17 @@ def folders_of(command: list[str]) -> list[str]:
 
 
 def test_others_cannot_connect_unless_asked_for() -> None:
-    command = start_command(Path("app"), [Path("a b")], host="localhost", port=None, browser=True)
-    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    command = server_words(Path("app"), [Path("a b")], host="localhost", port=None, browser=True)
+    assert command[:2] == ["run", str(Path("app", "app.py"))]
     assert "--server.address=localhost" in command
     assert "--browser.gatherUsageStats=false" in command
     assert "--server.headless=false" in command
     assert not any(part.startswith("--server.port") for part in command)
-    assert folders_of(command) == ["a b"]
+    assert {"--server.enableCORS=true", "--server.enableXsrfProtection=true"} <= set(command)
+    assert [word for word in command if "allowedHosts" in word] == [
+        f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1", "::1")
+    ]
+    assert folders_of(command) == [str(Path("a b").absolute())]
 
 
 def test_host_port_and_browser_are_passed_on(
@@ -49,7 +54,7 @@ def test_host_port_and_browser_are_passed_on(
     assert {"--server.address=0.0.0.0", "--server.port=9000", "--server.headless=true"} <= set(
         command
     )
-    assert folders_of(command) == ["one", "two"]
+    assert folders_of(command) == [str(tmp_path / "one"), str(tmp_path / "two")]
 
 
 def test_a_folder_that_is_not_there_is_refused(
@@ -67,7 +72,7 @@ def test_without_a_folder_results_are_shown(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()
     main(["dashboard"])
-    assert folders_of(started[0]) == ["results"]
+    assert folders_of(started[0]) == [str(tmp_path / "results")]
 
 
 def test_without_results_the_examples_are_shown_and_named(
@@ -96,17 +101,50 @@ def test_a_missing_package_is_named_with_its_remedy(
     )
 
 
-def test_it_starts_listens_on_this_machine_and_ends_when_told(tmp_path: Path) -> None:
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with modules and settings that a stranger may have put there."""
+    for name in ("streamlit", "pandas", "torch", "altair"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "config.toml").write_text(
+        "[server]\nenableCORS = false\nbaseUrlPath = 'elsewhere'\nallowedHosts = ['*']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_listens_to_this_machine_alone_and_ends_when_told(hostile: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "crossbench", "dashboard", str(tmp_path), "--no-browser"]
+    command = [sys.executable, "-P", "-m", "crossbench", "dashboard", ".", "--no-browser"]
     process = subprocess.Popen([*command, f"--port={port}"], stdout=subprocess.DEVNULL)
+    own, foreign = f"localhost:{port}", f"evil.example:{port}"
     try:
         assert answers(f"http://localhost:{port}/_stcore/health")
+        assert opens(port, host=own, origin=f"http://{own}")
+        assert not opens(port, host=own, origin=f"http://{foreign}")
+        assert not opens(port, host=foreign, origin=f"http://{foreign}")
+        assert not opens(port, host=foreign, origin=f"http://{own}")
+        assert not (hostile / "ran").exists()
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def opens(port: int, *, host: str, origin: str) -> bool:
+    """Whether a page from ``origin`` that calls the server ``host`` may talk to the app."""
+    request = (
+        f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: streamlit\r\n\r\n"
+    )
+    with socket.create_connection(("localhost", port), timeout=60) as connection:
+        connection.sendall(request.encode())
+        status = connection.recv(4096).decode(errors="replace").split()[1]
+    assert status in {"101", "403"}
+    return status == "101"
 
 
 def answers(url: str) -> bool:

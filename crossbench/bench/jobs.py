@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossbench.bench.cases import Layer, Network, Run  # noqa: TC001  (Job is read from JSON)
 from crossbench.cards import to_mapping
 from crossbench.errors import CrossbenchError
+from crossbench.execution import isolation
 
 if TYPE_CHECKING:
     from crossbench.results.bench_files import Outcome
@@ -21,6 +17,7 @@ Dtype = Literal["float32", "tf32", "bfloat16"]
 
 # glibc keeps small blocks that were freed, which hides memory that is taken again. From this
 # size on each block is the system's own, and the peak is that of the tensors.
+_WORK = "crossbench.bench.worker:work"
 _MEMORY_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
@@ -91,21 +88,15 @@ def do(job: Job) -> dict[str, Any]:
     Raises:
         WorkerError: If the process was killed, or ended without a reply.
     """
-    environment = os.environ | (_MEMORY_ENVIRONMENT if job.what == "memory" else {})
-    done = subprocess.run(
-        [sys.executable, "-m", "crossbench.bench.worker"],
-        input=json.dumps(to_mapping(job)),
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        msg = f"its process was ended by {name}, as systems do when memory runs out"
-        raise WorkerError("killed", msg)
-    if done.returncode > 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise WorkerError("failed", f"its process ended with {done.returncode}: {last}")
-    reply: dict[str, Any] = json.loads(done.stdout)
+    more = _MEMORY_ENVIRONMENT if job.what == "memory" else {}
+    try:
+        reply: dict[str, Any] = isolation.call(_WORK, {"job": to_mapping(job)}, more=more)
+    except isolation.ChildDiedError as error:
+        last = f": {error.last_words.splitlines()[-1]}" if error.last_words else ""
+        killed = error.code < 0
+        raise WorkerError(
+            "killed" if killed else "failed", str(error) if killed else f"{error}{last}"
+        ) from error
+    except CrossbenchError as error:
+        raise WorkerError("failed", str(error)) from error
     return reply

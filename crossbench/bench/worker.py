@@ -1,10 +1,7 @@
-"""The process that does one job: ``python -m crossbench.bench.worker``, JSON in, JSON out."""
+"""What a process that does one job does; :func:`crossbench.bench.jobs.do` starts it."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from crossbench.bench.jobs import Job
@@ -23,12 +20,9 @@ if TYPE_CHECKING:
     Reply = dict[str, dict[str, Any]]
 
 
-def main() -> None:
-    """Read a job from standard input, do it, and write the reply to standard output."""
-    job = from_mapping(Job, json.load(sys.stdin), where="standard input")
-    with os.fdopen(os.dup(1), "w") as reply:
-        os.dup2(2, 1)  # what methods print must not mix with the reply
-        json.dump(perform(job), reply, allow_nan=False)
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Do a job that came as JSON; see :func:`perform`."""
+    return perform(from_mapping(Job, job, where="the job"))
 
 
 def perform(job: Job) -> dict[str, Any]:
@@ -88,7 +82,3 @@ def _memory(job: Job, device: torch.device) -> Reply:
 
 def _failed(error: Exception) -> dict[str, Any]:
     return failure(type(error).__name__, str(error))
-
-
-if __name__ == "__main__":
-    main()

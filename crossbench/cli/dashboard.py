@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.cli.arguments import path
 from crossbench.cli.output import say
 from crossbench.errors import RequestError
+from crossbench.execution.interpreter import become
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 _APP = "crossbench_leaderboard"
 _NEEDED = ("streamlit", "altair", "pyarrow")
 _RESULTS = Path("results")
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def add(commands: Any) -> None:
@@ -53,19 +54,17 @@ def _dashboard(options: argparse.Namespace) -> NoReturn:
             msg = f"no results folder {str(folder)!r}; correct it, or leave it out for the examples"
             raise RequestError(msg)
     folders = options.folders or [_default_folder(app)]
-    command = start_command(
+    command = server_words(
         app, folders, host=options.host, port=options.port, browser=not options.no_browser
     )
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # One process, so that what ends this one ends the server.
-    os.execv(sys.executable, command)  # noqa: S606  # our own interpreter, no shell
+    # Streamlit obeys settings that it finds in its working folder, whoever has put them there.
+    become("-m", "streamlit", *command, folder=app)
 
 
-def start_command(
+def server_words(
     app: Path, folders: list[Path], *, host: str, port: int | None, browser: bool
 ) -> list[str]:
-    """The command line that starts the server.
+    """What Streamlit is told to do.
 
     Args:
         app: Folder of the app.
@@ -76,6 +75,10 @@ def start_command(
     """
     settings = {
         "server.address": host,
+        # Or a page from elsewhere, whose name was made to point here, could read the results.
+        "server.allowedHosts": _names_of(host),
+        "server.enableCORS": True,
+        "server.enableXsrfProtection": True,
         "server.headless": not browser,
         "server.fileWatcherType": "none",
         "server.maxUploadSize": 256,  # MiB, what the view Check takes
@@ -87,14 +90,21 @@ def start_command(
     }
     if port is not None:
         settings["server.port"] = port
-    flags = [f"--{name}={_flag(value)}" for name, value in settings.items()]
-    where = [str(folder) for folder in folders]
-    run = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
-    return [*run, *flags, "--", *where]
+    flags = [f"--{name}={flag}" for name, value in settings.items() for flag in _flags(value)]
+    where = [str(folder.absolute()) for folder in folders]
+    return ["run", str(app / "app.py"), *flags, "--", *where]
 
 
-def _flag(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _names_of(host: str) -> tuple[str, ...]:
+    """What browsers may call this server; anything where it listens on every address."""
+    return ("*",) if host in _EVERY_ADDRESS else tuple(dict.fromkeys((host, *_THIS_MACHINE)))
+
+
+def _flags(value: object) -> list[str]:
+    """A setting's values as Streamlit reads them: a flag each."""
+    if isinstance(value, tuple):
+        return [str(each) for each in value]
+    return [str(value).lower() if isinstance(value, bool) else str(value)]
 
 
 def _find_app() -> Path:

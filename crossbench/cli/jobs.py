@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.output import EXIT_INTERRUPTED, EXIT_OK, say
 from crossbench.errors import RequestError
+from crossbench.execution import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +76,15 @@ def _share_cores(jobs: int) -> None:
 
 def _start(words: list[str]) -> subprocess.Popen[str]:
     """A helper, which is silent but for the runs that it has done."""
-    return subprocess.Popen(  # noqa: S603  (this very command)
-        # -P: what lies in the working folder must not pass for the library.
-        [sys.executable, "-P", "-m", "crossbench", *words, "--jobs=1", "--helper"],
+    return interpreter.start(
+        "-m",
+        "crossbench",
+        *words,
+        "--jobs=1",
+        "--helper",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         start_new_session=True,  # Ctrl-C is for the one that is helped, which tells the others
     )
 

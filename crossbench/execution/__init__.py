@@ -1,0 +1,1 @@
+"""Processes: how each is started, how it ended, and what attempts at runs were abandoned."""

@@ -1,0 +1,64 @@
+"""Child interpreters: started in one place, and deaf to the working folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossbench.execution import interpreter
+
+ROOT = Path(__file__).parents[2]
+PLANTED = ("torch", "numpy", "streamlit", "json", "crossbench_baselines")
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder whose modules would leave a file if they were imported."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in PLANTED:
+        text = f"from pathlib import Path\nPath({str(folder / 'ran')!r}).touch()\n"
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_interpreters_are_started_in_one_place() -> None:
+    """Programs that are no interpreters may be started elsewhere: git, by provenance."""
+    homes = ("crossbench", "baselines", "leaderboard", "tasks", "scripts")
+    sources = {
+        str(file.relative_to(ROOT)): file.read_text()
+        for home in homes
+        for file in (ROOT / home).rglob("*.py")
+    }
+    starting = re.compile(r"sys\.executable|subprocess\.run|os\.(exec|spawn|popen|system)|Popen\(")
+    found = {name for name, text in sources.items() if starting.search(text)}
+    assert found == {"crossbench/execution/interpreter.py", "crossbench/provenance.py"}
+
+
+@pytest.mark.parametrize("path", [None, "", f"{os.pathsep}elsewhere"])
+def test_an_interpreter_imports_nothing_of_the_working_folder(
+    planted: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
+) -> None:
+    if path is not None:
+        monkeypatch.setenv("PYTHONPATH", path)
+    code = (
+        "import json, numpy, subprocess, sys; subprocess.run([sys.executable, '-c', 'import json'])"
+    )
+    with interpreter.start("-c", code) as process:
+        pass
+    assert process.returncode == 0
+    assert not (planted / "ran").exists()
+
+
+def test_python_dash_m_imports_nothing_of_the_working_folder(planted: Path) -> None:
+    """As ``torchrun -m crossbench`` starts it, without our doing."""
+    command = [sys.executable, "-m", "crossbench", "compare", "nowhere", "--baseline", "acs"]
+    done = subprocess.run([*command, "--candidate", "crossd"], capture_output=True, text=True)
+    assert "results folder 'nowhere' does not exist" in done.stderr
+    assert not (planted / "ran").exists()
