@@ -307,6 +307,11 @@ def _check_preset(preset: Preset, *, where: str) -> None:
             0 < inputs.crop_scale[0] <= inputs.crop_scale[1] <= 1,
             "it must be [smallest, largest] share of the area",
         ),
+        (
+            "input.forked_workers",
+            0 <= inputs.forked_workers <= MOST_THREADS,
+            f"{threads}; 0 draws afresh",
+        ),
         ("fit.epochs", 1 <= fit.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"),
         ("fit.batch_size", fit.batch_size >= 1, positive),
         ("fit.lr", 0 < fit.lr < math.inf, "it must be a positive number"),

@@ -369,6 +369,7 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
     }
     if isinstance(request.protocol, LinearProbe):  # no epochs, no augmentation
         del settings["fit"], inputs["augment"], inputs["crop_scale"]
+        del inputs["jitter_order"], inputs["forked_workers"]
     elif request.protocol.adapts:
         settings["lora"] = to_mapping(preset.lora)
     return settings

@@ -71,7 +71,14 @@ class Site:
             drop_keys=request.preset.drop_keys.get(run.key.method, ()),
         ).to(self.device)
 
-    def feed(self, indices: NDArray[np.int64], transform: BatchTransform, batch_size: int) -> Feed:
+    def feed(
+        self,
+        indices: NDArray[np.int64],
+        transform: BatchTransform,
+        batch_size: int,
+        *,
+        forked_workers: int = 0,
+    ) -> Feed:
         """Some of the samples as batches."""
         return Feed(
             dataset=self.dataset,
@@ -80,6 +87,7 @@ class Site:
             batch_size=batch_size,
             device=self.device,
             workers=self.request.preset.compute.workers,
+            forked_workers=forked_workers,
         )
 
     def feeds(
@@ -88,8 +96,10 @@ class Site:
         """The three parts of a run's split as batches."""
         augmented, plain = transforms
         size, split = self.request.preset.fit.batch_size, run.split
+        # Only the 3D script augments by a library that keeps a random state of its own.
+        forked = self.request.preset.input.forked_workers if self.task.card.dimension == 3 else 0
         return (
-            self.feed(split.train, augmented, size),
+            self.feed(split.train, augmented, size, forked_workers=forked),
             self.feed(split.val, plain, size),
             self.feed(split.test, plain, size),
         )
@@ -109,6 +119,7 @@ class Site:
             std=std,
             crop_scale=inputs.crop_scale,
             augment=inputs.augment,
+            jitter_order=inputs.jitter_order,
         )
 
     def statistics(self, run: PlannedRun) -> str:

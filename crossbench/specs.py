@@ -158,6 +158,12 @@ class InputSettings:
         max_samples: Stratified, whole-group subset of a task; None takes every sample.
         radimagenet_3d: Methods whose 3D inputs are normalised by RadImageNet's statistics
             whatever their weights were pretrained on.
+        jitter_order: Whose order of the four colour adjustments is drawn in 2D: one for each
+            ``batch``, or one for each ``sample``, as the paper's scripts do.
+        forked_workers: Loader processes with one random state among them that are imitated in
+            3D: the augmentation of a batch depends on its number over this, rounded down, and on
+            the run's seed, the same in every epoch. 0 draws afresh for every sample. The paper's
+            scripts have 6.
     """
 
     scaling: Literal["global", "train", "sample"]
@@ -166,6 +172,8 @@ class InputSettings:
     augment: bool = True
     max_samples: int | None = None
     radimagenet_3d: tuple[str, ...] = ()
+    jitter_order: Literal["batch", "sample"] = "batch"
+    forked_workers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

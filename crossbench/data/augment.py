@@ -8,8 +8,10 @@ A gray batch keeps its one channel wherever three equal channels would stay equa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+JitterOrder = Literal["batch", "sample"]
 
 ASPECT = (3 / 4, 4 / 3)  # width over height of a random crop
 TRIES = 10  # random crops that may stick out before the centre is taken
@@ -35,15 +39,22 @@ class RandomSource:
     """The random numbers of one run: the same seed on the same device gives the same batches.
 
     Attributes:
+        seed: What it was made from.
         cpu: Generator of the parameters, so that they are the same on every device.
         device: Generator of the noise, on the device of the batch.
     """
 
     def __init__(self, seed: int, device: torch.device | str) -> None:
+        self.seed = seed
         self.cpu = torch.Generator().manual_seed(seed)
         # A seed of its own: on a CPU the noise would else repeat the parameters' stream.
         noise_seed = int(torch.randint(2**62, (), generator=self.cpu))
         self.device = torch.Generator(device).manual_seed(noise_seed)
+
+    def replica(self, place: int) -> RandomSource:
+        """A source that depends on the seed and on ``place`` alone, whatever was drawn before."""
+        (seed,) = np.random.SeedSequence([self.seed, place]).generate_state(1, np.uint64)
+        return RandomSource(int(seed) >> 1, self.device.device)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Float64 numbers in [low, high), on the CPU."""
@@ -53,6 +64,17 @@ class RandomSource:
     def coin(self, count: int) -> Tensor:
         """(count,) booleans, true with probability one half, on the CPU."""
         return self.uniform(count) < 0.5
+
+
+def _change(batch: Tensor, which: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Replace the samples picked by ``which`` (B,) bool; ``change`` sees these and their index."""
+    index = which.nonzero().squeeze(1)
+    if len(index) == len(which):
+        return change(batch, index)
+    if not len(index):
+        return batch
+    there = index.to(batch.device)
+    return batch.index_copy(0, there, change(batch[there], index))
 
 
 # --- images -------------------------------------------------------------------------------
@@ -68,8 +90,8 @@ class ImageParameters:
         height: (B,) int64, rows of the crop.
         width: (B,) int64, columns of the crop.
         flip: (B,) bool, whether left and right change places.
-        order: In which brightness, contrast, saturation and hue (0 to 3) are adjusted. One order
-            serves the batch; each sample's own is still uniform over all 24.
+        order: (B, 4) int64, in which brightness, contrast, saturation and hue (0 to 3) are
+            adjusted: uniform over all 24 for each sample, whether or not they share one.
         factors: (4, B) float64: factors of brightness, contrast and saturation, shift of hue.
     """
 
@@ -78,12 +100,16 @@ class ImageParameters:
     height: Tensor
     width: Tensor
     flip: Tensor
-    order: tuple[int, ...]
+    order: Tensor
     factors: Tensor
 
 
 def draw_images(
-    random: RandomSource, shape: torch.Size, crop_scale: tuple[float, float]
+    random: RandomSource,
+    shape: torch.Size,
+    crop_scale: tuple[float, float],
+    *,
+    jitter_order: JitterOrder = "batch",
 ) -> ImageParameters:
     """Draw as torchvision's RandomResizedCrop, RandomHorizontalFlip(0.5) and ColorJitter do.
 
@@ -91,6 +117,8 @@ def draw_images(
         random: Where to draw from.
         shape: (B, C, H, W) of the stored batch.
         crop_scale: Range of the crop's share of the image area.
+        jitter_order: Whether the samples of a ``batch`` share one order of colour adjustments,
+            which is quicker, or each ``sample`` has its own, as where each is loaded by itself.
     """
     batch, _, rows, columns = shape
     height, width, centred = _draw_crop_size(random, batch, (rows, columns), crop_scale)
@@ -104,9 +132,16 @@ def draw_images(
         height=height,
         width=width,
         flip=random.coin(batch),
-        order=tuple(torch.randperm(4, generator=random.cpu).tolist()),
+        order=_draw_order(random, batch, jitter_order),
         factors=torch.stack([*jitter, random.uniform(batch, low=-HUE, high=HUE)]),
     )
+
+
+def _draw_order(random: RandomSource, batch: int, jitter_order: JitterOrder) -> Tensor:
+    """(B, 4) int64 permutations of 0 to 3."""
+    if jitter_order == "sample":
+        return random.uniform(batch, 4).argsort(dim=1)
+    return torch.randperm(4, generator=random.cpu).expand(batch, 4)
 
 
 def _draw_crop_size(
@@ -188,8 +223,13 @@ def jitter_colours(images: Tensor, drawn: ImageParameters) -> Tensor:
         _shift_hue,
     )
     factors = drawn.factors.to(images)[:, :, None, None, None]
-    for index in drawn.order:
-        images = adjustments[index](images, factors[index])
+
+    def adjust(part: Tensor, index: Tensor, *, kind: int) -> Tensor:
+        return adjustments[kind](part, factors[kind, index.to(part.device)])
+
+    for step in drawn.order.T:
+        for kind in step.unique().tolist():
+            images = _change(images, step == kind, partial(adjust, kind=kind))
     return images
 
 
@@ -300,15 +340,6 @@ def move_volumes(volumes: Tensor, drawn: VolumeParameters) -> Tensor:
     volumes = _change(volumes, drawn.flip, lambda part, _: part.flip(2))
     volumes = _change(volumes, drawn.angle != 0, rotate)
     return _change(volumes, drawn.zoom != 1, zoom)
-
-
-def _change(volumes: Tensor, which: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Replace the samples picked by ``which`` (B,) bool; ``change`` sees only these."""
-    index = which.nonzero().squeeze(1)
-    if not len(index):
-        return volumes
-    there = index.to(volumes.device)
-    return volumes.index_copy(0, there, change(volumes[there], index))
 
 
 def disturb_volumes(volumes: Tensor, drawn: VolumeParameters) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from crossbench.data.augment import (
+    JitterOrder,
     RandomSource,
     centre_images,
     crop_images,
@@ -63,6 +64,7 @@ def make_transforms(
     std: Triple,
     crop_scale: tuple[float, float],
     augment: bool,
+    jitter_order: JitterOrder = "batch",
 ) -> tuple[BatchTransform, BatchTransform]:
     """The transforms of training and of evaluation (protocol.md, "Transfer evaluation").
 
@@ -75,6 +77,8 @@ def make_transforms(
         std: Standard deviation of each channel after scaling to [0, 1].
         crop_scale: Range of a random crop's share of the image area; 2D only.
         augment: False makes the training transform the evaluation transform.
+        jitter_order: Whose order of colour adjustments is drawn: the ``batch``'s or each
+            ``sample``'s; 2D only.
 
     Returns:
         ``(train, evaluate)``.
@@ -94,7 +98,7 @@ def make_transforms(
         evaluate = images = ImageTransform(
             value_range=value_range, mean=mean, std=std, size=input_size, crop_scale=crop_scale
         )
-        train = replace(images, augment=augment)
+        train = replace(images, augment=augment, jitter_order=jitter_order)
     return train, evaluate
 
 
@@ -109,6 +113,7 @@ class ImageTransform:
     crop_scale: tuple[float, float]
     augment: bool = False
     jitter: bool = True
+    jitter_order: JitterOrder = "batch"
 
     def __call__(self, raw: Tensor, random: RandomSource | None = None) -> Tensor:
         """See :class:`BatchTransform`; ``raw`` is (B, C, H, W), the result (B, 3, size, size)."""
@@ -117,7 +122,9 @@ class ImageTransform:
         if not self.augment:
             images = centre_images(images, self.size)
         else:
-            drawn = draw_images(_given(random), raw.shape, self.crop_scale)
+            drawn = draw_images(
+                _given(random), raw.shape, self.crop_scale, jitter_order=self.jitter_order
+            )
             images = crop_images(images, drawn, self.size)
             if self.jitter:
                 images = jitter_colours(as_colour(images), drawn)

@@ -32,6 +32,8 @@ class Feed:
         batch_size: Samples a batch.
         device: Where batches are transformed and used.
         workers: Threads that read ahead; 0 reads in step. The order never depends on it.
+        forked_workers: How many loader processes are imitated that were forked with one random
+            state: batches of as many share their draws, in every epoch the same; 0 imitates none.
     """
 
     dataset: Dataset
@@ -40,6 +42,7 @@ class Feed:
     batch_size: int
     device: torch.device
     workers: int = 0
+    forked_workers: int = 0
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -76,8 +79,11 @@ class Feed:
         self, batches: Sequence[NDArray[np.int64]], random: RandomSource | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Chosen batches in their order, positions counted as in :meth:`ordered`."""
-        for images, labels in self._read(batches):
-            inputs = self.transform(images.to(self.device, non_blocking=True), random)
+        for number, (images, labels) in enumerate(self._read(batches)):
+            source = random
+            if random is not None and self.forked_workers:
+                source = random.replica(number // self.forked_workers)
+            inputs = self.transform(images.to(self.device, non_blocking=True), source)
             yield inputs, labels.to(self.device, non_blocking=True)
 
     def _read(

@@ -115,8 +115,26 @@ def test_colour_factors_and_mirroring_are_distributed_as_torchvisions():
 
 def test_every_order_of_the_colour_adjustments_is_drawn_equally_often():
     random = RandomSource(2, "cpu")
-    draws = [draw_images(random, torch.Size((1, 1, 4, 4)), (0.5, 1)).order for _ in range(1200)]
-    counts = [draws.count(order) for order in itertools.permutations(range(4))]
+    shape = torch.Size((1, 1, 4, 4))
+    orders = [draw_images(random, shape, (0.5, 1)).order for _ in range(1200)]
+    check_orders(torch.cat(orders).tolist())
+
+
+def test_every_order_is_drawn_equally_often_where_each_sample_has_its_own():
+    shape = torch.Size((1200, 1, 4, 4))
+    drawn = draw_images(RandomSource(2, "cpu"), shape, (0.5, 1), jitter_order="sample")
+    check_orders(drawn.order.tolist())
+
+
+def test_the_samples_of_a_batch_share_their_order_unless_each_has_its_own():
+    shape = torch.Size((40, 1, 4, 4))
+    for jitter_order, distinct in (("batch", False), ("sample", True)):
+        drawn = draw_images(RandomSource(3, "cpu"), shape, (0.5, 1), jitter_order=jitter_order)
+        assert (len({tuple(row) for row in drawn.order.tolist()}) > 1) is distinct
+
+
+def check_orders(draws):
+    counts = [draws.count(list(order)) for order in itertools.permutations(range(4))]
     assert sum(counts) == len(draws)
     assert min(counts) > 50 - 4 * 50**0.5
     assert max(counts) < 50 + 4 * 50**0.5
@@ -167,7 +185,7 @@ def test_colour_jitter_equals_torchvisions_on_three_channels(order, channels):
     images[0] = (images[0] * 3).round() / 3  # ties between channels
     images[1] = images[1, :1]  # gray in three channels
     drawn = draw_images(RandomSource(order[0], "cpu"), images.shape, (0.08, 1.0))
-    result = jitter_colours(images, replace(drawn, order=order))
+    result = jitter_colours(images, replace(drawn, order=torch.tensor(order).expand(6, 4)))
     assert result.shape == images.shape
     for i, image in enumerate(images.expand(-1, 3, -1, -1)):
         expected = torchvision_jitter(image, order, drawn.factors[:, i])

@@ -64,7 +64,7 @@ def torchvision_train(image: torch.Tensor, drawn, i: int) -> torch.Tensor:
     image = tv.resized_crop(image, *box, size=[20, 20], antialias=True)
     image = tv.horizontal_flip(image) if drawn.flip[i] else image
     adjust = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
-    for index in drawn.order:
+    for index in drawn.order[i].tolist():
         image = adjust[index](image, float(drawn.factors[index, i]))
     return tv.normalize(image, list(MEAN), list(STD))
 
@@ -93,11 +93,15 @@ def monai_train(volume: torch.Tensor, drawn, i: int) -> torch.Tensor:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_2d_training_equals_torchvision_given_the_same_parameters(device, channels, seed):
+@pytest.mark.parametrize("jitter_order", ["batch", "sample"])
+def test_2d_training_equals_torchvision_given_the_same_parameters(
+    device, channels, seed, jitter_order
+):
     raw = stored(2, channels).to(device)
-    train, _ = make_transforms(**TWO)
+    train, _ = make_transforms(**TWO | {"jitter_order": jitter_order})
     inputs = train(raw, RandomSource(seed, device)).cpu()
-    drawn = draw_images(RandomSource(seed, device), raw.shape, (0.08, 1.0))
+    source = RandomSource(seed, device)
+    drawn = draw_images(source, raw.shape, (0.08, 1.0), jitter_order=jitter_order)
     for i, image in enumerate(three_channels(raw)):
         expected = torchvision_train(image, drawn, i)
         # 1e-5 of the scaled image, before the division by std.
