@@ -25,9 +25,14 @@ def replacing(file: Path) -> Iterator[Path]:
     try:
         yield draft
         _sync(draft, os.O_RDWR)
-        draft.replace(file)
+        rename(draft, file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def rename(draft: Path, file: Path) -> None:
+    """Give a file that is on the disk another name in its folder, a power cut notwithstanding."""
+    draft.replace(file)
     if hasattr(os, "O_DIRECTORY"):  # a folder cannot be opened elsewhere
         _sync(file.parent, os.O_RDONLY | os.O_DIRECTORY)
 

@@ -21,7 +21,6 @@ from crossbench.claims import Claims
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
-from crossbench.results.diagnostics import write_diagnostics
 from crossbench.results.store import Predictions
 from crossbench.routes import produce
 from crossbench.site import Site
@@ -149,10 +148,9 @@ def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
 def _record(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
     """One run, put on disk with all that goes with it."""
     record, predictions, product = _attempt(site, run, listener)
-    if product is not None and product.diagnostics is not None:
-        write_diagnostics(store.path_of(run.key, run.identity), product.diagnostics)
     fitted = None if product is None else product.fitted
-    store.write(record, predictions, None if fitted is None else fitted.write)
+    diagnostics = None if product is None else product.diagnostics
+    store.write(record, predictions, None if fitted is None else fitted.write, diagnostics)
     return record
 
 

@@ -14,7 +14,8 @@ Dimension = Literal[2, 3]
 DataSource = Literal["real", "embedded", "phantom"]
 Status = Literal["ok", "failed", "skipped"]
 
-SCHEMA_VERSION = 1
+#: Layout of the records that are written; those of schema 1 are read, and have no seal.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,8 +317,12 @@ class RunRecord:
         predictions_sha256: Digest of that file's bytes.
         weights: File name of the fitted network's weights beside the record, where they are kept.
         weights_sha256: Digest of that file's bytes.
+        diagnostics: File name of what the network's layers told of themselves beside the record.
+        diagnostics_sha256: Digest of that file's bytes.
         provenance: Hashes, versions, device, settings, times.
-        schema_version: Version of this layout; readers refuse others.
+        schema_version: Version of this layout.
+        digest: SHA-256 over all other fields as canonical JSON, the record's seal; None in
+            records of schema 1.
     """
 
     identity: str
@@ -344,8 +349,16 @@ class RunRecord:
     predictions_sha256: str | None = None
     weights: str | None = None
     weights_sha256: str | None = None
+    diagnostics: str | None = None
+    diagnostics_sha256: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    digest: str | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether a digest tells if the record was changed after it was written."""
+        return self.digest is not None
 
 
 @dataclass(frozen=True, kw_only=True)

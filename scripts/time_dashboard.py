@@ -23,7 +23,7 @@ import numpy as np
 
 from crossbench.cards import load_tasks
 from crossbench.execution import interpreter
-from crossbench.results.files import read_record, to_json
+from crossbench.results.files import read_predictions, read_record
 from crossbench.results.store import Store
 from crossbench_leaderboard.state import EXAMPLES
 
@@ -49,14 +49,10 @@ assert not page.exception and page.title[0].value == "Leaderboard"
 def write_records(root: Path, count: int) -> None:
     """Put so many valid records into a folder."""
     example = next(path for path in Store(EXAMPLES).files() if "weak-probe" in path.name)
-    packed = example.with_suffix(".npz").read_bytes()
+    predictions = read_predictions(example)
     store = Store(root)
     for record in islice(_records(read_record(example)), count):
-        path = store.path_of(record.key, record.identity)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".npz").write_bytes(packed)
-        beside = dataclasses.replace(record, predictions=path.with_suffix(".npz").name)
-        path.write_bytes(to_json(beside, what="record"))
+        store.write(record, predictions)
 
 
 def _records(pattern: RunRecord) -> Iterator[RunRecord]:

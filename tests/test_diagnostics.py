@@ -12,7 +12,7 @@ import crossbench
 from crossbench.errors import RequestError
 from crossbench.nets import build_model
 from crossbench.plugins import load_observers
-from crossbench.results.diagnostics import Diagnostics, diagnostics_path, read_diagnostics
+from crossbench.results.diagnostics import Diagnostics, read_diagnostics
 from crossbench.results.store import Store
 from crossbench.training.diagnostics import DRAWN, SAMPLES, diagnose
 from crossbench.training.feed import Feed
@@ -43,7 +43,7 @@ def run(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]:
         )
         store = Store(tmp_path / out)
         (record,) = (each for each in store.records() if each.key.method == method)
-        return record, read_diagnostics(store.path_of(record.key, record.identity), record.identity)
+        return record, read_diagnostics(store.path_of(record.key, record.identity), record)
 
     return call
 
@@ -160,8 +160,3 @@ def test_an_observer_that_is_none_is_named(
     monkeypatch.setattr("crossbench.plugins.entry_points", lambda group: [point])
     with pytest.raises(RequestError, match=message):
         load_observers()
-
-
-def test_the_file_name_follows_the_record(tmp_path: Path) -> None:
-    name = diagnostics_path(tmp_path / "random-seed43-fold0-abc.json").name
-    assert name == "random-seed43-fold0-abc.diagnostics.npz"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from record_files import change_record, companion
 
 import crossbench
 from crossbench.api import prepare
@@ -128,7 +128,7 @@ def test_a_recipe_is_the_same_for_every_fold_and_no_other_recipe(
 ) -> None:
     def recipe(out: str, **options: Any) -> str:
         path, _ = run("acs", 3, out=out, **options)
-        about = read_about(path.with_suffix(".safetensors"))
+        about = read_about(companion(path, "weights"))
         assert about is not None
         assert about.method == "acs"
         return about.recipe
@@ -170,7 +170,7 @@ def test_a_run_without_its_weights_is_run_again_only_if_they_are_asked_for(
     assert todo(save_weights=True) == ["acs"]  # plain baselines have no weights
     run("acs", 3)
     assert todo(save_weights=True) == todo(save_weights=False) == []
-    path.with_suffix(".safetensors").unlink()
+    companion(path, "weights").unlink()
     assert todo(save_weights=False) == ["acs"]
 
 
@@ -197,7 +197,7 @@ def test_what_cannot_be_predicted_with_is_named(run: Callable[..., Found], tmp_p
     refused(tmp_path / "none.json", RecordError, r"none\.json: cannot be read")
 
     path, _ = run("acs", 3)
-    weights = path.with_suffix(".safetensors")
+    weights = companion(path, "weights")
     about, tensors, whole = read_about(weights), read_tensors(weights), weights.read_bytes()
     assert about is not None
     weights.write_bytes(whole[:-4] + b"\0\0\0\1")
@@ -209,9 +209,8 @@ def test_what_cannot_be_predicted_with_is_named(run: Callable[..., Found], tmp_p
         details = about.details | change
         mapping = about.__dict__ | {"details": details}
         write_checkpoint(weights, tensors, type(about)(**mapping))
-        written = json.loads(path.read_text())
-        written["weights_sha256"] = hash_file(weights)
-        path.write_text(json.dumps(written))
+        digest = hash_file(weights)
+        change_record(path, lambda mapping: mapping.update(weights_sha256=digest))
 
     replace({"identity": "f" * 64}, **tensors)
     refused(path, RecordError, r"safetensors: the weights of another run")

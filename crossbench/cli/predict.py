@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from crossbench.prediction import load_predictor, to_csv
-    from crossbench.results.files import place
+    from crossbench.results.writing import place
     from crossbench.training.environment import find_device
 
     predictor = load_predictor(

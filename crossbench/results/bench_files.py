@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from crossbench.errors import RecordError
-from crossbench.results.files import place, read_versioned, to_json
+from crossbench.results.reading import read_versioned
 from crossbench.results.store import BENCH_ENDING, Broken, file_name, read_others
+from crossbench.results.writing import place, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +24,7 @@ from crossbench import cards, specs
 from crossbench.errors import RecordError
 from crossbench.evaluation import metrics
 from crossbench.places import cache_dir
-from crossbench.results import files, frame
+from crossbench.results import files, frame, reading, store, writing
 from crossbench.results.store import Broken, Found, Store, read_file, unite
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _silent(folder: Path, done: int, total: int) -> None:
 
 def _table(folder: Path, progress: Progress) -> pa.Table:
     """The table of one folder, true to its files as they were when this was called."""
-    states = {path: _state(path) for path in Store(folder).paths()}
+    states = Store(folder).states()
     file = _kept_file(folder)
     kept = _load(file)
     if kept is None:
@@ -107,20 +106,6 @@ def _table(folder: Path, progress: Progress) -> pa.Table:
         table = table.sort_by("path")
         _save(file, table)
     return table
-
-
-def _state(path: str) -> str:
-    """Size and time of change of a record and of the files beside it."""
-    stem = path.removesuffix(".json")
-    return f"{_stamp(path)} {_stamp(stem + '.npz')} {_stamp(stem + '.safetensors')}"
-
-
-def _stamp(path: str) -> str:
-    try:
-        state = os.stat(path)  # noqa: PTH116  # ten thousand records: strings are fast
-    except OSError:
-        return "none"
-    return f"{state.st_size}:{state.st_mtime_ns}"
 
 
 def _entries(table: pa.Table) -> dict[str, str]:
@@ -186,13 +171,16 @@ def _save(file: Path, table: pa.Table) -> None:
     marked = table.replace_schema_metadata({_MADE_BY: _made_by()})
     parquet.write_table(marked, stream, write_page_checksum=True)
     with contextlib.suppress(OSError):
-        files.place(file, stream.getvalue())
+        writing.place(file, stream.getvalue())
 
 
 @cache
 def _made_by() -> bytes:
     """Digest of the code that decides what is in a table."""
-    code = [Path(module.__file__ or "") for module in (cards, files, frame, metrics, specs)]
+    code = [
+        Path(module.__file__ or "")
+        for module in (cards, files, frame, metrics, reading, specs, store)
+    ]
     digest = hashlib.sha256(f"{pd.__version__} {pa.__version__}".encode())
     for path in [*code, Path(__file__)]:
         digest.update(path.read_bytes())

@@ -1,27 +1,32 @@
 """What a network's layers told of themselves: small arrays beside the record of their run.
 
-``<record>.diagnostics.npz`` holds ``identity`` (of the run), ``index`` (N,) and ``drawn`` (S,)
-(the samples measured and pictured, as places in the dataset) and, for each observed layer,
-float32 arrays under ``<layer>/<name>``. Nothing depends on the file: the record is as valid
-without it. docs/diagnostics.md says what Cross-D's layers put there.
+``<record>.<digest>.diagnostics.npz`` holds ``identity`` (of the run), ``index`` (N,) and
+``drawn`` (S,) (the samples measured and pictured, as places in the dataset) and, for each
+observed layer, float32 arrays under ``<layer>/<name>``. The record names the file, and is as
+valid without it. docs/diagnostics.md says what Cross-D's layers put there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crossbench.errors import RecordError
-from crossbench.results.files import place
+from crossbench.results.reading import MAX_ARRAYS, beside, read_regular, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from crossbench.specs import RunRecord
+
+#: How the names of such files end.
+DIAGNOSTICS = ".diagnostics.npz"
 
 _OWN = ("identity", "index", "drawn")
 
@@ -43,18 +48,8 @@ class Diagnostics:
     layers: dict[str, dict[str, NDArray[np.float32]]]
 
 
-def diagnostics_path(record: Path) -> Path:
-    """Where the diagnostics of the run recorded in ``record`` lie, or would lie."""
-    return record.with_suffix(".diagnostics.npz")
-
-
-def write_diagnostics(record: Path, diagnostics: Diagnostics) -> Path:
-    """Put diagnostics beside a record, whole or not at all.
-
-    Raises:
-        RecordError: If the folder cannot be written.
-    """
-    path = diagnostics_path(record)
+def pack_diagnostics(diagnostics: Diagnostics) -> bytes:
+    """Diagnostics as the bytes of their file."""
     stream = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(getattr(diagnostics, name)) for name in _OWN}
     arrays |= {
@@ -63,36 +58,38 @@ def write_diagnostics(record: Path, diagnostics: Diagnostics) -> Path:
         for name, values in named.items()
     }
     np.savez_compressed(stream, **arrays)
-    try:
-        place(path, stream.getvalue())
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error}") from error
-    return path
+    return stream.getvalue()
 
 
-def read_diagnostics(record: Path, identity: str) -> Diagnostics | None:
+def read_diagnostics(path: Path, record: RunRecord) -> Diagnostics | None:
     """The diagnostics beside a record; None where there are none.
 
     Args:
-        record: The record's file.
-        identity: Of the run that it records.
+        path: The record's file.
+        record: What it holds.
 
     Raises:
-        RecordError: If the file is damaged or another run's.
+        RecordError: If the file is gone, damaged or another run's.
     """
-    path = diagnostics_path(record)
-    if not path.is_file():
+    if record.diagnostics is None:
         return None
+    file = beside(path, record.diagnostics, "diagnostics")
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        content = read_regular(file, MAX_ARRAYS)
+        arrays = unpack(content)
         own = {name: arrays.pop(name) for name in _OWN}
         layers: dict[str, dict[str, NDArray[np.float32]]] = {}
         for key, values in arrays.items():
             layer, _, name = key.rpartition("/")
             layers.setdefault(layer, {})[name] = values.astype(np.float32)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RecordError(f"{path}: cannot be read: {error}") from error
-    if str(own["identity"]) != identity:
-        raise RecordError(f"{path}: belongs to another run; remove it")
-    return Diagnostics(identity=identity, index=own["index"], drawn=own["drawn"], layers=layers)
+    except KeyError as error:
+        raise RecordError(f"{file}: cannot be read: no {error.args[0]}") from error
+    except (OSError, ValueError, TypeError, RecordError) as error:
+        raise RecordError(f"{file}: cannot be read: {error}") from error
+    if record.sealed and hashlib.sha256(content).hexdigest() != record.diagnostics_sha256:
+        raise RecordError(f"{file}: is not the file that the record was written with; remove it")
+    if str(own["identity"]) != record.identity:
+        raise RecordError(f"{file}: belongs to another run; remove it")
+    return Diagnostics(
+        identity=record.identity, index=own["index"], drawn=own["drawn"], layers=layers
+    )

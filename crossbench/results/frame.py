@@ -34,8 +34,9 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
     counts (``samples_*``), what the validation part selected (``selected_*``), what went wrong
     (``warnings error_class error_message``), and where it came from (``hash_* split_settings
-    fit_settings version started hardware identity path``). A value that is not there is NaN in
-    a column of numbers and empty in a column of text; ``grouped`` is None where unknown.
+    fit_settings version started hardware sealed diagnostics identity path``). A value that is not
+    there is NaN in a column of numbers and empty in a column of text; ``grouped`` is None where
+    unknown.
 
     ``split_settings`` and ``fit_settings`` are JSON objects of dotted keys. Only runs with
     equal ones may be pooled; plain baselines have no ``fit_settings``.
@@ -68,6 +69,8 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "error_class": error.get("class", ""),
         "error_message": error.get("message", ""),
         **_origin(record),
+        "sealed": record.sealed,
+        "diagnostics": record.diagnostics or "",
         "identity": record.identity,
         "path": str(path),
     }

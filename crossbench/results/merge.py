@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossbench.errors import RecordError
 from crossbench.hashing import hash_file
 from crossbench.results.bench_files import bench_path, read_benches
-from crossbench.results.diagnostics import read_diagnostics, write_diagnostics
-from crossbench.results.files import copy, read_predictions
 from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.store import Broken, Store, read_folders, without_runs
+from crossbench.results.writing import copy, copy_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from crossbench.results.bench_files import FoundBench
     from crossbench.results.pretrain_files import FoundPretraining
     from crossbench.results.store import Found
+
+T = TypeVar("T", "Found", "FoundPretraining")
 
 
 class Merged(NamedTuple):
@@ -38,9 +38,15 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
     Raises:
         RequestError: If a source does not exist or holds no record.
         RecordError: If the same run has different results in two of the folders; then
-            nothing is copied.
+            nothing is copied. Or if ``into`` cannot be written.
     """
-    store = Store(Path(into))
+    try:
+        return _merge(sources, Store(Path(into)))
+    except OSError as error:
+        raise RecordError(f"{into}: cannot be written: {error}") from error
+
+
+def _merge(sources: Sequence[Path | str], store: Store) -> Merged:
     benches, broken = read_benches(sources)
     pretrained, broken_networks = read_pretrainings(sources)
     broken += broken_networks
@@ -51,26 +57,35 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
         held = [store.root] if any(store.scan()) else []
         found, broken_runs = read_folders([*held, *with_runs])
         broken += broken_runs
-        copied += sum(_take_run(each, store) for each in found)
+        copied += _taken(_take_run, found, store, broken)
     copied += sum(_take_bench(each, store.root) for each in benches)
-    for each in pretrained:
-        try:
-            copied += _take_pretrained(each, store.root)
-        except RecordError as error:
-            broken.append(Broken(each.path, str(error)))
+    copied += _taken(_take_pretrained, pretrained, store, broken)
     return Merged(copied, broken)
 
 
+def _taken(
+    take: Callable[[T, Store], bool], found: Iterable[T], store: Store, broken: list[Broken]
+) -> int:
+    """How many of the records found were taken; the reasons of those that cannot be are added."""
+    copied = 0
+    for each in found:
+        try:
+            copied += take(each, store)
+        except RecordError as error:
+            broken.append(Broken(each.path, str(error)))
+    return copied
+
+
 def _take_run(found: Found, store: Store) -> bool:
-    """Copy a run with all that lies beside it; False where it is there already."""
+    """Copy a run with all that lies beside it; False where it is there already.
+
+    Raises:
+        RecordError: If something of another run is in the way.
+    """
     path, record = found
     if path.is_relative_to(store.root):
         return False
-    if diagnostics := read_diagnostics(path, record.identity):
-        write_diagnostics(store.path_of(record.key, record.identity), diagnostics)
-    predictions = read_predictions(path) if record.predictions else None
-    weights = partial(copy, path.with_name(record.weights)) if record.weights else None
-    store.write(record, predictions, weights)
+    copy_run(path, record, store.path_of(record.key, record.identity))
     return True
 
 
@@ -82,14 +97,14 @@ def _take_bench(found: FoundBench, root: Path) -> bool:
     return True
 
 
-def _take_pretrained(found: FoundPretraining, root: Path) -> bool:
+def _take_pretrained(found: FoundPretraining, store: Store) -> bool:
     """Copy a pretrained network and its record; False where it is there already.
 
     Raises:
         RecordError: If the network is not the one that the record names.
     """
     path, record = found
-    target = root.joinpath("pretrain", *path.parts[-3:])
+    target = store.root.joinpath("pretrain", *path.parts[-3:])
     if target.exists():
         return False
     network = path.with_name(record.checkpoint)

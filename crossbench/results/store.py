@@ -1,10 +1,11 @@
 """Results folders: finding, writing and reading the records of many runs.
 
-One run leaves files that a person can find, the last of them only where weights are kept::
+One run leaves files that a person can find, the last two where they were asked for::
 
     <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.json
-    <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.npz
-    <root>/<preset>/<task>/<method>/<init>-<protocol>-seed43-fold0-<identity[:8]>.safetensors
+    <same>.<digest[:16]>.npz
+    <same>.<digest[:16]>.safetensors
+    <same>.<digest[:16]>.diagnostics.npz
 
 What the files hold, and how they come to be whole or absent, is in
 :mod:`crossbench.results.files`.
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from crossbench.errors import RecordError, RequestError
-from crossbench.results.files import read_predictions, read_record, write_run
+from crossbench.results.files import read_predictions, read_record
 from crossbench.results.predictions import Predictions
+from crossbench.results.writing import write_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from crossbench.results.diagnostics import Diagnostics
     from crossbench.specs import RunKey, RunRecord
 
 __all__ = [
@@ -55,6 +58,14 @@ BENCH_ENDING = ".bench.json"
 
 #: How the files of :mod:`crossbench.results.pretrain_files` end, which share them too.
 PRETRAIN_ENDING = ".pretrain.json"
+
+_OTHERS = (BENCH_ENDING, PRETRAIN_ENDING)
+
+# How names end after what is common to the files of one run.
+_ENDINGS = re.compile(r"\.json$|(\.[0-9a-f]{16})?(\.diagnostics)?\.(npz|safetensors)$")
+
+# Of a preset, a task and a method.
+_LINKED_DEPTH = 3
 
 _LONGEST_NAME = 64
 _HERE = os.path.join(os.curdir, "")  # noqa: PTH118  # a trailing separator
@@ -101,15 +112,18 @@ class Store:
         record: RunRecord,
         predictions: Predictions | None,
         write_weights: Callable[[Path], None] | None = None,
+        diagnostics: Diagnostics | None = None,
     ) -> Path:
         """Put a record and what goes with it on disk, in place of an earlier try of that run.
 
         Args:
-            record: The record; its fields ``predictions``, ``weights`` and their digests are
-                filled in here.
+            record: The record; its digest and the names and digests of its files are filled in
+                here.
             predictions: Present if, and only if, the run is ``ok``.
             write_weights: Writes the fitted network's weights to the path it is given, whole
                 or not at all; None where they are not kept.
+            diagnostics: What the network's layers told of themselves; None leaves those of an
+                earlier try.
 
         Returns:
             The record's file.
@@ -119,7 +133,7 @@ class Store:
                 predictions, or the folder cannot be written.
         """
         path = self.path_of(record.key, record.identity)
-        write_run(path, record, predictions, write_weights)
+        write_run(path, record, predictions, write_weights, diagnostics)
         return path
 
     def find(self, key: RunKey, identity: str) -> RunRecord | None:
@@ -146,8 +160,19 @@ class Store:
 
     def paths(self) -> list[str]:
         """The same as strings: of ten thousand records, paths take longer than reading a table."""
-        others = (BENCH_ENDING, PRETRAIN_ENDING)
-        return [path for path in _json_paths(self.root) if not path.endswith(others)]
+        return [path for path in _json_paths(self.root) if not path.endswith(_OTHERS)]
+
+    def states(self) -> dict[str, str]:
+        """What changes whenever a file of :meth:`paths` does, or one that lies beside it."""
+        return {
+            os.path.join(folder, name).removeprefix(_HERE): " ".join(  # noqa: PTH118  # as there
+                _stamp(folder, each) for each in sorted(group)
+            )
+            for folder, names in _walk(self.root)
+            for group in _by_run(names)
+            for name in group
+            if _is_json(name) and not name.endswith(_OTHERS)
+        }
 
     def scan(self) -> Iterator[Found | Broken]:
         """Every file of :meth:`files`, read."""
@@ -169,15 +194,74 @@ def json_files(root: Path) -> list[Path]:
 
 def _json_paths(root: Path) -> list[str]:
     """The same as strings, each as ``str(Path(...))`` would write it."""
-    found: list[str] = []
+    return sorted(
+        os.path.join(folder, name).removeprefix(_HERE)  # noqa: PTH118  # see Store.paths
+        for folder, names in _walk(root)
+        for name in names
+        if _is_json(name)
+    )
+
+
+def _is_json(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder below a root, with the names of its files; those with a dot are passed over.
+
+    Links are followed where the writer would go through them: as deep as a preset's, task's and
+    method's folders. A folder is met once, under its own name rather than a link's.
+    """
+    met, links = [], []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            os.path.join(folder, name).removeprefix(_HERE)  # noqa: PTH118  # see Store.paths
-            for name in names
-            if name.endswith(".json") and not name.startswith(".")
-        ]
-    return sorted(found)
+        inner = (os.path.join(folder, name) for name in folders)  # noqa: PTH118  # see Store.paths
+        links += [path for path in inner if os.path.islink(path)]  # noqa: PTH114
+        met.append(folder)
+        yield folder, names
+    if links:
+        yield from _linked(sorted(links), {_place(folder) for folder in met})
+
+
+def _linked(
+    links: Sequence[str], met: set[tuple[int, int] | None]
+) -> Iterator[tuple[str, list[str]]]:
+    """What links to folders add to those that were met."""
+    for link in links:
+        for folder, folders, names in os.walk(link, followlinks=True):
+            place, depth = _place(folder), len(Path(folder).relative_to(link).parts)
+            known = place in met
+            met.add(place)
+            deeper = not known and depth + 1 < _LINKED_DEPTH
+            folders[:] = sorted(name for name in folders if deeper and not name.startswith("."))
+            if not known:
+                yield folder, names
+
+
+def _place(folder: str) -> tuple[int, int] | None:
+    """What a folder is, by whatever name; None where it is gone."""
+    try:
+        state = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _by_run(names: Iterable[str]) -> Iterable[list[str]]:
+    """The files of one folder, those together that are of one run by their names."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_ENDINGS.sub("", name), []).append(name)
+    return groups.values()
+
+
+def _stamp(folder: str, name: str) -> str:
+    """What changes with a file's content, even where its size and times are set back."""
+    try:
+        state = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118  # see Store.paths
+    except OSError:
+        return f"{name}:gone"
+    return f"{name}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}:{state.st_ino}"
 
 
 def read_others(

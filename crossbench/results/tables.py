@@ -274,6 +274,9 @@ def _data_notes(board: Board) -> list[str]:
     if board.superseded:
         runs = _plural(board.superseded, "older record")
         notes.append(f"Left out: {runs} of the same runs, from before their splits changed.")
+    if unsealed := int((~board.runs["sealed"]).sum()):
+        runs = f"{unsealed} of {_plural(len(board.runs), 'record')}"
+        notes.append(f"Unsealed: {runs}, of schema 1; no digest shows whether they were changed.")
     return notes
 
 

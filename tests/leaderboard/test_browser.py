@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import take_screenshots as script
 
-from crossbench.results.diagnostics import Diagnostics, write_diagnostics
-from crossbench.results.files import read_record
+from crossbench.results.diagnostics import Diagnostics
+from crossbench.results.files import read_predictions, read_record
+from crossbench.results.writing import write_run
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -40,7 +41,9 @@ def address(
     own = tmp_path_factory.mktemp("browser")
     shutil.copytree(results_folder, own / "results")
     path = min((own / "results/standard/nodule-malignancy-2d/crossd").glob("*.json"))
-    write_diagnostics(path, diagnostics_of(read_record(path).identity))
+    record = read_record(path)
+    diagnostics = diagnostics_of(record.identity)
+    write_run(path, record, read_predictions(path), diagnostics=diagnostics)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROSSBENCH_CACHE", str(own / "cache"))
         with script.dashboard(own / "results") as address:

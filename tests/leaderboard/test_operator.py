@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from record_files import companion
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.diagnostics import Diagnostics, diagnostics_path, write_diagnostics
+from crossbench.results.diagnostics import Diagnostics
 from crossbench.results.store import Store
 
 OpenView = Callable[..., AppTest]
@@ -25,9 +26,7 @@ def observed(
     store = Store(tmp_path)
     store.write(*run_of("acs", "blood"))
     record, predictions = run_of("crossd", "blood")
-    path = store.write(record, predictions)
-    write_diagnostics(path, diagnostics_of(record.identity))
-    return path
+    return store.write(record, predictions, diagnostics=diagnostics_of(record.identity))
 
 
 def heat_maps(page: AppTest) -> list[dict[str, Any]]:
@@ -90,6 +89,6 @@ def test_without_diagnostics_the_page_says_how_to_get_them(
 
 
 def test_a_damaged_file_is_named(open_view: OpenView, observed: Path) -> None:
-    diagnostics_path(observed).write_bytes(b"no zip file")
+    companion(observed, "diagnostics").write_bytes(b"no zip file")
     with pytest.raises(AssertionError, match=r"diagnostics\.npz: cannot be read"):
         open_view("operator", observed.parents[3])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from record_files import companion
 
 from crossbench.results.store import Store
 from crossbench_leaderboard import uploads
@@ -36,7 +37,7 @@ def test_loose_records_are_put_side_by_side(tmp_path: Path, run_of: Any) -> None
     path = Store(tmp_path / "source").write(*run_of("acs", "blood"))
     into = tmp_path / "into"
     into.mkdir()
-    pair = [path, path.with_suffix(".npz")]
+    pair = [path, companion(path)]
     unpack([(f"../{each.name}", io.BytesIO(each.read_bytes())) for each in pair], into)
     assert len(list(Store(into).records())) == 1
     assert files_in(into) == {each.name for each in pair}

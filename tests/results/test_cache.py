@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from record_files import change_record, companion
 
 from crossbench.places import cache_dir
 from crossbench.results import cache
@@ -97,7 +97,7 @@ def test_a_folder_may_be_named_from_here(
     assert len(reads) == 4
 
 
-@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+@pytest.mark.parametrize("ending", [".npz", ".safetensors", ".0123456789abcdef.npz"])
 def test_a_change_beside_a_record_has_it_read_again(
     tmp_path: Path, scored: Scored, reads: list[str], ending: str
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_change_of_the_predictions_is_noticed(tmp_path: Path, scored: Scored) 
     root = tmp_path / "results"
     paths = write(root, scored)
     read_cached([root])
-    paths[0].with_suffix(".npz").write_bytes(b"other")
+    companion(paths[0]).write_bytes(b"other")
     records = read_cached([root])
     assert len(records.frame) == 3
     ((path, reason),) = records.broken
@@ -237,11 +237,9 @@ def test_a_number_that_no_table_holds_breaks_its_record_alone(
 ) -> None:
     root = tmp_path / "results"
     paths = write(root, scored)
-    mapping = json.loads(paths[1].read_text())
-    mapping["counts"]["test"] = 10**30
-    paths[1].write_text(json.dumps(mapping))
+    change_record(paths[1], lambda mapping: mapping["counts"].update(test=10**30))
     records = read_cached([root])
     assert len(records.frame) == 3
     ((path, reason),) = records.broken
     assert path == paths[1]
-    assert reason.startswith("does not fit into a table: ")
+    assert reason.endswith("(31 digits) is a whole number of more than 64 bits")

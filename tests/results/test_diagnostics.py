@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from record_files import companion, unseal
 
 from crossbench.errors import RecordError
-from crossbench.results.diagnostics import (
-    Diagnostics,
-    diagnostics_path,
-    read_diagnostics,
-    write_diagnostics,
-)
+from crossbench.results.diagnostics import Diagnostics, pack_diagnostics, read_diagnostics
+from crossbench.results.files import read_record
 from crossbench.results.shifts import kernel_frame, shift_frame, shift_layers
+from crossbench.results.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,51 +40,80 @@ def make(samples: int = 5, drawn: int = 2, channels: int = 3, size: int = 3) -> 
     )
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    written = make()
-    path = write_diagnostics(tmp_path / "folder" / "run.json", written)
-    assert path.name == "run.diagnostics.npz"
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
-    read = read_diagnostics(tmp_path / "folder" / "run.json", "abc")
-    assert read is not None
-    np.testing.assert_array_equal(read.index, written.index)
-    np.testing.assert_array_equal(read.drawn, written.drawn)
-    assert list(read.layers) == list(written.layers)
-    for layer, arrays in written.layers.items():
-        assert list(read.layers[layer]) == list(arrays)
+@pytest.fixture
+def written(tmp_path: Path, scored: Any) -> Path:
+    """The record of a run with diagnostics."""
+    record, predictions = scored()
+    diagnostics = dataclasses.replace(make(), identity=record.identity)
+    return Store(tmp_path).write(record, predictions, diagnostics=diagnostics)
+
+
+def read(path: Path) -> Diagnostics | None:
+    return read_diagnostics(path, read_record(path))
+
+
+def test_what_is_written_is_read_back(written: Path) -> None:
+    name = companion(written, "diagnostics").name
+    assert re.fullmatch(rf"{written.stem}\.[0-9a-f]{{16}}\.diagnostics\.npz", name)
+    again, before = read(written), make()
+    assert again is not None
+    np.testing.assert_array_equal(again.index, before.index)
+    np.testing.assert_array_equal(again.drawn, before.drawn)
+    assert list(again.layers) == list(before.layers)
+    for layer, arrays in before.layers.items():
+        assert list(again.layers[layer]) == list(arrays)
         for name, values in arrays.items():
-            np.testing.assert_array_equal(read.layers[layer][name], values)
+            np.testing.assert_array_equal(again.layers[layer][name], values)
 
 
-def test_a_run_without_diagnostics_has_none(tmp_path: Path) -> None:
-    assert read_diagnostics(tmp_path / "run.json", "abc") is None
+def test_a_run_without_diagnostics_has_none(tmp_path: Path, scored: Any) -> None:
+    assert read(Store(tmp_path).write(*scored())) is None
 
 
-def test_another_runs_diagnostics_are_refused(tmp_path: Path) -> None:
-    write_diagnostics(tmp_path / "run.json", make())
-    with pytest.raises(RecordError, match=r"run\.diagnostics\.npz: belongs to another run"):
-        read_diagnostics(tmp_path / "run.json", "xyz")
+def test_a_run_written_again_keeps_what_was_observed(
+    tmp_path: Path, written: Path, scored: Any
+) -> None:
+    before = companion(written, "diagnostics").read_bytes()
+    Store(tmp_path).write(*scored(), lambda file: file.write_bytes(b"weights"))
+    assert companion(written, "diagnostics").read_bytes() == before
+    assert read(written) is not None
+
+
+def test_diagnostics_of_schema_1_are_found_under_their_fixed_name(written: Path) -> None:
+    companion(written, "diagnostics").rename(written.with_suffix(".diagnostics.npz"))
+    unseal(written)
+    assert read(written) is not None
+    written.with_suffix(".diagnostics.npz").unlink()
+    assert read(written) is None
+
+
+def test_another_runs_diagnostics_are_refused(tmp_path: Path, scored: Any) -> None:
+    path = Store(tmp_path).write(*scored(), diagnostics=make())
+    with pytest.raises(RecordError, match=r"\.diagnostics\.npz: belongs to another run"):
+        read(path)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 400])
-def test_a_damaged_file_is_named(tmp_path: Path, keep: int) -> None:
-    path = write_diagnostics(tmp_path / "run.json", make())
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(RecordError, match=r"run\.diagnostics\.npz: cannot be read"):
-        read_diagnostics(tmp_path / "run.json", "abc")
+def test_a_damaged_file_is_named(written: Path, keep: int) -> None:
+    file = companion(written, "diagnostics")
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(RecordError, match=r"\.diagnostics\.npz: cannot be read"):
+        read(written)
+    assert read_record(written).status == "ok"  # which is as valid without
 
 
-def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    with diagnostics_path(tmp_path / "run.json").open("wb") as stream:
+def test_exchanged_diagnostics_are_refused(written: Path) -> None:
+    other = dataclasses.replace(make(samples=6), identity=read_record(written).identity)
+    companion(written, "diagnostics").write_bytes(pack_diagnostics(other))
+    with pytest.raises(RecordError, match="not the file that the record was written with"):
+        read(written)
+
+
+def test_nothing_is_unpickled(written: Path) -> None:
+    with companion(written, "diagnostics").open("wb") as stream:
         np.savez(stream, identity=np.array({"a": 1}, dtype=object))
     with pytest.raises(RecordError, match="Object arrays cannot be loaded"):
-        read_diagnostics(tmp_path / "run.json", "abc")
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(RecordError, match=r"run\.diagnostics\.npz: cannot be written"):
-        write_diagnostics(tmp_path / "file" / "run.json", make())
+        read(written)
 
 
 def test_shifts_as_a_table_leave_out_layers_without_kernels() -> None:

@@ -17,12 +17,16 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from record_files import change_record, companion, unseal
 
 import crossbench
 from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import METRICS
-from crossbench.results.files import Predictions, read_predictions, read_record, write_run
-from crossbench.results.store import Store
+from crossbench.results.diagnostics import read_diagnostics
+from crossbench.results.files import read_predictions, read_record
+from crossbench.results.predictions import Predictions
+from crossbench.results.store import Found, Store
+from crossbench.results.writing import write_run
 from crossbench.specs import RunKey, RunRecord
 
 ROOT = Path(crossbench.__file__).parents[1]
@@ -30,8 +34,9 @@ ROOT = Path(crossbench.__file__).parents[1]
 # --------------------------------------------------------------------- round trips
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+INT64 = st.integers(-(2**63), 2**63 - 1)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | NUMBERS | st.text(),
+    st.none() | st.booleans() | INT64 | NUMBERS | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -57,7 +62,7 @@ RECORDS = st.builds(
     ),
     curve=st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=3).map(tuple),
     selected_epoch=st.none() | st.integers(1, 100),
-    counts=st.dictionaries(st.text(), st.integers(), max_size=3),
+    counts=st.dictionaries(st.text(), INT64, max_size=3),
     timings=st.dictionaries(st.text(), NUMBERS, max_size=3),
     warnings=st.lists(st.text(), max_size=3).map(tuple),
     error=st.none() | st.dictionaries(st.text(), st.text(), max_size=3),
@@ -87,7 +92,9 @@ def test_what_is_written_is_what_is_read(
     found = store.find(record.key, record.identity)
     assert found == read_record(path)
     assert found is not None
-    assert dataclasses.replace(found, predictions=None, predictions_sha256=None) == record
+    assert found.sealed
+    nothing = {"predictions": None, "predictions_sha256": None, "digest": None}
+    assert dataclasses.replace(found, **nothing) == record
     if predictions is not None:
         again = read_predictions(path)
         for field in dataclasses.fields(Predictions):
@@ -166,17 +173,17 @@ def test_weights_are_named_by_the_record_and_checked(
     store = Store(tmp_path)
     path = store.write(*scored(), write_weights)
     record = read_record(path)
-    assert record.weights == path.with_suffix(".safetensors").name
-    assert record.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
-    file = path.with_suffix(".safetensors")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert record.weights == f"{path.stem}.{digest[:16]}.safetensors"
+    assert record.weights_sha256 == digest
+    file = companion(path, "weights")
     file.write_bytes(b"other weights")
     with pytest.raises(RecordError, match=r"not the ones it was written with; .*--save-weights"):
         read_record(path)
     file.unlink()
     with pytest.raises(RecordError, match=r"its weights cannot be read: .*; run it again"):
         read_record(path)
-    mapping = json.loads(path.read_text()) | {"weights": "../elsewhere.safetensors"}
-    path.write_text(json.dumps(mapping))
+    change_record(path, lambda mapping: mapping.update(weights="../elsewhere.safetensors"))
     with pytest.raises(RecordError, match="must be the name of a file beside it"):
         read_record(path)
 
@@ -185,10 +192,10 @@ def test_a_run_that_is_written_again_without_weights_has_none(
     tmp_path: Path, scored: Callable[..., Any]
 ) -> None:
     path = Store(tmp_path).write(*scored(), lambda file: file.touch())
-    assert path.with_suffix(".safetensors").exists()
+    assert companion(path, "weights").exists()
     Store(tmp_path).write(*scored())
     assert read_record(path).weights is None
-    assert not path.with_suffix(".safetensors").exists()
+    assert sorted(path.parent.iterdir()) == sorted([path, companion(path)])
 
 
 def test_predictions_come_with_a_finished_run_and_only_with_one(
@@ -209,12 +216,6 @@ def test_a_folder_that_cannot_be_written_is_named(
         Store(tmp_path / "results").write(*scored())
 
 
-def damaged(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    mapping = json.loads(path.read_text())
-    change(mapping)
-    path.write_text(json.dumps(mapping))
-
-
 def test_a_number_too_large_for_a_float_is_refused(
     tmp_path: Path, scored: Callable[..., Any]
 ) -> None:
@@ -229,7 +230,10 @@ def test_a_number_too_large_for_a_float_is_refused(
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda m: m.update(schema_version=2), "unknown; this crossbench reads 1|version 2 is"),
+        (
+            lambda m: m.update(schema_version=3),
+            "version 3 is unknown; this crossbench reads 1 and 2",
+        ),
         (lambda m: m.update(schema_version=True), "schema version True is unknown"),
         (lambda m: m.pop("schema_version"), "no run record: it has no schema_version"),
         (lambda m: m.update(colour="red"), "unknown key 'colour'"),
@@ -253,7 +257,7 @@ def test_a_record_that_is_not_right_is_refused_by_name(
     store = Store(tmp_path)
     record, predictions = scored()
     path = store.write(record, predictions)
-    damaged(path, change)
+    change_record(path, change)
     with pytest.raises(RecordError, match=match) as caught:
         read_record(path)
     assert str(path) in str(caught.value)
@@ -261,6 +265,32 @@ def test_a_record_that_is_not_right_is_refused_by_name(
     assert str(path) not in store.broken()[0].reason.split(":")[0]
     assert store.find(record.key, record.identity) is None
     assert list(store.records()) == []
+
+
+def test_a_record_that_is_changed_after_it_was_written_is_refused(
+    tmp_path: Path, scored: Callable[..., Any]
+) -> None:
+    path = Store(tmp_path).write(*scored())
+    for field, value in [("metric", "accuracy"), ("digest", None), ("digest", "0" * 64)]:
+        Store(tmp_path).write(*scored())
+        change_record(path, lambda m, f=field, v=value: m.update({f: v}), seal=False)
+        with pytest.raises(RecordError, match="its digest is not that of its content; it was cha"):
+            read_record(path)
+
+
+def test_a_record_of_schema_1_is_read_and_is_unsealed(
+    tmp_path: Path, scored: Callable[..., Any]
+) -> None:
+    path = Store(tmp_path).write(*scored())
+    sealed = read_record(path)
+    assert sealed.sealed
+    unseal(path)
+    read = read_record(path)
+    assert not read.sealed
+    assert dataclasses.replace(read, schema_version=2, digest=sealed.digest) == sealed
+    change_record(path, lambda m: m.update(digest=None), seal=False)
+    with pytest.raises(RecordError, match="unknown key 'digest' for schema version 1"):
+        read_record(path)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +321,7 @@ def test_a_truncated_record_is_never_valid(tmp_path: Path, scored: Callable[...,
 
 def test_damaged_predictions_are_noticed(tmp_path: Path, scored: Callable[..., Any]) -> None:
     path = Store(tmp_path).write(*scored())
-    arrays = path.with_suffix(".npz")
+    arrays = companion(path)
     content = bytearray(arrays.read_bytes())
     content[len(content) // 2] ^= 1
     arrays.write_bytes(content)
@@ -336,9 +366,9 @@ def test_no_archive_at_all_is_refused(tmp_path: Path, scored: Callable[..., Any]
 
 def forge(path: Path, content: bytes) -> None:
     """Other predictions with a record to match."""
-    path.with_suffix(".npz").write_bytes(content)
+    companion(path).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    damaged(path, lambda mapping: mapping.update(predictions_sha256=digest))
+    change_record(path, lambda mapping: mapping.update(predictions_sha256=digest))
 
 
 def test_a_failed_run_has_no_predictions(tmp_path: Path, failure: Any) -> None:
@@ -362,7 +392,7 @@ def test_the_next_write_clears_what_a_killed_one_left(
     fresh.write_text("of a living process")
     os.utime(stale, (0, 0))
     write_run(path, record, predictions)
-    assert sorted(path.parent.iterdir()) == sorted([path, path.with_suffix(".npz"), fresh])
+    assert sorted(path.parent.iterdir()) == sorted([path, companion(path), fresh])
 
 
 def test_files_can_be_read_by_those_the_umask_allows(
@@ -371,7 +401,7 @@ def test_files_can_be_read_by_those_the_umask_allows(
     path = Store(tmp_path).write(*scored())
     plain = tmp_path / "plain"
     plain.write_text("")
-    for file in (path, path.with_suffix(".npz")):
+    for file in (path, companion(path)):
         assert file.stat().st_mode == plain.stat().st_mode
 
 
@@ -379,8 +409,10 @@ PREAMBLE = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from crossbench.results.files import Predictions
+from crossbench.results.diagnostics import Diagnostics
+from crossbench.results.predictions import Predictions
 from crossbench.results.store import Store
+from crossbench.results.writing import place
 from crossbench.specs import RunKey, RunRecord
 
 def attempt(store, seed, status="ok", method="crossd"):
@@ -391,7 +423,15 @@ def attempt(store, seed, status="ok", method="crossd"):
     logs = -np.random.default_rng(seed).random((50, 3), dtype=np.float32)
     predictions = Predictions(index=np.arange(50), label=np.zeros(50, np.int64),
                               log_probabilities=logs)
-    store.write(record, predictions if status == "ok" else None)
+
+    def write_weights(file):
+        place(file, b"weights of %d" % seed)
+
+    ok = status == "ok"
+    diagnostics = Diagnostics(identity=record.identity, index=np.arange(2), drawn=np.arange(1),
+                              layers={"conv": {"angle": np.full(2, seed, np.float32)}})
+    files = [predictions, write_weights, diagnostics] if ok else [None]
+    store.write(record, *files)
 """
 
 STEPS = (
@@ -400,7 +440,8 @@ STEPS = (
 def kill_at(step):
     left = [step]
     def trace(frame, event, argument):
-        if frame.f_code.co_name not in ("_replace_run", "place", "replacing"):
+        names = ("_replace_run", "_succeeding", "_place_weights", "place", "replacing", "rename")
+        if frame.f_code.co_name not in names:
             return None
         if event == "line":
             left[0] -= 1
@@ -438,7 +479,7 @@ for count in range(10**9):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(("before", "after"), [("ok", "ok"), ("failed", "ok"), ("ok", "failed")])
-def test_a_kill_at_any_line_leaves_a_whole_record_or_none(
+def test_a_kill_at_any_line_leaves_the_old_record_or_the_new_one_with_its_files(
     tmp_path: Path, before: str, after: str
 ) -> None:
     command = [sys.executable, "-c", STEPS, str(tmp_path), before, after]
@@ -447,12 +488,16 @@ def test_a_kill_at_any_line_leaves_a_whole_record_or_none(
     assert last > 10  # there were lines to be killed at
     seen = set()
     for step in range(last + 1):
-        store = Store(tmp_path / str(step))
-        assert store.broken() == []
-        seen.add(tuple((record.status, record.timings["total"]) for record in store.records()))
-    assert seen <= {(), ((before, 1.0),), ((after, 2.0),)}
-    assert ((after, 2.0),) in seen
-    assert len(seen) > 1
+        (found,) = Store(tmp_path / str(step)).scan()
+        assert isinstance(found, Found)
+        status, seed = found.record.status, found.record.timings["total"]
+        seen.add((status, seed))
+        if status == "ok":
+            assert companion(found.path, "weights").read_bytes() == b"weights of %d" % seed
+            told = read_diagnostics(found.path, found.record)
+            assert told is not None
+            assert told.layers["conv"]["angle"][0] == seed
+    assert seen == {(before, 1.0), (after, 2.0)}
 
 
 @pytest.mark.parametrize("writes", [1, 2, 5])
@@ -468,7 +513,7 @@ def test_a_process_killed_while_writing_leaves_whole_records(tmp_path: Path, wri
     store = Store(tmp_path)
     assert store.broken() == []
     records = list(store.records())
-    assert len(records) >= 2  # of three, one of which may have been about to be replaced
+    assert len(records) == 3  # none goes before the one that follows it stands
     for record in records:
         path = store.path_of(record.key, record.identity)
         assert record.status == "failed" or len(read_predictions(path).index) == 50

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from record_files import companion
 
 from crossbench.errors import RecordError, RequestError
 from crossbench.results.bench_files import BenchRecord, read_benches, write_bench
-from crossbench.results.diagnostics import Diagnostics, read_diagnostics, write_diagnostics
+from crossbench.results.diagnostics import Diagnostics, read_diagnostics
 from crossbench.results.files import read_record
 from crossbench.results.merge import merge
 from crossbench.results.pretrain_files import (
@@ -44,7 +45,8 @@ def test_merging_copies_whole_records(tmp_path: Path, scored: Scored, failure: A
     source = Store(tmp_path / "a").path_of(scored()[0].key, scored()[0].identity)
     target = store.root / source.relative_to(tmp_path / "a")
     assert target.read_bytes() == source.read_bytes()
-    assert target.with_suffix(".npz").read_bytes() == source.with_suffix(".npz").read_bytes()
+    assert companion(target).name == companion(source).name
+    assert companion(target).read_bytes() == companion(source).read_bytes()
 
 
 def test_merging_again_changes_nothing(tmp_path: Path, scored: Scored) -> None:
@@ -105,10 +107,10 @@ def test_merging_takes_diagnostics_along(tmp_path: Path, scored: Scored) -> None
         drawn=np.arange(1),
         layers={"conv": {"angle": np.zeros(2, dtype=np.float32)}},
     )
-    write_diagnostics(source.write(record, predictions), diagnostics)
+    source.write(record, predictions, diagnostics=diagnostics)
     merge([source.root], tmp_path / "all")
     copied = Store(tmp_path / "all").path_of(record.key, record.identity)
-    assert read_diagnostics(copied, record.identity) is not None
+    assert read_diagnostics(copied, read_record(copied)) is not None
 
 
 def test_merging_takes_weights_along(tmp_path: Path, scored: Scored) -> None:
@@ -120,7 +122,7 @@ def test_merging_takes_weights_along(tmp_path: Path, scored: Scored) -> None:
     assert merge([source.root], tmp_path / "all").copied == 1
     copied = tmp_path / "all" / path.relative_to(source.root)
     assert read_record(copied) == read_record(path)
-    assert copied.with_suffix(".safetensors").read_bytes() == b"weights"
+    assert companion(copied, "weights").read_bytes() == b"weights"
 
 
 # ------------------------------------------------------------------- records of other kinds

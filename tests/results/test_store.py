@@ -9,8 +9,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import example, given
+from record_files import change_record, companion
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.hashing import hash_file
 from crossbench.results.store import Store, load_results, read_folders, read_predictions
 from crossbench.specs import RunKey
 
@@ -102,7 +104,7 @@ def test_a_failed_run_is_replaced_when_it_succeeds(
     assert store.find(record.key, record.identity).status == "failed"
     path = store.write(record, predictions)
     assert store.find(record.key, record.identity).status == "ok"
-    assert sorted(path.parent.iterdir()) == [path, path.with_suffix(".npz")]
+    assert sorted(path.parent.iterdir()) == sorted([path, companion(path)])
     store.write(failure(), None)
     assert sorted(path.parent.iterdir()) == [path]
 
@@ -210,20 +212,16 @@ def test_equal_results_in_other_bytes_are_no_conflict(tmp_path: Path, scored: Sc
     Store(tmp_path / "one").write(*scored())
     record, predictions = scored(timings={"total": 9.0})
     path = Store(tmp_path / "other").write(record, predictions)
-    old = path.with_suffix(".npz").read_bytes()
+    old = companion(path).read_bytes()
     repack(path)
-    assert path.with_suffix(".npz").read_bytes() != old
+    assert companion(path).read_bytes() != old
     found, _ = read_folders([tmp_path / "one", tmp_path / "other"])
     assert [each.record.timings for each in found] == [{}]
 
 
 def repack(path: Path) -> None:
-    import hashlib
-    import json
-
     predictions = read_predictions(path)
-    arrays = path.with_suffix(".npz")
+    arrays = companion(path)
     np.savez(arrays, **dataclasses.asdict(predictions))
-    mapping = json.loads(path.read_text())
-    mapping["predictions_sha256"] = hashlib.sha256(arrays.read_bytes()).hexdigest()
-    path.write_text(json.dumps(mapping))
+    digest = hash_file(arrays)
+    change_record(path, lambda mapping: mapping.update(predictions_sha256=digest))

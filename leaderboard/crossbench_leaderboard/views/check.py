@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crossbench.results.store import Broken
     from crossbench_leaderboard.state import Results
 
-_VALID, _INVALID = "valid", "not valid"
+_VALID, _UNSEALED, _INVALID = "valid", "valid, unsealed", "not valid"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -63,7 +63,7 @@ def _show_files(folder: Path) -> None:
         st.info("There is no JSON file in it.")
         return
     table = pd.DataFrame(rows).sort_values("Record", kind="stable")
-    valid = int((table["Record"] == _VALID).sum())
+    valid = int((table["Record"] != _INVALID).sum())
     say = st.success if valid == len(table) else st.warning
     say(f"{valid} of {len(table)} JSON files are valid records.")
     st.dataframe(table, hide_index=True)
@@ -71,9 +71,14 @@ def _show_files(folder: Path) -> None:
 
 
 def _row(item: Found | Broken, folder: Path) -> dict[str, str]:
-    valid = isinstance(item, Found)
     return {
-        "Record": _VALID if valid else _INVALID,
+        "Record": _verdict(item),
         "File": str(item.path.relative_to(folder)),
         "Why not": "" if isinstance(item, Found) else item.reason,
     }
+
+
+def _verdict(item: Found | Broken) -> str:
+    if not isinstance(item, Found):
+        return _INVALID
+    return _VALID if item.record.sealed else _UNSEALED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import streamlit as st
 
-from crossbench.results.diagnostics import diagnostics_path, read_diagnostics
+from crossbench.results.diagnostics import read_diagnostics
 from crossbench.results.files import read_record
 from crossbench.results.shifts import kernel_frame, shift_frame, shift_layers
 from crossbench_leaderboard import charts, marks
@@ -47,22 +47,22 @@ def show(results: Results) -> None:
         st.code(arguments("crossbench", "run", *words), language="bash", wrap_lines=True)
         return
     run = _pick_run(runs)
-    diagnostics = read_diagnostics(Path(run["path"]), run["identity"])
+    record = read_record(Path(run["path"]))
+    diagnostics = read_diagnostics(Path(run["path"]), record)
     if diagnostics is None or not shift_layers(diagnostics):
         st.info("No layer of this run predicts a shift.")
         return
     _distributions(diagnostics)
     _kernels(diagnostics)
     st.caption("What is done is not run again, so a run gets its diagnostics in a new folder:")
-    again = run_command(read_record(Path(run["path"])), "diagnostics")
+    again = run_command(record, "diagnostics")
     command(f"{again} --diagnostics")
 
 
 def _observed(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs with diagnostics beside their records."""
-    networks = frame[(frame["status"] == "ok") & (frame["protocol"] != "plain")]
-    there = [diagnostics_path(Path(path)).is_file() for path in networks["path"]]
-    return networks[there]
+    networks = (frame["status"] == "ok") & (frame["protocol"] != "plain")
+    return frame[networks & (frame["diagnostics"] != "")]
 
 
 def _pick_run(runs: pd.DataFrame) -> Any:

@@ -41,6 +41,7 @@ _COLUMNS = {
     "error_message": "Failure",
     "warnings": "Warnings",
     "started": "Started",
+    "sealed": "Sealed",
     "path": "File",
 }
 
