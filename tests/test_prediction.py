@@ -101,7 +101,8 @@ def test_a_fresh_process_predicts_as_the_run(
 
 def test_a_checkpoint_says_what_it_was_made_of(run: Callable[..., Found], tmp_path: Path) -> None:
     path, record = run("conv2d", 2)
-    assert record.weights == f"{path.stem}.safetensors"
+    digest = record.weights_sha256[:16]
+    assert record.weights == f"{path.stem}.{digest}.safetensors"
     about = read_about(path.with_name(record.weights))
     assert about is not None
     assert (about.method, about.dims, about.backbone) == ("conv2d", 2, "test_resnet")
