@@ -221,12 +221,19 @@ def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -
 
     Raises:
         RequestError: If a setting is not of that form, names an unknown key, or has a value
-            of the wrong type or out of range.
+            of the wrong type or out of range; or names the main metric, which is a question
+            to the records.
     """
     try:
-        return _preset(overridden(preset, settings, example="fit.epochs=5"), where=where)
+        changed = _preset(overridden(preset, settings, example="fit.epochs=5"), where=where)
     except CardError as error:
         raise RequestError(str(error)) from error
+    if changed.metric != preset.metric:
+        raise RequestError(
+            f"{where}: metric (={changed.metric!r}) is no setting of a run: every metric is in "
+            f"every record; rank by it with `crossbench report DIR --metric {changed.metric}`"
+        )
+    return changed
 
 
 def overridden(spec: Any, settings: Sequence[str], *, example: str) -> dict[str, Any]:

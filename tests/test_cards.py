@@ -287,8 +287,8 @@ def test_an_override_changes_one_setting(setting: str, section: str, key: str, v
 
 
 def test_overrides_of_the_preset_itself() -> None:
-    changed = override(find_preset("standard"), ["metric=f1", 'drop_keys={crossd=["bn"]}'])
-    assert (changed.metric, changed.drop_keys) == ("f1", {"crossd": ("bn",)})
+    changed = override(find_preset("standard"), ["fit.lr=1", 'drop_keys={crossd=["bn"]}'])
+    assert (changed.fit.lr, changed.drop_keys) == (1.0, {"crossd": ("bn",)})
 
 
 @pytest.mark.parametrize(
@@ -328,6 +328,7 @@ def test_overrides_of_the_preset_itself() -> None:
         ("lora.target=k>1", "--set: [lora]: key 'target' is 'k>1'; it must be one of 'all', 'sp"),
         ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must be from 0 to 1024"),
         ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must be from 0 to 1024"),
+        ("metric=f1", "--set: metric (='f1') is no setting of a run: every metric is in every"),
     ],
 )
 def test_a_bad_override(setting: str, message: str) -> None:

@@ -41,7 +41,6 @@ def plan(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
     [
         ({"settings": ["compute.threads=2"]}, True),
         ({"settings": ["compute.workers=1"]}, True),
-        ({"settings": ['metric="f1"']}, True),
         ({"settings": ["lora.rank=9"]}, True),
         ({"settings": ["fit.epochs=3"]}, False),
         ({"settings": ['input.scaling="train"']}, False),

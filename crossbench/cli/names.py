@@ -42,6 +42,8 @@ def check_names(options: argparse.Namespace) -> None:
         choose_preset(options.preset, settings, seeds=asked.get("seeds"), folds=asked.get("folds"))
     if asked.get("protocol"):
         _check_known("protocol", options.protocol, PROTOCOLS)
+    if asked.get("metric"):
+        _check_metric(options.metric)
     if asked.get("data_dir"):
         data_dir(options.data_dir)
     _check_init(asked.get("init") or "")
@@ -52,6 +54,13 @@ def _check_known(kind: str, given: str, known: Iterable[str]) -> None:
     for name in split_names(given):
         if name not in names:
             raise unknown_name(kind, name, names)
+
+
+def _check_metric(name: str) -> None:
+    from crossbench.evaluation.metrics import METRICS
+
+    if name not in METRICS:
+        raise unknown_name("metric", name, METRICS)
 
 
 def _check_init(init: str) -> None:

@@ -28,6 +28,9 @@ def add(commands: Any) -> None:
     )
     report.add_argument("--task", help="every metric of one task instead of the boards")
     report.add_argument(
+        "--metric", metavar="NAME", help="rank by this metric, not the preset's or the cards' own"
+    )
+    report.add_argument(
         "--published", action="store_true", help="add the paper's tables, as reported"
     )
 
@@ -39,6 +42,7 @@ def _report(options: argparse.Namespace) -> int:
         options.folders,
         options.format,
         task=options.task,
+        metric=options.metric,
         published=options.published,
         colour=sys.stdout.isatty(),
     )

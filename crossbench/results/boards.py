@@ -1,8 +1,9 @@
 """Which runs may be compared: a frame of runs is divided into boards.
 
-A board is one data source, dimension, preset, metric, protocol, backbone and init, with
-equal settings throughout. On a board, methods whose code, weights or own settings changed,
-and tasks whose data or card changed, are told apart by name.
+A board is one data source, dimension, preset, protocol, backbone and init, with equal settings
+throughout. By which metric it ranks is a question to it and divides nothing. On a board, methods
+whose code, weights or own settings changed, and tasks whose data or card changed, are told apart
+by name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from crossbench.errors import unknown_name
+from crossbench.evaluation.metrics import METRICS
 from crossbench.evaluation.plain import PLAIN_BASELINES
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
 _PLAIN = ["source", "dimension", "preset", "split_settings"]
-_NETWORK = [*_PLAIN, "metric", "protocol", "backbone", "init", "fit_settings"]
+_NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
 _METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
 _TASK_VERSIONS = {"hash_task": "card", "hash_data": "data"}
@@ -37,7 +40,8 @@ class Board:
 
     Attributes:
         source: ``real``, ``embedded`` or ``phantom``.
-        metric: Name of the main metric.
+        metric: Name of the metric that ranks: the one asked for, else the main metric.
+        declared: Main metrics of the tasks, as preset or card declare them, the commonest first.
         title: What may be compared here, in words.
         shared: What the runs have in common, by name; under ``settings`` those that tell this
             board from others.
@@ -48,6 +52,7 @@ class Board:
 
     source: str
     metric: str
+    declared: tuple[str, ...]
     title: str
     shared: Mapping[str, str]
     runs: pd.DataFrame
@@ -127,8 +132,18 @@ class Board:
         return self.runs.loc[here, list(columns)].set_axis([*columns.values()], axis="columns")
 
 
-def split_boards(frame: pd.DataFrame) -> list[Board]:
-    """The boards of a frame: real data first, phantoms last, 2D before 3D."""
+def split_boards(frame: pd.DataFrame, metric: str | None = None) -> list[Board]:
+    """The boards of a frame: real data first, phantoms last, 2D before 3D.
+
+    Args:
+        frame: As from :func:`crossbench.results.store.load_results`.
+        metric: What every board ranks by; each board's main metric where None.
+
+    Raises:
+        RequestError: If no metric has this name.
+    """
+    if metric is not None and metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
     if frame.empty:  # without columns, where there was no record
         return []
     frame = frame.reset_index(drop=True)
@@ -142,8 +157,8 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
         same = cells[plain.index].isin(cells[runs.index])
         groups.append((dict(zip(_NETWORK, values, strict=True)), [*runs.index, *plain.index[same]]))
     alone = plain[~kinds[plain.index].isin(kinds[networks.index])]
-    for values, runs in alone.groupby([*_PLAIN, "metric"]):
-        groups.append((dict(zip([*_PLAIN, "metric"], values, strict=True)), [*runs.index]))
+    for values, runs in alone.groupby(_PLAIN):
+        groups.append((dict(zip(_PLAIN, values, strict=True)), [*runs.index]))
 
     names = [
         {key: value for key, value in what.items() if key not in _SETTINGS} for what, _ in groups
@@ -152,7 +167,7 @@ def split_boards(frame: pd.DataFrame) -> list[Board]:
     boards = []
     for (_, index), name, own in zip(groups, names, settings, strict=True):
         others = [each for each, its in zip(settings, names, strict=True) if its == name]
-        boards.append(_board(frame, index, name, _difference(own, others)))
+        boards.append(_board(frame, index, name, _difference(own, others), metric))
     return sorted(boards, key=lambda board: (SOURCES.index(board.source), board.title))
 
 
@@ -171,8 +186,18 @@ def _difference(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> 
     return ", ".join(f"{key} = {json.dumps(own.get(key))}" for key in differing)
 
 
+def main_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
+    """The main metrics that runs declare, that of most tasks first, of equals by name."""
+    declared = runs.drop_duplicates(["task", "metric"]).groupby("metric").size()
+    return tuple(sorted(declared.index, key=lambda name: (-declared[name], name)))
+
+
 def _board(
-    frame: pd.DataFrame, index: list[int], name: Mapping[str, Any], difference: str
+    frame: pd.DataFrame,
+    index: list[int],
+    name: Mapping[str, Any],
+    difference: str,
+    metric: str | None,
 ) -> Board:
     """The board of the runs at these places of the frame."""
     runs = frame.loc[index, ["method", "task", *_METHOD_VERSIONS, *_TASK_VERSIONS]]
@@ -181,9 +206,11 @@ def _board(
     cells = frame.loc[index, [*_FOLD, "started"]].assign(row=row, column=column)
     cells = cells.sort_values("started", kind="stable")
     latest = cells.drop_duplicates(["row", "column", *_FOLD], keep="last")
+    declared = main_metrics(frame.loc[latest.index, ["task", "metric"]])
     return Board(
         source=name["source"],
-        metric=name["metric"],
+        metric=metric or declared[0],
+        declared=declared,
         title=_title(name, difference),
         shared={key: str(value) for key, value in name.items()} | {"settings": difference},
         runs=frame.loc[latest.index].assign(row=latest["row"], column=latest["column"]),

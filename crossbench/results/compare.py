@@ -80,7 +80,7 @@ def compare_boards(
         RequestError: If a name is unknown, both methods are the same, or no board holds both.
         StatisticsError: If ``rope`` is negative.
     """
-    boards = split_boards(frame)
+    boards = split_boards(frame, metric)
     known = {name for board in boards for name in (*board.methods, *board.plain)}
     for method in (baseline, candidate):
         if method not in known:
@@ -96,7 +96,7 @@ def compare_boards(
                 board.named_runs,
                 baseline=baseline,
                 candidate=candidate,
-                metric=metric or board.metric,
+                metric=board.metric,
                 rng=np.random.default_rng(SEED),
                 folds=board.split_folds,
                 rope=rope,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossbench.errors import RequestError
 from crossbench.results.benches import bench_frame, bench_tables, read_benches
 from crossbench.results.frame import to_frame
 from crossbench.results.groups import task_groups
@@ -27,6 +28,7 @@ def report(
     form: str = "table",
     *,
     task: str | None = None,
+    metric: str | None = None,
     published: bool = False,
     width: int | None = None,
     colour: bool = False,
@@ -37,23 +39,28 @@ def report(
         folders: Results folders, read together.
         form: One of :data:`crossbench.results.render.FORMATS`.
         task: None for leaderboards over tasks and runtimes, or a task to show every metric of.
+        metric: What boards show and rank by; each board's main metric where None. Where a task
+            is given every metric is shown.
         published: Whether the paper's tables follow, as reported.
         width: ``table`` only: columns to fit into; None asks the terminal.
         colour: ``table`` only: whether to use the terminal's colours.
 
     Raises:
         RequestError: If a folder does not exist or holds nothing, no record is of ``task``,
-            or there is no such format.
+            there is no such format or metric, or both a task and a metric are given.
         RecordError: If there is no valid record, or two folders hold the same run with
             different results.
     """
-    tables = _every_table(folders) if task is None else _tables_of(task, folders)
+    if task is not None and metric is not None:
+        msg = f"--task {task} shows every metric, {metric!r} among them; leave out --metric"
+        raise RequestError(msg)
+    tables = _every_table(folders, metric) if task is None else _tables_of(task, folders)
     if published:
         tables += published_tables()
     return render(tables, form, width=width, colour=colour)
 
 
-def _every_table(folders: Sequence[Path | str]) -> list[Table]:
+def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Table]:
     benches, broken_benches = read_benches(folders)
     pretrained, broken_others = read_pretrainings(folders)
     others = [*bench_tables(bench_frame(benches)), *pretrain_tables(pretrained)]
@@ -64,7 +71,7 @@ def _every_table(folders: Sequence[Path | str]) -> list[Table]:
         return [*others, *broken_files(broken_others)]
     found, broken = read_folders(with_runs)
     frame = to_frame(found)
-    boards = [*leaderboards(frame, task_groups()), *transfer_tables(frame)]
+    boards = [*leaderboards(frame, task_groups(), metric), *transfer_tables(frame, metric)]
     return [*boards, *others, *failures(frame), *broken_files([*broken, *broken_others])]
 
 

@@ -45,19 +45,25 @@ SEED = 0
 """Seed of the resamples behind a report's intervals."""
 
 
-def leaderboards(frame: pd.DataFrame, groups: Mapping[str, str] | None = None) -> list[Table]:
+def leaderboards(
+    frame: pd.DataFrame, groups: Mapping[str, str] | None = None, metric: str | None = None
+) -> list[Table]:
     """Table II's shape, once for each set of runs that may be compared.
 
     Rows are methods, best mean rank first, then the plain baselines, which are never ranked;
     columns are tasks, the mean over those of each group, over all, the mean rank, and the
     number of parameters that were trained. Cells are mean and population standard deviation of
-    the main metric over the runs.
+    the metric over the runs.
 
     Args:
         frame: As from :func:`crossbench.results.store.load_results`.
         groups: Group by name of the task, as from :func:`crossbench.results.groups.task_groups`.
+        metric: What is shown and ranked by; each board's main metric where None.
+
+    Raises:
+        RequestError: If no metric has this name.
     """
-    return [leaderboard(board, groups) for board in split_boards(frame)]
+    return [leaderboard(board, groups) for board in split_boards(frame, metric)]
 
 
 def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
@@ -133,7 +139,11 @@ def leaderboard(
         title=board.title,
         axis="task",
         what=title_of(board.metric),
-        notes=[*_tie_note(board, columns, "task"), *_claim_notes(board, rows)],
+        notes=[
+            *_metric_notes(board),
+            *_tie_note(board, columns, "task"),
+            *_claim_notes(board, rows),
+        ],
     )
 
 
@@ -234,6 +244,17 @@ def _baseline_notes(board: Board, columns: Iterable[Column]) -> list[str]:
     if _is_marked(columns, NOT_ABOVE):
         notes.append(f"{NOT_ABOVE} no better than guessing the majority class.")
     return notes
+
+
+def _metric_notes(board: Board) -> list[str]:
+    """Says so where tasks declare other main metrics than the one shown."""
+    declared = ", ".join(map(title_of, board.declared))
+    if board.metric not in board.declared:
+        return [f"{title_of(board.metric)} was asked for; declared as main metric: {declared}."]
+    if len(board.declared) > 1:
+        remedy = "report --metric asks for another"
+        return [f"The tasks declare several main metrics ({declared}); {remedy}."]
+    return []
 
 
 def _tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[str]:

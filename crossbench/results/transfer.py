@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
@@ -39,7 +39,7 @@ FROM_SCRATCH = "finetune"
 
 _ALPHA = 0.05
 _SHOWN = "*"
-_SHARED = ("source", "dimension", "preset", "backbone", "metric", "split_settings")
+_SHARED = ("source", "dimension", "preset", "backbone", "split_settings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,18 +118,22 @@ class Transfer:
     missing: tuple[str, ...]
 
 
-def transfers(frame: pd.DataFrame) -> list[Transfer]:
+def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
     """What pretraining is worth, for each task and init that has runs from random weights too.
 
     Args:
         frame: As from :func:`crossbench.results.store.load_results`.
+        metric: What is compared; the main metric of each task where None.
+
+    Raises:
+        RequestError: If no metric has this name.
     """
     groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
-    for board in split_boards(frame):
+    for board in split_boards(frame, metric):
         if board.methods:
             groups[tuple(_of(board, name) for name in _SHARED)].append(board)
     return [
-        _transfer(boards, task, init)
+        _transfer(boards, task, init, metric or _main_metric(boards, task))
         for boards in groups.values()
         if RANDOM in {_of(board, "init") for board in boards}
         for init in sorted({_of(board, "init") for board in boards} - {RANDOM})
@@ -138,12 +142,19 @@ def transfers(frame: pd.DataFrame) -> list[Transfer]:
     ]
 
 
+def _main_metric(boards: Sequence[Board], task: str) -> str:
+    """The metric that most runs of a task declare: one for all boards that are compared."""
+    runs = pd.concat(board.runs.loc[board.runs["column"] == task, ["metric"]] for board in boards)
+    return str(runs["metric"].mode().iloc[0])
+
+
 def _of(board: Board, column: str) -> str:
     """What all networks of a board have in common."""
     return str(board.runs.loc[board.runs["protocol"] != "plain", column].iloc[0])
 
 
-def _transfer(boards: Sequence[Board], task: str, init: str) -> Transfer:
+def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Transfer:
+    boards = [replace(board, metric=metric) for board in boards]
     own = [board for board in boards if _of(board, "init") == init and task in board.tasks]
     scratch = _alone(boards, protocol=FROM_SCRATCH, init=RANDOM)
     cells = [(board, method) for board in own for method in board.methods]
@@ -166,7 +177,7 @@ def _transfer(boards: Sequence[Board], task: str, init: str) -> Transfer:
         title=_title(own[0], task, init),
         task=task,
         init=init,
-        metric=own[0].metric,
+        metric=metric,
         gains=tuple(
             Gain(
                 protocol=_of(board, "protocol"),
@@ -262,10 +273,10 @@ def _title(board: Board, task: str, init: str) -> str:
 # ------------------------------------------------------------------------ words and tables
 
 
-def transfer_tables(frame: pd.DataFrame) -> list[Table]:
+def transfer_tables(frame: pd.DataFrame, metric: str | None = None) -> list[Table]:
     """What each of :func:`transfers` found: the gains, and which method gains more."""
     tables = []
-    for transfer in transfers(frame):
+    for transfer in transfers(frame, metric):
         tables.append(gain_table(transfer))
         if transfer.contrasts:
             tables.append(contrast_table(transfer))

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.cards import load_tasks
-from crossbench.evaluation.metrics import METRICS, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
-
-AS_DECLARED = "main metric of the tasks"
 
 _FILTERS = {
     "dimension": "Dimension",
@@ -49,21 +46,6 @@ def filtered(frame: pd.DataFrame, *, key: str) -> pd.DataFrame:
         if chosen:
             kept &= runs[column].isin(chosen) | (plain & networks_only)
     return frame[kept]
-
-
-def pick_metric(*, key: str) -> str | None:
-    """A metric to rank by instead of the tasks' own; None to leave them."""
-    options = [AS_DECLARED, *METRICS]
-    chosen = st.selectbox(
-        "Ranked by",
-        options,
-        format_func=title_of,
-        key=f"{key}-metric",
-    )
-    if chosen == AS_DECLARED:
-        return None
-    st.caption("Chosen after the fact: a look at the results, not the claim that was declared.")
-    return str(chosen)
 
 
 def _modalities() -> dict[str, str]:

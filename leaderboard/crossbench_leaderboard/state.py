@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.results.boards import SOURCES
 from crossbench.results.cache import read_cached
 from crossbench.results.table import BEST, LEGEND
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 #: Results that ship with the dashboard, shown where there are none of one's own.
 EXAMPLES = Path(__file__).resolve().parent / "examples"
+
+#: What stands for the metric that preset or cards declare.
+AS_DECLARED = "main metric of the tasks"
 
 #: What stands where there is nothing to say.
 NONE = "–"
@@ -66,6 +70,34 @@ def out_folder(results: Results) -> Path:
     """Where a suggested command writes: the folder that is shown, but never the examples."""
     shown = [folder for folder in results.folders if folder.resolve() != EXAMPLES]
     return shown[0] if shown else Path("results")
+
+
+def pick_metric() -> str | None:
+    """Let the reader ask for a metric, by which everything on the page is computed anew.
+
+    The question is the same on every page and stands in the address as ``?metric=``, to be sent
+    on; other queries of the address stay.
+
+    Returns:
+        The metric's name; None for the one that preset or cards declare.
+    """
+    options = [AS_DECLARED, *METRICS]
+    kept = st.query_params.get("metric", st.session_state.get("metric-asked"))
+    st.session_state.setdefault("metric", kept if kept in options else AS_DECLARED)
+    chosen = str(st.selectbox("Metric", options, format_func=title_of, key="metric"))
+    st.session_state["metric-asked"] = chosen
+    if chosen == AS_DECLARED:
+        st.query_params.pop("metric", None)
+        return None
+    st.query_params["metric"] = chosen
+    st.caption("Chosen after the fact: a look at the results, not the claim that was declared.")
+    return chosen
+
+
+def report_command(results: Results, metric: str | None = None) -> None:
+    """Show the command that prints the boards, by the metric that was asked for."""
+    asked = [] if metric is None else ["--metric", metric]
+    command(arguments("crossbench", "report", *results.folders, *asked))
 
 
 def pick_board(boards: Sequence[Board], key: str) -> Board:

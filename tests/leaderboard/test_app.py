@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 import crossbench_leaderboard
 from crossbench.results.store import Store
 from crossbench_leaderboard.app import VIEWS
-from crossbench_leaderboard.state import EXAMPLES, Results, out_folder, plain
+from crossbench_leaderboard.state import AS_DECLARED, EXAMPLES, Results, out_folder, plain
 
 APP = Path(crossbench_leaderboard.__file__).parent / "app.py"
 
@@ -103,3 +103,36 @@ def test_markdown_shows_plain_text_as_it_is(text: str) -> None:
     escaped = plain(text)
     assert escaped.replace("\\", "") == text
     assert all(escaped[at - 1] == "\\" for at, sign in enumerate(escaped) if sign in "<*:$[_`#")
+
+
+# ------------------------------------------------------------------ the metric asked for
+
+
+def test_the_metric_stands_in_the_address_and_other_queries_stay(
+    monkeypatch: pytest.MonkeyPatch, results_folder: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(APP), str(results_folder)])
+    page = AppTest.from_file(APP, default_timeout=60)
+    page.query_params["metric"] = "log_loss"
+    page.query_params["embed"] = "true"
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="metric").value == "log_loss"
+    assert "--metric log_loss" in "".join(each.value for each in page.code)
+    page.selectbox(key="metric").set_value("auroc").run()
+    assert page.query_params["metric"] == "auroc"
+    assert page.query_params["embed"] == "true"
+    page.selectbox(key="metric").set_value(AS_DECLARED).run()
+    assert "metric" not in page.query_params
+    assert "--metric" not in "".join(each.value for each in page.code)
+
+
+def test_an_unknown_metric_in_the_address_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, results_folder: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(APP), str(results_folder)])
+    page = AppTest.from_file(APP, default_timeout=60)
+    page.query_params["metric"] = "nope"
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="metric").value == AS_DECLARED

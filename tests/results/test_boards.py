@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from crossbench.errors import RequestError
 from crossbench.results.boards import split_boards
 
 
@@ -20,7 +21,6 @@ def titles(frame: Any) -> list[str]:
         ({"protocol": "finetune"}, "finetune"),
         ({"backbone": "resnet50"}, "resnet50, init random"),
         ({"init": "in1k"}, "resnet18, init in1k"),
-        ({"metric": "accuracy"}, "2D tasks"),
         ({"settings": {"fit": {"epochs": 3, "lr": 1e-3}}}, "fit.epochs = 3"),
         ({"provenance": {"max_samples": 240}}, "input.max_samples = 240"),
         ({"hashes": {"harness": "0.2.0"}}, 'crossbench = "0.2.0"'),
@@ -43,6 +43,7 @@ def test_what_may_not_be_compared_is_on_boards_of_its_own(
         {"seed": 44},
         {"fold": 1},
         {"grouped": False},
+        {"metric": "accuracy"},
         {"settings": {"backbone": "resnet18", "fit": {"epochs": 15, "lr": 1e-3}, "drop_keys": 1}},
     ],
 )
@@ -160,3 +161,30 @@ def test_of_two_records_of_one_run_the_later_counts(frame: Any, record: Any) -> 
     (board,) = split_boards(frame(*runs))
     assert list(board.runs["score"]) == [0.1]
     assert board.superseded == 1
+
+
+# ------------------------------------------------------------------ the metric asked for
+
+
+def test_mixed_main_metrics_are_one_board_that_ranks_by_the_commonest(
+    frame: Any, record: Any
+) -> None:
+    runs = [record(method, "blood", metric="accuracy") for method in ("acs", "crossd")]
+    runs += [record("crossd", task) for task in ("derma", "organc")]
+    (board,) = split_boards(frame(*runs))
+    assert board.declared == ("balanced_accuracy", "accuracy")
+    assert board.metric == "balanced_accuracy"
+    assert board.tasks == ["blood", "derma", "organc"]
+
+
+def test_every_board_ranks_by_the_metric_that_is_asked_for(frame: Any, record: Any) -> None:
+    runs = frame(record(), record(preset="paper", metric="accuracy"), record("majority", "derma"))
+    assert {board.metric for board in split_boards(runs)} == {"balanced_accuracy", "accuracy"}
+    boards = split_boards(runs, "auroc")
+    assert [board.metric for board in boards] == ["auroc"] * len(boards)
+    assert {board.declared for board in boards} == {("balanced_accuracy",), ("accuracy",)}
+
+
+def test_an_unknown_metric_is_refused(frame: Any, record: Any) -> None:
+    with pytest.raises(RequestError, match="unknown metric 'aurok'; did you mean auroc"):
+        split_boards(frame(record()), "aurok")

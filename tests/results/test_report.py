@@ -64,6 +64,37 @@ def test_a_report_on_one_task(results: Path) -> None:
         report([results], task="blod")
 
 
+def test_a_report_by_another_metric_ranks_anew(
+    tmp_path: Path, record: Any, predictions: Any
+) -> None:
+    store = Store(tmp_path / "results")
+    better = {"acs": {"accuracy": 0.9, "f1": 0.2}, "crossd": {"accuracy": 0.3, "f1": 0.8}}
+    for task, metric in (("blood", "accuracy"), ("derma", "f1")):
+        for method, metrics in better.items():
+            store.write(record(method, task, metrics=metrics, metric=metric), predictions())
+
+    def boards(metric: str | None) -> list[Any]:
+        return json.loads(report([store.root], "json", metric=metric))["tables"]
+
+    for metric, first in (("accuracy", "acs"), ("f1", "crossd")):
+        (board,) = boards(metric)
+        assert board["rows"][0]["text"] == first
+        assert board["rows"][0]["cells"]["derma"]["best"]
+        assert {column["metric"] for column in board["columns"]} >= {metric}
+    assert any(
+        "several main metrics (Accuracy, Macro F1)" in note for note in boards(None)[0]["notes"]
+    )
+    (asked,) = boards("log_loss")
+    assert "Log loss was asked for; declared as main metric: Accuracy, Macro F1." in asked["notes"]
+
+
+def test_an_unknown_metric_or_one_beside_a_task_is_refused(results: Path) -> None:
+    with pytest.raises(RequestError, match="unknown metric 'aurok'; did you mean auroc"):
+        report([results], metric="aurok")
+    with pytest.raises(RequestError, match="--task blood shows every metric, 'f1' among them"):
+        report([results], task="blood", metric="f1")
+
+
 def test_tasks_stand_in_the_groups_of_their_cards(tmp_path: Path, scored: Any) -> None:
     store = Store(tmp_path / "results")
     for task in ("blood", "derma", "organc", "organs", "no-such-task"):

@@ -441,8 +441,8 @@ def test_one_task_with_every_metric(frame: Any, record: Any) -> None:
     assert best["Accuracy"] == ["acs"]
     assert best["Balanced accuracy"] == ["crossd"]
     assert best["Log loss"] == ["acs"]
-    assert best["Macro AUROC"] == []
-    assert column(table, "Macro AUROC")["acs"].text == "undefined"
+    assert best["Macro AUROC, one-vs-rest"] == []
+    assert column(table, "Macro AUROC, one-vs-rest")["acs"].text == "undefined"
     assert "Log loss (lower is better)" in [header.label for header in table.columns]
 
 

@@ -112,3 +112,17 @@ def test_the_tables_mark_what_is_significant(helped: pd.DataFrame) -> None:
     marked = [row.text for row, cells in zip(gains.rows, gains.cells, strict=True) if cells[2].mark]
     assert marked == ["finetune crossd", "weak-probe crossd"]
     assert contrasts.rows[0].text == "finetune crossd – acs"
+
+
+def test_gains_in_the_metric_that_is_asked_for(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    made = [
+        record("acs", fold=fold, init=init, metric=main, metrics={"accuracy": score, "f1": 0.5})
+        for init, main, score in (("random", "f1", 0.6), ("nodules", "accuracy", 0.8))
+        for fold in FOLDS
+    ]
+    (found,) = transfers(frame(*made), "accuracy")
+    assert found.metric == "accuracy"
+    assert found.gains[0].pretrained == pytest.approx(0.8)
+    assert found.gains[0].random == pytest.approx(0.6)

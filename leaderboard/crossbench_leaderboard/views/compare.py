@@ -10,14 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.metrics import METRICS
 from crossbench.evaluation.statistics import ROPE, compare_runs, friedman
 from crossbench.results.boards import split_boards
 from crossbench.results.duels import verdict_frame, win_frame
 from crossbench.results.standings import complete_means, higher_is_better
 from crossbench.results.tables import SEED
 from crossbench_leaderboard import charts, marks
-from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board
+from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board, pick_metric
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Comparison, Friedman
@@ -33,8 +32,8 @@ _NOT_APART = "not told apart"
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("Compare two methods")
-    board = pick_board(split_boards(results.frame), "compare-board")
-    metric = _pick_metric(board)
+    board = pick_board(split_boards(results.frame, pick_metric()), "compare-board")
+    metric = board.metric
     pair = _pick_methods(board)
     if pair is None:
         st.info("Only one method is on this board, so there is nothing to compare it with.")
@@ -52,18 +51,6 @@ def show(results: Results) -> None:
     words = ["--baseline", baseline, "--candidate", candidate, "--metric", metric]
     command(arguments("crossbench", "compare", *results.folders, *words))
     _all_methods(board, metric)
-
-
-def _pick_metric(board: Board) -> str:
-    names = [name for name in METRICS if board.runs[name].notna().any()]
-    first = names.index(board.metric) if board.metric in names else 0
-    return st.selectbox(
-        "Metric",
-        names,
-        index=first,
-        format_func=lambda name: METRICS[name].title,
-        key="compare-metric",
-    )
 
 
 def _pick_methods(board: Board) -> tuple[str, str] | None:

@@ -15,11 +15,12 @@ from crossbench.results.pareto import COSTS, cost_frame, known_costs
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     arguments,
-    command,
     download,
     out_folder,
     pick_board,
+    pick_metric,
     plain,
+    report_command,
     show_table,
 )
 
@@ -39,7 +40,8 @@ _SHARED = (
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What it costs")
-    board = pick_board(split_boards(results.frame), "cost-board")
+    metric = pick_metric()
+    board = pick_board(split_boards(results.frame, metric), "cost-board")
     board = _on_one_machine(board)
     board = _of_tasks(board)
     known = known_costs(board)
@@ -50,7 +52,7 @@ def show(results: Results) -> None:
     else:
         st.info("No run of a method here says what it cost.")
     _runtimes(results)
-    command(arguments("crossbench", "report", *results.folders))
+    report_command(results, metric)
 
 
 def _on_one_machine(board: Board) -> Board:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,8 +12,8 @@ from crossbench.results.boards import split_boards
 from crossbench.results.published import table2
 from crossbench.results.tables import ranked
 from crossbench_leaderboard import by_task
-from crossbench_leaderboard.filters import filtered, pick_metric
-from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board
+from crossbench_leaderboard.filters import filtered
+from crossbench_leaderboard.state import NONE, download, pick_board, pick_metric, report_command
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate
@@ -38,21 +37,19 @@ def show(results: Results) -> None:
     )
     with st.expander("Filters"):
         runs = filtered(results.frame, key="leaderboard")
-        metric = pick_metric(key="leaderboard")
-    boards = split_boards(runs)
+    metric = pick_metric()
+    boards = split_boards(runs, metric)
     if not boards:
         st.info("No runs are left; take a filter away.")
         return
     board = pick_board(boards, key="leaderboard-board")
-    if metric is not None:
-        board = replace(board, metric=metric)
     rows = ranked(board)
     table = _standings_frame(board, rows)
     _show_claim(rows)
     _show_standings(table)
     by_task.show(board, rows)
     _show_published(board)
-    command(arguments("crossbench", "report", *results.folders))
+    report_command(results, metric)
     download(table, "leaderboard")
 
 

@@ -13,7 +13,14 @@ from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.pretrainings import pretrain_tables
 from crossbench.results.transfer import contrast_table, gain_table, transfers
 from crossbench_leaderboard import charts, marks
-from crossbench_leaderboard.state import arguments, command, download, out_folder, show_table
+from crossbench_leaderboard.state import (
+    arguments,
+    command,
+    download,
+    out_folder,
+    pick_metric,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from crossbench.results.transfer import Transfer
@@ -25,7 +32,7 @@ _WEIGHTS = ("random", "pretrained")
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What pretraining is worth")
-    found = transfers(results.frame)
+    found = transfers(results.frame, pick_metric())
     if found:
         _worth(_pick(found))
     else:

@@ -13,14 +13,14 @@ import streamlit as st
 from crossbench.cards import load_tasks
 from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, RecordError
-from crossbench.evaluation.metrics import METRICS, title_of
+from crossbench.evaluation.metrics import title_of
 from crossbench.places import cache_dir, data_dir
 from crossbench.results.boards import split_boards
 from crossbench.results.standings import means_over_runs
 from crossbench.results.store import read_predictions, read_record
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.montage import evenly, montage
-from crossbench_leaderboard.state import arguments, command, download, pick_board
+from crossbench_leaderboard.state import arguments, command, download, pick_board, pick_metric
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate
@@ -48,7 +48,7 @@ def show(results: Results) -> None:
         "One task at a time: how the methods do on it and how far their folds lie apart, which "
         "classes they confuse, and what the data is."
     )
-    board = pick_board(split_boards(results.frame), key="tasks-board")
+    board = pick_board(split_boards(results.frame, pick_metric()), key="tasks-board")
     task = st.selectbox("Task", board.tasks, key="tasks-task")
     runs = board.runs[board.runs["column"] == task]
     name = str(runs["task"].iloc[0])
@@ -71,10 +71,7 @@ def show(results: Results) -> None:
 def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
     """Every method's mean with its interval, and a dot for each fold; the table, to download."""
     st.subheader("Results")
-    others = [name for name in METRICS if name != board.metric]
-    metric = st.selectbox(
-        "Metric", [board.metric, *others], format_func=title_of, key="tasks-metric"
-    )
+    metric = board.metric
     names = [*board.methods, *board.plain]
     means = means_over_runs(board, task, metric)
     rows = [_row(board, name, metric, runs, means.get(name)) for name in names]
