@@ -37,7 +37,15 @@ from crossbench.errors import ConversionError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Declarations", "Method", "Observer", "cube", "drawing_3d"]
+__all__ = [
+    "Declarations",
+    "Method",
+    "Observer",
+    "cube",
+    "drawing_3d",
+    "head_learners",
+    "kernel_axes",
+]
 
 Number = TypeVar("Number", int, float)
 
@@ -84,7 +92,21 @@ class Method(Protocol):
 
 
 class Declarations(Protocol):
-    """What a method may declare beyond :class:`Method`; each attribute may be left out."""
+    """What a method may declare beyond :class:`Method`; each attribute may be left out.
+
+    Attributes:
+        learns: Parameters of the method's layers, or submodules, by their names in the layer,
+            that learn wherever the head does: under every protocol but ``linear-probe``. ``()``
+            says that none do, which is not asked after; left out, the plan warns of parameters
+            that nothing trains.
+        kernels: By its name in the layer, the axis (or axes) of each kernel's output channels,
+            which low-rank updates read as the rows of a matrix and all other axes as its columns:
+            ``{"weight": 0}``. Left out, a parameter is a kernel if its shape is
+            (C_out, C_in / groups, ...).
+    """
+
+    learns: Sequence[str]
+    kernels: Mapping[str, int | tuple[int, ...]]
 
     def draw_3d(self, layer: nn.Module) -> None:
         """Draw the weights of a 3D layer afresh, in place.
@@ -102,6 +124,52 @@ class Declarations(Protocol):
 def drawing_3d(method: Method) -> Callable[[nn.Module], None] | None:
     """A method's :meth:`Declarations.draw_3d`; None where its 3D layers are carried from 2D."""
     return getattr(method, "draw_3d", None)
+
+
+def head_learners(method: Method) -> tuple[str, ...] | None:
+    """A method's :attr:`Declarations.learns`; None where it does not say.
+
+    Raises:
+        ConversionError: If it is no sequence of names.
+    """
+    declared = getattr(method, "learns", None)
+    if declared is None:
+        return None
+    if isinstance(declared, str) or not all(isinstance(name, str) and name for name in declared):
+        msg = (
+            f"method {method.name!r}: learns (={declared!r}) must be a sequence of names in its "
+            'layers, such as ("mixing",)'
+        )
+        raise ConversionError(msg)
+    return tuple(declared)
+
+
+def kernel_axes(method: Method) -> dict[str, tuple[int, ...]] | None:
+    """A method's :attr:`Declarations.kernels`, a tuple of axes each; None where it does not say.
+
+    Raises:
+        ConversionError: If it does not map names to axes.
+    """
+    declared = getattr(method, "kernels", None)
+    if declared is None:
+        return None
+    if not isinstance(declared, Mapping) or not all(map(_are_axes, declared.values())):
+        msg = (
+            f"method {method.name!r}: kernels (={declared!r}) must map the names of kernels in "
+            'its layers to the axes of their output channels, such as {"weight": 0}'
+        )
+        raise ConversionError(msg)
+    return {
+        str(name): (axes,) if isinstance(axes, int) else tuple(axes)
+        for name, axes in declared.items()
+    }
+
+
+def _are_axes(axes: object) -> bool:
+    one = isinstance(axes, int)
+    return one or (
+        isinstance(axes, tuple) and len(axes) > 0 and all(isinstance(each, int) for each in axes)
+    )
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from crossbench.site import STATISTICS
 from crossbench.training.diagnostics import diagnose
 from crossbench.training.environment import derive_seed, thread_count
 from crossbench.training.features import Features, batch_size, extract
-from crossbench.training.fit import fit, prepare
+from crossbench.training.fit import count_learning, fit, prepare
 from crossbench.training.linear import Part, fit_linear
 from crossbench.training.predict import log_probabilities, predict
 from crossbench.training.protocols import LinearProbe, StagedFit
@@ -135,9 +135,11 @@ def _fit(
     train, validation, test = site.feeds(run, transforms)
     if site.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(site.device)
+    protocol = prepare(model, protocol, preset.lora)
+    learns = count_learning(model, protocol)
     fitted = fit(
         model,
-        protocol=prepare(model, protocol, preset.lora),
+        protocol=protocol,
         settings=preset.fit,
         train=train,
         validation=validation,
@@ -151,7 +153,7 @@ def _fit(
     tested = perf_counter()
     return Product(
         log_probabilities=log_probabilities(logits),
-        provenance={"statistics": site.statistics(run)},
+        provenance={"statistics": site.statistics(run), "learns": learns},
         record={
             "curve": fitted.curve,
             "selected_epoch": fitted.selected_epoch,
@@ -224,7 +226,10 @@ def _probe(
     testing += probed.features.seconds * len(test.labels) / len(probed.indices)
     return Product(
         log_probabilities=predicted,
-        provenance={"statistics": site.statistics(run)},
+        provenance={
+            "statistics": site.statistics(run),
+            "learns": {"head": fitted.trainable},
+        },
         record={
             "curve": fitted.path,
             "selected": {"C": fitted.inverse_penalty},

@@ -56,6 +56,7 @@ class CrossD:
 
     name = "crossd"
     dims = (2, 3)
+    learns: tuple[str, ...] = ()  # rotation networks freeze with the kernels they turn
 
     def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
         """A CrossDConv2d of the same geometry, with fresh weights and the bias of ``conv``.

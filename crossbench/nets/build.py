@@ -9,6 +9,7 @@ from crossbench.methods import drawing_3d
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
 from crossbench.nets.fresh import start_afresh
+from crossbench.nets.roles import assign_roles, channels_of
 from crossbench.nets.weights import RANDOM, load_weights, read_checkpoint, resolve_init
 from crossbench.plugins import load_method
 
@@ -66,6 +67,7 @@ def build_model(
         raise RequestError(msg)
     init = resolve_init(init, method)
     network = create_backbone(backbone, num_classes)
+    channels = channels_of(network)
     layers = replace_convolutions(network, method)
     if init == RANDOM and dims == 3:
         _draw_3d(network, method, layers, drop_keys)
@@ -73,6 +75,7 @@ def build_model(
         _load_3d(network, method, layers, read_checkpoint(init), drop_keys)
     elif init != RANDOM:
         load_weights(network, init)
+    assign_roles(network, method, {name: channels[name] for name in layers})
     return network
 
 

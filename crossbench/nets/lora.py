@@ -3,7 +3,8 @@
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022, with a kernel read as the
 matrix (C_out, C_in / groups K^n) as in section 4.1's linear layers. W stays as it is; A and B
 learn. The update is applied to the kernel and not to what it is convolved with, so any layer can
-be adapted that reads its kernel as an attribute, whatever it does with it: see :func:`kernels`.
+be adapted that reads its kernel as an attribute, whatever it does with it and however it lays it
+out: :mod:`crossbench.nets.roles` says which parameters are kernels, and which axes their rows.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from crossbench.errors import ConversionError
+from crossbench.nets.roles import roles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from crossbench.nets.roles import Kernel, Roles
 
 Target = Literal["all", "spatial"]
 
@@ -31,18 +33,32 @@ class LowRank(nn.Module):
         lora_b: (C_out, rank), zero at first, so that an adapted network starts as it was.
     """
 
-    def __init__(self, kernel: Tensor, rank: int, alpha: float) -> None:
+    def __init__(
+        self, kernel: Tensor, rank: int, alpha: float, axes: tuple[int, ...] = (0,)
+    ) -> None:
         super().__init__()
-        drawn = nn.init.kaiming_uniform_(torch.empty(rank, kernel[0].numel()), a=math.sqrt(5))
-        self.lora_a = nn.Parameter(drawn.to(kernel))
-        self.lora_b = nn.Parameter(kernel.new_zeros(len(kernel), rank))
+        self.axes = axes
+        rows = math.prod(kernel.shape[axis] for axis in axes)
+        columns = kernel.numel() // rows
         self.scale = alpha / rank
+        rank = min(rank, largest_rank(rows, columns))
+        drawn = nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5))
+        self.lora_a = nn.Parameter(drawn.to(kernel))
+        self.lora_b = nn.Parameter(kernel.new_zeros(rows, rank))
 
     def forward(self, kernel: Tensor) -> Tensor:
         """The kernel with its update, in its own precision also under autocast."""
+        first = tuple(range(len(self.axes)))
+        turned = kernel.movedim(self.axes, first)
         with torch.autocast(kernel.device.type, enabled=False):
-            rows = torch.addmm(kernel.flatten(1), self.lora_b, self.lora_a, alpha=self.scale)
-            return rows.view_as(kernel)
+            matrix = turned.reshape(len(self.lora_b), -1)
+            rows = torch.addmm(matrix, self.lora_b, self.lora_a, alpha=self.scale)
+            return rows.view(turned.shape).movedim(first, self.axes)
+
+
+def largest_rank(rows: int, columns: int) -> int:
+    """The largest rank at which an update has no more numbers than its kernel; 0 for none."""
+    return rows * columns // (rows + columns)
 
 
 def add_lora(
@@ -54,7 +70,8 @@ def add_lora(
 
     Args:
         network: A 2D or 3D network; what timm's ``get_classifier`` returns is not adapted.
-        rank: Rank of each update, from 1; it is not cut to the size of small kernels.
+        rank: Rank of each update, from 1; that of a small kernel is cut so that the update is not
+            larger than the kernel, and a kernel that even rank 1 exceeds stays as it is.
         alpha: Updates are scaled by ``alpha / rank``.
         target: ``all`` kernels, or ``spatial`` ones: those larger than 1 along some axis.
 
@@ -67,20 +84,41 @@ def add_lora(
     if lora_parameters(network):
         msg = f"{type(network).__name__} has low-rank updates already; merge_lora first"
         raise ConversionError(msg)
+    roles = roles_of(network)
     chosen = [
-        (path, module, name)
-        for path, module, name in kernels(network)
-        if target == "all" or max(module.get_parameter(name).shape[2:]) > 1
+        kernel
+        for kernel in roles.kernels
+        if (target == "all" or kernel.spatial) and _rank(network, kernel) > 0
     ]
     if not chosen:
-        msg = f"{type(network).__name__} has no kernel to adapt (target {target!r})"
-        raise ConversionError(msg)
+        raise ConversionError(_nothing_to_adapt(network, roles, target))
     network.requires_grad_(False)
-    for _, module, name in chosen:
-        update = LowRank(module.get_parameter(name), rank, alpha)
+    for kernel in chosen:
+        path, _, name = kernel.name.rpartition(".")
+        module = network.get_submodule(path)
+        update = LowRank(module.get_parameter(name), rank, alpha, kernel.axes)
         # unsafe: shape and dtype stay by construction; a trial would need a device with autocast
         parametrize.register_parametrization(module, name, update, unsafe=True)
-    return tuple(f"{path}.{name}".lstrip(".") for path, module, name in chosen)
+    return tuple(kernel.name for kernel in chosen)
+
+
+def _rank(network: nn.Module, kernel: Kernel) -> int:
+    """The largest rank that a kernel's update may have."""
+    shape = network.get_parameter(kernel.name).shape
+    rows = math.prod(shape[axis] for axis in kernel.axes)
+    return largest_rank(rows, shape.numel() // rows)
+
+
+def _nothing_to_adapt(network: nn.Module, roles: Roles, target: Target) -> str:
+    """Why no kernel can be adapted, and what of the network looks like one."""
+    msg = f"{type(network).__name__} has no kernel to adapt (target {target!r})"
+    if not roles.unread:
+        return msg
+    found = ", ".join(f"{name} ({size:,} parameters)" for name, size in roles.unread.items())
+    return (
+        f"{msg}: {found} are not laid out as (C_out, C_in / groups, ...); a method declares the "
+        'axis of the output channels by `kernels`, such as {"weight": 0}'
+    )
 
 
 def merge_lora(network: nn.Module) -> None:
@@ -107,28 +145,3 @@ def lora_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
         if isinstance(module, LowRank)
         for name, parameter in module.named_parameters()
     }
-
-
-def kernels(network: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
-    """The kernels of a network: path and module of each, and the parameter's name in it.
-
-    A kernel is a parameter of three or more axes. Modules within a module that holds one are
-    passed over: they steer that layer, as the rotation networks of Cross-D do. So is the
-    classifier.
-    """
-    classifier = network.get_classifier() if hasattr(network, "get_classifier") else None  # type: ignore[operator]
-    yield from _kernels(network, "", {classifier})
-
-
-def _kernels(
-    module: nn.Module, path: str, seen: set[nn.Module | None]
-) -> Iterator[tuple[str, nn.Module, str]]:
-    if module in seen:
-        return
-    seen.add(module)
-    own = [name for name, tensor in module.named_parameters(recurse=False) if tensor.ndim >= 3]
-    for name in own:
-        yield path, module, name
-    if not own:
-        for name, child in module.named_children():
-            yield from _kernels(child, f"{path}.{name}".lstrip("."), seen)

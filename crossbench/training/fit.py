@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from crossbench.errors import CrossbenchError
 from crossbench.nets.lora import add_lora, lora_parameters
+from crossbench.nets.roles import roles_of
 from crossbench.training.environment import autocast
 from crossbench.training.gradients import fast_gradients
 from crossbench.training.predict import predict
@@ -144,17 +146,53 @@ def prepare(model: nn.Module, protocol: StagedFit, lora: LoraSettings) -> Staged
 
 
 def learning_parameters(model: nn.Module, parts: tuple[Part, ...]) -> Iterator[nn.Parameter]:
-    """The parameters that the named parts of a network consist of, each once."""
-    if "all" in parts:
+    """The parameters that the named parts of a network consist of, each once.
+
+    The head comes with what the method declares to learn with it.
+    """
+    seen: set[nn.Parameter] = set()
+    for part in parts:
+        for parameter in _part(model, part):
+            if parameter not in seen:
+                seen.add(parameter)
+                yield parameter
+
+
+def _part(model: nn.Module, part: Part) -> Iterator[nn.Parameter]:
+    if part == "all":
         yield from model.parameters()
-        return
-    if "head" in parts:
+    elif part == "head":
         yield from model.get_classifier().parameters()  # type: ignore[operator]
-    if "adapters" in parts:
+        yield from (model.get_parameter(name) for name in roles_of(model).learns)
+    elif part == "adapters":
         yield from lora_parameters(model).values()
-    if "norm" in parts:
+    else:
         for module in _norms(model):
             yield from module.parameters(recurse=False)
+
+
+def count_learning(model: nn.Module, protocol: StagedFit) -> dict[str, int]:
+    """How many parameters learn in any stage, by what they are.
+
+    Args:
+        model: A network that :func:`prepare` has seen.
+        protocol: What it returned.
+
+    Returns:
+        Counts under ``all``; or under ``head``, ``adapters`` and ``norm``, and, for what a method
+        declares to learn with the head, under its name in the method's layers.
+    """
+    parts = {part for stage in protocol.stages for part in stage.trains}
+    if "all" in parts:
+        return {"all": sum(parameter.numel() for parameter in model.parameters())}
+    owned = roles_of(model).learns if "head" in parts else {}
+    own = {model.get_parameter(name): label for name, label in owned.items()}
+    counts = Counter[str]()
+    for part in ("head", "adapters", "norm"):
+        for parameter in _part(model, part) if part in parts else ():
+            if part == "head" or parameter not in own:
+                counts[own.get(parameter, part)] += parameter.numel()
+    return dict(counts)
 
 
 def _norms(model: nn.Module) -> Iterator[nn.Module]:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from crossbench.errors import ConversionError
 from crossbench.nets import build_model
-from crossbench.nets.lora import add_lora, kernels, lora_parameters, merge_lora
+from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
+from crossbench.nets.roles import roles_of
 from crossbench.plugins import load_method, method_entries
 from crossbench_baselines.crossd import CrossDConv2d
 
@@ -113,7 +114,7 @@ def test_the_update_is_that_of_the_kernel_alone(geometry: str) -> None:
     """Layers are linear in their kernel, so kernel and update can be applied apart and added."""
     dims, make = LAYERS[geometry]
     layer = make().double().eval()
-    ((_, _, name),) = kernels(layer)
+    (name,) = [kernel.name for kernel in roles_of(layer).kernels]
     kernel, bias = layer.get_parameter(name).detach().clone(), layer.bias
     x = torch.randn(2, 4, *[7] * dims, dtype=torch.float64)
 
@@ -162,6 +163,8 @@ def test_it_is_pefts_with_the_same_factors(conv: type[nn.Conv2d | nn.Conv3d]) ->
 
 class Steered(nn.Module):
     """A third party's layer: a kernel under another name, and a network that steers it."""
+
+    in_channels, out_channels = 3, 5
 
     def __init__(self) -> None:
         super().__init__()

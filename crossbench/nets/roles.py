@@ -1,0 +1,235 @@
+"""What the parameters of a method's network are: kernels, what learns with the head, the rest.
+
+A method may declare it (:class:`crossbench.methods.Declarations`). Where it does not, a parameter
+is taken for a kernel only if its shape says so: (C_out, C_in / groups, ...), the channels being
+those of the module that holds it or of the convolution that the method's layer stands for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from crossbench.errors import ConversionError
+from crossbench.methods import head_learners, kernel_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from torch import Tensor
+
+    from crossbench.methods import Method
+
+#: Output channels, and input channels of one group.
+Channels = tuple[int, int]
+
+_MARK = "_crossbench_roles"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """A parameter that low-rank updates read as a matrix.
+
+    Attributes:
+        name: In the network: ``layer1.0.conv1.weight``.
+        axes: Those of the output channels, which become the rows.
+        spatial: Whether it reaches further than one voxel along some axis.
+    """
+
+    name: str
+    axes: tuple[int, ...]
+    spatial: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What the parameters of a network are.
+
+    Attributes:
+        kernels: Those that low-rank updates adapt.
+        learns: Parameters that learn wherever the head does, by their names in the network; the
+            values are their names in the method's layer.
+        unread: Sizes of what looks like a kernel in layers that have no kernel of known layout,
+            by name in the method's layer, summed over the layers.
+        silent: Likewise for whatever else is in a layer of a method that does not declare what
+            learns.
+    """
+
+    kernels: tuple[Kernel, ...] = ()
+    learns: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
+    silent: Mapping[str, int] = field(default_factory=dict)
+
+
+def roles_of(network: nn.Module) -> Roles:
+    """The roles that :func:`assign_roles` found, or those of a network that no method made."""
+    known: Roles | None = getattr(network, _MARK, None)
+    return known or Roles(kernels=tuple(_kernels(network, "", {_classifier(network)})))
+
+
+def channels_of(network: nn.Module) -> dict[str, Channels]:
+    """The channels of every convolution of a 2D backbone, by its name."""
+    return {
+        name: (module.out_channels, module.in_channels // module.groups)
+        for name, module in network.named_modules(remove_duplicate=False)
+        if isinstance(module, nn.Conv2d)
+    }
+
+
+def assign_roles(network: nn.Module, method: Method, layers: Mapping[str, Channels]) -> None:
+    """Find out what a network's parameters are, and remember it with the network.
+
+    Args:
+        network: A 2D or 3D network of the method.
+        method: Whose declarations are read.
+        layers: The method's layers: their names, and the channels of the convolutions that they
+            stand for.
+
+    Raises:
+        ConversionError: If the method declares what its layers do not have.
+    """
+    reader = _Reader(network, method, layers)
+    object.__setattr__(network, _MARK, reader.read())
+
+
+class _Reader:
+    """Goes through the layers of one network."""
+
+    def __init__(self, network: nn.Module, method: Method, layers: Mapping[str, Channels]) -> None:
+        self._network, self._method, self._layers = network, method, layers
+        self._axes, self._learners = kernel_axes(method), head_learners(method)
+
+    def read(self) -> Roles:
+        kernels: list[Kernel] = []
+        learns: dict[str, str] = {}
+        unread, silent = Counter[str](), Counter[str]()
+        seen: set[nn.Module | None] = {_classifier(self._network)}
+        for layer, channels in self._layers.items():
+            module = self._network.get_submodule(layer)
+            if module in seen:
+                continue
+            own = dict(module.named_parameters())
+            found = list(self._kernels_in(module, layer, channels, seen))
+            seen.add(module)
+            kernels += found
+            heads = {f"{layer}.{name}": name for name in own if _is_part(name, self._learners)}
+            self._refuse_both(found, heads)
+            learns |= heads
+            if self._learners is None:
+                for name in _left(module, own, layer, found):
+                    looks_like_one = not found and own[name].ndim >= 3
+                    (unread if looks_like_one else silent)[name] += own[name].numel()
+        self._refuse_absent("kernels", self._axes, {kernel.name for kernel in kernels})
+        self._refuse_absent("learns", self._learners, set(learns))
+        return Roles(
+            kernels=tuple(kernels), learns=learns, unread=dict(unread), silent=dict(silent)
+        )
+
+    def _kernels_in(
+        self, module: nn.Module, layer: str, channels: Channels, seen: set[nn.Module | None]
+    ) -> Iterator[Kernel]:
+        if self._axes is None:
+            yield from _kernels(module, layer, seen, channels)
+            return
+        parameters = dict(module.named_parameters())
+        for name, axes in self._axes.items():
+            if name in parameters:
+                yield self._declared(f"{layer}.{name}", parameters[name], axes, channels)
+
+    def _declared(
+        self, name: str, kernel: Tensor, axes: tuple[int, ...], channels: Channels
+    ) -> Kernel:
+        """A kernel as the method declares it, if its shape allows that."""
+        shape = tuple(kernel.shape)
+        fits = all(-kernel.ndim <= axis < kernel.ndim for axis in axes)
+        rows = prod(shape[axis] for axis in axes) if fits else None
+        if rows != channels[0]:
+            msg = (
+                f"{name}: method {self._method.name!r} declares axes {axes} to be its "
+                f"{channels[0]} output channels, which those of {shape} are not"
+            )
+            raise ConversionError(msg)
+        axes = tuple(axis % kernel.ndim for axis in axes)
+        return Kernel(name=name, axes=axes, spatial=kernel.numel() > prod(channels))
+
+    def _refuse_both(self, kernels: list[Kernel], heads: Mapping[str, str]) -> None:
+        for kernel in kernels:
+            if kernel.name in heads:
+                msg = (
+                    f"{kernel.name} of method {self._method.name!r} is a kernel and is declared to "
+                    "learn with the head; it can be one of them"
+                )
+                raise ConversionError(msg)
+
+    def _refuse_absent(
+        self, attribute: str, declared: Collection[str] | None, found: set[str]
+    ) -> None:
+        for name in declared or ():
+            if not any(f".{name}." in f".{each}." for each in found):
+                msg = (
+                    f"method {self._method.name!r} declares {attribute} {name!r}, which no layer "
+                    "of its network has"
+                )
+                raise ConversionError(msg)
+
+
+def _is_part(name: str, declared: Collection[str] | None) -> bool:
+    """Whether a parameter is among the declared ones, or in a submodule that is."""
+    return any(f"{name}.".startswith(f"{each}.") for each in declared or ())
+
+
+def _left(
+    module: nn.Module, own: Mapping[str, Tensor], layer: str, kernels: list[Kernel]
+) -> Iterator[str]:
+    """What a layer has beyond kernels, the biases beside them, and BatchNorm."""
+    taken = {kernel.name.removeprefix(f"{layer}.") for kernel in kernels}
+    biases = {f"{name.rpartition('.')[0]}.bias".lstrip(".") for name in taken} | {"bias"}
+    norms = {path for path, each in module.named_modules() if isinstance(each, _BatchNorm)}
+    for name in own:
+        if name not in taken | biases and name.rpartition(".")[0] not in norms:
+            yield name
+
+
+# ------------------------------------------------------------------------- kernels by their shape
+
+
+def _classifier(network: nn.Module) -> nn.Module | None:
+    """What a network of timm's is to learn anew; it is never adapted."""
+    return network.get_classifier() if hasattr(network, "get_classifier") else None  # type: ignore[operator]
+
+
+def _kernels(
+    module: nn.Module, path: str, seen: set[nn.Module | None], channels: Channels | None = None
+) -> Iterator[Kernel]:
+    """The kernels of a module: what has three or more axes, the first two its channels.
+
+    Modules within a module that holds one are passed over: they steer that layer, as the rotation
+    networks of Cross-D do.
+    """
+    if module in seen:
+        return
+    seen.add(module)
+    wanted = _own_channels(module) or channels
+    own = [
+        Kernel(name=f"{path}.{name}".lstrip("."), axes=(0,), spatial=max(tensor.shape[2:]) > 1)
+        for name, tensor in module.named_parameters(recurse=False)
+        if tensor.ndim >= 3 and tuple(tensor.shape[:2]) == wanted
+    ]
+    yield from own
+    if not own:
+        for name, child in module.named_children():
+            yield from _kernels(child, f"{path}.{name}".lstrip("."), seen, channels)
+
+
+def _own_channels(module: nn.Module) -> Channels | None:
+    """What a module says of itself, as those of torch do."""
+    out = getattr(module, "out_channels", None)
+    into, groups = getattr(module, "in_channels", None), getattr(module, "groups", 1)
+    if not (isinstance(out, int) and isinstance(into, int) and isinstance(groups, int)):
+        return None
+    return (out, into // groups) if groups > 0 else None
