@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import re
 import tomllib
 import types
 import typing
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Length of a hexadecimal digest by the algorithm that a card may name.
+_DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 
 #: Upper bounds on counts: far above any use, and low enough that nothing hangs or runs out of
@@ -104,7 +107,6 @@ def _registered() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
 
 def _check_card(card: TaskCard, *, where: str) -> None:
     count, axes, embedded = len(card.classes), card.dimension, card.embedded
-    whether = "an embedded source needs it" if embedded else "only an embedded source takes it"
     check(
         card,
         ("name", KEBAB_CASE.fullmatch(card.name), "it must be in kebab case: 'brain-tumor'"),
@@ -134,15 +136,47 @@ def _check_card(card: TaskCard, *, where: str) -> None:
             card.input_size is None or (card.input_size >= 1 and axes == 2),
             "it must be a positive side length of a 2D task; volumes are fed as stored",
         ),
-        ("source.images", (card.source.images is not None) == embedded, whether),
-        ("source.label", (card.source.label is not None) == embedded, whether),
-        ("source.threshold", (card.source.threshold is not None) == embedded, whether),
-        ("source.minimum", embedded or not card.source.minimum, whether),
-        ("source.invert", embedded or not card.source.invert, whether),
-        ("source.permute", embedded or card.source.permute is None, whether),
-        ("source.permute", (card.source.permute or 0) >= 0, "it must be a seed, 0 or above"),
+        *_source_checks(card),
+        *_checksum_checks(card),
         where=where,
     )
+
+
+def _source_checks(card: TaskCard) -> list[tuple[str, object, str]]:
+    """Each kind of source takes its own keys and refuses the others'."""
+    source = card.source
+    orders = {2: ("HW", "DHW") if card.embedded else ("HW",), 3: ("DHW",)}[card.dimension]
+    whether = "an embedded source needs it" if card.embedded else "only an embedded source takes it"
+    return [
+        *(
+            (f"source.{key}", (getattr(source, key) is not None) == card.embedded, whether)
+            for key in ("images", "label", "threshold")
+        ),
+        *(
+            (f"source.{key}", card.embedded or not getattr(source, key), whether)
+            for key in ("minimum", "covariate", "invert")
+        ),
+        ("source.permute", card.embedded or source.permute is None, whether),
+        ("source.permute", (source.permute or 0) >= 0, "it must be a seed, 0 or above"),
+        ("source.url", source.url is None or not card.embedded, "an embedded file is not fetched"),
+        (
+            "source.axes",
+            source.axes is None or sorted(source.axes) in map(sorted, orders),
+            f"it must be the letters of {' or of '.join(orders)} in their stored order",
+        ),
+    ]
+
+
+def _checksum_checks(card: TaskCard) -> list[tuple[str, object, str]]:
+    known = ", ".join(_DIGESTS)
+    return [
+        (
+            "checksum",
+            algorithm in _DIGESTS and re.fullmatch(f"[0-9a-fA-F]{{{_DIGESTS[algorithm]}}}", digest),
+            f"it must be hexadecimal digests by algorithm, of {known}",
+        )
+        for algorithm, digest in card.checksum.items()
+    ]
 
 
 def _are_sizes(values: tuple[int, ...], length: int) -> bool:

@@ -39,10 +39,11 @@ class Details:
         identity: Of the run.
         task: Name of the task.
         classes: Class names; the index is the output.
-        sample_shape: (C, *spatial) of a sample as it was stored.
+        sample_shape: (C, *spatial) of a sample, its axes in the order HW or DHW.
         input_size: Side length in pixels that a 2D network is fed; None for volumes.
         value_range: Stored values that become 0 and 1; None takes each sample's own.
         settings: Every setting that the network was fitted under, as in the record.
+        axes: The order in which the task's file stores the axes in space, where it is another.
     """
 
     identity: str
@@ -52,6 +53,7 @@ class Details:
     input_size: int | None
     value_range: tuple[float, float] | None
     settings: dict[str, Any]
+    axes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ def describe_fitted(
         statistics: Key of ``crossbench.site.STATISTICS`` that normalised the inputs.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
-    card = task.card
+    card, axes = task.card, task.card.source.axes
     details = Details(
         identity=run.identity,
         task=card.name,
@@ -101,6 +103,7 @@ def describe_fitted(
         input_size=input_size(card, task.sample_shape, request.preset),
         value_range=value_range,
         settings=fit_settings(request, method),
+        axes=axes if axes is not None and len(axes) == card.dimension else None,
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
     return About(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,6 +112,16 @@ class TaskPlan:
     def todo(self) -> tuple[PlannedRun, ...]:
         """The runs without a valid record."""
         return tuple(run for run in self.runs if not run.done)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the results should know, and of how many splits where not of all."""
+        splits = {(run.key.seed, run.key.fold): run.split.warnings for run in self.runs}
+        counted = Counter(warning for warnings in splits.values() for warning in warnings)
+        return tuple(
+            warning if count == len(splits) else f"{warning} ({count} of {len(splits)} splits)"
+            for warning, count in counted.items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,7 +316,17 @@ def is_finished(record: RunRecord, request: Request) -> bool:
 
 
 def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:
-    """The preset's folds over the samples it uses, as indices into the dataset."""
+    """The preset's folds over the samples it uses, as indices into the dataset.
+
+    What is to be known of the data is said on each of them.
+    """
+    return [
+        dataclasses.replace(split, warnings=(*dataset.warnings, *split.warnings))
+        for split in _drawn(preset, dataset)
+    ]
+
+
+def _drawn(preset: Preset, dataset: Dataset) -> list[Split]:
     limit = preset.input.max_samples
     strata = dataset.labels if dataset.strata is None else dataset.strata
     if limit is None or limit >= len(dataset):

@@ -79,7 +79,8 @@ class Predictor:
         Raises:
             DataError: If the file is not readable, or its samples are not of the run's kind.
         """
-        images = read_samples(file, shape=self.details.sample_shape)
+        details = self.details
+        images = read_samples(file, shape=details.sample_shape, axes=details.axes)
         size, space = self.details.input_size, self.details.sample_shape[1:]
         feed = Feed(
             dataset=_unlabelled(images, file, len(self.details.classes)),

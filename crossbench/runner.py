@@ -18,6 +18,7 @@ import torch
 
 from crossbench.cards import to_mapping
 from crossbench.claims import Claims
+from crossbench.errors import DataError
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
@@ -177,6 +178,7 @@ def _attempt(
     )
     clock = perf_counter()
     try:
+        _check_data(site, run)
         product = produce(site, run, lambda samples: listener.advanced(run, samples))
         predictions = Predictions(
             index=run.split.test,
@@ -184,6 +186,7 @@ def _attempt(
             log_probabilities=as_stored(product.log_probabilities),
         )
         scores = predictions.scores(site.task.card.classes)
+        site.dataset.check_unchanged()
     except Exception as error:  # noqa: BLE001  (whatever it was, the other runs go on)
         return dataclasses.replace(base, error=_describe(error)), None, None
     timings = product.record.get("timings", {}) | {"total": perf_counter() - clock}
@@ -198,6 +201,15 @@ def _attempt(
         **product.record | {"timings": timings},
     )
     return record, predictions, product
+
+
+def _check_data(site: Site, run: PlannedRun) -> None:
+    """Refuse samples that are not those that the run was planned on."""
+    planned, opened = run.hashes["data"], site.dataset.content_hash
+    if opened != planned:
+        msg = f"{site.dataset.file} is not what it was when the runs were planned"
+        raise DataError(f"{msg} (its content hash was {planned}, now {opened}); run again")
+    site.dataset.check_unchanged()
 
 
 def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:

@@ -29,12 +29,15 @@ class SourceSpec:
         file: File name, looked for in the data folder; for ``embedded`` relative to the card.
         remedy: One sentence for a user who does not have the file: where to get it.
         url: Direct download, where the publisher offers one.
+        axes: Order of the stored axes in space where it is not ``HW`` or ``DHW``: ``WHD`` where
+            the slices lie along the last axis. Nothing is guessed from the lengths.
         images: ``embedded`` only: key of the image array. A 2D card over volumes takes
             each volume's largest slice.
         label: ``embedded`` only: key of the rating that is thresholded into two classes.
         threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
         minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
-        covariate: Column that a plain baseline predicts from, such as ``diameter_mm``.
+        covariate: ``embedded`` only: column that a plain baseline predicts from, such as
+            ``diameter_mm``.
         invert: ``embedded`` only: whether intensities are turned around within the range of
             their dtype, as where another modality shows bright what this one shows dark.
         permute: ``embedded`` only: seed under which labels are dealt out anew, which leaves
@@ -45,6 +48,7 @@ class SourceSpec:
     file: str
     remedy: str = ""
     url: str | None = None
+    axes: str | None = None
     images: str | None = None
     label: str | None = None
     threshold: float | None = None

@@ -134,6 +134,7 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
     ]
     parts = [table(rows)] if rows else []
     parts += missing_view(plan)
+    parts += warnings_view(plan)
     parts += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
     for method in dict.fromkeys(method for method, _ in plan.not_applicable):
         tasks = ", ".join(task for name, task in plan.not_applicable if name == method)
@@ -165,6 +166,11 @@ def _shared(seconds: Iterable[float], jobs: int) -> str:
     """What is left for each of several processes."""
     words = duration(sum(seconds) / jobs)
     return words if jobs == 1 else f"{words} in {jobs} processes"
+
+
+def warnings_view(plan: Plan) -> list[str]:
+    """What a reader of the results should know of the tasks' data and splits."""
+    return [f"note: {task.card.name}: {why}" for task in plan.tasks for why in task.warnings]
 
 
 def missing_view(plan: Plan) -> list[str]:

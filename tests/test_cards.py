@@ -190,6 +190,16 @@ def test_nothing_is_coerced(tmp_path: Path, keys: dict[str, Any], message: str) 
         ({"dimension": 2, "input_size": 0}, "input_size"),
         ({"source": SOURCE | {"label": "malignancy"}}, "source.label"),
         ({"source": SOURCE | {"minimum": {"diameter_mm": 6}}}, "source.minimum"),
+        ({"source": SOURCE | {"covariate": "diameter_mm"}}, "source.covariate"),
+        ({"source": SOURCE | {"axes": "WHDC"}}, "source.axes"),
+        ({"source": SOURCE | {"axes": "WH"}}, "source.axes"),
+        ({"dimension": 2, "source": SOURCE | {"axes": "WHD"}}, "source.axes"),
+        (
+            {"classes": ["a", "b"], "source": EMBEDDED | {"url": "https://example.org"}},
+            "source.url",
+        ),
+        ({"checksum": {"crc": "00"}}, "checksum"),
+        ({"checksum": {"md5": "not hexadecimal"}}, "checksum"),
     ],
 )
 def test_a_contradiction(tmp_path: Path, keys: dict[str, Any], key: str) -> None:

@@ -91,7 +91,7 @@ def _run_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
     from crossbench.results.store import Store
     from crossbench.runner import execute
     from crossbench.training.environment import find_device
-    from crossbench.views import missing_view
+    from crossbench.views import missing_view, warnings_view
 
     device, store = find_device(options.device), Store(options.out)
     plan = _plan(options, store)
@@ -100,7 +100,7 @@ def _run_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
     if options.helper:
         execute(plan, store, device=device, listener=Echo())
         return EXIT_OK
-    say([*_left_out(plan), *missing_view(plan)])
+    say([*_left_out(plan), *missing_view(plan), *warnings_view(plan)])
     with ProgressBar([plan], elsewhere) as progress:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
@@ -178,4 +178,5 @@ def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
         "missing": plan.missing,
         "broken": plan.broken,
         "not_applicable": plan.not_applicable,
+        "warnings": {task.card.name: list(task.warnings) for task in plan.tasks if task.warnings},
     }

@@ -5,11 +5,12 @@ Images come back as views: no copy, the stored dtype. Every error says where and
 
 from __future__ import annotations
 
+import unicodedata
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.npz import chunks
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,25 +18,32 @@ if TYPE_CHECKING:
 
     from crossbench.specs import Dimension
 
+#: Names of the axes in space, in the order that every later stage sees.
+AXES: dict[Dimension, str] = {2: "HW", 3: "DHW"}
 _CHANNELS: dict[Dimension, tuple[int, ...]] = {2: (1, 3), 3: (1, 2, 3)}
 _MIN_SAMPLES = 2
 _MAX_ITEM_BYTES = 8  # extended precision has no counterpart on an accelerator
 
 
 def canonical_images(
-    images: NDArray[Any], dimension: Dimension, *, where: str, least: int = _MIN_SAMPLES
+    images: NDArray[Any],
+    dimension: Dimension,
+    *,
+    where: str,
+    axes: str | None = None,
+    least: int = _MIN_SAMPLES,
 ) -> NDArray[Any]:
     """Images as (N, C, H, W), volumes as (N, C, D, H, W).
 
     Stored images may be (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 or 3; volumes
-    (N, D, H, W), (N, C, D, H, W) or (N, D, H, W, C) with C of 1, 2 or 3. Volumes without a
-    channel axis that are deeper than wide are taken as (N, W, H, D), as the paper's authors
-    store Mosmed.
+    (N, D, H, W), (N, C, D, H, W) or (N, D, H, W, C) with C of 1, 2 or 3. Their axes in space are
+    in that order unless ``axes`` names another; none is guessed from the lengths.
 
     Args:
         images: Array of a real dtype of at most 64 bits.
         dimension: 2 for images, 3 for volumes.
         where: File that error messages name.
+        axes: The stored order of the axes in space, such as ``WHD``; None for ``HW`` or ``DHW``.
         least: How many samples there must be.
 
     Returns:
@@ -59,10 +67,15 @@ def canonical_images(
         msg = f"{where}: images have shape {images.shape}; at least {least} {samples} needed"
         raise DataError(msg)
     if images.ndim == dimension + 2:
-        return _channels_second(images, _CHANNELS[dimension], where=where)
-    if dimension == 3 and images.shape[1] > images.shape[3]:
-        images = images.transpose(0, 3, 2, 1)
-    return images[:, None]
+        images = _channels_second(images, _CHANNELS[dimension], where=where)
+    else:
+        images = images[:, None]
+    if axes is None:
+        return images
+    if sorted(axes) != sorted(AXES[dimension]):
+        msg = f"{where}: axes = {axes!r} does not fit images of shape {images.shape} (N, C, ...)"
+        raise DataError(f"{msg}; it must be the letters of {AXES[dimension]!r}")
+    return images.transpose(0, 1, *(2 + axes.index(letter) for letter in AXES[dimension]))
 
 
 def _channels_second(images: NDArray[Any], allowed: tuple[int, ...], *, where: str) -> NDArray[Any]:
@@ -108,8 +121,16 @@ def canonical_labels(
     return labels.astype(np.int64)
 
 
-def canonical_groups(groups: NDArray[Any], *, samples: int, where: str) -> NDArray[np.int64]:
+def canonical_groups(
+    groups: NDArray[Any], *, samples: int, where: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Group identifiers (N,) or (N, 1), whole numbers or strings, as int64 codes from 0.
+
+    Strings that differ in white space, case or the form of their characters (Unicode NFKC) are one
+    identifier: taken apart, the samples of one patient would come to both sides of a split.
+
+    Returns:
+        The codes, and what a reader of results should know of the identifiers.
 
     Raises:
         DataError: If there is not one identifier a sample.
@@ -122,23 +143,31 @@ def canonical_groups(groups: NDArray[Any], *, samples: int, where: str) -> NDArr
             f" {samples} images need ({samples},) whole numbers or strings"
         )
         raise DataError(msg)
-    _, codes = np.unique(groups, return_inverse=True)
-    return codes.astype(np.int64)
+    spellings, codes = np.unique(groups, return_inverse=True)
+    if groups.dtype.kind in "iu":
+        return codes.astype(np.int64), ()
+    names = [_text(spelling) for spelling in spellings.tolist()]
+    plain = [" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names]
+    _, joined = np.unique(plain, return_inverse=True)
+    return joined[codes].astype(np.int64), _notes(names, plain)
 
 
-def check_finite(images: NDArray[Any], *, where: str) -> None:
-    """Refuse NaN and infinite voxels; integers are taken as they are.
+def _text(identifier: str | bytes) -> str:
+    return identifier if isinstance(identifier, str) else identifier.decode("latin-1")
 
-    Raises:
-        DataError: Naming the first sample that has any.
-    """
-    if images.dtype.kind != "f":
-        return
-    start = 0
-    for chunk in chunks(images):
-        finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
-        if not finite.all():
-            sample = start + int(np.argmin(finite))
-            msg = f"{where}: sample {sample} has NaN or infinite voxels"
-            raise DataError(msg)
-        start += len(chunk)
+
+def _notes(names: list[str], plain: list[str]) -> tuple[str, ...]:
+    """What is said of identifiers that are spelt in several ways, and of empty ones."""
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for name, same in zip(names, plain, strict=True):
+        spelt[same].append(name)
+    several = [forms for forms in spelt.values() if len(forms) > 1]
+    notes = []
+    if several:
+        shown = " and ".join(map(repr, several[0][:3]))
+        more = f" ({len(several)} such identifiers)" if len(several) > 1 else ""
+        differ = "differ in white space or case alone and are taken as one"
+        notes.append(f"groups {shown} {differ}{more}")
+    if "" in spelt:
+        notes.append("some samples have an empty group identifier and are taken as one group")
+    return tuple(notes)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crossbench.data.npz import content_hash
+from crossbench.errors import DataError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from crossbench.data.watch import Watch
     from crossbench.specs import DataSource
 
 
@@ -30,6 +34,8 @@ class Dataset:
         file: The file that was read.
         content_hash: SHA-256 over the arrays' names, dtypes, shapes and bytes.
         strata: (N,) int64 classes that splits keep in proportion where these are not the labels.
+        warnings: What a reader of results on these samples should know.
+        watch: The open file, where the images are mapped from it; None where they are in memory.
     """
 
     images: NDArray[Any]
@@ -42,6 +48,40 @@ class Dataset:
     file: Path
     content_hash: str
     strata: NDArray[np.int64] | None = None
+    warnings: tuple[str, ...] = ()
+    watch: Watch | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def hash_content(self) -> str:
+        """The content hash of the samples as they are now."""
+        arrays = {
+            "images": self.images,
+            "labels": self.labels,
+            "groups": self.groups,
+            "official": self.official,
+        }
+        return content_hash({key: array for key, array in arrays.items() if array is not None})
+
+    def check_unchanged(self) -> None:
+        """Refuse mapped images whose file was written to since it was opened.
+
+        A glance at the file's state where that is as it was; else the samples are hashed again,
+        for a renamed file has another state and the same content.
+
+        Raises:
+            DataError: If the samples are others now, or some of them are gone.
+        """
+        if self.watch is None or (now := self.watch.now()) == self.watch.state:
+            return
+        size = self.watch.state.size
+        if now.size != size:
+            what = f"it had {size} bytes and has {now.size}"
+        elif self.hash_content() != self.content_hash:
+            what = "its content is another"
+        else:
+            self.watch.state = now
+            return
+        msg = f"{self.file} was written to while it was in use ({what}); "
+        raise DataError(f"{msg}run again, and put a new file in its place instead of changing it")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_groups, canonical_images, check_finite
+from crossbench.data.canonical import canonical_groups, canonical_images
 from crossbench.data.dataset import Dataset
+from crossbench.data.facts import check_facts, notes
 from crossbench.data.npz import NpzFile, content_hash
+from crossbench.data.survey import survey
 from crossbench.errors import CardError, DataError, MissingDataError
 
 if TYPE_CHECKING:
@@ -41,8 +43,9 @@ def read_embedded(card: TaskCard) -> Dataset:
         msg = f"task {card.name!r}: an embedded source needs images, label and threshold"
         raise CardError(msg)
     arrays: dict[str, NDArray[Any]] = {}
+    spellings: tuple[str, ...] = ()
     with NpzFile(file) as archive:
-        images = _images(archive, source.images, card.dimension)
+        images = _images(archive, source.images, card)
         ratings = _column(archive, source.label, len(images))
         kept = ratings != source.threshold
         for name, bound in source.minimum.items():
@@ -51,12 +54,24 @@ def read_embedded(card: TaskCard) -> Dataset:
             arrays["covariate"] = _column(archive, source.covariate, len(images))[kept]
         if "groups" in archive:
             groups = archive.read("groups")
-            arrays["groups"] = canonical_groups(groups, samples=len(images), where=str(file))[kept]
+            codes, spellings = canonical_groups(groups, samples=len(images), where=str(file))
+            arrays["groups"] = codes[kept]
+        digests = {name: archive.digest(name) for name in card.checksum}
     if not kept.any():
         msg = f"{file}: the threshold and bounds of task {card.name!r} leave no sample"
         raise DataError(msg)
-    arrays["images"] = _inverted(images[kept]) if source.invert else images[kept]
+    images = images[kept]
+    arrays["images"] = _inverted(images, where=str(file)) if source.invert else images
     arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
+    found = survey(arrays["images"], where=str(file))
+    check_facts(
+        card,
+        images=arrays["images"],
+        labels=arrays["labels"],
+        survey=found,
+        digests=digests,
+        where=str(file),
+    )
     strata = None
     if source.permute is not None:
         strata = arrays["labels"]  # the same folds as with the labels as they were
@@ -72,6 +87,11 @@ def read_embedded(card: TaskCard) -> Dataset:
         file=file,
         content_hash=content_hash(arrays),
         strata=strata,
+        warnings=(
+            *notes(card, arrays["images"], grouped="groups" in arrays),
+            *spellings,
+            *found.warnings,
+        ),
     )
 
 
@@ -84,17 +104,21 @@ def _beside(card: TaskCard) -> Path:
     return file
 
 
-def _images(archive: NpzFile, key: str, dimension: Dimension) -> NDArray[Any]:
+def _images(archive: NpzFile, key: str, card: TaskCard) -> NDArray[Any]:
     """(N, C, H, W) or (N, C, D, H, W) images of all samples, checked."""
     stored = archive.read(key)
-    flatten = dimension == 2 and stored.ndim > 3
-    images = canonical_images(stored, 3 if flatten else dimension, where=str(archive.file))
-    check_finite(images, where=str(archive.file))
+    flatten = card.dimension == 2 and stored.ndim > 3
+    dimension: Dimension = 3 if flatten else card.dimension
+    where, axes = str(archive.file), card.source.axes
+    images = canonical_images(stored, dimension, where=where, axes=axes)
     return _largest_slices(images) if flatten else images
 
 
-def _inverted(images: NDArray[Any]) -> NDArray[Any]:
+def _inverted(images: NDArray[Any], *, where: str) -> NDArray[Any]:
     """Integer images with the largest value of their dtype as the smallest, and so on."""
+    if images.dtype.kind not in "iu":
+        msg = f"{where}: images are {images.dtype}; source.invert turns whole numbers around alone"
+        raise DataError(msg)
     limits = np.iinfo(images.dtype)
     turned: NDArray[Any] = limits.max - images + limits.min
     return turned

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from PIL import Image
 
-from crossbench.data.canonical import canonical_images, check_finite
+from crossbench.data.canonical import canonical_images
+from crossbench.data.npz import map_npy
 from crossbench.data.sources import stored_images
+from crossbench.data.survey import survey
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _NIFTI = (".nii", ".nii.gz")
 
 
-def read_samples(file: Path, *, shape: tuple[int, ...]) -> NDArray[Any]:
+def read_samples(file: Path, *, shape: tuple[int, ...], axes: str | None = None) -> NDArray[Any]:
     """The samples of one file, in the form that a task's samples have.
 
     - ``.npz`` holds a stack under ``images``, as a task's own file does (MedMNIST's arrays
@@ -39,6 +41,8 @@ def read_samples(file: Path, *, shape: tuple[int, ...]) -> NDArray[Any]:
         file: The file; its ending says what it is.
         shape: (C, *spatial) of a sample of the task. Images may be of any size, volumes must
             be of this one.
+        axes: The stored order of the axes in space of ``.npz`` and ``.npy``, as on the task's
+            card; None for ``HW`` or ``DHW``.
 
     Returns:
         (N, C, *spatial) in the stored dtype.
@@ -51,9 +55,11 @@ def read_samples(file: Path, *, shape: tuple[int, ...]) -> NDArray[Any]:
         raise DataError(f"{file}: no such file")
     stacked = _reader(file)(file, shape)
     dimension = cast("Literal[2, 3]", len(shape) - 1)
-    images = canonical_images(stacked, dimension, where=str(file), least=1)
+    if not file.name.lower().endswith((".npz", ".npy")):
+        axes = None  # pictures and NIfTI say themselves what is what
+    images = canonical_images(stacked, dimension, where=str(file), axes=axes, least=1)
     _check_shape(images, shape, where=str(file))
-    check_finite(images, where=str(file))
+    survey(images, where=str(file))  # refuses NaN
     return images
 
 
@@ -95,11 +101,7 @@ def _channels(count: int) -> str:
 
 
 def _array(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        msg = f"{file}: not readable as one array of numbers ({error}); save it by numpy.save"
-        raise DataError(msg) from error
+    array = map_npy(file)
     dimension = len(shape) - 1
     extra = array.ndim - dimension
     if extra not in (0, 1, 2):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
+import os
 import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -15,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.lib import format as npy
 
+from crossbench.data.watch import Watch, open_regular
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import IO
 
     from numpy.typing import NDArray
 
@@ -27,8 +33,17 @@ _CHUNK_BYTES = 1 << 24
 _DEFLATE_LIMIT = 1032  # bytes that one byte of a deflate stream can stand for, at most
 _LOCAL_HEADER = struct.Struct("<26xHH")  # PKZIP APPNOTE 4.3.7: .. lengths of name and extra
 _ENCRYPTED = 0x1
+_LONGEST_HEADER = 1 << 16  # bytes; numpy writes some 120
+_LARGEST_BLANK = 1 << 28  # bytes that a member may unpack to at any ratio
+_LARGEST_RATIO = 500  # of more than that: images yield 1 to 50, zeros 1030
+# Damaged bytes reach zipfile's, numpy's and the tokenizer's code, whose errors are of many kinds.
 _DAMAGE = (
-    zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError,
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, RuntimeError, ValueError,
+    OverflowError, LookupError, TypeError, AttributeError, AssertionError,
+)  # fmt: skip
+_BAD_HEADER = (
+    ValueError, TypeError, SyntaxError, tokenize.TokenError, LookupError, AttributeError,
+    OverflowError, RecursionError, MemoryError,
 )  # fmt: skip
 
 
@@ -60,6 +75,14 @@ def chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield array[start : start + rows]
 
 
+def is_mapped(array: NDArray[Any]) -> bool:
+    """Whether an array is a view of a mapped file, not of memory of its own."""
+    base: Any = array
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    return isinstance(base, np.memmap)
+
+
 @dataclass(frozen=True)
 class _Member:
     """One array of an archive, as its zip and npy headers describe it."""
@@ -84,10 +107,17 @@ class NpzFile:
     read once, in their own dtype. Sizes are compared with the npy header before anything
     is allocated, and no object is ever unpickled.
 
+    The file is opened once: what is read, mapped and hashed are the same bytes, even if
+    another file takes its name meanwhile.
+
     Args:
+        file: The npz file.
+
+    Attributes:
         file: The npz file.
         verify: Whether the checksums of mapped arrays are verified, which reads them once;
             those of the others always are.
+        watch: Whether it has been written to since it was opened.
 
     Raises:
         DataError: If the file is truncated, damaged or not an npz file.
@@ -95,20 +125,29 @@ class NpzFile:
 
     def __init__(self, file: Path, *, verify: bool = True) -> None:
         self.file = file
-        self._verify = verify
+        self.verify = verify
         with self._naming_the_file():
-            self._archive = zipfile.ZipFile(file)
-        self._infos = {
-            info.filename.removesuffix(".npy"): info
-            for info in self._archive.infolist()
-            if info.filename.endswith(".npy")
-        }
+            self._stream = open_regular(file)
+            try:
+                self.watch = Watch(file, self._stream)
+                self._archive = zipfile.ZipFile(self._stream)
+                self._infos = _arrays_of(self._archive)
+            except BaseException:
+                self._stream.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._archive.close()
+        self._stream.close()
+
+    def digest(self, algorithm: str) -> str:
+        """The file's own digest, in hexadecimal; ``algorithm`` is one of hashlib's."""
+        with self._naming_the_file():
+            self._stream.seek(0)
+            return hashlib.file_digest(self._stream, algorithm).hexdigest()
 
     def __contains__(self, key: str) -> bool:
         return key in self._infos
@@ -119,7 +158,7 @@ class NpzFile:
         Raises:
             DataError: If the key is missing or the array's header is damaged.
         """
-        with self._naming_the_file():
+        with self._naming_the_file(key):
             return self._member(key).shape
 
     def read(self, key: str) -> NDArray[Any]:
@@ -128,7 +167,7 @@ class NpzFile:
         Raises:
             DataError: If the key is missing, or its bytes are damaged or not a plain array.
         """
-        with self._naming_the_file():
+        with self._naming_the_file(key):
             return self._array(self._member(key))
 
     def read_pooled(self, keys: Sequence[str]) -> NDArray[Any]:
@@ -139,7 +178,7 @@ class NpzFile:
         Raises:
             DataError: As :meth:`read`; also if dtypes or shapes beyond the first axis differ.
         """
-        with self._naming_the_file():
+        with self._naming_the_file(*keys):
             members = [self._member(key) for key in keys]
             first = members[0]
             if any(not m.shape or m.shape[1:] != first.shape[1:] or m.dtype != first.dtype
@@ -147,6 +186,7 @@ class NpzFile:
                 facts = (f"{m.key} {m.shape} {m.dtype}" for m in members)
                 msg = f"arrays cannot be pooled: {', '.join(facts)}"
                 raise DataError(msg)
+            _check_memory(" and ".join(keys), sum(m.info.file_size for m in members))
             pooled = np.empty((sum(m.shape[0] for m in members), *first.shape[1:]), first.dtype)
             start = 0
             for member in members:
@@ -177,6 +217,7 @@ class NpzFile:
     def _array(self, member: _Member) -> NDArray[Any]:
         if member.mappable:
             return self._map(member)
+        _check_memory(member.key, member.info.file_size)
         flat = np.empty(math.prod(member.shape), member.dtype)
         self._fill(member, flat)
         return _native(flat.reshape(member.shape, order="F" if member.fortran else "C"))
@@ -189,20 +230,20 @@ class NpzFile:
 
     def _map(self, member: _Member) -> NDArray[Any]:
         start, size = self._data_offset(member.info), member.info.file_size
-        if start + size > self.file.stat().st_size:
+        if start + size > self.watch.now().size:
             msg = f"{member.info.filename} ends early"
             raise EOFError(msg)
-        if self._verify:
-            _verify_checksum(np.memmap(self.file, np.uint8, "r", start, (size,)), member.info)
+        stream = self._stream
+        if self.verify:
+            _verify_checksum(np.memmap(stream, np.uint8, "r", start, (size,)), member.info)
         order: Literal["C", "F"] = "F" if member.fortran else "C"
         offset = start + member.header_bytes
-        return np.asarray(np.memmap(self.file, member.dtype, "r", offset, member.shape, order))
+        return np.asarray(np.memmap(stream, member.dtype, "r", offset, member.shape, order))
 
     def _data_offset(self, info: zipfile.ZipInfo) -> int:
         """Where a member's bytes begin; the local header's lengths differ from the directory's."""
-        with self.file.open("rb") as stream:
-            stream.seek(info.header_offset)
-            name_bytes, extra_bytes = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+        self._stream.seek(info.header_offset)
+        name_bytes, extra_bytes = _LOCAL_HEADER.unpack(self._stream.read(_LOCAL_HEADER.size))
         return info.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)
 
     def _fill(self, member: _Member, flat: NDArray[Any]) -> None:
@@ -220,7 +261,7 @@ class NpzFile:
             stream.read(1)  # reaching the end verifies the checksum
 
     @contextmanager
-    def _naming_the_file(self) -> Iterator[None]:
+    def _naming_the_file(self, *keys: str) -> Iterator[None]:
         try:
             yield
         except DataError as error:
@@ -230,7 +271,8 @@ class NpzFile:
             msg = f"{self.file}: too large for this machine's memory: {error}"
             raise DataError(msg) from error
         except _DAMAGE as error:
-            msg = f"{self.file}: truncated, damaged or not an npz file: {error}; get it again"
+            cause = ": ".join([*map(repr, keys), str(error)])
+            msg = f"{self.file}: truncated, damaged or not an npz file: {cause}; get it again"
             raise DataError(msg) from error
 
 
@@ -250,6 +292,17 @@ def _verify_checksum(stored: NDArray[np.uint8], info: zipfile.ZipInfo) -> None:
         raise zipfile.BadZipFile(msg)
 
 
+def _check_memory(what: str, size: int) -> None:
+    """Refuse what no memory of this machine can hold, before the system kills who asks for it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        msg = (
+            f"array {what!r} takes {size} bytes unpacked, more than this machine's {memory};"
+            " save it uncompressed by numpy.savez, as one array, and it is read as needed"
+        )
+        raise DataError(msg)
+
+
 def _check_container(key: str, info: zipfile.ZipInfo) -> None:
     """Refuse what numpy does not write, and sizes that the compressed bytes cannot yield."""
     if info.flag_bits & _ENCRYPTED or info.compress_type not in (
@@ -265,18 +318,73 @@ def _check_container(key: str, info: zipfile.ZipInfo) -> None:
             f" {info.compress_size} packed bytes can hold"
         )
         raise DataError(msg)
+    if info.file_size > max(_LARGEST_BLANK, _LARGEST_RATIO * info.compress_size):
+        msg = (
+            f"array {key!r} would unpack {info.compress_size} bytes to {info.file_size}: next to"
+            " nothing but one value; if that is meant, save it uncompressed by numpy.savez"
+        )
+        raise DataError(msg)
 
 
-def _read_header(key: str, stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _arrays_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The arrays of an archive by their keys."""
+    infos: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        if info.filename.endswith(".npy"):
+            key = info.filename.removesuffix(".npy")
+            if key in infos:
+                raise DataError(f"array {key!r} is there twice; save the file anew")
+            infos[key] = info
+    return infos
+
+
+def _read_header(key: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, Fortran order and dtype of an npy stream, which is left at the first value."""
+    magic = stream.read(npy.MAGIC_LEN)
+    version = tuple(magic[len(npy.MAGIC_PREFIX) :])
+    prefix = stream.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(prefix, "little")
+    body = stream.read(min(length, _LONGEST_HEADER))
     try:
-        old = npy.read_magic(stream) == (1, 0)
-        read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-    except ValueError as error:
+        if not magic.startswith(npy.MAGIC_PREFIX) or version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"it begins with {magic!r}")
+        if length > _LONGEST_HEADER:
+            raise ValueError(f"{length} bytes long")
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tokenizer, about what is refused below
+            shape, fortran, dtype = read(io.BytesIO(prefix + body))
+    except _BAD_HEADER as error:
         msg = f"array {key!r} has no readable npy header: {error}"
         raise DataError(msg) from error
-    if dtype.hasobject or dtype.names:
+    if dtype.hasobject or dtype.names or dtype.subdtype:
         msg = f"array {key!r} holds Python objects or records ({dtype}); save a plain number array"
         raise DataError(msg)
     return shape, fortran, dtype
+
+
+def map_npy(file: Path) -> NDArray[Any]:
+    """The array of an npy file, mapped read-only, its header checked as those of npz files are.
+
+    Raises:
+        DataError: If the file is no regular file, damaged, or holds something else.
+    """
+    try:
+        with open_regular(file) as stream:
+            return _mapped(stream, file.stem)
+    except (DataError, *_DAMAGE) as error:
+        msg = f"{file}: not readable as one array of numbers ({error}); save it by numpy.save"
+        raise DataError(msg) from error
+
+
+def _mapped(stream: IO[bytes], key: str) -> NDArray[Any]:
+    shape, fortran, dtype = _read_header(key, stream)
+    start, size = stream.tell(), os.fstat(stream.fileno()).st_size
+    declared = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or start + declared != size:
+        msg = f"shape {shape}, {dtype}, takes {declared} bytes; it holds {size - start}"
+        raise DataError(msg)
+    if not declared:
+        return np.empty(shape, dtype)
+    order: Literal["C", "F"] = "F" if fortran else "C"
+    return np.asarray(np.memmap(stream, dtype, "r", start, shape, order))

@@ -6,25 +6,19 @@ are written in the former. Embedded tasks have their own.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from crossbench.atomic import replacing
-from crossbench.data.canonical import (
-    canonical_groups,
-    canonical_images,
-    canonical_labels,
-    check_finite,
-)
+from crossbench.data.canonical import canonical_groups, canonical_images, canonical_labels
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import read_embedded
-from crossbench.data.npz import NpzFile, content_hash
+from crossbench.data.facts import check_facts, notes
+from crossbench.data.npz import NpzFile, is_mapped
 from crossbench.data.phantom import phantom_file, phantom_path
+from crossbench.data.survey import Known, memo_file, recall, remember, survey
 from crossbench.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:
@@ -33,7 +27,6 @@ if TYPE_CHECKING:
     from crossbench.specs import TaskCard
 
 _PARTS = ("train", "val", "test")  # the index is the code in Dataset.official
-_MEMO_VERSION = 1  # raise when a check is added or the canonical form changes
 
 
 def find_file(
@@ -91,24 +84,27 @@ def open_task(
 def _read(
     card: TaskCard, file: Path, source: Literal["real", "phantom"], cache_dir: Path
 ) -> Dataset:
-    memo = _memo_file(card, file, cache_dir)
-    digest = _recall(memo)
     where, num_classes = str(file), len(card.classes)
-    with NpzFile(file, verify=digest is None) as archive:
+    with NpzFile(file) as archive:
+        watch = archive.watch
+        form = [card.dimension, card.source.axes]
+        memo = memo_file(file, watch.state, form, cache_dir)
+        known = recall(memo) if watch.state.is_settled() else None
+        archive.verify = known is None
         raw_images, raw_labels, official = _stored(archive)
         raw_groups = archive.read("groups") if "groups" in archive else None
-    images = canonical_images(raw_images, card.dimension, where=where)
+        digests = {} if known is None else known.digests
+        if source == "real":
+            missing = [name for name in card.checksum if name not in digests]
+            digests = digests | {name: archive.digest(name) for name in missing}
+    images = canonical_images(raw_images, card.dimension, where=where, axes=card.source.axes)
     samples = len(images)
     labels = canonical_labels(raw_labels, samples=samples, num_classes=num_classes, where=where)
-    groups = None
+    groups: NDArray[np.int64] | None = None
+    spellings: tuple[str, ...] = ()
     if raw_groups is not None:
-        groups = canonical_groups(raw_groups, samples=samples, where=where)
-    if digest is None:
-        check_finite(images, where=where)
-        arrays = {"images": images, "labels": labels, "groups": groups, "official": official}
-        digest = content_hash({key: array for key, array in arrays.items() if array is not None})
-        _remember(memo, digest)
-    return Dataset(
+        groups, spellings = canonical_groups(raw_groups, samples=samples, where=where)
+    dataset = Dataset(
         images=images,
         labels=labels,
         num_classes=num_classes,
@@ -117,8 +113,40 @@ def _read(
         covariate=None,
         source=source,
         file=file,
-        content_hash=digest,
+        content_hash="" if known is None else known.content_hash,
+        watch=watch if is_mapped(images) else None,
     )
+    found = _surveyed(dataset, known, digests)
+    if source == "real":
+        check_facts(
+            card,
+            images=images,
+            labels=labels,
+            survey=found.survey,
+            digests=digests,
+            where=where,
+        )
+    if found != known and watch.state.is_settled():
+        remember(memo, found)
+    about = notes(card, images, grouped=groups is not None)
+    return replace(
+        dataset,
+        content_hash=found.content_hash,
+        warnings=(*about, *spellings, *found.survey.warnings),
+    )
+
+
+def _surveyed(dataset: Dataset, known: Known | None, digests: dict[str, str]) -> Known:
+    """What is known of a file, or is found by reading it through while nobody writes to it."""
+    if known is not None:
+        return replace(known, digests=digests)
+    found = Known(
+        survey=survey(dataset.images, where=str(dataset.file)),
+        content_hash=dataset.hash_content(),
+        digests=digests,
+    )
+    replace(dataset, content_hash=found.content_hash).check_unchanged()
+    return found
 
 
 def _stored(
@@ -155,29 +183,3 @@ def stored_images(file: Path) -> NDArray[Any]:
     with NpzFile(file) as archive:
         keys = _image_keys(archive)
         return archive.read_pooled(keys) if len(keys) > 1 else archive.read(*keys)
-
-
-# ------------------------------------------------- the memo: checked once, hashed once
-
-
-def _memo_file(card: TaskCard, file: Path, cache_dir: Path) -> Path:
-    """Where the hash of this very file, checked as this kind of task, is kept."""
-    state = file.stat()
-    key = [_MEMO_VERSION, str(file.resolve()), state.st_size, state.st_mtime_ns, card.dimension]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-    return cache_dir / "checked" / f"{name}.json"
-
-
-def _recall(memo: Path) -> str | None:
-    """The remembered hash; None if there is none, or none that can be believed."""
-    try:
-        digest = json.loads(memo.read_text(encoding="utf-8"))["content_hash"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return digest if isinstance(digest, str) and len(digest) == 64 else None
-
-
-def _remember(memo: Path, digest: str) -> None:
-    """Keep the hash; a cache that cannot be written costs time, not correctness."""
-    with contextlib.suppress(OSError), replacing(memo) as temporary:
-        temporary.write_text(json.dumps({"content_hash": digest}), encoding="utf-8")

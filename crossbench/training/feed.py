@@ -57,6 +57,9 @@ class Feed:
 
         Yields:
             (B, 3, *spatial) float32 inputs and (B,) int64 labels.
+
+        Raises:
+            DataError: If the file of mapped samples was written to since it was opened.
         """
         positions = np.arange(len(self))
         size = self.batch_size
@@ -102,6 +105,7 @@ class Feed:
                 yield pending.popleft().result()
 
     def _gather(self, positions: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        self.dataset.check_unchanged()  # bytes that are gone would end the process
         chosen = self.indices[positions]
         images = np.ascontiguousarray(self.dataset.images[chosen])
         if images.dtype.name not in _TORCH_READS or not images.dtype.isnative:

@@ -4,14 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crossbench.data import npz
-from crossbench.data.canonical import (
-    canonical_groups,
-    canonical_images,
-    canonical_labels,
-    check_finite,
-)
+from crossbench.data.canonical import canonical_groups, canonical_images, canonical_labels
 from crossbench.errors import DataError
 
 WHERE = "folder/a.npz"
@@ -31,7 +27,7 @@ def numbered(shape: tuple[int, ...]) -> np.ndarray:
         (2, (4, 3, 6, 5), lambda x: x),
         (3, (4, 5, 7, 6), lambda x: x[:, None]),
         (3, (4, 6, 7, 6), lambda x: x[:, None]),
-        (3, (4, 6, 7, 5), lambda x: x.transpose(0, 3, 2, 1)[:, None]),
+        (3, (4, 6, 7, 5), lambda x: x[:, None]),
         (3, (4, 1, 5, 7, 6), lambda x: x),
         (3, (4, 2, 5, 7, 6), lambda x: x),
         (3, (4, 3, 6, 7, 5), lambda x: x),
@@ -131,9 +127,10 @@ def test_refuses_labels(labels: Any, message: str) -> None:
     ],
 )
 def test_groups_become_codes(stored: np.ndarray) -> None:
-    groups = canonical_groups(stored, samples=3, where=WHERE)
+    groups, notes = canonical_groups(stored, samples=3, where=WHERE)
     assert groups.dtype == np.int64
     assert groups.tolist() == [1, 0, 1]
+    assert notes == ()
 
 
 @pytest.mark.parametrize("groups", [[1, 2], [1.0, 2.0, 3.0], [[1, 2], [1, 2], [3, 4]]])
@@ -143,17 +140,55 @@ def test_refuses_groups(groups: Any) -> None:
         canonical_groups(np.asarray(groups), samples=3, where=WHERE)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_names_the_first_sample_that_is_not_finite(
-    value: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(npz, "_CHUNK_BYTES", 3 * 4 * 4 * 4)
-    images = np.zeros((10, 1, 4, 4), np.float32)
-    check_finite(images, where=WHERE)
-    images[[7, 9], 0, 2, 2] = value
-    with pytest.raises(DataError, match=r"a\.npz: sample 7 has NaN or infinite voxels"):
-        check_finite(images, where=WHERE)
+def test_identifiers_that_differ_in_space_or_case_are_one_and_are_named() -> None:
+    stored = np.array(["P01", "P02", "p01 ", "P02", " P 01", "\uff3001", "P  01", "P03"])
+    groups, notes = canonical_groups(stored, samples=8, where=WHERE)
+    assert groups.tolist() == [1, 2, 1, 2, 0, 1, 0, 3]
+    (note,) = notes
+    differ = "differ in white space or case alone and are taken as one (2 such identifiers)"
+    assert note == f"groups ' P 01' and 'P  01' {differ}"
 
 
-def test_whole_numbers_are_finite() -> None:
-    check_finite(np.zeros((2, 1, 4, 4), np.int16), where=WHERE)
+def test_empty_identifiers_are_named() -> None:
+    _, notes = canonical_groups(np.array([b"", b"a", b" "]), samples=3, where=WHERE)
+    assert notes[-1] == "some samples have an empty group identifier and are taken as one group"
+
+
+@given(
+    st.lists(st.text("aAbB \t", max_size=4), min_size=1, max_size=12),
+    st.sampled_from([str.upper, str.lower, " {} ".format, "{}\t".format]),
+)
+def test_spelling_never_parts_a_group(names: list[str], respell: Any) -> None:
+    """Respelling any sample's identifier leaves all codes as they are."""
+    codes, _ = canonical_groups(np.array(names), samples=len(names), where=WHERE)
+    for sample in range(len(names)):
+        other = [respell(name) if i == sample else name for i, name in enumerate(names)]
+        again, _ = canonical_groups(np.array(other), samples=len(names), where=WHERE)
+        assert again.tolist() == codes.tolist()
+
+
+# ----------------------------------------------------------------------------- the axes
+
+
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_axes_are_turned_as_the_card_says_and_never_guessed(channels: tuple[int, ...]) -> None:
+    stored = numbered((4, *channels, 6, 7, 5))
+    as_is = canonical_images(stored, 3, where=WHERE)
+    turned = canonical_images(stored, 3, where=WHERE, axes="WHD")
+    assert as_is.shape[2:] == (6, 7, 5)
+    assert turned.shape[2:] == (5, 7, 6)
+    np.testing.assert_array_equal(turned, as_is.transpose(0, 1, 4, 3, 2))
+    assert np.shares_memory(turned, stored)
+
+
+@given(st.permutations("DHW"))
+def test_every_order_of_axes_is_undone(order: list[str]) -> None:
+    volumes = numbered((2, 3, 4, 5))
+    stored = volumes.transpose(0, *(1 + "DHW".index(letter) for letter in order))
+    turned = canonical_images(stored, 3, where=WHERE, axes="".join(order))
+    np.testing.assert_array_equal(turned[:, 0], volumes)
+
+
+def test_axes_of_another_dimension_are_refused() -> None:
+    with pytest.raises(DataError, match=r"a\.npz: axes = 'WHD' does not fit .*letters of 'HW'"):
+        canonical_images(numbered((4, 6, 5)), 2, where=WHERE, axes="WHD")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from crossbench.data import npz
-from crossbench.data.npz import NpzFile, chunks, content_hash
+from crossbench.data.npz import NpzFile, chunks, content_hash, map_npy
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -215,6 +217,94 @@ def test_a_changed_byte_is_found_or_harmless(
         assert outcome.startswith(f"{file}: ")
     else:
         np.testing.assert_array_equal(outcome, VOLUMES)
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.slow
+@SAVERS
+def test_every_flipped_bit_is_found_or_harmless(tmp_path: Path, save: Callable[..., None]) -> None:
+    content = saved(tmp_path / "a.npz", save, images=VOLUMES).read_bytes()
+    for bit in range(8 * len(content)):
+        file = tmp_path / f"{bit}.npz"
+        file.write_bytes(flipped(content, bit))
+        outcome = read_or_message(file)
+        if isinstance(outcome, str):
+            assert outcome.startswith(f"{file}: ")
+        else:
+            np.testing.assert_array_equal(outcome, VOLUMES)
+        file.unlink()
+
+
+@given(bit=st.integers(0, 8 * 128 - 1))
+def test_a_flipped_bit_of_an_npy_header_names_the_file_and_the_array(
+    tmp_path_factory: pytest.TempPathFactory, bit: int
+) -> None:
+    """As written into the archive, so that no checksum finds it before the header is read."""
+    folder = tmp_path_factory.mktemp("npz")
+    payload = flipped(npy_bytes(VOLUMES), bit)
+    outcome = read_or_message(write_member(folder / "a.npz", payload))
+    if isinstance(outcome, str):
+        assert outcome.startswith(f"{folder / 'a.npz'}: array 'images' ")
+    (folder / "a.npy").write_bytes(payload)
+    with contextlib.suppress(DataError):
+        map_npy(folder / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{'descr': (\n", b"{'descr': '<f4', 'fortran_order': 0, 'shape': (1,", b"(" * 5000, b"\xff"],
+)
+def test_a_header_that_is_no_python_is_named(tmp_path: Path, header: bytes) -> None:
+    payload = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    file = write_member(tmp_path / "a.npz", payload)
+    with NpzFile(file) as archive, pytest.raises(DataError, match="array 'images' has no readable"):
+        archive.read("images")
+
+
+def test_a_long_header_is_not_unpacked(tmp_path: Path) -> None:
+    payload = b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + bytes(1 << 20)
+    file = write_member(tmp_path / "a.npz", payload, compression=zipfile.ZIP_DEFLATED)
+    with NpzFile(file) as archive, pytest.raises(DataError, match="2147483648 bytes long"):
+        archive.read("images")
+
+
+def test_a_bomb_is_refused_by_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz, "_LARGEST_BLANK", 1 << 20)
+    zeros = np.zeros((8, 1 << 18), np.uint8)
+    file = saved(tmp_path / "a.npz", np.savez_compressed, images=zeros)
+    with (
+        NpzFile(file) as archive,
+        pytest.raises(DataError, match=r"a\.npz: array 'images' would unpack \d+ bytes to 2097280"),
+    ):
+        archive.read("images")
+    with NpzFile(saved(tmp_path / "b.npz", images=zeros)) as archive:
+        assert not archive.read("images").any()
+
+
+def test_more_than_memory_is_refused_before_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 0}.get)
+    file = saved(tmp_path / "a.npz", np.savez_compressed, images=VOLUMES)
+    with NpzFile(file) as archive, pytest.raises(DataError, match=r"more than this machine's 0"):
+        archive.read("images")
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("images.npy", npy_bytes(VOLUMES))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("images.npy", npy_bytes(VOLUMES))
+    with pytest.raises(DataError, match="array 'images' is there twice"):
+        NpzFile(file)
 
 
 @SAVERS

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import json
+import hashlib
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from crossbench.cards import load_tasks
+from crossbench.data import watch
 from crossbench.data.dataset import Dataset
-from crossbench.data.npz import content_hash
+from crossbench.data.npz import NpzFile, content_hash
 from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, MissingDataError
+from crossbench.hashing import hash_file
 from crossbench.specs import SourceSpec, TaskCard
 
 if TYPE_CHECKING:
@@ -246,15 +249,30 @@ def test_the_hash_is_over_what_later_stages_see(folders: Folders) -> None:
     assert folders.open().content_hash == content_hash(expected | {"official": official})
 
 
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as settled at once, so that no test has to wait for the clock."""
+    monkeypatch.setattr(watch, "_TICK_NS", -(10**18))
+
+
+@pytest.mark.usefixtures("settled")
 def test_a_file_is_hashed_once(folders: Folders) -> None:
     folders.write(images=IMAGES, labels=LABELS)
     digest = folders.open().content_hash
     (memo,) = folders.memos
     remembered = digest[::-1]
-    memo.write_text(json.dumps({"content_hash": remembered}))
+    memo.write_text(memo.read_text().replace(digest, remembered))
     assert folders.open().content_hash == remembered
 
 
+def test_a_file_written_a_moment_ago_is_hashed_again(folders: Folders) -> None:
+    """A second write within one tick of the clock leaves no trace but in the content."""
+    folders.write(images=IMAGES, labels=LABELS)
+    folders.open()
+    assert folders.memos == []
+
+
+@pytest.mark.usefixtures("settled")
 def test_a_changed_file_is_hashed_again(folders: Folders) -> None:
     file = folders.write(images=IMAGES, labels=LABELS)
     first = folders.open().content_hash
@@ -264,19 +282,193 @@ def test_a_changed_file_is_hashed_again(folders: Folders) -> None:
     assert len(folders.memos) == 2
 
 
-@pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'"text"', b"{}", b'{"content_hash": 3}', b"\xff\xfe"]
-)
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("in_place", [True, False])
+def test_other_labels_under_the_same_name_size_and_time_are_noticed(
+    folders: Folders, in_place: bool
+) -> None:
+    """As ``rsync -t`` leaves them, with or without ``--inplace``."""
+    file = folders.write(images=IMAGES, labels=LABELS)
+    before, first = file.stat(), folders.open().content_hash
+    other = folders.data / "other"
+    with other.open("wb") as stream:
+        np.savez(stream, images=IMAGES, labels=1 - LABELS)
+    while file.stat().st_ctime_ns == before.st_ctime_ns and in_place:  # until the clock ticks
+        file.write_bytes(other.read_bytes())
+    if not in_place:
+        other.replace(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    dataset = folders.open()
+    assert dataset.content_hash != first
+    assert dataset.labels.tolist() == (1 - LABELS).tolist()
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"content_hash": 3}'])
 def test_a_damaged_memo_is_made_anew(folders: Folders, damage: bytes) -> None:
     folders.write(images=IMAGES, labels=LABELS)
     digest = folders.open().content_hash
     (memo,) = folders.memos
+    written = memo.read_bytes()
     memo.write_bytes(damage)
     assert folders.open().content_hash == digest
-    assert json.loads(memo.read_text()) == {"content_hash": digest}
+    assert memo.read_bytes() == written
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_cache_that_cannot_be_written_is_no_hindrance(folders: Folders) -> None:
     folders.write(images=IMAGES, labels=LABELS)
     folders.cache.touch()  # a file where the folder should be
     np.testing.assert_array_equal(folders.open().labels, LABELS)
+
+
+# --------------------------------------------------------- files changed while in use
+
+
+def test_a_file_that_is_replaced_stays_the_one_that_was_opened(folders: Folders) -> None:
+    folders.write(images=IMAGES, labels=LABELS)
+    dataset = folders.open()
+    folders.write(images=255 - IMAGES, labels=LABELS)
+    dataset.check_unchanged()
+    np.testing.assert_array_equal(dataset.images[:, 0], IMAGES)
+    assert dataset.hash_content() == dataset.content_hash
+
+
+def test_a_file_cut_short_while_in_use_is_refused_before_it_is_read(folders: Folders) -> None:
+    file = folders.write(images=IMAGES, labels=LABELS)
+    dataset, size = folders.open(), file.stat().st_size
+    os.truncate(file, 100)
+    message = rf"cells_224\.npz was written to while .* had {size} bytes and has 100\); run again"
+    with pytest.raises(DataError, match=message):
+        dataset.check_unchanged()
+
+
+def test_other_content_while_in_use_is_refused_and_a_touch_is_not(folders: Folders) -> None:
+    file = folders.write(images=IMAGES, labels=LABELS)
+    dataset = folders.open()
+    opened = dataset.watch.state if dataset.watch else None
+    while dataset.watch and dataset.watch.now() == opened:  # until the clock ticks
+        file.touch()
+    dataset.check_unchanged()
+    content = bytearray(file.read_bytes())
+    content[content.index(IMAGES[5].tobytes())] ^= 1
+    opened = dataset.watch.state if dataset.watch else None
+    while dataset.watch and dataset.watch.now() == opened:
+        with file.open("r+b") as stream:
+            stream.write(content)
+    with pytest.raises(DataError, match=r"written to while it was in use \(its content is another"):
+        dataset.check_unchanged()
+
+
+def test_what_is_in_memory_cannot_change(folders: Folders) -> None:
+    file = folders.write(np.savez_compressed, images=IMAGES, labels=LABELS)
+    dataset = folders.open()
+    os.truncate(file, 0)
+    dataset.check_unchanged()
+    assert dataset.watch is None
+
+
+def test_a_pipe_is_no_file(folders: Folders) -> None:
+    os.mkfifo(folders.data / "pipe.npz")
+    with pytest.raises(DataError, match=r"pipe\.npz is no regular file"):
+        NpzFile(folders.data / "pipe.npz")
+
+
+# ----------------------------------------------------------- the facts on the card
+
+FACTS: dict[str, Any] = {
+    "checksum": {"sha256": ""},
+    "shape": (8, 8),
+    "channels": 1,
+    "class_counts": (10, 10),
+    "intensity": (0.0, 255.0),
+}
+
+
+def test_a_file_that_is_what_the_card_says(folders: Folders) -> None:
+    file = folders.write(images=IMAGES, labels=LABELS)
+    checksum = {
+        "sha256": hash_file(file).upper(),
+        "md5": hashlib.md5(file.read_bytes()).hexdigest(),
+    }
+    assert folders.open(replace(CARD, **FACTS | {"checksum": checksum})).warnings == ()
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("fact", "stated", "message"),
+    [
+        (
+            "checksum",
+            {"md5": "0" * 32},
+            r"checksum\.md5 is [0-9a-f]{32}, but .* says 0{32}",
+        ),
+        ("shape", (8, 9), r"shape \(H, W\) is \[8, 8\], but card 'cells' says \[8, 9\]"),
+        ("channels", 3, "channels is 1, but card 'cells' says 3"),
+        ("class_counts", (9, 11), r"class_counts is \[10, 10\], but card 'cells' says \[9, 11\]"),
+        ("intensity", (0.0, 1.0), r"intensity is \[\d+\.0, \d+\.0\], but .* says \[0\.0, 1\.0\]"),
+        ("intensity", (0.0, 4095.0), r"intensity is .*, but .* says \[0\.0, 4095\.0\]"),
+    ],
+)
+def test_a_fact_that_the_file_contradicts_is_an_error(
+    folders: Folders, fact: str, stated: Any, message: str
+) -> None:
+    folders.write(images=IMAGES, labels=LABELS)
+    card = replace(CARD, **{fact: stated})
+    for _ in range(2):  # read through, and remembered
+        with pytest.raises(DataError, match=rf"cells_224\.npz: {message}; get the file"):
+            folders.open(card)
+        folders.open()
+
+
+def test_counts_of_another_release_are_not_held_against_a_file(folders: Folders) -> None:
+    folders.write(images=IMAGES, labels=LABELS)
+    card = replace(CARD, class_counts=(10, 12), samples={"paper": 20, "publisher": 22})
+    assert len(folders.open(card)) == 20
+
+
+def test_a_shape_is_in_the_stored_order_of_the_axes(folders: Folders) -> None:
+    volumes = np.arange(2 * 6 * 5 * 4).reshape(2, 6, 5, 4)
+    folders.write(images=volumes, labels=[0, 1])
+    source = replace(CARD.source, axes="WHD")
+    dataset = folders.open(replace(CARD, dimension=3, shape=(6, 5, 4), source=source))
+    np.testing.assert_array_equal(dataset.images[:, 0], volumes.transpose(0, 3, 2, 1))
+    assert dataset.warnings == ()
+
+
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_volumes_deeper_than_wide_are_kept_and_named(
+    folders: Folders, channels: tuple[int, ...]
+) -> None:
+    volumes = np.arange(2 * math.prod(channels) * 6 * 5 * 4).reshape(2, *channels, 6, 5, 4)
+    folders.write(images=volumes, labels=[0, 1])
+    dataset = folders.open(replace(CARD, dimension=3))
+    assert dataset.images.shape[2:] == (6, 5, 4)
+    (note,) = dataset.warnings
+    assert note.startswith("volumes are 6x5x4 (DxHxW), deeper than wide; if their slices lie along")
+    assert note.endswith('say axes = "WHD" under [source] on the card, else axes = "DHW"')
+
+
+# ------------------------------------------------------------------ what is said of it
+
+
+def test_samples_and_groups_that_look_wrong_are_named(folders: Folders) -> None:
+    images = IMAGES.copy()
+    images[[3, 7]] = 0
+    groups = np.array(["p1", "p2"] * 9 + ["P1", "p2 "])
+    folders.write(images=images, labels=LABELS, groups=groups)
+    dataset = folders.open()
+    respelt, blank = dataset.warnings
+    assert respelt.startswith("groups 'P1' and 'p1' differ in white space or case alone and are")
+    assert blank == "2 samples hold one value only, blank or constant: 3, 7"
+    assert dataset.groups is not None
+    assert dataset.groups.tolist() == [0, 1] * 10
+
+
+def test_a_card_that_names_a_group_which_the_file_lacks(folders: Folders) -> None:
+    folders.write(images=IMAGES, labels=LABELS)
+    (note,) = folders.open(replace(CARD, group="patient")).warnings
+    assert note.startswith("ungrouped: the card says group = 'patient', but the file has no array")
+    assert note.endswith("samples of one patient may lie on both sides of a split")

@@ -1,0 +1,117 @@
+"""Records name the data that was used: what changes after the plan fails the run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from crossbench.api import prepare
+from crossbench.cards import find_task
+from crossbench.data.sources import open_task
+from crossbench.results.store import Store
+from crossbench.runner import Silence, execute
+from crossbench.views import warnings_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from crossbench.plan import Plan, PlannedRun
+    from crossbench.specs import RunRecord
+
+
+@pytest.fixture
+def planned(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
+    """A plan of one network and its plain baselines on a task of blobs."""
+
+    def call(task: Path | None = None, **options: Any) -> Plan:
+        return prepare(
+            "conv3d",
+            str(task or make_task()),
+            store=Store(tmp_path / "out"),
+            seeds=[43],
+            folds=[0],
+            settings=["fit.epochs=2", "compute.threads=1"],
+            data_dir=tmp_path,
+            backbone="test_resnet",
+            **options,
+        )
+
+    return call
+
+
+def executed(plan: Plan, folder: Path, listener: Silence | None = None) -> list[RunRecord]:
+    return execute(plan, Store(folder / "out"), device=torch.device("cpu"), listener=listener)
+
+
+def messages(records: list[RunRecord]) -> list[str]:
+    return [record.error["message"] if record.error else record.status for record in records]
+
+
+def test_data_replaced_between_plan_and_run_fails_the_run(
+    planned: Callable[..., Plan], tmp_path: Path
+) -> None:
+    plan = planned()
+    file = tmp_path / "blobs.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    file.unlink()
+    np.savez(file, **arrays | {"labels": 1 - arrays["labels"]})
+    for message in messages(executed(plan, tmp_path)):
+        assert "blobs.npz is not what it was when the runs were planned" in message
+        assert plan.runs[0].hashes["data"] in message
+
+
+class Cutter(Silence):
+    """Cuts the data file short once the first run is under way."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def advanced(self, run: PlannedRun, samples: int) -> None:
+        os.truncate(self.file, 500)
+
+
+def test_data_cut_short_during_a_run_fails_it(planned: Callable[..., Plan], tmp_path: Path) -> None:
+    """The bytes are gone from the mapping: to read them would end the process."""
+    plan = planned()
+    records = executed(plan, tmp_path, Cutter(tmp_path / "blobs.npz"))
+    assert len(records) == len(plan.runs) == 3
+    network = next(record for record in records if not record.key.plain)
+    assert network.status == "failed"
+    assert "was written to while it was in use" in messages([network])[0]
+
+
+def test_what_the_data_lacks_is_in_the_plan_and_in_the_record(
+    planned: Callable[..., Plan], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    card = make_task()
+    with np.load(tmp_path / "blobs.npz") as stored:
+        arrays = dict(stored)
+    arrays["images"][4] = 7
+    np.savez(tmp_path / "blobs.npz", images=arrays["images"], labels=arrays["labels"])
+    plan = planned(card)
+    ungrouped, blank = warnings_view(plan)
+    assert ungrouped.startswith("note: blobs: ungrouped: the card says group = 'patient'")
+    assert blank == "note: blobs: 1 sample holds one value only, blank or constant: 4"
+    for record in executed(plan, tmp_path):
+        assert record.grouped is False
+        assert [f"note: blobs: {warning}" for warning in record.warnings] == [ungrouped, blank]
+
+
+def test_the_authors_mosmed_is_turned_by_its_card(tmp_path: Path) -> None:
+    """Its file is (N, W, H, D), which no length would tell of a cube."""
+    card = find_task("mosmed")
+    assert card.source.axes == "WHD"
+    card = replace(card, shape=(12, 11, 6), class_counts=(10, 10))  # smaller, of the same form
+    images = np.zeros((20, 12, 11, 6), np.uint8)
+    images[:, 4, 3, 2] = 1
+    np.savez(tmp_path / card.source.file, images=images, labels=np.arange(20) % 2)
+    dataset = open_task(card, data="real", data_dir=tmp_path, cache_dir=tmp_path)
+    assert dataset.images.shape == (20, 1, 6, 11, 12)
+    assert np.argwhere(dataset.images[3]).tolist() == [[0, 2, 3, 4]]
