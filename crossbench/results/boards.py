@@ -78,6 +78,17 @@ class Board:
         return sorted(self.runs["column"].unique())
 
     @cached_property
+    def counted(self) -> list[str]:
+        """The tasks that count over tasks: of several versions of one, that of the latest run."""
+        latest = self.runs.sort_values("started", kind="stable").groupby("task").tail(1)
+        return sorted(latest["column"])
+
+    @cached_property
+    def earlier(self) -> list[str]:
+        """Earlier versions of tasks, shown each by itself and counted nowhere."""
+        return [task for task in self.tasks if task not in self.counted]
+
+    @cached_property
     def folds(self) -> list[tuple[int, int]]:
         """The (seed, fold) pairs that anything was run on: what a full cell has."""
         return sorted(set(zip(self.runs["seed"], self.runs["fold"], strict=True)))
@@ -90,8 +101,9 @@ class Board:
 
     @cached_property
     def named_runs(self) -> pd.DataFrame:
-        """The runs under the names of the board, as the statistics take them."""
-        return self.runs.assign(method=self.runs["row"], task=self.runs["column"])
+        """The runs of the counted tasks under the names of the board, as statistics take them."""
+        runs = self.runs[self.runs["column"].isin(self.counted)]
+        return runs.assign(method=runs["row"], task=runs["column"])
 
     def scores(self, metric: str) -> dict[str, pd.DataFrame]:
         """What the finished runs scored, by task.

@@ -31,17 +31,21 @@ class BoardComparison:
         title: What may be compared there, in words.
         caution: What no reader may overlook, or empty.
         comparison: The verdicts.
+        left_out: Earlier versions of tasks, which are not compared.
     """
 
     title: str
     caution: str
     comparison: Comparison
+    left_out: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """Title, caution, one sentence a task and the one over tasks, each to quote."""
         said = self.comparison.sentences()
         if isinstance(self.comparison.overall, TasksVerdict):
             said += (f"({RESAMPLES:,} resamples of the tasks, seed {SEED}.)",)
+        if self.left_out:
+            said += (f"(Left out, being earlier versions of tasks: {', '.join(self.left_out)}.)",)
         return tuple(filter(None, (self.title, self.caution, *said)))
 
     def to_mapping(self) -> dict[str, Any]:
@@ -101,6 +105,7 @@ def compare_boards(
                 folds=board.split_folds,
                 rope=rope,
             ),
+            left_out=tuple(board.earlier),
         )
         for board in shared
     ]

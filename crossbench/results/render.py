@@ -117,7 +117,7 @@ def _markdown_row(entries: Iterable[str]) -> str:
 def _markdown_cell(cell: Cell) -> str:
     text = _escape_markdown(cell.text)
     detail = f" ({_escape_markdown(cell.detail)})" if cell.detail else ""
-    return (f"**{text}**" if cell.best else text) + cell.mark + detail
+    return (f"**{text}**" if cell.best else text) + _escape_markdown(cell.mark) + detail
 
 
 _MARKDOWN = {ord(sign): f"\\{sign}" for sign in "\\`*_[]#|~$"} | {
@@ -145,12 +145,11 @@ def _latex_table(table: Table) -> str:
     if table.caution:
         sentences.append(rf"\textbf{{{escape(table.caution)}}}")
     head = [table.axes[0], *(column.label for column in table.columns)]
-    rows = [
-        _latex_row([escape(row.label), *map(_latex_cell, cells)])
-        for row, cells in zip(table.rows, table.cells, strict=True)
-    ]
-    compared = sum(not row.aside for row in table.rows)
-    rule = [r"\midrule"] if 0 < compared < len(rows) else []
+    rows: list[str] = []
+    for before, row, cells in zip((None, *table.rows), table.rows, table.cells, strict=False):
+        if before is not None and before.aside != row.aside:
+            rows.append(r"\midrule")
+        rows.append(_latex_row([escape(row.label), *map(_latex_cell, cells)]))
     notes = [rf"\par\smallskip {escape(note)}" for note in _notes(table)]
     return "\n".join(
         [
@@ -161,9 +160,7 @@ def _latex_table(table: Table) -> str:
             r"\toprule",
             _latex_row(map(escape, head)),
             r"\midrule",
-            *rows[:compared],
-            *rule,
-            *rows[compared:],
+            *rows,
             r"\bottomrule",
             r"\end{tabular}",
             *notes,

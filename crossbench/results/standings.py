@@ -98,10 +98,11 @@ def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
 def complete_means(board: Board, metric: str) -> pd.DataFrame:
     """Mean of a metric by task (row), and method or plain baseline (column).
 
-    NaN where a run of the board's seeds and folds failed, is missing, or has no such value.
+    Of several versions of one task, the latest counts alone. NaN where a run of the board's seeds
+    and folds failed, is missing, or has no such value.
     """
-    means = {task: runs.mean(skipna=False) for task, runs in board.scores(metric).items()}
-    return pd.DataFrame(means).T
+    scores = board.scores(metric)
+    return pd.DataFrame({task: scores[task].mean(skipna=False) for task in board.counted}).T
 
 
 def higher_is_better(metric: str) -> bool:

@@ -124,8 +124,8 @@ def leaderboard(
     """
     rows = ranked(board) if rows is None else rows
     columns = _task_columns(board, groups or {})
-    if len(board.tasks) > 1:
-        detail = f"{len(board.tasks)} tasks"
+    if len(board.counted) > 1:
+        detail = f"{len(board.counted)} tasks"
         average = Header("average", detail, aside=True, metric=board.metric)
         columns[average] = with_intervals(mean_column(board, rows))
         if any(row.rank for row in rows):
@@ -152,10 +152,13 @@ def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Colum
     task_of = dict(zip(board.runs["column"], board.runs["task"], strict=True))
     blocks = by_group(board.tasks, {name: groups.get(task_of[name], "") for name in board.tasks})
     columns = {}
-    for title, tasks in blocks.items():
-        for task in tasks:
-            header = Header(task, _grouping(board, task), metric=board.metric)
+    for title, shown in blocks.items():
+        for task in shown:
+            header = Header(
+                task, _detail(board, task), aside=task in board.earlier, metric=board.metric
+            )
             columns[header] = task_column(board, task, board.metric)
+        tasks = [task for task in shown if task in board.counted]
         if title and len(tasks) > 1 and len(blocks) > 1:
             detail = f"{len(tasks)} tasks"
             header = Header(f"average {title}", detail, aside=True, metric=board.metric)
@@ -223,10 +226,11 @@ def _subtitle(board: Board, what: str) -> str:
     return f"{spread} ({grid})" if count % seeds == 0 else spread
 
 
-def _grouping(board: Board, task: str) -> str:
-    """Says so where a task is ungrouped and others on its board are not."""
+def _detail(board: Board, task: str) -> str:
+    """Says so where a task is ungrouped and others are not, or is an earlier version of one."""
     ungrouped = _ungrouped(board)
-    return "ungrouped" if task in ungrouped and ungrouped != set(board.tasks) else ""
+    said = ["ungrouped"] if task in ungrouped and ungrouped != set(board.tasks) else []
+    return ", ".join([*said, *["earlier version"] * (task in board.earlier)])
 
 
 def _ungrouped(board: Board) -> set[str]:
@@ -275,7 +279,7 @@ def _claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
     methods = [row for row in rows if not row.plain]
     short = [f"{row.name} ({row.tasks} of {row.total})" for row in methods if row.tasks < row.total]
     notes = [f"Not ranked, for they lack runs of some tasks: {', '.join(short)}."] if short else []
-    count = len(board.tasks)
+    count = len(board.counted)
     if count < MIN_TASKS:
         return [*notes, f"No claim over tasks: {_plural(count, 'task')}, {MIN_TASKS} are needed."]
     if any(row.ties_first is not None for row in methods):
@@ -292,6 +296,9 @@ def _data_notes(board: Board) -> list[str]:
     if ungrouped := _ungrouped(board):
         which = "All tasks are" if ungrouped == set(board.tasks) else "Where said, a task is"
         notes.append(f"{which} ungrouped: samples of one patient may be trained and tested on.")
+    if board.earlier:
+        which = ", ".join(board.earlier)
+        notes.append(f"Not counted over tasks, being earlier versions of one that is: {which}.")
     if board.superseded:
         runs = _plural(board.superseded, "older record")
         notes.append(f"Left out: {runs} of the same runs, from before their splits changed.")

@@ -138,7 +138,7 @@ def _list(table: Table) -> Grid:
     for column in (table.axes[0], *(column.label for column in table.columns)):
         grid.add_column(column, overflow="fold")
     for row, cells in zip(table.rows, table.cells, strict=True):
-        grid.add_row(Text(row.label), *(Text(cell.text) for cell in cells))
+        grid.add_row(Text(row.label), *(Text("\n".join(_cell_lines(cell))) for cell in cells))
     return grid
 
 

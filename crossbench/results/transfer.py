@@ -156,18 +156,19 @@ def _of(board: Board, column: str) -> str:
 def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Transfer:
     boards = [replace(board, metric=metric) for board in boards]
     own = [board for board in boards if _of(board, "init") == init and task in board.tasks]
-    scratch = _alone(boards, protocol=FROM_SCRATCH, init=RANDOM)
+    scratch = _matching(boards, protocol=FROM_SCRATCH, init=RANDOM)
     cells = [(board, method) for board in own for method in board.methods]
     others = {board.title: _from_random(board, boards) for board in own}
     pairs: dict[str, dict[Key, Paired]] = {"random": {}, "scratch": {}}
     missing: list[str] = []
     for board, method in cells:
-        key = (_of(board, "protocol"), method)
-        for kind, other in (("random", others[board.title]), ("scratch", scratch)):
+        protocol = _of(board, "protocol")
+        compared = (("random", others[board.title], protocol), ("scratch", scratch, FROM_SCRATCH))
+        for kind, found, under in compared:
             try:
-                pairs[kind][key] = _paired(board, other, method, task)
+                pairs[kind][protocol, method] = _paired(board, _only(found, under), method, task)
             except StatisticsError as error:
-                missing.append(f"{' '.join(key)}: {error}")
+                missing.append(f"{protocol} {method}: {error}")
     folds = own[0].split_folds
     over_random, over_scratch = (
         _tested(pairs[kind], folds, missing) for kind in ("random", "scratch")
@@ -183,7 +184,7 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
                 protocol=_of(board, "protocol"),
                 method=method,
                 random=_mean(others[board.title], method, task),
-                pretrained=_mean(board, method, task),
+                pretrained=_mean([board], method, task),
                 over_random=over_random.get((_of(board, "protocol"), method)),
                 over_scratch=over_scratch.get((_of(board, "protocol"), method)),
             )
@@ -194,28 +195,37 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
     )
 
 
-def _from_random(board: Board, boards: Sequence[Board]) -> Board | None:
-    """The board that differs in nothing but the weights, which are random."""
+def _from_random(board: Board, boards: Sequence[Board]) -> list[Board]:
+    """The boards that differ in nothing but the weights, which are random: one or none."""
     shared = {name: _of(board, name) for name in ("protocol", "fit_settings")}
-    return _alone(boards, init=RANDOM, **shared)
+    return _matching(boards, init=RANDOM, **shared)
 
 
-def _alone(boards: Iterable[Board], **wanted: str) -> Board | None:
-    """The only board that is as wanted; None where there is none, or more than one."""
-    found = [board for board in boards if all(_of(board, key) == wanted[key] for key in wanted)]
-    return found[0] if len(found) == 1 else None
+def _matching(boards: Iterable[Board], **wanted: str) -> list[Board]:
+    return [board for board in boards if all(_of(board, key) == wanted[key] for key in wanted)]
 
 
-def _paired(board: Board, other: Board | None, method: str, task: str) -> Paired:
+def _only(found: Sequence[Board], protocol: str) -> Board:
+    """The one board of random weights under a protocol.
+
+    Raises:
+        StatisticsError: If there is none, or it is not clear which.
+    """
+    if len(found) == 1:
+        return found[0]
+    runs = f"runs from random weights under {protocol}"
+    if found:
+        raise StatisticsError(f"{runs} are of {len(found)} kinds, by their settings")
+    raise StatisticsError(f"there are no {runs}")
+
+
+def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
     """Scores of a method on another board and on this one, larger is better.
 
     Raises:
         StatisticsError: If the runs cannot be paired.
     """
-    if other is None:
-        msg = "there are no runs, or several kinds of runs, from random weights to compare with"
-        raise StatisticsError(msg)
-    names = ("from other weights", "pretrained")
+    names = (f"from random weights under {_of(other, 'protocol')}", "pretrained")
     both = [each.task_runs(task, board.metric) for each in (other, board)]
     runs = pd.concat(
         each[each["method"] == method].assign(method=name)
@@ -252,9 +262,10 @@ def _contrasts(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> t
     )
 
 
-def _mean(board: Board | None, method: str, task: str) -> float | None:
-    if board is None:
+def _mean(found: Sequence[Board], method: str, task: str) -> float | None:
+    if len(found) != 1:
         return None
+    (board,) = found
     own = (board.runs["row"] == method) & (board.runs["column"] == task)
     scores = board.runs.loc[own, board.metric]
     return float(scores.mean()) if len(scores) and scores.notna().all() else None

@@ -81,6 +81,6 @@ def _show_chart(board: Board) -> None:
             "shape": name | {"scale": marks.shapes(names), "legend": marks.legend(shown)},
             "tooltip": [task, name, score | {"format": ".3f"}],
         },
-        "height": marks.height(len(board.tasks)) + marks.legend_height(shown),
+        "height": marks.height(len(board.counted)) + marks.legend_height(shown),
     }
     st.vega_lite_chart(dots, spec, width="stretch")

@@ -188,3 +188,15 @@ def test_every_board_ranks_by_the_metric_that_is_asked_for(frame: Any, record: A
 def test_an_unknown_metric_is_refused(frame: Any, record: Any) -> None:
     with pytest.raises(RequestError, match="unknown metric 'aurok'; did you mean auroc"):
         split_boards(frame(record()), "aurok")
+
+
+def test_of_two_versions_of_a_task_the_later_counts_alone(frame: Any, record: Any) -> None:
+    runs = [
+        record(method, hashes={"data": data, "method": method}, provenance={"started": started})
+        for data, started in (("aaaa", "2026-02-01"), ("bbbb", "2026-01-01"))
+        for method in ("crossd", "acs")
+    ]
+    (board,) = split_boards(frame(*runs, record("crossd", "derma"), record("acs", "derma")))
+    assert board.counted == ["blood [data aaaa]", "derma"]
+    assert board.earlier == ["blood [data bbbb]"]
+    assert set(board.named_runs["task"]) == set(board.counted)

@@ -171,3 +171,16 @@ def test_the_command_refuses_unknown_names(
 ) -> None:
     assert main(["compare", str(results), "--baseline", "asc", "--candidate", "crossd"]) == 2
     assert "unknown method 'asc'; did you mean acs" in capsys.readouterr().err
+
+
+def test_an_earlier_version_of_a_task_is_left_out_and_named(frame: Any, record: Any) -> None:
+    runs = [
+        record(method, fold=fold, score=0.5 + fold / 10, hashes={"data": data, "method": method},
+               provenance={"started": started})
+        for data, started in (("aaaa", "2026-02-01"), ("bbbb", "2026-01-01"))
+        for method in ("crossd", "acs")
+        for fold in range(3)
+    ]  # fmt: skip
+    (board,) = compare_boards(frame(*runs), baseline="acs", candidate="crossd")
+    assert [verdict.task for verdict in board.comparison.tasks] == ["blood [data aaaa]"]
+    assert board.lines()[-1] == "(Left out, being earlier versions of tasks: blood [data bbbb].)"

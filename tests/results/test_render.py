@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,25 @@ def test_latex(table: Table) -> None:
     assert text.startswith("% needs \\usepackage{booktabs}\n")
     assert LATEX_ROWS in text
     assert r"\caption{2D tasks. Accuracy, mean $\pm$ population std.}" in text
+
+
+def test_latex_sets_off_what_is_aside_in_a_turned_table_too() -> None:
+    upright = wide(2, 9)
+    headers = [replace(each, aside=place in (3, 8)) for place, each in enumerate(upright.columns)]
+    lines = render([replace(upright, columns=tuple(headers))], "latex").splitlines()
+    body = lines[lines.index(r"\toprule") + 2 : lines.index(r"\bottomrule")]
+    aside = ["-3 " in each or "-8 " in each for each in body if each != r"\midrule"]
+    assert aside == [False] * 3 + [True] + [False] * 4 + [True]
+    rules = [place for place, each in enumerate(body) if each == r"\midrule"]
+    assert rules == [0, 4, 6, 11]
+
+
+def test_a_list_keeps_marks_and_details_at_a_terminal() -> None:
+    cell = Cell(text="+0.2", detail="4/5 runs", mark="†", best=True)
+    listing = replace(make_list("words"), rows=(Header("a"),), cells=((cell,),))
+    text = render([listing], "table", width=60)
+    assert "+0.2†*" in text
+    assert "(4/5 runs)" in text
 
 
 def test_latex_without_baselines_has_no_rule_for_them() -> None:

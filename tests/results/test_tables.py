@@ -490,3 +490,26 @@ def test_broken_files_are_listed_with_their_reason() -> None:
     (table,) = broken_files([Broken(Path("a.json"), "no run record")])
     assert table.rows[0].text == "a.json"
     assert table.cells[0][0].text == "no run record"
+
+
+def test_two_versions_of_one_task_are_not_two_of_the_six_that_a_claim_needs(
+    frame: Any, record: Any
+) -> None:
+    runs = [
+        record(method, f"task-{number}", score=score + number / 20)
+        for number in range(5)
+        for method, score in (("acs", 0.5), ("crossd", 0.6))
+    ]
+    runs += [
+        record(method, "task-0", score=0.1, hashes={"data": "old", "method": method},
+               provenance={"started": "2025-01-01"})
+        for method in ("acs", "crossd")
+    ]  # fmt: skip
+    (table,) = leaderboards(frame(*runs))
+    assert "No claim over tasks: 5 tasks, 6 are needed." in table.notes
+    (average,) = [header for header in table.columns if header.text == "average"]
+    assert average.detail == "5 tasks"
+    assert column(table, "average")["crossd"].value == pytest.approx(0.7)
+    (old,) = [header for header in table.columns if header.text == "task-0 [data old]"]
+    assert (old.detail, old.aside) == ("earlier version", True)
+    assert any(note.endswith("versions of one that is: task-0 [data old].") for note in table.notes)

@@ -86,9 +86,27 @@ def test_what_cannot_be_compared_is_said(
     (gain,) = found.gains
     assert gain.over_random is None
     assert gain.over_scratch is None
-    assert "weak-probe crossd: there are no runs, or several kinds of runs" in found.missing[1]
-    assert "score" in found.missing[0]
+    first, second = found.missing
+    assert first.startswith(
+        "weak-probe crossd: from random weights under weak-probe on blood has no"
+    )
+    assert second == "weak-probe crossd: there are no runs from random weights under finetune"
     assert "Not compared: weak-probe crossd" in render(transfer_tables(frame(*made)), "table")
+
+
+def test_several_kinds_of_runs_from_random_weights_are_said_to_be_several(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    made = runs(record, "crossd", "random", 0.5, protocol="weak-probe")
+    made += runs(record, "crossd", "nodules", 0.6, protocol="weak-probe", wobble=0.5)
+    for epochs in (3, 5):
+        for fold in FOLDS:
+            fit = {"fit": {"epochs": epochs}}
+            made.append(record("crossd", fold=fold, protocol="finetune", settings=fit))
+    (found,) = transfers(frame(*made))
+    assert found.gains[0].random == pytest.approx(0.5)
+    (said,) = found.missing
+    assert said.endswith("from random weights under finetune are of 2 kinds, by their settings")
 
 
 def test_one_init_says_nothing_of_pretraining(
@@ -111,6 +129,11 @@ def test_the_tables_mark_what_is_significant(helped: pd.DataFrame) -> None:
     gains, contrasts = transfer_tables(helped)
     marked = [row.text for row, cells in zip(gains.rows, gains.cells, strict=True) if cells[2].mark]
     assert marked == ["finetune crossd", "weak-probe crossd"]
+    for form, sign in (("table", "*"), ("markdown", r"\*"), ("latex", "{*}"), ("csv", ",*,")):
+        lines = [each for each in render([gains], form).splitlines() if "finetune crossd" in each]
+        assert any(sign in each for each in lines), form
+        lines = [each for each in render([gains], form).splitlines() if "finetune acs" in each]
+        assert not any(sign in each for each in lines), form
     assert contrasts.rows[0].text == "finetune crossd – acs"
 
 
