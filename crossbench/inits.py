@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
-from functools import cache
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ import numpy as np
 
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
-from crossbench.nets.checkpoint import About, Seen, data_file, read_about
-from crossbench.nets.weights import RANDOM, init_hash, init_name, resolve_init
+from crossbench.nets.checkpoint import About, Seen, data_file, read_facts
+from crossbench.nets.weights import RANDOM, init_name, resolve_init
 
 if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
@@ -32,12 +31,14 @@ class Init:
     Attributes:
         name: What views show; the same for all runs of a request.
         source: ``random``, or the path of a checkpoint file.
+        sha256: Of the file, which is refused if it is another when it is loaded.
         hashes: Parts of the run's identity.
         about: What the checkpoint says of itself; None for random and foreign weights.
     """
 
     name: str
     source: str | Path
+    sha256: str | None = None
     hashes: dict[str, str]
     about: About | None = None
 
@@ -62,12 +63,14 @@ def find_init(init: str, method: Method, *, seed: int, fold: int) -> Init:
         return _fixed(init, method)
     values = {"method": method.name, "layers": layer_form(method), "seed": seed, "fold": fold}
     path = _only_file(init.format(**values))
-    about = _about(path)
+    facts = read_facts(path)
+    about = facts.about
     recipe = about.recipe if about is not None and about.recipe else init
     return Init(
         name=_made_from(about) or _template_name(init),
         source=path,
-        hashes={"init": recipe, "weights": init_hash(path)},
+        sha256=facts.sha256,
+        hashes={"init": recipe, "weights": facts.sha256},
         about=about,
     )
 
@@ -117,12 +120,15 @@ def units_of(dataset: Dataset, indices: np.ndarray) -> tuple[np.ndarray, str]:
 
 def _fixed(init: str, method: Method) -> Init:
     source = resolve_init(init, method)
-    about = None if source == RANDOM else _about(Path(source))
+    if source == RANDOM:
+        return Init(name=RANDOM, source=RANDOM, hashes={"init": RANDOM})
+    facts = read_facts(source)
     return Init(
-        name=_made_from(about) or init_name(init),
+        name=_made_from(facts.about) or init_name(init),
         source=source,
-        hashes={"init": init_hash(source)},
-        about=about,
+        sha256=facts.sha256,
+        hashes={"init": facts.sha256},
+        about=facts.about,
     )
 
 
@@ -164,12 +170,3 @@ def _template_name(init: str) -> str:
     parts = Path(init).parts
     first = next(place for place, part in enumerate(parts) if "{" in part)
     return parts[first - 1] if first else Path(init).stem
-
-
-@cache
-def _read_about(path: Path, _modified: int) -> About | None:
-    return read_about(path)
-
-
-def _about(path: Path) -> About | None:
-    return _read_about(path, path.stat().st_mtime_ns)

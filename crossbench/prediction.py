@@ -16,7 +16,7 @@ from crossbench.data.files import read_samples
 from crossbench.data.transforms import make_transforms
 from crossbench.errors import CardError, RecordError, RequestError, WeightsError
 from crossbench.fitted import Details
-from crossbench.nets.checkpoint import read_about, read_tensors
+from crossbench.nets.checkpoint import read_checkpoint
 from crossbench.plan import method_hash
 from crossbench.plugins import find_methods
 from crossbench.results.files import read_record
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.transforms import BatchTransform
-    from crossbench.nets.checkpoint import About
+    from crossbench.nets.checkpoint import About, Checkpoint
     from crossbench.specs import RunRecord
 
 _REMEDY = "run it again with --save-weights"
@@ -109,7 +109,8 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
     """
     record = read_record(path)
     weights = _weights_of(path, record)
-    about, details = _description(weights, record)
+    checkpoint = read_checkpoint(weights, sha256=record.weights_sha256)
+    about, details = _description(checkpoint, record)
     (method,) = find_methods([record.key.method], plugins)
     network = nets.build_model(
         method,
@@ -118,7 +119,7 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
         backbone=record.key.backbone,
     )
     try:
-        network.load_state_dict(read_tensors(weights))
+        network.load_state_dict(checkpoint.tensors)
     except RuntimeError as error:
         msg = (
             f"{weights} does not fit the network that {method.name!r} now makes of "
@@ -150,9 +151,9 @@ def _weights_of(path: Path, record: RunRecord) -> Path:
     return path.with_name(record.weights)
 
 
-def _description(weights: Path, record: RunRecord) -> tuple[About, Details]:
+def _description(checkpoint: Checkpoint, record: RunRecord) -> tuple[About, Details]:
     """What a checkpoint says of the run that it should be of."""
-    about = read_about(weights)
+    weights, about = checkpoint.path, checkpoint.about
     if about is None:
         raise WeightsError(f"{weights}: no checkpoint of a run; {_REMEDY}")
     try:

@@ -10,6 +10,8 @@ import torch
 from crossbench import nets
 from crossbench.data.scaling import value_range
 from crossbench.data.transforms import make_transforms
+from crossbench.nets.checkpoint import read_checkpoint
+from crossbench.nets.weights import RANDOM
 from crossbench.plan import input_shape, input_size
 from crossbench.training.feed import Feed
 
@@ -60,13 +62,16 @@ class Site:
 
     def network(self, run: PlannedRun, *, num_classes: int, seed: int) -> torch.nn.Module:
         """The run's network on its device, drawn from a seed of its own."""
-        request = self.request
+        request, init = self.request, _init(run)
+        weights = (
+            RANDOM if init.sha256 is None else read_checkpoint(init.source, sha256=init.sha256)
+        )
         torch.manual_seed(seed)
         return nets.build_model(
             self.method(run),
             dims=self.task.card.dimension,
             num_classes=num_classes,
-            init=_init(run).source,
+            init=weights,
             backbone=request.backbone,
             drop_keys=request.preset.drop_keys.get(run.key.method, ()),
         ).to(self.device)

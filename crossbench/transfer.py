@@ -9,6 +9,7 @@ what the target tests on is not taken on trust: runs refuse weights that have se
 from __future__ import annotations
 
 import dataclasses
+import glob
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,7 +242,7 @@ def run(
 
 
 def _checkpoint(request: PretrainRequest) -> str:
-    return str(pretraining.checkpoint_path(request).relative_to(request.out))
+    return str(pretraining.record_path(request).relative_to(request.out))
 
 
 def _pretrained_plans(loop: Loop, store: Store, protocol: str) -> list[Plan]:
@@ -255,10 +256,10 @@ def _pretrained_plans(loop: Loop, store: Store, protocol: str) -> list[Plan]:
 def _weights(loop: Loop, form: str) -> str:
     """Where the pretrained weights of a form of layers lie, as an init that serves every fold."""
     request = next(each for each in loop.pretrainings if each.form == form)
-    folder = str(pretraining.checkpoint_path(request).parent)
+    folder = str(pretraining.record_path(request).parent)
     if "{" in folder or "}" in folder:
         raise RequestError(f"results folder {folder!r} has a brace in its path; rename it")
-    return f"{folder}/seed{{seed}}-fold{{fold}}.safetensors"
+    return f"{glob.escape(folder)}/seed{{seed}}-fold{{fold}}.*.safetensors"
 
 
 def _plan(ask: Ask, store: Store, protocol: str, methods: Sequence[str], init: str) -> Plan:

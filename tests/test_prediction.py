@@ -20,7 +20,7 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.errors import CrossbenchError, RecordError, RequestError, WeightsError
 from crossbench.hashing import hash_file
-from crossbench.nets.checkpoint import read_about, read_tensors, write_checkpoint
+from crossbench.nets.checkpoint import read_checkpoint, read_facts, write_checkpoint
 from crossbench.prediction import Predicted, load_predictor, to_csv
 from crossbench.results.merge import merge
 from crossbench.results.store import Found, Store, read_predictions
@@ -103,7 +103,7 @@ def test_a_checkpoint_says_what_it_was_made_of(run: Callable[..., Found], tmp_pa
     path, record = run("conv2d", 2)
     digest = record.weights_sha256[:16]
     assert record.weights == f"{path.stem}.{digest}.safetensors"
-    about = read_about(path.with_name(record.weights))
+    about = read_facts(path.with_name(record.weights)).about
     assert about is not None
     assert (about.method, about.dims, about.backbone) == ("conv2d", 2, "test_resnet")
     assert (about.num_classes, about.statistics) == (2, "radimagenet")
@@ -129,7 +129,7 @@ def test_a_recipe_is_the_same_for_every_fold_and_no_other_recipe(
 ) -> None:
     def recipe(out: str, **options: Any) -> str:
         path, _ = run("acs", 3, out=out, **options)
-        about = read_about(companion(path, "weights"))
+        about = read_facts(companion(path, "weights")).about
         assert about is not None
         assert about.method == "acs"
         return about.recipe
@@ -199,7 +199,8 @@ def test_what_cannot_be_predicted_with_is_named(run: Callable[..., Found], tmp_p
 
     path, _ = run("acs", 3)
     weights = companion(path, "weights")
-    about, tensors, whole = read_about(weights), read_tensors(weights), weights.read_bytes()
+    checkpoint, whole = read_checkpoint(weights), weights.read_bytes()
+    about, tensors = checkpoint.about, checkpoint.tensors
     assert about is not None
     weights.write_bytes(whole[:-4] + b"\0\0\0\1")
     refused(path, RecordError, r"are not the ones it was written with; run it again with --save")

@@ -15,7 +15,7 @@ from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
 from crossbench.inits import units_of
-from crossbench.nets.checkpoint import data_file, read_about
+from crossbench.nets.checkpoint import data_file, read_facts
 from crossbench.pretraining.run import Silence as Quiet
 from crossbench.results.store import Store, load_results
 from crossbench.results.transfer import transfers
@@ -103,6 +103,12 @@ def play(loop: transfer.Loop, store: Store) -> list[Any]:
     )
 
 
+def weights_of(request: pretraining.PretrainRequest) -> Path:
+    record = pretraining.finished(request)
+    assert record is not None
+    return pretraining.checkpoint_path(request, record)
+
+
 def test_every_protocol_runs_from_both_weights(done: tuple[Path, Any, Any]) -> None:
     out, loop, written = done
     assert {record.status for record in written} == {"ok"}
@@ -134,7 +140,7 @@ def test_no_group_of_a_test_fold_is_seen_in_pretraining(
         for run in plan.runs
     }
     for request in loop.pretrainings:
-        about = read_about(pretraining.checkpoint_path(request))
+        about = read_facts(weights_of(request)).about
         (seen,) = about.seen
         assert seen.file == data_file(dataset.file)
         assert seen.unit == "group"
@@ -146,7 +152,7 @@ def test_the_weights_of_another_fold_are_refused(
     done: tuple[Path, Any, Any], cards: dict[int, Path], tmp_path: Path
 ) -> None:
     _, loop, _ = done
-    weights = pretraining.checkpoint_path(loop.pretrainings[0])
+    weights = weights_of(loop.pretrainings[0])
     (fold,) = {0, 1} - {loop.pretrainings[0].fold}
     with pytest.raises(RequestError, match=r"has seen 12 of the 12 groups that balls-3d tests on"):
         prepare(

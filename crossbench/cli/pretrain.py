@@ -102,12 +102,12 @@ def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]
 
 
 def _dry_run(requests: list[PretrainRequest], world: World) -> int:
-    from crossbench.pretraining import checkpoint_path, estimate_seconds
+    from crossbench.pretraining import estimate_seconds, record_path
 
     for request in requests if world.leads else ():
         seconds = estimate_seconds(request, world=world)
         cost = f"about {seconds:.0f} s" if seconds else "already there"
-        print(f"{checkpoint_path(request)}: {cost}")
+        print(f"{record_path(request)}: {cost}")
     return EXIT_OK
 
 
@@ -126,5 +126,5 @@ def _tell(
         say([f"note: {warning}" for warning in record.warnings])
         accuracy = record.metrics["accuracy"]
         say([f"accuracy {accuracy:.4f}, {record.throughput:.0f} images/s"])
-        print(checkpoint_path(request))
+        print(checkpoint_path(request, record))
     say([f"report: crossbench report {options.out}"])

@@ -10,10 +10,18 @@ from crossbench.cli.output import EXIT_OK, print_json, say
 if TYPE_CHECKING:
     import argparse
 
+    from crossbench.nets.checkpoint import Checkpoint
     from crossbench.nets.inspection import Carry
-    from crossbench.nets.weights import Checkpoint
 
 _DEFAULT_BACKBONE = "resnet18"
+
+# In words, the states of keys that keep a checkpoint from fitting.
+_FAULTS = {
+    "missing": "missing",
+    "unexpected": "unexpected",
+    "shape": "of another shape",
+    "dtype": "of another kind of numbers",
+}
 
 
 def add(commands: Any) -> None:
@@ -108,8 +116,8 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    from crossbench.nets.checkpoint import read_checkpoint
     from crossbench.nets.inspection import carry
-    from crossbench.nets.weights import read_checkpoint
     from crossbench.plugins import find_methods, split_names
 
     checkpoint = read_checkpoint(options.file)
@@ -131,12 +139,11 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _content(checkpoint: Checkpoint) -> dict[str, Any]:
     from crossbench.cards import to_mapping
-    from crossbench.hashing import hash_file
 
     tensors = checkpoint.tensors.values()
     return {
         "file": str(checkpoint.path),
-        "sha256": hash_file(checkpoint.path),
+        "sha256": checkpoint.sha256,
         "tensors": len(tensors),
         "values": sum(tensor.numel() for tensor in tensors),
         "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors}),
@@ -179,9 +186,9 @@ def _verdicts(carries: list[Carry], backbone: str) -> str:
 
 def _verdict(carry: Carry) -> str:
     counts = carry.counts
-    if carry.misfit and not counts.keys() & {"missing", "unexpected", "shape"}:
+    if carry.misfit and not counts.keys() & set(_FAULTS):
         return f"no: {carry.misfit}"
-    words = ("of another shape" if state == "shape" else state for state in counts)
+    words = (_FAULTS.get(state, state) for state in counts)
     whether = "no" if carry.misfit else "converted" if carry.converted else "fits"
     numbers = (f"{count} {word}" for count, word in zip(counts.values(), words, strict=True))
     return f"{whether}: {', '.join(numbers)}"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from crossbench.errors import RequestError, WeightsError
 from crossbench.methods import drawing_3d
 from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.checkpoint import Checkpoint, read_checkpoint
 from crossbench.nets.convert import make_3d
 from crossbench.nets.fresh import start_afresh
 from crossbench.nets.roles import assign_roles, channels_of
-from crossbench.nets.weights import RANDOM, load_weights, read_checkpoint, resolve_init
+from crossbench.nets.weights import RANDOM, load_weights, resolve_init
 from crossbench.plugins import load_method
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from crossbench.methods import Method
-    from crossbench.nets.weights import Checkpoint
 
 
 def build_model(
@@ -28,7 +28,7 @@ def build_model(
     *,
     dims: int,
     num_classes: int,
-    init: str | Path = RANDOM,
+    init: str | Path | Checkpoint = RANDOM,
     backbone: str = "resnet18",
     drop_keys: Collection[str] = (),
 ) -> nn.Module:
@@ -46,8 +46,8 @@ def build_model(
             returns pooled features (B, F), as in timm.
         init: Where the weights come from, as for
             :func:`crossbench.nets.weights.resolve_init`: ``"random"``, a name such as
-            ``"in1k"``, or a checkpoint file. One that does not say whether it is of a 2D or a
-            3D network is taken as what it fits, 2D first.
+            ``"in1k"``, or a checkpoint file; or a checkpoint that is read already. One that
+            does not say whether it is of a 2D or a 3D network is taken as what it fits, 2D first.
         backbone: A convolutional network of timm.
         drop_keys: Tensors of a 3D network whose name contains one of these start afresh
             instead of being carried from 2D; the weights of a 3D network are kept whole.
@@ -65,18 +65,26 @@ def build_model(
         known = " and ".join(f"{each}D" for each in method.dims)
         msg = f"method {method.name!r} is evaluated on {known} tasks only; dims={dims} was asked"
         raise RequestError(msg)
-    init = resolve_init(init, method)
+    checkpoint = _checkpoint(init, method)
     network = create_backbone(backbone, num_classes)
     channels = channels_of(network)
     layers = replace_convolutions(network, method)
-    if init == RANDOM and dims == 3:
+    if dims == 3 and checkpoint is None:
         _draw_3d(network, method, layers, drop_keys)
-    elif dims == 3:
-        _load_3d(network, method, layers, read_checkpoint(init), drop_keys)
-    elif init != RANDOM:
-        load_weights(network, init)
+    elif dims == 3 and checkpoint is not None:
+        _load_3d(network, method, layers, checkpoint, drop_keys)
+    elif checkpoint is not None:
+        load_weights(network, checkpoint)
     assign_roles(network, method, {name: channels[name] for name in layers})
     return network
+
+
+def _checkpoint(init: str | Path | Checkpoint, method: Method) -> Checkpoint | None:
+    """What an init names, read; None for random weights."""
+    if isinstance(init, Checkpoint):
+        return init
+    found = resolve_init(init, method)
+    return None if found == RANDOM else read_checkpoint(found)
 
 
 def _draw_3d(

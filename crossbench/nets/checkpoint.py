@@ -1,32 +1,34 @@
 """Checkpoint files: tensors by key, and what our own say of themselves.
 
 Ours are safetensors files with one JSON text, :class:`About`, in their metadata. Read are also
-those of others: safetensors, and ``.pth`` files as far as they hold tensors alone.
+those of others: safetensors, and files of ``torch.save`` as far as they hold tensors alone.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-import pickle
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
 
 from crossbench.atomic import replacing
 from crossbench.cards import from_mapping, to_mapping
 from crossbench.errors import CardError, WeightsError
+from crossbench.nets.fit import compare, misfit
+from crossbench.nets.stored import START, check_kind, parse_tensors, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
 
 _METADATA_KEY = "crossbench"
-_WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DistributedDataParallel prepend
-_SHOWN = 4  # keys in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,89 +79,158 @@ def data_file(file: Path) -> str:
 
 
 def write_checkpoint(file: Path, tensors: Mapping[str, Tensor], about: About) -> None:
-    """Write a checkpoint of our own, whole or not at all; the same content gives the same bytes.
+    """Write a checkpoint of our own, whole or not at all.
 
     Args:
         file: Its path, ending in ``.safetensors``; folders are made as needed.
-        tensors: By key, as of ``state_dict()``, on any device; stored in their dtypes.
+        tensors: As for :func:`pack_checkpoint`.
         about: What it says of itself.
 
     Raises:
         WeightsError: If the file's name has another ending.
+        OSError: If the folder cannot be written.
     """
     if file.suffix != ".safetensors":
         raise WeightsError(f"{file}: checkpoints are written as .safetensors; name the file so")
+    content = pack_checkpoint(tensors, about)
+    with replacing(file) as draft:
+        draft.write_bytes(content)
+
+
+def pack_checkpoint(tensors: Mapping[str, Tensor], about: About) -> bytes:
+    """The bytes of a checkpoint of our own; the same content gives the same bytes.
+
+    Args:
+        tensors: By key, as of ``state_dict()``, on any device; stored in their dtypes.
+        about: What it says of itself.
+    """
     metadata = {_METADATA_KEY: json.dumps(to_mapping(about), sort_keys=True, allow_nan=False)}
     # Cloned, for the format has no tensors that share memory.
     own = {
         key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for key, tensor in tensors.items()
     }
-    with replacing(file) as draft:
-        safetensors.torch.save_file(own, draft, metadata)
+    return safetensors.torch.save(own, metadata)
 
 
-def read_about(file: Path) -> About | None:
-    """What a checkpoint of ours says of itself, without reading its tensors.
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint file's content.
 
-    Returns:
-        None for a checkpoint from elsewhere.
+    Attributes:
+        path: The file.
+        sha256: Of the bytes that were read.
+        tensors: By key.
+        about: What it says of itself; None for one from elsewhere.
+    """
+
+    path: Path
+    sha256: str
+    tensors: dict[str, Tensor]
+    about: About | None
+
+    @property
+    def dims(self) -> int | None:
+        """Of the network that it says it is of; None if it does not say."""
+        return self.about.dims if self.about is not None else None
+
+    def misfit(self, network: nn.Module, dims: int) -> str:
+        """Why it does not fit a network of ``dims`` dimensions; empty where it does."""
+        if self.dims not in (None, dims):
+            return f"it holds a {self.dims}D network, which a {dims}D one does not take"
+        return misfit(network, self.tensors, dims)
+
+    def load(self, network: nn.Module) -> None:
+        """Put every tensor but the classifier's into a network that it fits."""
+        states = compare(network, self.tensors)
+        carried = {key: self.tensors[key] for key in states if states[key] == "carried"}
+        network.load_state_dict(carried, strict=False)
+
+
+def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoint:
+    """Read a checkpoint file; its digest is of the very bytes that the tensors are made of.
+
+    Args:
+        file: A safetensors file, or one of ``torch.save`` that holds a state dict or one under
+            the key ``model``, as the paper's authors store theirs.
+        sha256: What its bytes must have as digest; None takes any.
 
     Raises:
-        WeightsError: If there is no such file, it is damaged, or it was written by a version
-            with other fields.
+        WeightsError: If the file is missing, damaged, holds anything but dense tensors, was
+            written by a version of ours with other fields, or has another digest.
     """
     path = existing(file)
-    if path.suffix != ".safetensors":
-        return None
     try:
-        with safetensors.safe_open(path, framework="pt") as content:
-            text = (content.metadata() or {}).get(_METADATA_KEY)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 not in (None, found):
+        msg = f"{path} was replaced: it has SHA-256 {found[:16]}..., and {sha256[:16]}... was there"
+        raise WeightsError(f"{msg} when it was looked at; give the command again")
+    return Checkpoint(
+        path=path,
+        sha256=found,
+        tensors=parse_tensors(content, path),
+        about=_about(io.BytesIO(content), path),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What can be told of a checkpoint file without reading its tensors.
+
+    Attributes:
+        sha256: Of its bytes.
+        about: What it says of itself; None for one from elsewhere.
+    """
+
+    sha256: str
+    about: About | None
+
+
+def read_facts(file: str | Path) -> Facts:
+    """The facts of a checkpoint file, read again only where the file has changed.
+
+    Raises:
+        WeightsError: If there is no such file, it is no checkpoint by its first bytes, or was
+            written by a version of ours with other fields.
+    """
+    path = existing(file)
+    state = path.stat()
+    return _facts(path, state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
+
+
+@cache
+def _facts(path: Path, *_state: int) -> Facts:
+    try:
+        with path.open("rb") as stream:
+            check_kind(stream.read(START), path)
+            stream.seek(0)
+            about = _about(stream, path)
+            stream.seek(0)
+            return Facts(sha256=hashlib.file_digest(stream, "sha256").hexdigest(), about=about)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+
+
+def _about(stream: BinaryIO, path: Path) -> About | None:
+    """What a checkpoint of ours says of itself; None for one from elsewhere."""
+    try:
+        text = (read_metadata(stream) or {}).get(_METADATA_KEY)
+    except (ValueError, AttributeError, RecursionError) as error:
+        msg = f"{path} is damaged as a .safetensors file ({error}); get it again"
+        raise WeightsError(msg) from error
     if text is None:
         return None
     try:
         about = from_mapping(About, json.loads(text), where=f"{path}: metadata")
-    except (ValueError, CardError) as error:
+    except (ValueError, RecursionError, CardError) as error:
         msg = f"{path}: what it says of itself cannot be read ({error}); make the checkpoint again"
         raise WeightsError(msg) from error
     if about.dims not in (2, 3):
         raise WeightsError(f"{path}: dims is {about.dims}, not 2 or 3; make the checkpoint again")
     return about
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by key, on the CPU.
-
-    Args:
-        file: A ``.safetensors`` file, or a ``.pth`` file holding a state dict or one under the
-            key ``model``, as the paper's authors store theirs. The prefixes of torch.compile and
-            DistributedDataParallel are stripped from the keys.
-
-    Raises:
-        WeightsError: If the file is missing, damaged, or holds anything but tensors.
-    """
-    path = existing(file)
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = safetensors.torch.load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        safetensors.SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-    ) as error:
-        raise _unreadable(path, error) from error
-    state = content.get("model", content) if isinstance(content, dict) else content
-    if not _is_state_dict(state):
-        keys = f" but has the keys {few(map(str, state))}" if isinstance(state, dict) else ""
-        msg = f"{path} holds no state dict, at its top level or under 'model',{keys or ' at all'}"
-        raise WeightsError(msg)
-    return {_unwrapped(key): tensor for key, tensor in state.items()}
 
 
 def existing(file: str | Path) -> Path:
@@ -176,28 +247,3 @@ def existing(file: str | Path) -> Path:
         )
         raise WeightsError(msg)
     return path
-
-
-def few(keys: Iterable[str]) -> str:
-    """The first of many keys, for a message."""
-    keys = list(keys)
-    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
-
-
-def _unreadable(path: Path, error: Exception) -> WeightsError:
-    reason = str(error).partition("\n")[0]
-    return WeightsError(f"{path} cannot be read as weights alone (no code is run): {reason}")
-
-
-def _is_state_dict(state: object) -> bool:
-    return (
-        isinstance(state, dict)
-        and bool(state)
-        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items())
-    )
-
-
-def _unwrapped(key: str) -> str:
-    while key.startswith(_WRAPPERS):
-        key = key.partition(".")[2]
-    return key

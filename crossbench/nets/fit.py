@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from crossbench.nets.checkpoint import few
+import torch
+
+from crossbench.nets.stored import few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,11 +16,14 @@ if TYPE_CHECKING:
 #: What becomes of a key: ``carried`` from the checkpoint; ``fresh`` in the network, as are its
 #: classifier and counters that old checkpoints lack; ``ignored`` in the checkpoint, as is its
 #: classifier; or what keeps the whole from fitting: ``missing`` in the checkpoint,
-#: ``unexpected`` in it, or there in another ``shape``.
-State = Literal["carried", "fresh", "ignored", "missing", "unexpected", "shape"]
+#: ``unexpected`` in it, or there in another ``shape`` or as another kind of numbers (``dtype``).
+State = Literal["carried", "fresh", "ignored", "missing", "unexpected", "shape", "dtype"]
 
-_FAULTS: tuple[State, ...] = ("missing", "unexpected", "shape")
-_IN_WORDS = {"shape": "of another shape"}
+_FAULTS: tuple[State, ...] = ("missing", "unexpected", "shape", "dtype")
+_IN_WORDS = {"shape": "of another shape", "dtype": "of another kind of numbers"}
+
+#: What weights are stored as; narrower ones mean nothing without a scale.
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def compare(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, State]:
@@ -44,7 +49,7 @@ def misfit(network: nn.Module, tensors: Mapping[str, Tensor], dims: int) -> str:
     """
     states = compare(network, tensors)
     faults = {fault: [key for key in states if states[key] == fault] for fault in _FAULTS}
-    missing, unexpected, reshaped = faults.values()
+    missing, unexpected, reshaped, recoded = faults.values()
     instead = {_owner(key): key for key in reversed(unexpected)}
     for key in missing:
         if _owner(key) in instead:
@@ -68,6 +73,12 @@ def misfit(network: nn.Module, tensors: Mapping[str, Tensor], dims: int) -> str:
             f"{reshaped[0]} has shape {tuple(found.shape)}, the {dims}D network's has "
             f"{tuple(wanted.shape)}; choose the backbone that the checkpoint was made with"
         )
+    if recoded:
+        return (
+            f"{recoded[0]} holds {_kind(tensors[recoded[0]])} numbers, which are no weights, and "
+            f"{len(recoded)} of {len(states)} tensors do; save it as float32, dequantised where "
+            "it was quantised"
+        )
     for key, state in states.items():
         if state == "carried" and not tensors[key].isfinite().all():
             return f"{key} holds NaN or infinite values; the checkpoint is damaged"
@@ -82,7 +93,19 @@ def _state(key: str, wanted: Tensor | None, found: Tensor | None, heads: tuple[s
     if found is None:
         # Checkpoints from before PyTorch 0.4.1 lack BatchNorm's counter; torch starts it at zero.
         return "fresh" if key.endswith("num_batches_tracked") else "missing"
-    return "carried" if found.shape == wanted.shape else "shape"
+    if found.shape != wanted.shape:
+        return "shape"
+    counts = key.endswith("num_batches_tracked")
+    same = counts or found.dtype == wanted.dtype or _are_weights(found, wanted)
+    return "carried" if same else "dtype"
+
+
+def _are_weights(found: Tensor, wanted: Tensor) -> bool:
+    return found.dtype in _FLOATS and wanted.dtype in _FLOATS
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _classifiers(network: nn.Module) -> tuple[str, ...]:

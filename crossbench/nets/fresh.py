@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from crossbench.errors import ConversionError, RequestError
-from crossbench.nets.checkpoint import few
+from crossbench.nets.stored import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

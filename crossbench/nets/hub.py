@@ -187,11 +187,12 @@ def fetch(weights: KnownWeights) -> Path:
 
 def hash_once(path: Path) -> str:
     """SHA-256 of a file, computed again only when it has changed."""
-    return _hash(path, path.stat().st_mtime_ns)
+    state = path.stat()
+    return _hash(path, state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
 
 
 @cache
-def _hash(path: Path, _modified: int) -> str:
+def _hash(path: Path, *_state: int) -> str:
     return hash_file(path)
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from crossbench.methods import Method
+    from crossbench.nets.checkpoint import Checkpoint
     from crossbench.nets.fit import State
-    from crossbench.nets.weights import Checkpoint
 
 #: By tensor of the 3D network, the tensors of the 2D network that it is made of.
 Origins = dict[str, tuple[str, ...]]
 
-_ORDER = ("carried", "fresh", "dropped", "ignored", "missing", "unexpected", "shape")
+_ORDER = ("carried", "fresh", "dropped", "ignored", "missing", "unexpected", "shape", "dtype")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.errors import WeightsError
 from crossbench.nets import hub
-from crossbench.nets.checkpoint import existing, read_about, read_tensors
-from crossbench.nets.fit import compare, misfit
+from crossbench.nets.checkpoint import Checkpoint, existing, read_checkpoint
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from crossbench.methods import Method
-    from crossbench.nets.checkpoint import About
 
 RANDOM = "random"
 
@@ -58,81 +55,24 @@ def init_name(init: str | Path) -> str:
     return RANDOM if init == RANDOM else Path(init).stem
 
 
-def init_hash(init: str | Path) -> str:
-    """SHA-256 of the checkpoint file; ``random`` for random weights.
-
-    Args:
-        init: What :func:`resolve_init` returns.
-
-    Raises:
-        WeightsError: If there is no such file.
-    """
-    return RANDOM if init == RANDOM else hub.hash_once(existing(init))
-
-
 # ------------------------------------------------------------------------ into the network
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """A checkpoint file's content.
-
-    Attributes:
-        path: The file.
-        tensors: By key.
-        about: What it says of itself; None for one from elsewhere.
-    """
-
-    path: Path
-    tensors: dict[str, Tensor]
-    about: About | None
-
-    @property
-    def dims(self) -> int | None:
-        """Of the network that it says it is of; None if it does not say."""
-        return self.about.dims if self.about is not None else None
-
-    def misfit(self, network: nn.Module, dims: int) -> str:
-        """Why it does not fit a network of ``dims`` dimensions; empty where it does."""
-        if self.dims not in (None, dims):
-            return f"it holds a {self.dims}D network, which a {dims}D one does not take"
-        return misfit(network, self.tensors, dims)
-
-    def load(self, network: nn.Module) -> None:
-        """Put every tensor but the classifier's into a network that it fits."""
-        states = compare(network, self.tensors)
-        carried = {key: self.tensors[key] for key in states if states[key] == "carried"}
-        network.load_state_dict(carried, strict=False)
-
-
-def read_checkpoint(init: str | Path) -> Checkpoint:
-    """Read a checkpoint file.
-
-    Args:
-        init: Its path, as :func:`resolve_init` returns it.
-
-    Raises:
-        WeightsError: If the file is missing or unreadable.
-    """
-    path = existing(init)
-    return Checkpoint(path=path, tensors=read_tensors(path), about=read_about(path))
-
-
-def load_weights(network: nn.Module, init: str | Path, *, dims: int = 2) -> None:
+def load_weights(network: nn.Module, init: str | Path | Checkpoint, *, dims: int = 2) -> None:
     """Load a checkpoint into a network; all but the classifier must be there, and fit.
 
     Args:
         network: A timm network, with a method's layers.
-        init: A ``.safetensors`` file, or a ``.pth`` file holding a state dict or one under
-            the key ``model``. The prefixes of torch.compile and DistributedDataParallel are
-            stripped, and the checkpoint's classifier is ignored.
+        init: A checkpoint, or the path of one as for
+            :func:`crossbench.nets.checkpoint.read_checkpoint`. Its classifier is ignored.
         dims: Of the network: 2 or 3.
 
     Raises:
         WeightsError: If the file is missing or unreadable, is of a network of other
-            dimensions, or a key is missing, unexpected, of another shape, or not finite.
+            dimensions, or a key is missing, unexpected, of another shape, of another kind of
+            numbers, or not finite.
     """
-    checkpoint = read_checkpoint(init)
+    checkpoint = init if isinstance(init, Checkpoint) else read_checkpoint(init)
     reason = checkpoint.misfit(network, dims)
     if reason:
         raise WeightsError(f"{checkpoint.path}: {reason}")

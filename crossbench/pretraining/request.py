@@ -25,6 +25,7 @@ from crossbench.hashing import hash_json
 from crossbench.nets.backbones import PLAIN, layer_form
 from crossbench.plan import choose_data, method_hash, task_hash
 from crossbench.provenance import package_versions
+from crossbench.results.reading import beside
 from crossbench.results.store import PRETRAIN_ENDING, file_name
 from crossbench.specs import PretrainSettings, TaskCard
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.methods import Method
+    from crossbench.results.pretrain_files import PretrainRecord
     from crossbench.specs import Preset
 
 _WITHOUT_EFFECT = ("workers", "threads", "max_unreadable")  # on the weights
@@ -170,18 +172,28 @@ def _data_facts(request: PretrainRequest) -> dict[str, Any]:
     }
 
 
-def checkpoint_path(request: PretrainRequest) -> Path:
-    """Where the weights lie, or will lie.
+def record_path(request: PretrainRequest) -> Path:
+    """Where the record lies, or will lie; the weights that it names lie beside it.
 
-    ``<out>/pretrain/<data>/<layers>-<backbone>-<recipe[:8]>/seed43-fold0.safetensors``
+    ``<out>/pretrain/<data>/<layers>-<backbone>-<recipe[:8]>/seed43-fold0.pretrain.json``
     """
     data = find_data(request.data)
     name = file_name(data.name)
     made = "-".join([file_name(request.form), file_name(request.backbone), recipe(request)[:8]])
-    file = f"seed{request.seed}-fold{request.fold}.safetensors"
+    file = f"seed{request.seed}-fold{request.fold}{PRETRAIN_ENDING}"
     return request.out / "pretrain" / name / made / file
 
 
-def record_path(request: PretrainRequest) -> Path:
-    """Where the record lies, or will lie: beside the weights."""
-    return checkpoint_path(request).with_suffix(PRETRAIN_ENDING)
+def checkpoint_path(request: PretrainRequest, record: PretrainRecord) -> Path:
+    """Where the weights lie that a record of the request names.
+
+    Raises:
+        RecordError: If the record names a file elsewhere.
+    """
+    return beside(record_path(request), record.checkpoint, "checkpoint")
+
+
+def state_path(request: PretrainRequest) -> Path:
+    """Where the state of the last epoch lies until the weights are there."""
+    path = record_path(request)
+    return path.with_name(path.name.removesuffix(PRETRAIN_ENDING) + ".state.pt")

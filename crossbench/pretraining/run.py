@@ -11,20 +11,16 @@ import torch
 from torch import nn
 
 from crossbench.cards import to_mapping
-from crossbench.errors import RecordError
 from crossbench.estimate import seconds_of
 from crossbench.evaluation.metrics import Scores, evaluate_log
-from crossbench.hashing import hash_file, hash_json
+from crossbench.hashing import hash_json
 from crossbench.nets.backbones import create_backbone, replace_convolutions
-from crossbench.nets.checkpoint import About, write_checkpoint
-from crossbench.pretraining.request import checkpoint_path, layers_hash, recipe, record_path
+from crossbench.nets.checkpoint import About, pack_checkpoint
+from crossbench.pretraining import files
+from crossbench.pretraining.request import layers_hash, recipe, record_path, state_path
 from crossbench.pretraining.sources import Source, open_source
 from crossbench.provenance import git_state, hardware, package_versions
-from crossbench.results.pretrain_files import (
-    PretrainRecord,
-    read_pretraining,
-    write_pretraining,
-)
+from crossbench.results.pretrain_files import PretrainRecord, read_pretraining
 from crossbench.training.environment import arithmetic, derive_seed, thread_count
 from crossbench.training.predict import log_probabilities
 from crossbench.training.pretrain import Job, Progress, score, train
@@ -78,15 +74,7 @@ class Opened:
 
     def kept(self) -> PretrainRecord | None:
         """The valid record of these very weights, if both are there."""
-        path, weights = record_path(self.request), checkpoint_path(self.request)
-        if not path.is_file() or not weights.is_file():
-            return None
-        try:
-            record = read_pretraining(path)
-        except RecordError:
-            return None
-        whole = record.identity == self.identity and record.checkpoint_sha256 == hash_file(weights)
-        return record if whole else None
+        return files.kept(record_path(self.request), self.identity)
 
 
 def open_request(request: PretrainRequest) -> Opened:
@@ -126,26 +114,29 @@ def pretrain(
         The record, which lies beside the weights.
 
     Raises:
-        RequestError: If data, fold, backbone or batch do not exist or do not fit together.
+        RequestError: If data, fold, backbone or batch do not exist or do not fit together, or
+            the results folder cannot be written or has not the room.
         DataError: If the data is missing, damaged, or too much of it is unreadable.
         DivergedError: If a training loss is NaN or infinite.
-        WeightsError: If the state of a stopped process is damaged.
+        WeightsError: If the state of a stopped process is damaged, or cannot be written.
+        RecordError: If weights and record cannot be written.
     """
     world, listener = world or World(), listener or Silence()
     begin = datetime.now(UTC)
     opened = open_request(request)
     kept: PretrainRecord | None = world.told(opened.kept())
     if kept is not None:
+        if world.leads:
+            files.sweep(record_path(request))
         return kept
     with arithmetic(request.settings.compute):
         job = _job(opened, world)
+        world.lead(lambda: files.check_room(job.state.parent, _bytes_needed(job)))
         samples = len(job.train.labels) + len(job.validation.labels)
         listener.started(request, samples // world.size)
         progress = train(job, on_epoch=listener.epoch_done, on_samples=listener.advanced)
         scores = _scores(job)
-    if world.leads:
-        _write(opened, job, progress, scores, begin)
-    world.gather(None)  # none goes on before the files are there
+    world.lead(lambda: _write(opened, job, progress, scores, begin))
     return read_pretraining(record_path(request))
 
 
@@ -160,9 +151,22 @@ def _job(opened: Opened, world: World) -> Job:
         world=world,
         device=request.device,
         seed=derive_seed("pretrain", *place),  # the same batches for every method
-        state=checkpoint_path(request).with_suffix(".state.pt"),
+        state=state_path(request),
         identity=opened.identity,
     )
+
+
+def _bytes_needed(job: Job) -> int:
+    """What the files of a job take at most: a state, and its successor while that is written.
+
+    A state holds the network, AdamW's two moments of each parameter, and under ``lowest`` the best
+    weights so far; in the end the weights lie beside the last state.
+    """
+    weights = sum(int(tensor.nbytes) for tensor in job.network.state_dict().values())
+    moments = 2 * sum(int(tensor.nbytes) for tensor in job.network.parameters())
+    state = weights * (2 if job.settings.select == "lowest" else 1) + moments
+    there = job.state.stat().st_size if job.state.is_file() else 0
+    return max(2 * state - there, weights)
 
 
 def _network(opened: Opened, seed: int) -> nn.Module:
@@ -182,11 +186,11 @@ def _scores(job: Job) -> Scores:
 
 def _write(opened: Opened, job: Job, progress: Progress, scores: Scores, begin: datetime) -> None:
     """The weights first and the record last; then the state is of no more use."""
-    weights = checkpoint_path(opened.request)
-    record_path(opened.request).unlink(missing_ok=True)  # never an old record beside new weights
-    write_checkpoint(weights, job.network.state_dict(), _about(opened, scores))
-    record = _record(opened, job, progress, scores, begin)
-    write_pretraining(record_path(opened.request), record)
+    files.write(
+        record_path(opened.request),
+        pack_checkpoint(job.network.state_dict(), _about(opened, scores)),
+        lambda name, digest: _record(opened, job, progress, scores, begin, name, digest),
+    )
     job.state.unlink(missing_ok=True)
 
 
@@ -215,10 +219,15 @@ def _about(opened: Opened, scores: Scores) -> About:
 
 
 def _record(
-    opened: Opened, job: Job, progress: Progress, scores: Scores, begin: datetime
+    opened: Opened,
+    job: Job,
+    progress: Progress,
+    scores: Scores,
+    begin: datetime,
+    checkpoint: str,
+    checkpoint_sha256: str,
 ) -> PretrainRecord:
     request, source = opened.request, opened.source
-    weights = checkpoint_path(request)
     return PretrainRecord(
         identity=opened.identity,
         recipe=opened.hashes["recipe"],
@@ -240,8 +249,8 @@ def _record(
         parameters=sum(tensor.numel() for tensor in job.network.parameters()),
         unreadable={name: tuple(files) for name, files in progress.unreadable.items() if files},
         warnings=(*source.warnings, *_warnings(job)),
-        checkpoint=weights.name,
-        checkpoint_sha256=hash_file(weights),
+        checkpoint=checkpoint,
+        checkpoint_sha256=checkpoint_sha256,
         provenance={
             "hashes": _hashes(opened),
             "method": request.method.name,

@@ -105,7 +105,7 @@ def beside(path: Path, name: str, what: str) -> Path:
     Raises:
         RecordError: If the name leads elsewhere.
     """
-    if Path(name).name != name or "\\" in name or "\0" in name:
+    if Path(name).name != name or name in ("", "..") or "\\" in name or "\0" in name:
         raise RecordError(f"{path}: {what} {name!r} must be the name of a file beside it")
     return path.with_name(name)
 

@@ -206,17 +206,16 @@ def _is_own(path: Path, name: str) -> bool:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writes of this run left behind."""
-    oldest = time.time() - _LEFTOVER_SECONDS
-    left = list(path.parent.glob(f".{path.stem}.*.tmp"))
-    if (standing := _mapping_of(path)) is not None:
-        named = _named(path, standing)
-        files = path.parent.glob(f"{path.stem}.*")
-        left += [file for file in files if _is_own(path, file.name) and file.name not in named]
-    for file in left:
-        with contextlib.suppress(FileNotFoundError):  # put in place by another process meanwhile
-            if file.stat().st_mtime < oldest:
-                file.unlink()
+    """Remove files that killed writes of this run put in place, and that no record names."""
+    standing = _mapping_of(path)
+    if standing is None:
+        return
+    named, oldest = _named(path, standing), time.time() - _LEFTOVER_SECONDS
+    for file in path.parent.glob(f"{path.stem}.*"):
+        if _is_own(path, file.name) and file.name not in named:
+            with contextlib.suppress(FileNotFoundError):  # removed by another process meanwhile
+                if file.stat().st_mtime < oldest:
+                    file.unlink()
 
 
 def _pack(predictions: Predictions) -> bytes:

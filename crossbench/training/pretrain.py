@@ -130,7 +130,7 @@ def train(
         RequestError: If a process would get fewer than two samples a step.
         DataError: If too many samples are unreadable.
         DivergedError: If a training loss is NaN or infinite.
-        WeightsError: If the state is of this job and yet does not fit it.
+        WeightsError: If the state is of this job and yet does not fit it, or cannot be written.
     """
     _check_batches(job)
     settings = job.settings
@@ -336,16 +336,31 @@ def _select(job: Job, progress: Progress, loss: float) -> None:
 
 def _save(job: Job, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
     """Put the state of the epoch just done on the disk; the next begins when it is there."""
-    if job.world.leads:
-        state = {
-            "identity": job.identity,
-            "network": job.network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "progress": vars(progress),
-        }
-        with replacing(job.state) as draft:
-            torch.save(state, draft)
-    job.world.gather(None)
+    state = {
+        "identity": job.identity,
+        "network": job.network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "progress": vars(progress),
+    }
+
+    def write() -> None:
+        try:
+            with replacing(job.state) as draft, draft.open("wb") as stream:
+                torch.save(state, stream)
+        except (OSError, RuntimeError) as error:  # torch's own, where the disk is full
+            reason = str(error).partition("\n")[0]
+            msg = (
+                f"{job.state}: the state after epoch {progress.epoch} cannot be written "
+                f"({reason}); {_left(job)}; make room and give the command again"
+            )
+            raise WeightsError(msg) from error
+
+    job.world.lead(write)
+
+
+def _left(job: Job) -> str:
+    """What a failed write left to go on from."""
+    return "that of an epoch before is kept" if job.state.is_file() else "none is kept so far"
 
 
 def _resumed(job: Job, optimiser: torch.optim.Optimizer) -> Progress:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import distributed
 
+from crossbench.errors import CrossbenchError
 from crossbench.training.environment import find_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -58,6 +59,22 @@ class World:
     def told(self, value: Any) -> Any:
         """What the first process says, so that all decide alike."""
         return self.gather(value)[0]
+
+    def lead(self, work: Callable[[], None]) -> None:
+        """Have the first process do something while the others wait; its failure is everyone's.
+
+        Raises:
+            CrossbenchError: The first process's, in each.
+        """
+        failure: CrossbenchError | None = None
+        if self.leads:
+            try:
+                work()
+            except CrossbenchError as error:
+                failure = error
+        failure = self.told(failure)
+        if failure is not None:
+            raise failure
 
 
 @contextmanager

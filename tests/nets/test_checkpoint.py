@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from crossbench.nets.checkpoint import (
     About,
     Seen,
     data_file,
-    read_about,
-    read_tensors,
+    read_checkpoint,
+    read_facts,
     write_checkpoint,
 )
 
@@ -45,8 +46,8 @@ def assert_equal(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
 def test_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "new" / "folder" / "weights.safetensors"
     write_checkpoint(file, TENSORS, ABOUT)
-    assert read_about(file) == ABOUT
-    assert_equal(read_tensors(file), TENSORS)
+    assert read_facts(file).about == ABOUT
+    assert_equal(read_checkpoint(file).tensors, TENSORS)
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -65,7 +66,7 @@ def test_whatever_it_says_comes_back(
     seen = Seen(file="a:1", unit="sample", codes=codes)
     about = replace(ABOUT, seen=(seen, seen), details=words, backbone=backbone)
     write_checkpoint(file, {"x": torch.zeros(1)}, about)
-    assert read_about(file) == about
+    assert read_facts(file).about == about
 
 
 def test_same_content_same_bytes(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_shared_and_strided_tensors(tmp_path: Path) -> None:
     tensor = torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
     file = tmp_path / "weights.safetensors"
     write_checkpoint(file, {"one": tensor, "two": tensor}, ABOUT)
-    assert_equal(read_tensors(file), {"one": tensor.detach(), "two": tensor.detach()})
+    assert_equal(read_checkpoint(file).tensors, {"one": tensor.detach(), "two": tensor.detach()})
 
 
 def test_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         write_checkpoint(file, TENSORS, replace(ABOUT, details={"loss": float("nan")}))
     with pytest.raises(WeightsError, match=r"w.pth: checkpoints are written as .safetensors; name"):
         write_checkpoint(tmp_path / "w.pth", TENSORS, ABOUT)
-    assert read_about(file) == ABOUT
+    assert read_facts(file).about == ABOUT
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -99,12 +100,12 @@ def test_foreign_files_say_nothing(tmp_path: Path) -> None:
     safetensors.torch.save_file(TENSORS, tmp_path / "b.safetensors")
     torch.save(TENSORS, tmp_path / "c.pth")
     for file in tmp_path.iterdir():
-        assert read_about(file) is None
-        assert_equal(read_tensors(file), TENSORS)
+        assert read_facts(file).about is None
+        assert_equal(read_checkpoint(file).tensors, TENSORS)
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    for read in (read_about, read_tensors):
+    for read in (read_checkpoint, read_facts):
         with pytest.raises(WeightsError, match=r"no checkpoint at '.*absent.safetensors'"):
             read(tmp_path / "absent.safetensors")
 
@@ -125,17 +126,37 @@ def test_what_cannot_be_understood(tmp_path: Path, text: str, message: str) -> N
     file = tmp_path / "odd.safetensors"
     safetensors.torch.save_file(TENSORS, file, {"crossbench": text})
     with pytest.raises(WeightsError, match=f"odd.safetensors: .*{message}"):
-        read_about(file)
+        read_facts(file)
 
 
-@pytest.mark.parametrize("length", [0, 7, 200])
-def test_cut_file(tmp_path: Path, length: int) -> None:
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        (0, "is empty; get it again"),
+        (200, r"is damaged as a .safetensors file \(.*\); get it again"),
+    ],
+)
+def test_cut_file(tmp_path: Path, length: int, message: str) -> None:
     file = tmp_path / "cut.safetensors"
     write_checkpoint(file, TENSORS, ABOUT)
     file.write_bytes(file.read_bytes()[:length])
-    for read in (read_about, read_tensors):
-        with pytest.raises(WeightsError, match=r"cut.safetensors cannot be read as weights alone"):
+    for read in (read_facts, read_checkpoint):
+        with pytest.raises(WeightsError, match=f"cut.safetensors {message}"):
             read(file)
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    write_checkpoint(file, TENSORS, ABOUT)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_checkpoint(file, TENSORS, ABOUT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read_facts(file).about == ABOUT
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_name_of_a_data_file(tmp_path: Path) -> None:

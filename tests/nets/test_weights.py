@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +19,8 @@ from torch import Tensor, nn
 
 from crossbench.errors import WeightsError
 from crossbench.nets import build_model
-from crossbench.nets.weights import init_hash, init_name
+from crossbench.nets.checkpoint import read_checkpoint, read_facts
+from crossbench.nets.weights import init_name
 
 SMALL = "test_resnet"
 
@@ -163,33 +170,164 @@ class Payload:
 
 
 def test_no_code_of_a_checkpoint_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refuse(tmp_path / "bad.pth", {"model": Payload()}, r"cannot be read as weights alone \(no code")
+    refuse(
+        tmp_path / "bad.pth",
+        {"model": Payload()},
+        r"bad.pth holds more than tensors: print, which is code and is not run; ask its",
+    )
     assert "must not run" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["cut.pth", "cut.safetensors"])
-@pytest.mark.parametrize("length", [0, 1000])
-def test_truncated_file(tmp_path: Path, state: dict[str, Tensor], name: str, length: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "length", "message"),
+    [
+        ("cut.pth", 0, "cut.pth is empty; get it again"),
+        ("cut.safetensors", 0, "cut.safetensors is empty; get it again"),
+        ("cut.pth", 1000, "cut.pth is damaged, or a zip archive of something else; get it again"),
+        ("cut.safetensors", 5, "cut.safetensors is no file of tensors alone, neither"),
+        ("cut.safetensors", 1000, "cut.safetensors is damaged as a .safetensors file "),
+        ("cut.safetensors", 20000, r"damaged as a .safetensors file \(.*\); get it again"),
+    ],
+)
+def test_truncated_file(
+    tmp_path: Path, state: dict[str, Tensor], name: str, length: int, message: str
+) -> None:
     file = tmp_path / name
     if file.suffix == ".pth":
         torch.save(state, file)
     else:
         safetensors.torch.save_file(state, file)
     file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(WeightsError, match=f"{name} cannot be read as weights alone"):
+    with pytest.raises(WeightsError, match=message):
         build(init=file)
+
+
+def zipped() -> bytes:
+    """A zip archive of something else."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("readme.txt", "no tensors")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; get it again"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 46830571\n",
+            "is no checkpoint but a Git LFS pointer, which stands for the file; run git lfs pull",
+        ),
+        (
+            b"\n<!DOCTYPE html><html><title>Log in</title></html>",
+            "is no checkpoint but a web page, such as one that asks for a login; download the file",
+        ),
+        (
+            "Gewichte für ResNet-18: später".encode(),
+            r"is no checkpoint but text \('Gewichte für ResNet-18:' ...\); pass a file of tensors",
+        ),
+        (b"\x1f\x8b\x08\x00\x00", "is no checkpoint but packed by gzip; unpack it"),
+        (b"\x89HDF\r\n\x1a\n", "is no checkpoint but an HDF5 file; convert it to .safetensors"),
+        (b"\x93NUMPY\x01\x00v\x00", "is no checkpoint but a NumPy array; save a state dict as"),
+        (pickle.dumps({"a": 1}), "is no file of tensors alone.* or is damaged .no code in it is"),
+        (zipped(), "is damaged, or a zip archive of something else; get it again"),
+        (bytes(range(128, 256)), "is no file of tensors alone, neither .safetensors nor of torch"),
+        (b"\xff\xff\x00\x00\x00\x00\x00\x00{", "is damaged as a .safetensors file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_called_what_it_is(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    for name in ("file.pth", "file.safetensors"):  # an ending says nothing
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(WeightsError, match=f"{name} {message}") as caught:
+            build(init=tmp_path / name)
+        assert not re.search(r"weights_only|likely succeed|\x1b|pickle", str(caught.value))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_program_is_no_checkpoint(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "program.pt")
+    message = r"program.pt is a program \(TorchScript\), not weights alone; ask its maker for its"
+    with pytest.raises(WeightsError, match=message):
+        build(init=tmp_path / "program.pt")
+
+
+def test_a_module_is_no_checkpoint(tmp_path: Path) -> None:
+    message = r"holds more than tensors: torch.nn.modules.linear.Linear, which is code and is not"
+    refuse(tmp_path / "whole.pth", nn.Linear(2, 2), message)
+
+
+def test_an_ending_says_nothing(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    safetensors.torch.save_file(state, tmp_path / "model.bin")
+    torch.save(state, tmp_path / "model.safetensors")
+    for name in ("model.bin", "model.safetensors"):
+        assert_loaded(build(init=tmp_path / name), state)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Tensor.to_sparse, "bn1.bias is sparse; save it .to_dense()"),
+        (lambda each: each.to("meta"), r"bn1.bias has a shape and no values \(meta device\)"),
+        (
+            lambda each: torch.quantize_per_tensor(each, 0.1, 0, torch.qint8),
+            r"bn1.bias is quantised \(torch.qint8\); save it dequantised",
+        ),
+        (Tensor.char, "bn1.bias holds int8 numbers, which are no weights, and 1 of "),
+        (Tensor.bool, "bn1.bias holds bool numbers"),
+        (lambda each: each.to(torch.complex64), "bn1.bias holds complex64 numbers"),
+        (lambda each: each.to(torch.float8_e4m3fn), "bn1.bias holds float8_e4m3fn numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_tensors_that_are_no_weights(
+    tmp_path: Path, state: dict[str, Tensor], change: Callable[[Tensor], Tensor], message: str
+) -> None:
+    refuse(tmp_path / "odd.pth", state | {"bn1.bias": change(state["bn1.bias"])}, message)
+
+
+def test_half_precision_and_counters_are_weights(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    stored = {
+        key: tensor.half() if tensor.is_floating_point() else tensor.int()
+        for key, tensor in state.items()
+    }
+    torch.save(stored, tmp_path / "half.pth")
+    exact = {key: stored[key].to(tensor.dtype) for key, tensor in state.items()}
+    assert_loaded(build(init=tmp_path / "half.pth"), exact)
+
+
+@pytest.mark.parametrize("prefixes", [("", "module."), ("_orig_mod.", "module._orig_mod.")])
+def test_keys_that_become_one_are_refused(
+    tmp_path: Path, state: dict[str, Tensor], prefixes: tuple[str, str]
+) -> None:
+    one, other = (f"{prefix}bn1.bias" for prefix in prefixes)
+    message = rf"odd.pth has both '{one}' and '{other}', which are one key without the prefixes"
+    twice = {one: state.pop("bn1.bias"), other: torch.zeros(32)}
+    refuse(tmp_path / "odd.pth", state | twice, message)
 
 
 # ------------------------------------------------------------------------------ for the record
 
 
-def test_names_and_hashes(tmp_path: Path) -> None:
+def test_names(tmp_path: Path) -> None:
     file = tmp_path / "R18_RIN.pth"
-    file.write_bytes(b"weights")
-    assert init_name("random") == init_hash("random") == "random"
+    assert init_name("random") == "random"
     assert init_name(file) == init_name(str(file)) == "R18_RIN"
-    assert init_hash(file) == hashlib.sha256(b"weights").hexdigest()
-    file.write_bytes(b"other weights")
-    assert init_hash(file) == hashlib.sha256(b"other weights").hexdigest()
-    with pytest.raises(WeightsError, match="no checkpoint at"):
-        init_hash(tmp_path / "absent.pth")
+
+
+def test_the_digest_is_of_the_bytes_that_were_loaded(
+    tmp_path: Path, state: dict[str, Tensor]
+) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save(state, file)
+    planned = read_facts(file).sha256
+    assert planned == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert read_checkpoint(file, sha256=planned).sha256 == planned
+    changed, time = state | {"bn1.bias": torch.ones(32)}, file.stat().st_mtime_ns
+    torch.save(changed, file)
+    os.utime(file, ns=(time, time))  # as after `rsync -t`
+    assert read_facts(file).sha256 != planned
+    message = r"weights.pth was replaced: it has SHA-256 .*, and .* was there when it was looked at"
+    with pytest.raises(WeightsError, match=message):
+        read_checkpoint(file, sha256=planned)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +23,9 @@ import torch
 from crossbench import nets
 from crossbench.cards import find_preset
 from crossbench.data.sources import open_task
-from crossbench.errors import DataError, RequestError
+from crossbench.errors import DataError, RecordError, RequestError, WeightsError
 from crossbench.hashing import hash_file
-from crossbench.nets.checkpoint import read_about, read_tensors
+from crossbench.nets.checkpoint import read_checkpoint, read_facts
 from crossbench.places import cache_dir
 from crossbench.plan import draw_splits
 from crossbench.plugins import load_method
@@ -29,12 +33,14 @@ from crossbench.pretraining import (
     PretrainRequest,
     checkpoint_path,
     estimate_seconds,
+    files,
     finished,
     make_settings,
     pretrain,
     record_path,
 )
-from crossbench.pretraining.request import find_data, recipe
+from crossbench.pretraining.request import find_data, recipe, state_path
+from crossbench.results.pretrain_files import write_pretraining
 from crossbench.specs import PretrainSettings
 
 QUICK = ("epochs=2", "batch_size=16", "threads=1", "crop_scale=[0.5, 1.0]")
@@ -70,7 +76,7 @@ def task(make_task: Callable[..., Path]) -> Path:
 
 
 def equal(one: Path, other: Path) -> bool:
-    first, second = read_tensors(one), read_tensors(other)
+    first, second = read_checkpoint(one).tensors, read_checkpoint(other).tensors
     return all(torch.equal(first[key], second[key]) for key in first | second)
 
 
@@ -124,10 +130,10 @@ def test_a_folder_has_one_fold(ask: Ask, make_folder: Callable[..., Path]) -> No
 
 
 def test_methods_with_plain_2d_layers_share_weights(ask: Ask, task: Path) -> None:
-    plain = {checkpoint_path(ask(task, method)) for method in ("conv2d", "acs", "conv3d")}
+    plain = {record_path(ask(task, method)) for method in ("conv2d", "acs", "conv3d")}
     (path,) = plain
     assert path.parent.name.startswith("conv2d-test_resnet-")
-    own = checkpoint_path(ask(task, "crossd"))
+    own = record_path(ask(task, "crossd"))
     assert own.parent.name.startswith("crossd-test_resnet-")
     assert own.parent.parent == path.parent.parent
 
@@ -157,8 +163,9 @@ def test_a_task_gives_weights_and_a_record(ask: Ask, task: Path) -> None:
     assert finished(request) is None
     assert estimate_seconds(request) > 0
     record = pretrain(request)
-    path = checkpoint_path(request)
-    assert (path.parent / record.checkpoint, hash_file(path)) == (path, record.checkpoint_sha256)
+    path = checkpoint_path(request, record)
+    assert path.name == f"seed44-fold1.{record.checkpoint_sha256[:16]}.safetensors"
+    assert hash_file(path) == record.checkpoint_sha256
     assert (record.data, record.source, record.layers) == ("blobs", "real", "conv2d")
     assert (record.seed, record.fold, record.num_classes, record.world_size) == (44, 1, 2, 1)
     assert [row["epoch"] for row in record.curve] == [1, 2]
@@ -179,18 +186,18 @@ def test_a_task_gives_weights_and_a_record(ask: Ask, task: Path) -> None:
 def test_what_is_there_is_not_made_again(ask: Ask, task: Path) -> None:
     request = ask(task)
     first = pretrain(request)
-    made = checkpoint_path(request).stat().st_mtime_ns
+    weights = checkpoint_path(request, first)
+    made = weights.stat().st_mtime_ns
     assert pretrain(dataclasses.replace(request, method=load_method("acs"))) == first
-    assert checkpoint_path(request).stat().st_mtime_ns == made
-    checkpoint_path(request).write_bytes(b"")
+    assert weights.stat().st_mtime_ns == made
+    weights.write_bytes(b"")
     assert finished(request) is None
     assert pretrain(request).checkpoint_sha256 == first.checkpoint_sha256
 
 
 def test_a_checkpoint_says_what_it_has_seen(ask: Ask, task: Path) -> None:
     request = ask(task, fold=2)
-    pretrain(request)
-    about = read_about(checkpoint_path(request))
+    about = read_facts(checkpoint_path(request, pretrain(request))).about
     assert about is not None
     (seen,) = about.seen
     assert (about.method, about.dims, about.backbone) == ("conv2d", 2, "test_resnet")
@@ -221,13 +228,12 @@ def test_the_test_part_is_never_looked_at(
     images = dataset.images[:, 0].copy()
     images[drawn.test] = 255 - images[drawn.test] // 2
     kept = {"labels": dataset.labels, "groups": dataset.groups}
-    pretrain(one)
+    first = checkpoint_path(one, pretrain(one))
     # The same name, so that seeds are the same: only the test images differ.
     other = ask(
         make_task("one", dimension=2, images=images, **kept), preset=chosen, out=tmp_path / "other"
     )
-    pretrain(other)
-    assert equal(checkpoint_path(one), checkpoint_path(other))
+    assert equal(first, checkpoint_path(other, pretrain(other)))
     records = [finished(each) for each in (one, other)]
     assert records[0] is None  # other data now: what is there is not of this request
     assert records[1] is not None
@@ -236,10 +242,9 @@ def test_the_test_part_is_never_looked_at(
 def test_the_weights_serve_a_3d_network(ask: Ask, task: Path) -> None:
     for method in ("acs", "crossd"):
         request = ask(task, method, settings=("epochs=1",))
-        pretrain(request)
-        path = checkpoint_path(request)
+        path = checkpoint_path(request, pretrain(request))
         network = nets.build_model(method, dims=3, num_classes=3, init=path, backbone="test_resnet")
-        mean = read_tensors(path)["bn1.running_mean"]
+        mean = read_checkpoint(path).tensors["bn1.running_mean"]
         torch.testing.assert_close(network.get_buffer("bn1.running_mean"), mean)
 
 
@@ -275,6 +280,153 @@ def test_a_folder_gives_weights_and_names_what_is_damaged(
     assert record.counts == {"train": 12, "val": 4}
 
 
+# --------------------------------------------------- what is there stays until its successor is
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file of this process can become larger than so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class Told:
+    """A listener that keeps what it is told of samples."""
+
+    def __init__(self, samples: list[int]) -> None:
+        self.samples = samples
+
+    def started(self, request: PretrainRequest, samples: int) -> None: ...
+
+    def advanced(self, samples: int) -> None:
+        self.samples.append(samples)
+
+    def epoch_done(self, row: dict[str, Any]) -> None: ...
+
+
+class Filling(Told):
+    """A listener that fills the disk after an epoch."""
+
+    def __init__(self, stack: ExitStack, epoch: int, size: int) -> None:
+        super().__init__([])
+        self.stack, self.epoch, self.size = stack, epoch, size
+
+    def epoch_done(self, row: dict[str, Any]) -> None:
+        if row["epoch"] == self.epoch:
+            self.stack.enter_context(full_disk(self.size))
+
+
+@pytest.fixture
+def other_data(ask: Ask, make_task: Callable[..., Path], tmp_path: Path) -> PretrainRequest:
+    """A request whose data has changed since its weights were made; these are there."""
+    request = ask(make_task("blobs", dimension=2))
+    pretrain(request)
+    with np.load(tmp_path / "blobs.npz") as arrays:
+        images = arrays["images"].copy()
+    images[0] += 1
+    make_task("blobs", dimension=2, images=images)
+    return request
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_weights_and_record_stay_until_others_are_whole(other_data: PretrainRequest) -> None:
+    folder = record_path(other_data).parent
+    before = contents(folder)
+    assert len(before) == 2
+    weights = max(map(len, before.values()))
+    with ExitStack() as stack:
+        listener = Filling(stack, epoch=2, size=weights // 2)
+        with pytest.raises(RecordError, match=r"pretrain.json: cannot be written: .*too large"):
+            pretrain(other_data, listener=listener)
+    after = contents(folder)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {state_path(other_data).name}
+    assert finished(other_data) is None
+    record = pretrain(other_data)  # from the state
+    assert set(contents(folder)) == {record_path(other_data).name, record.checkpoint}
+    assert finished(other_data) == record
+
+
+def test_a_process_that_is_killed_between_files_leaves_the_old_ones(
+    other_data: PretrainRequest,
+) -> None:
+    path = record_path(other_data)
+    before = contents(path.parent)
+    child = os.fork()
+    if child == 0:
+        files.write(path, b"new weights", lambda *_: os._exit(9))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    after = contents(path.parent)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 3  # weights that no record names
+    files.sweep(path)
+    assert contents(path.parent) == before
+
+
+def test_an_epoch_that_cannot_be_kept_leaves_the_one_before(ask: Ask, task: Path) -> None:
+    request = ask(task)
+    with ExitStack() as stack:
+        listener = Filling(stack, epoch=1, size=1000)
+        message = (
+            r"seed43-fold0.state.pt: the state after epoch 2 cannot be written \(.*\); that of an "
+            r"epoch before is kept; make room and give the command again"
+        )
+        with pytest.raises(WeightsError, match=message):
+            pretrain(request, listener=listener)
+    assert list(contents(record_path(request).parent)) == [state_path(request).name]
+    assert torch.load(state_path(request), weights_only=True)["progress"]["epoch"] == 1
+    told: list[int] = []
+    pretrain(request, listener=Told(told))
+    whole: list[int] = []
+    pretrain(dataclasses.replace(request, fold=1), listener=Told(whole))
+    assert 0 < sum(told) < sum(whole)
+
+
+def test_a_disk_without_room_is_refused_before_the_first_epoch(
+    ask: Ask, task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask(task)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000_000))
+    message = r"[4-9] MB are needed in '.*' for weights and the state of training, and 2 MB are fr"
+    told: list[int] = []
+    with pytest.raises(RequestError, match=message):
+        pretrain(request, listener=Told(told))
+    assert told == []
+    assert contents(record_path(request).parent) == {}
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_epoch(
+    ask: Ask, task: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    told: list[int] = []
+    message = r"folder '.*file/.*' cannot be written \(Not a directory\); choose another --out"
+    with pytest.raises(RequestError, match=message):
+        pretrain(ask(task, out=tmp_path / "file"), listener=Told(told))
+    with full_disk(0), pytest.raises(RequestError, match=r"cannot be written \(File too large\)"):
+        pretrain(ask(task), listener=Told(told))
+    assert told == []
+
+
+@pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/passwd", "", ".."])
+def test_a_record_that_names_weights_elsewhere_is_not_believed(
+    ask: Ask, task: Path, name: str
+) -> None:
+    request = ask(task, settings=("epochs=1",))
+    record = dataclasses.replace(pretrain(request), checkpoint=name)
+    write_pretraining(record_path(request), record)
+    assert finished(request) is None
+    with pytest.raises(RecordError, match="must be the name of a file beside it"):
+        checkpoint_path(request, record)
+
+
 # --------------------------------------------------------------------------------- going on
 
 
@@ -294,7 +446,7 @@ def test_a_killed_process_is_gone_on_from_bit_for_bit(
     settings = ("epochs=40", "size=16", "workers=0", "batch_size=8")
     killed = ask(folder, settings=settings, out=tmp_path / "killed")
     whole = dataclasses.replace(killed, out=tmp_path / "whole")
-    state = checkpoint_path(killed).with_suffix(".state.pt")
+    state = state_path(killed)
     process = subprocess.Popen(
         [sys.executable, *command(killed, *settings)], stderr=subprocess.DEVNULL
     )
@@ -310,23 +462,9 @@ def test_a_killed_process_is_gone_on_from_bit_for_bit(
     record = pretrain(killed, listener=Told(told))
     expected = pretrain(whole)
     assert sum(told) == (40 - done) * (40 + 4)
-    assert equal(checkpoint_path(killed), checkpoint_path(whole))
+    assert equal(checkpoint_path(killed, record), checkpoint_path(whole, expected))
     assert record.checkpoint_sha256 == expected.checkpoint_sha256
     assert record.metrics == expected.metrics
-
-
-class Told:
-    """A listener that keeps what it is told of samples."""
-
-    def __init__(self, samples: list[int]) -> None:
-        self.samples = samples
-
-    def started(self, request: PretrainRequest, samples: int) -> None: ...
-
-    def advanced(self, samples: int) -> None:
-        self.samples.append(samples)
-
-    def epoch_done(self, row: dict[str, Any]) -> None: ...
 
 
 def test_torchrun_shares_the_work(ask: Ask, task: Path) -> None:
@@ -340,9 +478,9 @@ def test_torchrun_shares_the_work(ask: Ask, task: Path) -> None:
         timeout=900,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(checkpoint_path(request))]
     record = finished(request)
     assert record is not None
+    assert done.stdout.splitlines() == [str(checkpoint_path(request, record))]
     assert record.world_size == 2
     assert "SyncBatchNorm needs CUDA" in record.warnings[-1]
     assert record_path(request).is_file()

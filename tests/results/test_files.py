@@ -386,11 +386,12 @@ def test_the_next_write_clears_what_a_killed_one_left(
     record, predictions = scored()
     path = Store(tmp_path).path_of(record.key, record.identity)
     path.parent.mkdir(parents=True)
-    stale = path.with_name(f".{path.name}.0123.tmp")
-    fresh = path.with_name(f".{path.stem}.npz.4567.tmp")
-    stale.write_text("half a rec")
-    fresh.write_text("of a living process")
-    os.utime(stale, (0, 0))
+    draft = path.with_name(f".{path.name}.{'0' * 32}.tmp")
+    stale, fresh = (path.with_name(f"{path.stem}.{each * 16}.npz") for each in "01")
+    for file in (draft, stale, fresh):
+        file.write_text("half")  # the last one by a living process
+    for file in (draft, stale):
+        os.utime(file, (0, 0))
     write_run(path, record, predictions)
     assert sorted(path.parent.iterdir()) == sorted([path, companion(path), fresh])
 
