@@ -12,7 +12,8 @@ import numpy as np
 
 from crossbench.cards import load_tasks, to_mapping
 from crossbench.data.sources import open_task
-from crossbench.data.splits import Split, make_splits, subset
+from crossbench.data.splits import Split, make_splits
+from crossbench.data.subset import subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation import plain as plain_baselines
 from crossbench.hashing import hash_file, hash_json
@@ -332,7 +333,9 @@ def _drawn(preset: Preset, dataset: Dataset) -> list[Split]:
     if limit is None or limit >= len(dataset):
         return make_splits(preset.split, strata, dataset.groups, dataset.official)
     seed = derive_seed("subset", limit)
-    chosen = subset(strata, dataset.groups, limit, seed % 2**32)
+    split = preset.split
+    least = split.folds + 1 if split.scheme == "standard" else 1  # a test part, and both others
+    chosen = subset(strata, dataset.groups, limit, seed % 2**32, least_groups=least)
     parts = make_splits(
         preset.split,
         strata[chosen],

@@ -139,7 +139,8 @@ class SplitSettings:
         run_folds: The folds that are run; empty means all.
         validation: Share of the training part that validates.
         max_labelled: At most so many samples are learnt from, those that validate included: a
-            stratified draw of whole groups, as if no more were labelled. Test parts stay whole.
+            stratified draw of whole groups, as if no more were labelled; where no whole group of
+            each class fits, of groups in part, which is said. Test parts stay whole.
     """
 
     scheme: Literal["paper", "standard", "official"]
@@ -160,7 +161,8 @@ class InputSettings:
         max_size: Upper bound on the side length in pixels of a 2D input.
         crop_scale: Area range of RandomResizedCrop.
         augment: Whether training batches are augmented.
-        max_samples: Stratified, whole-group subset of a task; None takes every sample.
+        max_samples: Stratified subset of a task, in whole groups where these are enough for the
+            folds; None takes every sample.
         radimagenet_3d: Methods whose 3D inputs are normalised by RadImageNet's statistics
             whatever their weights were pretrained on.
         jitter_order: Whose order of the four colour adjustments is drawn in 2D: one for each

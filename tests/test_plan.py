@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,6 +171,35 @@ def test_a_subset_is_drawn_in_whole_groups(plan: Callable[..., Plan]) -> None:
     assert sum(map(len, parts)) <= 30
     groups = [set(part // 2) for part in parts]
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+
+
+def test_smoke_keeps_patients_enough_for_its_folds(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Whole patients of 60 samples would leave four of eight, and too few for three folds."""
+    groups = np.arange(480) // 60
+    task = make_task(
+        images=np.random.default_rng(0).integers(0, 256, (480, 8, 8, 8), np.uint8),
+        labels=groups % 2,
+        groups=groups,
+    )
+    plan = prepare(
+        "conv3d", str(task), store=Store(tmp_path / "out"), preset="smoke", data_dir=tmp_path
+    )
+    assert plan.broken == {}
+    split = plan.runs[0].split
+    chosen = np.concatenate([split.train, split.val, split.test])
+    assert len(chosen) == 240
+    assert sorted(np.unique(groups[chosen])) == list(range(8))
+
+
+def test_warnings_are_said_once_with_the_number_of_splits(plan: Callable[..., Plan]) -> None:
+    (task,) = plan(folds=[0, 1]).tasks
+    runs = [
+        replace(run, split=replace(run.split, warnings=("all", "one")[: 2 - run.key.fold]))
+        for run in task.runs
+    ]
+    assert replace(task, runs=tuple(runs)).warnings == ("all", "one (1 of 2 splits)")
 
 
 def test_a_split_that_cannot_be_drawn_names_the_file(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from crossbench.data.npz import content_hash
+from crossbench.data.subset import draw_share, subset
 from crossbench.errors import SplitError
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def _paper(settings: SplitSettings, labels: NDArray[np.int64]) -> Iterator[Split
 def _standard(
     settings: SplitSettings, labels: NDArray[np.int64], groups: NDArray[np.int64] | None
 ) -> Iterator[Split]:
-    note = _rare_classes(labels, settings.folds)
+    note = _rare_classes(labels, groups, settings.folds)
     for seed in settings.seeds:
         for fold, (rest, test) in enumerate(_stratified(labels, groups, settings.folds, seed)):
             own = None if groups is None else groups[rest]
-            val = _draw(labels[rest], own, settings.validation, seed)
+            val = draw_share(labels[rest], own, settings.validation, seed)
             yield Split(
                 seed=seed,
                 fold=fold,
@@ -165,19 +165,36 @@ def _limited(
     groups: NDArray[np.int64] | None,
 ) -> Split:
     """The split as it would be if no more were labelled than the settings allow."""
-    if settings.max_labelled is None:
+    most = settings.max_labelled
+    if most is None:
         return split
-    validating = max(2, round(settings.validation * settings.max_labelled))
-
-    def part(indices: Indices, most: int) -> Indices:
-        own = None if groups is None else groups[indices]
-        return indices[subset(labels[indices], own, most, split.seed)]
-
+    validating = max(2, round(settings.validation * most))
+    kept, notes = {}, []
+    for name, part, room in (
+        ("train", split.train, most - validating),
+        ("val", split.val, validating),
+    ):
+        own = None if groups is None else groups[part]
+        kept[name] = chosen = subset(
+            labels[part], own, room, split.seed, setting="split.max_labelled"
+        )
+        if own is not None and (cut := _cut_groups(own, chosen)):
+            notes.append(
+                f"split.max_labelled = {most} holds no whole group of each class in part {name!r}:"
+                f" {cut} of its {len(np.unique(own[chosen]))} groups are labelled in part"
+            )
     return dataclasses.replace(
         split,
-        train=part(split.train, settings.max_labelled - validating),
-        val=part(split.val, validating),
+        train=split.train[kept["train"]],
+        val=split.val[kept["val"]],
+        warnings=(*split.warnings, *notes),
     )
+
+
+def _cut_groups(groups: NDArray[np.int64], chosen: Indices) -> int:
+    """How many groups have some of their samples chosen and some not."""
+    rest = np.delete(groups, chosen)
+    return len(np.intersect1d(groups[chosen], rest))
 
 
 def _disjoint(*parts: NDArray[np.int64]) -> bool:
@@ -211,13 +228,19 @@ def _check_enough(number: int, things: str, folds: int) -> None:
         raise SplitError(msg)
 
 
-def _rare_classes(labels: NDArray[np.int64], folds: int) -> tuple[str, ...]:
-    classes, counts = np.unique(labels, return_counts=True)
-    return tuple(
-        f"class {label} has {count} samples for {folds} folds: some parts lack it"
-        for label, count in zip(classes, counts, strict=True)
-        if count < folds
-    )
+def _rare_classes(
+    labels: NDArray[np.int64], groups: NDArray[np.int64] | None, folds: int
+) -> tuple[str, ...]:
+    """What is said of classes that are in fewer units (groups, else samples) than folds."""
+    units = np.arange(len(labels)) if groups is None else groups
+    things = "samples" if groups is None else "groups"
+    found = []
+    for label in np.unique(labels).tolist():
+        count = len(np.unique(units[labels == label]))
+        if count < folds:
+            msg = f"class {label} is in {count} {things} for {folds} folds"
+            found.append(f"{msg}: some parts lack it")
+    return tuple(found)
 
 
 def _checked(split: Split, labels: NDArray[np.int64]) -> Split:
@@ -231,96 +254,20 @@ def _checked(split: Split, labels: NDArray[np.int64]) -> Split:
         if len(classes) < 2:
             msg = f"{where}: the {name} part has only class {classes[0]}"
             raise SplitError(msg)
-    classes = np.unique(labels[split.val])
-    if len(classes) > 1:
-        return split
-    note = f"the validation part has only class {classes[0]}"
-    return dataclasses.replace(split, warnings=(*split.warnings, note))
+    return dataclasses.replace(split, warnings=(*split.warnings, *_lacking(split, labels)))
 
 
-# ---------------------------------------------------------------------- a drawn share
-
-
-def subset(
-    labels: NDArray[np.int64],
-    groups: NDArray[np.int64] | None,
-    max_samples: int | None,
-    seed: int,
-) -> Indices:
-    """A stratified part of the samples, in whole groups, with every class.
-
-    Args:
-        labels: (N,) class of each sample.
-        groups: (N,) group of each sample; None makes each sample its own.
-        max_samples: How many samples to keep at most, unless the smallest group of each
-            class alone is more; None keeps all.
-        seed: Seed of the draw.
-
-    Returns:
-        (n,) int64 ascending indices.
-
-    Raises:
-        SplitError: If there are more classes than ``max_samples``.
-    """
-    if max_samples is None or max_samples >= len(labels):
-        return np.arange(len(labels))
-    classes = len(np.unique(labels))
-    if classes > max_samples:
-        msg = f"{max_samples} samples cannot hold {classes} classes; raise max_samples"
-        raise SplitError(msg)
-    return _draw(labels, groups, max_samples / len(labels), seed, room=max_samples)
-
-
-def _draw(
-    labels: NDArray[np.int64],
-    groups: NDArray[np.int64] | None,
-    share: float,
-    seed: int,
-    *,
-    room: int | None = None,
-) -> Indices:
-    """About a share of each class, in whole groups, as ascending indices.
-
-    Groups are looked at in a drawn order; one is taken if it brings the classes it holds
-    nearer to their shares. With ``room`` for so many samples, one group of each class is
-    taken before any other.
-    """
-    units = np.arange(len(labels)) if groups is None else groups
-    members: dict[int, Counter[int]] = defaultdict(Counter)
-    for unit, label in zip(units.tolist(), labels.tolist(), strict=True):
-        members[unit][label] += 1
-    order = np.random.default_rng(seed).permutation(list(members)).tolist()
-    taken = set() if room is None else _one_of_each_class(order, members)
-    left = len(labels) if room is None else room
-    left -= sum(members[unit].total() for unit in taken)
-    sizes = Counter(labels.tolist())
-    lacking = {
-        label: share * size - sum(members[unit][label] for unit in taken)
-        for label, size in sizes.items()
-    }
-
-    def gain(unit: int) -> float:
-        """Decrease of the squared distance to the shares, each class in units of its size."""
-        own = members[unit].items()
-        return sum(count * (2 * lacking[label] - count) / sizes[label] ** 2 for label, count in own)
-
-    for unit in order:
-        if unit not in taken and members[unit].total() <= left and gain(unit) > 0:
-            taken.add(unit)
-            left -= members[unit].total()
-            for label, count in members[unit].items():
-                lacking[label] -= count
-    return np.flatnonzero(np.isin(units, list(taken or {max(order, key=gain)})))
-
-
-def _one_of_each_class(order: list[int], members: dict[int, Counter[int]]) -> set[int]:
-    """For each class that no group so far holds, rare ones first, its smallest group."""
-    holders: dict[int, list[int]] = defaultdict(list)
-    for unit in order:
-        for label in members[unit]:
-            holders[label].append(unit)
-    taken: set[int] = set()
-    for label in sorted(holders, key=lambda label: (len(holders[label]), label)):
-        if taken.isdisjoint(holders[label]):
-            taken.add(min(holders[label], key=lambda unit: members[unit].total()))
-    return taken
+def _lacking(split: Split, labels: NDArray[np.int64]) -> list[str]:
+    """Which classes are in no sample of a part, one note a part."""
+    notes = []
+    parts = {"training": split.train, "validation": split.val, "test": split.test}
+    every = np.unique(labels)
+    for name, part in parts.items():
+        classes = np.unique(labels[part])
+        lacking = np.setdiff1d(every, classes).tolist()
+        if len(classes) == 1:
+            notes.append(f"the {name} part has only class {classes[0]}")
+        elif lacking:
+            which = "class " if len(lacking) == 1 else "classes "
+            notes.append(f"the {name} part lacks {which}{', '.join(map(str, lacking))}")
+    return notes

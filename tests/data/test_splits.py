@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from crossbench.data.splits import Split, make_splits, subset
+from crossbench.data.splits import Split, make_splits
 from crossbench.errors import SplitError
 from crossbench.specs import SplitSettings
 
@@ -115,9 +115,35 @@ def test_validation_takes_its_share(share: float) -> None:
 def test_a_rare_class_is_a_warning() -> None:
     labels = np.array([0] * 30 + [1] * 30 + [2] * 3)
     splits = make_splits(ask("standard"), labels)
-    assert {split.warnings for split in splits} == {
-        ("class 2 has 3 samples for 5 folds: some parts lack it",)
-    }
+    note = "class 2 is in 3 samples for 5 folds: some parts lack it"
+    assert all(split.warnings[0] == note for split in splits)
+    for split in splits:
+        assert ("the test part lacks class 2" in split.warnings) == (2 not in labels[split.test])
+        validates = "the validation part lacks class 2" in split.warnings
+        assert validates == (2 not in labels[split.val])
+
+
+def test_a_class_of_few_groups_is_a_warning_however_many_samples_it_has() -> None:
+    """Three patients with 20 samples each of class 2 cannot be in five test parts."""
+    labels = np.concatenate([np.repeat([0, 1], 60), np.full(60, 2)])
+    groups = np.concatenate([np.arange(120) // 4, 100 + np.arange(60) // 20])
+    splits = make_splits(ask("standard"), labels, groups)
+    note = "class 2 is in 3 groups for 5 folds: some parts lack it"
+    assert all(split.warnings[0] == note for split in splits)
+    without = [split for split in splits if 2 not in labels[split.test]]
+    assert len(without) >= 2
+    for split in splits:
+        assert ("the test part lacks class 2" in split.warnings) == (split in without)
+
+
+def test_parts_that_lack_classes_are_named_under_every_scheme() -> None:
+    labels = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 0, 1])
+    official = np.repeat(np.arange(3, dtype=np.int8), 4)
+    (split,) = make_splits(ask("official"), labels, None, official)
+    assert split.warnings == ("the test part lacks classes 2, 3",)
+    labels = np.array([0] * 20 + [1] * 20 + [2] * 2)
+    for split in make_splits(ask("paper"), labels):
+        assert ("the test part lacks class 2" in split.warnings) == (2 not in labels[split.test])
 
 
 def test_a_small_training_part_validates_with_one_group() -> None:
@@ -226,58 +252,6 @@ def test_refuses_an_official_split_without_a_test_part() -> None:
         make_splits(ask("official"), BALANCED, None, official)
 
 
-# -------------------------------------------------------------------------- subset
-
-
-@given(cohorts(), st.integers(4, 200), st.integers(0, 2**32 - 1))
-def test_subset_without_groups_is_of_the_size_asked_for_and_in_proportion(
-    cohort: tuple[np.ndarray, np.ndarray], size: int, seed: int
-) -> None:
-    labels, _ = cohort
-    chosen = subset(labels, None, size, seed)
-    assert (np.diff(chosen) > 0).all()
-    classes = labels.max() + 1
-    assert min(size, len(labels)) - classes / 2 <= len(chosen) <= size
-    counts = np.bincount(labels[chosen], minlength=classes)
-    assert (counts > 0).all()
-    assert np.abs(counts - np.bincount(labels) * len(chosen) / len(labels)).max() < 2
-    np.testing.assert_array_equal(chosen, subset(labels, None, size, seed))
-
-
-@given(cohorts(), st.integers(4, 200), st.integers(0, 2**32 - 1))
-def test_subset_keeps_groups_whole_and_every_class(
-    cohort: tuple[np.ndarray, np.ndarray], size: int, seed: int
-) -> None:
-    labels, groups = cohort
-    chosen = subset(labels, groups, size, seed)
-    assert (np.diff(chosen) > 0).all()
-    assert np.isin(groups, groups[chosen]).sum() == len(chosen)
-    assert len(np.unique(labels[chosen])) == len(np.unique(labels))
-    smallest = sum(
-        np.unique(groups[labels == label], return_counts=True)[1].min() for label in set(labels)
-    )
-    assert len(chosen) <= max(size, smallest)
-    assert len(chosen) >= min(size, len(labels)) - 4 * len(set(labels))
-
-
-def test_subset_keeps_groups_of_several_classes_whole() -> None:
-    labels = np.array([0, 1, 0, 0, 2, 1, 0, 0, 0, 0])
-    groups = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4, 5])
-    chosen = subset(labels, groups, 6, seed=0)
-    assert set(labels[chosen]) == {0, 1, 2}
-    assert np.isin(groups, groups[chosen]).sum() == len(chosen)
-
-
-@pytest.mark.parametrize("size", [None, 40, 100])
-def test_subset_of_everything(size: int | None) -> None:
-    np.testing.assert_array_equal(subset(BALANCED, None, size, seed=0), np.arange(40))
-
-
-def test_subset_needs_room_for_every_class() -> None:
-    with pytest.raises(SplitError, match="5 samples cannot hold 8 classes; raise max_samples"):
-        subset(np.arange(40) % 8, None, 5, seed=0)
-
-
 # ---------------------------------------------------------------------- few labels
 
 
@@ -302,3 +276,38 @@ def test_more_labels_than_there_are_limit_nothing() -> None:
         make_splits(ask("standard", 3, max_labelled=most), labels) for most in (None, 1000)
     )
     assert every.content_hash == same.content_hash
+
+
+def test_the_limit_is_kept_where_patients_have_many_samples() -> None:
+    """Sixteen labels of patients with 24 samples each."""
+    groups = np.arange(20 * 24) // 24
+    labels = groups % 2
+    for split in make_splits(ask("standard", max_labelled=16), labels, groups):
+        assert (len(split.train), len(split.val)) == (12, 2)
+        assert split.grouped
+        assert split.warnings == tuple(
+            f"split.max_labelled = 16 holds no whole group of each class in part {part!r}:"
+            " 2 of its 2 groups are labelled in part"
+            for part in ("train", "val")
+        )
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 30), st.integers(8, 120), st.integers(2, 3), st.integers(0, 2**32 - 1))
+def test_no_more_is_labelled_than_the_limit(
+    largest: int, most: int, classes: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(40), random.integers(1, largest + 1, 40))
+    labels = groups % classes
+    wanted = ask("standard", 3, (seed,), max_labelled=most, validation=0.4)
+    for split in make_splits(wanted, labels, groups):
+        assert len(split.train) + len(split.val) <= most
+        parts = [set(groups[part]) for part in (split.train, split.val, split.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts))
+
+
+def test_a_limit_without_room_for_every_class_names_the_setting() -> None:
+    message = "2 samples cannot hold 8 classes; raise split.max_labelled"
+    with pytest.raises(SplitError, match=message):
+        make_splits(ask("standard", max_labelled=10), np.arange(400) % 8)
