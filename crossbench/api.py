@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from crossbench.cards import choose_preset, find_task, load_tasks
 from crossbench.errors import DataError, MissingDataError, RequestError, unknown_name
 from crossbench.evaluation.metrics import METRICS
+from crossbench.execution.attempts import Attempts
 from crossbench.places import cache_dir, data_dir, named_path
 from crossbench.plan import Plan, Request, make_plan
 from crossbench.plugins import ALL, find_methods, split_names
 from crossbench.results.store import Store, load_results
-from crossbench.runner import execute
+from crossbench.runner import execute, execute_one
 from crossbench.training.environment import find_device
 from crossbench.training.protocols import find_protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -43,6 +45,7 @@ class Options(TypedDict, total=False):
             records, where they have any that do (docs/diagnostics.md).
         save_weights: Whether fitted networks are kept beside their records, for
             ``crossbench predict``; a run without is then run again.
+        retry_failed: Whether runs that failed before are run again.
     """
 
     preset: str
@@ -58,6 +61,7 @@ class Options(TypedDict, total=False):
     strict: bool
     diagnostics: bool
     save_weights: bool
+    retry_failed: bool
 
 
 def run(
@@ -132,10 +136,46 @@ def prepare(
         limit=limit,
         diagnostics=options.get("diagnostics", False),
         save_weights=options.get("save_weights", False),
+        retry_failed=options.get("retry_failed", False),
+        asked=_as_json({"method": method, "task": task, **options}),
     )
     plan = make_plan(request, store)
     _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
     return plan
+
+
+def run_alone(
+    asked: Mapping[str, Any], *, out: str, device: str, identity: str, abandoned: int
+) -> dict[str, str] | None:
+    """Do one run of a plan, in a process that its parent started for it and answers for.
+
+    Args:
+        asked: The arguments of :func:`prepare`.
+        out: Results folder.
+        device: As for :func:`run`.
+        identity: The run's.
+        abandoned: How many attempts at it were abandoned before.
+
+    Returns:
+        What the record says of its failure, if it failed.
+
+    Raises:
+        RequestError: If the same arguments no longer lead to the same run.
+    """
+    store = Store(Path(out))
+    Attempts(store.root).adopt(identity, abandoned)
+    plan = prepare(**asked, store=store)
+    return execute_one(plan, store, identity, device=find_device(device)).error
+
+
+def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON has them: paths as text, whatever is a sequence as a list."""
+
+    def plain(value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else list(value)
+
+    found: dict[str, Any] = json.loads(json.dumps(options, default=plain))
+    return found
 
 
 def _tasks(names: list[str]) -> tuple[TaskCard, ...]:

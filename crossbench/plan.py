@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +25,7 @@ from crossbench.training.environment import derive_seed
 from crossbench.training.protocols import LinearProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from crossbench.data.dataset import Dataset
     from crossbench.methods import Method
@@ -50,6 +50,9 @@ class Request:
         limit: At most so many runs.
         diagnostics: Whether a network is looked into once it is tested.
         save_weights: Whether fitted networks are kept; one that was not is fitted again.
+        retry_failed: Whether runs whose record says that they failed are done again.
+        asked: The arguments of :func:`crossbench.api.prepare` that it came from, as JSON: how
+            another process comes by the same request.
     """
 
     methods: tuple[Method, ...]
@@ -63,6 +66,8 @@ class Request:
     limit: int | None = None
     diagnostics: bool = False
     save_weights: bool = False
+    retry_failed: bool = False
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +79,8 @@ class PlannedRun:
         identity: SHA-256 over everything that changes the number.
         hashes: The parts of that identity, by name.
         split: The samples it trains, selects and tests on, as dataset indices.
-        done: Whether a valid record with this identity exists.
+        done: Whether a valid record with this identity exists that is all that is asked for.
+        failed: Whether that record says that the run failed, which is then left at that.
         earlier: When an earlier record of it was written, in nanoseconds; None if there is none.
         init: The weights it starts from; None for a plain baseline.
     """
@@ -84,6 +90,7 @@ class PlannedRun:
     hashes: dict[str, str]
     split: Split
     done: bool
+    failed: bool = False
     earlier: int | None = None
     init: Init | None = None
 
@@ -152,6 +159,32 @@ class Plan:
     def todo(self) -> tuple[PlannedRun, ...]:
         """The runs without a valid record, in the order of execution."""
         return tuple(run for run in self.runs if not run.done)
+
+    @property
+    def left_failed(self) -> tuple[PlannedRun, ...]:
+        """The runs that failed before and are not tried again."""
+        return tuple(run for run in self.runs if run.failed)
+
+    def restrict(self, todo: Mapping[str, int | None]) -> Plan:
+        """The plan with no more to do than another process has found.
+
+        Args:
+            todo: When the earlier record of each run to do was written, by identity.
+        """
+
+        def runs(task: TaskPlan) -> tuple[PlannedRun, ...]:
+            return tuple(
+                dataclasses.replace(
+                    run,
+                    done=run.identity not in todo,
+                    failed=run.failed and run.identity not in todo,
+                    earlier=todo.get(run.identity),
+                )
+                for run in task.runs
+            )
+
+        tasks = tuple(dataclasses.replace(task, runs=runs(task)) for task in self.tasks)
+        return dataclasses.replace(self, tasks=tasks)
 
 
 def make_plan(request: Request, store: Store) -> Plan:
@@ -299,21 +332,29 @@ def _planned(
     identity = hash_json(hashes)
     earlier = store.changed(key, identity)
     record = store.find(key, identity)
+    done = record is not None and is_finished(record, request)
     return PlannedRun(
         key=key,
         identity=identity,
         hashes=hashes,
         split=split,
-        done=record is not None and is_finished(record, request),
+        done=done,
+        failed=done and record is not None and record.status == "failed",
         earlier=earlier,
         init=init,
     )
 
 
 def is_finished(record: RunRecord, request: Request) -> bool:
-    """Whether a record is all that is asked for: a network's weights too, where they are kept."""
+    """Whether a record is all that is asked for.
+
+    A network's weights too, where they are kept. A failure is an answer, unless it is to be tried
+    again.
+    """
+    if record.status == "failed":
+        return not request.retry_failed
     lacks_weights = request.save_weights and record.weights is None and not record.key.plain
-    return record.status == "ok" and not lacks_weights
+    return not lacks_weights
 
 
 def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:

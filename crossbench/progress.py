@@ -1,10 +1,12 @@
-"""Progress bars with an ETA for people; silence for pipes."""
+"""Progress with an ETA: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from queue import SimpleQueue
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -20,9 +22,10 @@ from rich.progress import (
 from crossbench.plan import count_passes
 from crossbench.runner import Silence
 from crossbench.training.world import World
+from crossbench.views import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from rich.progress import Task
@@ -32,12 +35,61 @@ if TYPE_CHECKING:
     from crossbench.specs import RunRecord
 
 
+_EVERY = 180.0  # seconds between lines at most, where there is no terminal
+
+
+class _Lines:
+    """Plain lines on standard error: when something is done, and every few minutes anyway.
+
+    Args:
+        say: Prints a line.
+        state: How far things are, in words.
+
+    Attributes:
+        doing: What is being done, in words.
+    """
+
+    def __init__(self, say: Callable[[str], None], state: Callable[[], str]) -> None:
+        self._say, self._state = say, state
+        self._said, self._over = threading.Event(), threading.Event()
+        self.doing = "starting"
+        self._begun = perf_counter()
+
+    def begin(self) -> None:
+        """Begin to say now and then how far things are."""
+        threading.Thread(target=self._repeat, daemon=True).start()
+
+    def end(self) -> None:
+        """Say no more."""
+        self._over.set()
+        self._said.set()
+
+    def line(self, what: str) -> None:
+        """Say how far things are, and what."""
+        self._said.set()
+        self._say(f"{self._state()}: {what}")
+
+    def times(self, share: float) -> str:
+        """Time since the start and, where a share of the work is done, until the end."""
+        elapsed = perf_counter() - self._begun
+        words = f"{duration(elapsed)} elapsed"
+        left = f", about {duration(elapsed / share - elapsed)} left" if 0 < share <= 1 else ""
+        return words + left
+
+    def _repeat(self) -> None:
+        while not self._over.is_set():
+            if self._said.wait(_EVERY):
+                self._said.clear()
+            else:
+                self._say(f"{self._state()}: {self.doing}")
+
+
 class _Bar:
-    """One bar on standard error, while its context lasts; nothing where that is no terminal.
+    """One bar on standard error, while its context lasts; lines where that is no terminal.
 
     Args:
         *columns: What stands between the bar and the time.
-        shown: Whether it is shown on a terminal.
+        shown: Whether anything is shown.
         **fields: What :meth:`rich.progress.Progress.add_task` takes.
     """
 
@@ -55,9 +107,17 @@ class _Bar:
             disable=not (shown and self.console.is_terminal),
         )
         self._bar_id = self._bar.add_task(**fields)
+        plain = shown and not self.console.is_terminal
+        self._lines = _Lines(self.say, self._state) if plain else None
+
+    def say(self, words: str) -> None:
+        """Print a line, which is not broken where the terminal ends."""
+        self.console.print(words, markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._bar.start()
+        if self._lines:
+            self._lines.begin()
         return self
 
     def __exit__(
@@ -67,6 +127,18 @@ class _Bar:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+        if self._lines:
+            self._lines.end()
+
+    def _state(self) -> str:
+        """How far things are, in words."""
+        raise NotImplementedError
+
+    def _times(self) -> str:
+        """Time since the start and until the end, in words."""
+        task = self._bar.tasks[0]
+        share = task.completed / task.total if task.total else 0.0
+        return self._lines.times(share) if self._lines else ""
 
 
 class ProgressBar(_Bar):
@@ -102,6 +174,8 @@ class ProgressBar(_Bar):
     def started(self, run: PlannedRun) -> None:
         """Name the run that is going on."""
         self._bar.update(self._bar_id, description=str(run.key))
+        if self._lines:
+            self._lines.doing = f"at work on {run.key}"
 
     def advanced(self, run: PlannedRun, samples: int) -> None:
         """Move the bar."""
@@ -116,8 +190,9 @@ class ProgressBar(_Bar):
         """Count the run, and say so if it failed."""
         self._count(run.identity)
         if record.error is not None:
-            what = f"failed: {run.key}: {record.error['class']}: {record.error['message']}"
-            self.console.print(what, markup=False)
+            self.say(f"failed: {run.key}: {record.error['class']}: {record.error['message']}")
+        if self._lines:
+            self._lines.line(f"{run.key}: {record.status}")
 
     def _count(self, identity: str) -> None:
         """Count a run once, with what is left of its work."""
@@ -125,6 +200,10 @@ class ProgressBar(_Bar):
         if work is not None:
             done = len(self._pixels) - len(self._left)
             self._bar.update(self._bar_id, advance=work, runs_done=done)
+
+    def _state(self) -> str:
+        done = len(self._pixels) - len(self._left)
+        return f"{done}/{len(self._pixels)} runs, {self._times()}"
 
 
 class Echo(Silence):
@@ -162,6 +241,8 @@ class PretrainBar(_Bar):
     def started(self, request: PretrainRequest, samples: int) -> None:
         """Begin to count."""
         self._samples = samples
+        if self._lines:
+            self._lines.doing = "at work"
         self._bar.reset(self._bar_id, total=request.settings.epochs * samples)
 
     def advanced(self, samples: int) -> None:
@@ -172,6 +253,13 @@ class PretrainBar(_Bar):
         """Count the epoch, which an earlier process may have done."""
         done = row["epoch"]
         self._bar.update(self._bar_id, completed=done * self._samples, epoch=done)
+        if self._lines:
+            self._lines.line(f"epoch {done} done")
+
+    def _state(self) -> str:
+        task = self._bar.tasks[0]
+        what = f"{task.description}, {task.fields['epoch']}/{task.fields['epochs']} epochs"
+        return f"{what}, {self._times()}"
 
 
 class _SpeedColumn(ProgressColumn):

@@ -18,8 +18,10 @@ import torch
 
 from crossbench.cards import to_mapping
 from crossbench.claims import Claims
-from crossbench.errors import DataError
+from crossbench.errors import DataError, RecordError, RequestError
 from crossbench.evaluation.probabilities import as_stored
+from crossbench.execution import isolation
+from crossbench.execution.attempts import Attempts
 from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
 from crossbench.provenance import git_state, hardware, package_versions
 from crossbench.results.store import Predictions
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from crossbench.routes import Product
 
     Item: TypeAlias = tuple[Plan, TaskPlan, PlannedRun]
+
+
+_ABANDONED_AT_MOST = 1
+_DIED = "Died"  # the class of error of a run that ended its process
 
 
 class Listener(Protocol):
@@ -111,13 +117,28 @@ def execute_all(
                 dataset = open_dataset(plan.request, task.card)
                 site = Site(request=plan.request, task=task, dataset=dataset, device=device)
             listener.started(run)
-            with arithmetic(plan.request.preset.compute):
-                record = _record(site, run, store, listener)
+            record = _attempt(site, run, store, listener)
         listener.finished(run, record)
         written.append(record)
         if fail_fast and record.status == "failed":
             return written
     return written
+
+
+def execute_one(plan: Plan, store: Store, identity: str, *, device: torch.device) -> RunRecord:
+    """Do one run of a plan, whatever its record says and whoever has claimed it.
+
+    Raises:
+        RequestError: If the plan has no such run.
+    """
+    for task in plan.tasks:
+        for run in task.runs:
+            if run.identity == identity:
+                dataset = open_dataset(plan.request, task.card)
+                site = Site(request=plan.request, task=task, dataset=dataset, device=device)
+                return _record(site, run, store, Silence())
+    msg = f"run {identity[:8]} is not what was planned: its data, weights or method have changed"
+    raise RequestError(f"{msg} since; start the command again")
 
 
 def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
@@ -146,21 +167,71 @@ def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
     return record if is_finished(record, plan.request) else None
 
 
-def _record(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
-    """One run, put on disk with all that goes with it."""
-    record, predictions, product = _attempt(site, run, listener)
-    fitted = None if product is None else product.fitted
-    diagnostics = None if product is None else product.diagnostics
-    store.write(record, predictions, None if fitted is None else fitted.write, diagnostics)
+def _attempt(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
+    """One attempt at a run, in a process of its own where an earlier one ended its process."""
+    earlier = store.find(run.key, run.identity)
+    with Attempts(store.root).begin(run.identity) as abandoned:
+        if abandoned > _ABANDONED_AT_MOST:
+            return _died(site, run, store, "its process ended twice, nobody saw how", "")
+        if abandoned or _has_died(earlier):
+            return _record_alone(site, run, store, abandoned)
+        return _record(site, run, store, listener)
+
+
+def _has_died(record: RunRecord | None) -> bool:
+    return record is not None and record.error is not None and record.error["class"] == _DIED
+
+
+def _record_alone(site: Site, run: PlannedRun, store: Store, abandoned: int) -> RunRecord:
+    """One run in a process of its own, whose end is a record too."""
+    arguments = {
+        "asked": site.request.asked,
+        "out": str(store.root),
+        "device": str(site.device),
+        "identity": run.identity,
+        "abandoned": abandoned,
+    }
+    try:
+        error = isolation.call("crossbench.api:run_alone", arguments)
+    except isolation.ChildDiedError as died:
+        return _died(site, run, store, str(died), died.last_words)
+    if error is not None:
+        return dataclasses.replace(_begin(site, run), error=error)
+    record = store.find(run.key, run.identity)
+    if record is None:
+        raise RecordError(f"{store.path_of(run.key, run.identity)}: was just written and is gone")
     return record
 
 
-def _attempt(
-    site: Site, run: PlannedRun, listener: Listener
-) -> tuple[RunRecord, Predictions | None, Product | None]:
-    """One run, whose failure is a record too."""
-    begin = datetime.now(UTC)
-    base = RunRecord(
+def _died(site: Site, run: PlannedRun, store: Store, message: str, trace: str) -> RunRecord:
+    """The record of a run that ended its process, put on disk."""
+    error = {"class": _DIED, "message": message, "traceback": trace}
+    return _write_failure(store, dataclasses.replace(_begin(site, run), error=error))
+
+
+def _record(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
+    """One run in this process, put on disk with all that goes with it."""
+    with arithmetic(site.request.preset.compute):
+        record, predictions, product = _produce(site, run, listener)
+    if predictions is None or product is None:
+        return _write_failure(store, record)
+    fitted = product.fitted
+    write_weights = None if fitted is None else fitted.write
+    store.write(record, predictions, write_weights, product.diagnostics)
+    return record
+
+
+def _write_failure(store: Store, record: RunRecord) -> RunRecord:
+    """Put a failure on disk, but not in the place of a run that had succeeded."""
+    earlier = store.find(record.key, record.identity)
+    if earlier is None or earlier.status != "ok":
+        store.write(record, None)
+    return record
+
+
+def _begin(site: Site, run: PlannedRun) -> RunRecord:
+    """What a run's record says as long as nothing has come of it."""
+    return RunRecord(
         identity=run.identity,
         key=run.key,
         status="failed",
@@ -174,8 +245,15 @@ def _attempt(
             "test": len(run.split.test),
         },
         warnings=run.split.warnings,
-        provenance=_provenance(site, run, begin),
+        provenance=_provenance(site, run, datetime.now(UTC)),
     )
+
+
+def _produce(
+    site: Site, run: PlannedRun, listener: Listener
+) -> tuple[RunRecord, Predictions | None, Product | None]:
+    """One run, whose failure is a record too."""
+    base = _begin(site, run)
     clock = perf_counter()
     try:
         _check_data(site, run)
@@ -187,7 +265,9 @@ def _attempt(
         )
         scores = predictions.scores(site.task.card.classes)
         site.dataset.check_unchanged()
-    except Exception as error:  # noqa: BLE001  (whatever it was, the other runs go on)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  (whatever it was, the other runs go on)
         return dataclasses.replace(base, error=_describe(error)), None, None
     timings = product.record.get("timings", {}) | {"total": perf_counter() - clock}
     record = dataclasses.replace(
@@ -244,9 +324,10 @@ def _peak_memory(device: torch.device) -> dict[str, int]:
     return found
 
 
-def _describe(error: Exception) -> dict[str, str]:
+def _describe(error: BaseException) -> dict[str, str]:
+    called = f"its code called sys.exit({error.code!r})" if isinstance(error, SystemExit) else ""
     return {
         "class": type(error).__name__,
-        "message": str(error),
+        "message": called or str(error),
         "traceback": "".join(traceback.format_exception(error)[-3:]),
     }

@@ -58,6 +58,7 @@ class Ask:
         backbone: timm name of the 2D network.
         plugins: Python files that define further methods.
         data_dir: Where downloaded data lies.
+        retry_failed: Whether runs that failed before are run again.
         out: Results folder.
     """
 
@@ -73,6 +74,7 @@ class Ask:
     backbone: str = "resnet18"
     plugins: Sequence[str] = ()
     data_dir: str | Path | None = None
+    retry_failed: bool = False
     out: Path = Path("results")
 
 
@@ -199,7 +201,7 @@ def run(
     *,
     watch_pretraining: Callable[[PretrainRequest], AbstractContextManager[pretraining.Listener]],
     watch_plans: Callable[[Sequence[Plan]], AbstractContextManager[runner.Listener]],
-) -> list[RunRecord]:
+) -> tuple[list[RunRecord], int]:
     """Pretrain what is missing, then run every protocol from random and from pretrained weights.
 
     Processes that do the same loop into one folder share its work.
@@ -212,7 +214,8 @@ def run(
         watch_plans: Makes the listener of the runs.
 
     Returns:
-        The records of the runs that were not there before.
+        The records of the runs that were not there before, and how many runs failed before and
+        were left at that.
     """
 
     def pretrain(requests: Sequence[PretrainRequest], *, wait: bool) -> list[PretrainRequest]:
@@ -231,14 +234,12 @@ def run(
     done = pretrain(loop.pretrainings, wait=False)
     execute(loop.scratch, wait=False)
     pretrain([each for each in loop.pretrainings if each not in done], wait=True)
-    return execute(
-        [
-            plan
-            for scratch in loop.scratch
-            for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name))
-        ],
-        wait=True,
-    )
+    plans = [
+        plan
+        for scratch in loop.scratch
+        for plan in (scratch, *_pretrained_plans(loop, store, scratch.request.protocol.name))
+    ]
+    return execute(plans, wait=True), sum(len(plan.left_failed) for plan in plans)
 
 
 def _checkpoint(request: PretrainRequest) -> str:
@@ -276,6 +277,7 @@ def _plan(ask: Ask, store: Store, protocol: str, methods: Sequence[str], init: s
         settings=ask.settings,
         plugins=ask.plugins,
         data_dir=ask.data_dir,
+        retry_failed=ask.retry_failed,
         strict=True,
     )
 

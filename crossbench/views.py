@@ -139,8 +139,11 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
     for method in dict.fromkeys(method for method, _ in plan.not_applicable):
         tasks = ", ".join(task for name, task in plan.not_applicable if name == method)
         parts.append(f"not applicable: {method} on {tasks}")
+    left = len(plan.left_failed)
+    done = f"{len(plan.runs) - len(plan.todo) - left} done"
+    done += f", {left} failed before (--retry-failed plans them again)" if left else ""
     parts.append(
-        f"{len(plan.todo)} runs to do, {len(plan.runs) - len(plan.todo)} done; "
+        f"{len(plan.todo)} runs to do, {done}; "
         f"about {_shared(cost.seconds.values(), jobs)} and {cost.disk / 1e6:.1f} MB ({_TIMED})"
     )
     return "\n".join(parts)

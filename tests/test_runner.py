@@ -241,7 +241,7 @@ def test_methods_see_the_same_batches(run: Callable[..., pd.DataFrame], tmp_path
     assert hashes[0]["method"] != hashes[1]["method"]
 
 
-def test_a_failed_run_is_recorded_and_tried_again(
+def test_a_failed_run_is_recorded_and_tried_again_where_asked(
     run: Callable[..., pd.DataFrame], make_task: Callable[..., Path], tmp_path: Path
 ) -> None:
     plugin = tmp_path / "moody.py"
@@ -261,7 +261,9 @@ def test_a_failed_run_is_recorded_and_tried_again(
     assert first.loc["moody", "status"] == "failed"
     assert "not today" in first.loc["moody", "error_message"]
     (tmp_path / "mended").touch()
-    second = run("moody", plugins=[str(plugin)], task=card).set_index("method")
+    left = run("moody", plugins=[str(plugin)], task=card).set_index("method")
+    assert left.loc["moody", "status"] == "failed"
+    second = run("moody", plugins=[str(plugin)], task=card, retry_failed=True).set_index("method")
     assert second.loc["moody", "status"] == "ok"
     assert second.loc["moody", "identity"] == first.loc["moody", "identity"]
 
@@ -352,7 +354,7 @@ def test_what_another_process_has_done_since_is_not_done_again(
     assert watch.runs == []
 
 
-def test_a_failure_of_before_is_tried_again_and_one_of_since_is_not(
+def test_of_failures_to_be_tried_again_one_of_since_is_not(
     make_task: Callable[..., Path], tmp_path: Path
 ) -> None:
     cpu = torch.device("cpu")
@@ -365,7 +367,12 @@ def test_a_failure_of_before_is_tried_again_and_one_of_since_is_not(
             super().started(run)
             store.write(failed["conv3d"], None)  # as another process would meanwhile
 
-    _, again = planned(make_task, tmp_path, "acs,conv3d", settings=["fit.lr=1e30"])
+    _, left = planned(make_task, tmp_path, "acs,conv3d", settings=["fit.lr=1e30"])
+    assert left.todo == ()
+    assert [run.key.method for run in left.left_failed] == ["acs", "conv3d"]
+    _, again = planned(
+        make_task, tmp_path, "acs,conv3d", settings=["fit.lr=1e30"], retry_failed=True
+    )
     watch = Busy()
     execute(again, store, device=cpu, listener=watch)
     assert [run.key.method for run in watch.runs] == ["acs"]

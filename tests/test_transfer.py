@@ -94,13 +94,15 @@ def done(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> tu
 
 
 def play(loop: transfer.Loop, store: Store) -> list[Any]:
-    return transfer.run(
+    written, left = transfer.run(
         loop,
         store,
         CPU,
         watch_pretraining=lambda _: nullcontext(Quiet()),
         watch_plans=lambda _: nullcontext(Silence()),
     )
+    assert left == 0
+    return written
 
 
 def weights_of(request: pretraining.PretrainRequest) -> Path:

@@ -23,8 +23,9 @@ from crossbench.cli import (
     weights,
 )
 from crossbench.cli.names import check_names
-from crossbench.cli.output import EXIT_INTERRUPTED, EXIT_OK, EXIT_REQUEST
+from crossbench.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_REQUEST
 from crossbench.cli.streams import take_any_text
+from crossbench.cli.watched import is_watched, watch
 from crossbench.errors import CrossbenchError
 
 if TYPE_CHECKING:
@@ -48,14 +49,25 @@ _COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
+    Args:
+        arguments: The words after the program's name. None takes this process's own, and has
+            what runs code of methods done in a process that is watched.
+
     Returns:
-        0 when all is well, 1 when some run failed, 2 when the request was wrong, 130 when
-        interrupted.
+        0 when all is well, 1 when some run failed or its process died, 2 when the request was
+        wrong, 130 when interrupted.
     """
     take_any_text()
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(words)
     options.words = words
+    if arguments is None and is_watched(options):
+        return watch(options, lambda: _do(options))
+    return _do(options)
+
+
+def _do(options: argparse.Namespace) -> int:
+    """Do what is asked for; whatever comes of it is an exit code."""
     try:
         check_names(options)
         code: int = options.command(options)
@@ -68,6 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("crossbench: interrupted; the same command goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except SystemExit as error:
+        said = f"a method's code called sys.exit({error.code!r}), and nothing was done"
+        print(f"crossbench: {said}", file=sys.stderr)
+        return EXIT_FAILED
     return code
 
 

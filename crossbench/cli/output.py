@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
+
+_EVERY = 60.0  # seconds between lines, where there is no terminal
 
 EXIT_OK, EXIT_FAILED, EXIT_REQUEST, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -22,7 +25,9 @@ def say(lines: Sequence[str]) -> None:
 
 
 def tracked(items: Iterable[T], doing: str, *, total: int | None = None) -> Iterable[T]:
-    """The items, with a progress bar on standard error while they come, if that is a terminal.
+    """The items, with a progress bar on standard error while they come.
+
+    Where that is no terminal, a line every few minutes.
 
     Args:
         items: What is worked on.
@@ -33,9 +38,20 @@ def tracked(items: Iterable[T], doing: str, *, total: int | None = None) -> Iter
     from rich.progress import track
 
     console = Console(stderr=True)
-    return track(
-        items, doing, total=total, console=console, transient=True, disable=not console.is_terminal
-    )
+    if not console.is_terminal:
+        return _told(items, doing)
+    return track(items, doing, total=total, console=console, transient=True)
+
+
+def _told(items: Iterable[T], doing: str) -> Iterator[T]:
+    """The items, with a line now and then that says how many there have been."""
+    begun = said = monotonic()
+    for count, item in enumerate(items, 1):
+        yield item
+        now = monotonic()
+        if now - said >= _EVERY:
+            say([f"{doing}: {count} done in {(now - begun) / 60:.0f} min"])
+            said = now
 
 
 def print_json(value: Any) -> None:

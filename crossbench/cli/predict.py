@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         "under the very transform that its test samples went through. Prints a row a sample: "
         "file, sample, predicted class, and the probability of each class.",
     )
-    predict.set_defaults(command=_predict)
+    predict.set_defaults(command=_predict, watched=True)
     predict.add_argument(
         "--run", type=path, required=True, metavar="RECORD.json", help="the run's record"
     )

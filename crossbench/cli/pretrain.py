@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         "command goes on where one was stopped; `torchrun -m crossbench pretrain ...` shares the "
         "work among processes.",
     )
-    parser.set_defaults(command=_pretrain)
+    parser.set_defaults(command=_pretrain, watched=True)
     what = parser.add_argument_group("what to pretrain")
     what.add_argument("--method", required=True, metavar="A[,B]", help="methods, or all")
     what.add_argument(

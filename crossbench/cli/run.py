@@ -14,14 +14,14 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import add_jobs, helpers
+from crossbench.cli.jobs import add_jobs, left_failed, team
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
 from crossbench.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
-    from queue import SimpleQueue
 
+    from crossbench.cli.jobs import Team
     from crossbench.plan import Plan
     from crossbench.results.store import Store
     from crossbench.specs import RunRecord
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         help="run methods over tasks",
         description="Run methods over tasks; what is already in the results folder is kept.",
     )
-    run.set_defaults(command=_run)
+    run.set_defaults(command=_run, watched=True)
     what = run.add_argument_group("what to run")
     what.add_argument("--method", default="all", metavar="A[,B]", help="methods, or all")
     what.add_argument("--task", default="all", metavar="X[,Y]", help="tasks, card files, or all")
@@ -82,11 +82,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.fail_fast and options.jobs > 1:
         msg = f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
         raise RequestError(msg)
-    with helpers(options) as elsewhere:
-        return _run_with(options, elsewhere)
+    with team(options) as together:
+        return _run_with(options, together)
 
 
-def _run_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
+def _run_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.progress import Echo, ProgressBar
     from crossbench.results.store import Store
     from crossbench.runner import execute
@@ -97,21 +97,23 @@ def _run_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
     plan = _plan(options, store)
     if options.dry_run:
         return _dry_run(plan, device, options)
-    if options.helper:
-        execute(plan, store, device=device, listener=Echo())
+    todo = together.begin({run.identity: run.earlier for run in plan.todo})
+    if together.helps:
+        execute(plan.restrict(todo), store, device=device, listener=Echo())
         return EXIT_OK
     say([*_left_out(plan), *missing_view(plan), *warnings_view(plan)])
-    with ProgressBar([plan], elsewhere) as progress:
+    with ProgressBar([plan], together.heard) as progress:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
         )
     say(_left_out(plan))
-    failed = [record for record in written if record.status == "failed"]
     if options.json:
         print_json(_summary(plan, written))
     else:
         say([_outcome(plan, written), f"report: crossbench report {options.out}"])
-    return EXIT_FAILED if failed or plan.broken else EXIT_OK
+    failed = plan.left_failed or any(record.status == "failed" for record in written)
+    unfinished = any(store.find(run.key, run.identity) is None for run in plan.todo)
+    return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
 
 
 def _plan(options: argparse.Namespace, store: Store) -> Plan:
@@ -134,6 +136,7 @@ def _plan(options: argparse.Namespace, store: Store) -> Plan:
         strict=options.strict,
         diagnostics=options.diagnostics,
         save_weights=options.save_weights,
+        retry_failed=options.retry_failed,
     )
 
 
@@ -158,9 +161,11 @@ def _left_out(plan: Plan) -> list[str]:
 
 def _outcome(plan: Plan, written: list[RunRecord]) -> str:
     failed = sum(record.status == "failed" for record in written)
-    kept = len(plan.runs) - len(plan.todo)
+    left = len(plan.left_failed)
+    kept = len(plan.runs) - len(plan.todo) - left
     words = f"{len(written) - failed} runs done, {failed} failed, {kept} already there"
-    return words + (f", {len(plan.missing)} tasks without data" if plan.missing else "")
+    words += f", {len(plan.missing)} tasks without data" if plan.missing else ""
+    return words + (f", {left_failed(left)}" if left else "")
 
 
 def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
@@ -168,7 +173,8 @@ def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
 
     return {
         "runs": len(plan.runs),
-        "done_before": len(plan.runs) - len(plan.todo),
+        "done_before": len(plan.runs) - len(plan.todo) - len(plan.left_failed),
+        "left_failed": [to_mapping(run.key) for run in plan.left_failed],
         "ok": sum(record.status == "ok" for record in written),
         "failed": [
             to_mapping(record.key) | {"error": record.error}

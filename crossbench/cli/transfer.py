@@ -14,14 +14,14 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import add_jobs, helpers
+from crossbench.cli.jobs import add_jobs, left_failed, team
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
-    from queue import SimpleQueue
 
+    from crossbench.cli.jobs import Team
     from crossbench.transfer import Ask, Loop
 
 
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         "target task under each protocol, run the same from random weights, and say what "
         "pretraining was worth. What is already in the results folder is kept.",
     )
-    transfer.set_defaults(command=_transfer)
+    transfer.set_defaults(command=_transfer, watched=True)
     what = transfer.add_argument_group("what to run")
     what.add_argument("--source", default="nodule-malignancy-2d", help="2D task to pretrain on")
     what.add_argument("--target", default="nodule-malignancy-3d", help="task to transfer to")
@@ -58,11 +58,11 @@ def add(commands: Any) -> None:
 
 
 def _transfer(options: argparse.Namespace) -> int:
-    with helpers(options) as elsewhere:
-        return _transfer_with(options, elsewhere)
+    with team(options) as together:
+        return _transfer_with(options, together)
 
 
-def _transfer_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> int:
+def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench import pretraining, transfer
     from crossbench.progress import Echo, PretrainBar, ProgressBar
     from crossbench.results.store import Store
@@ -71,7 +71,8 @@ def _transfer_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> 
 
     device, store = find_device(options.device), Store(options.out)
     loop = transfer.prepare(_ask(options), store, device)
-    if options.helper:
+    if together.helps:
+        together.begin()
         transfer.run(
             loop,
             store,
@@ -84,17 +85,19 @@ def _transfer_with(options: argparse.Namespace, elsewhere: SimpleQueue[str]) -> 
     print(stages_view(stages, jobs=options.jobs), flush=True)
     if options.dry_run:
         return EXIT_OK
-    written = transfer.run(
+    together.begin()
+    written, left = transfer.run(
         loop,
         store,
         device,
         watch_pretraining=PretrainBar,
-        watch_plans=lambda plans: ProgressBar(plans, elsewhere),
+        watch_plans=lambda plans: ProgressBar(plans, together.heard),
     )
     failed = sum(record.status == "failed" for record in written)
     _print_tables(options.out, loop)
+    say([left_failed(left)] if left else [])
     say([f"report: crossbench report {options.out}"])
-    return EXIT_FAILED if failed else EXIT_OK
+    return EXIT_FAILED if failed or left else EXIT_OK
 
 
 def _ask(options: argparse.Namespace) -> Ask:
@@ -116,6 +119,7 @@ def _ask(options: argparse.Namespace) -> Ask:
         backbone=options.backbone,
         plugins=options.plugins,
         data_dir=options.data_dir,
+        retry_failed=options.retry_failed,
         out=options.out,
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_ENDING = ".attempt.json"
+_ENDING = ".attempt"
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 
 #: Marks of this process's attempts, and how many attempts before each were abandoned.

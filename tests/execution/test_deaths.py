@@ -1,0 +1,192 @@
+"""Runs whose code ends the process: the others are done, and the deadly one becomes a record."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crossbench.cli import main
+from crossbench.results.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from crossbench.specs import RunRecord
+
+PLUGIN = """\
+import ctypes, os, signal, sys, time
+from pathlib import Path
+from torch import nn
+from crossbench_baselines.conv3d import Conv3d
+
+class Layer(nn.Conv3d):
+    def forward(self, x):
+        {forward}
+        return super().forward(x)
+
+class Deadly(Conv3d):
+    name = "deadly"
+    def layer_3d(self, layer):
+        {layer}
+        made = super().layer_3d(layer)
+        made.__class__ = Layer
+        return made
+
+method = Deadly()
+"""
+ENDS = {
+    "sys.exit": ("sys.exit(0)", "SystemExit", "its code called sys.exit(0)"),
+    "os._exit": ("os._exit(0)", "Died", "its process ended with exit status 0 before its work was"),
+    "crash": ("ctypes.string_at(0)", "Died", "its process was ended by SIGSEGV"),
+    "kill": ("os.kill(os.getpid(), signal.SIGKILL)", "Died", "its process was ended by SIGKILL"),
+}
+NEVER = "pass"
+
+
+@pytest.fixture
+def deadly(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., list[str]]:
+    """The words of a command that runs a method whose layers do what they are given."""
+
+    def write(*more: str, layer: str = NEVER, forward: str = NEVER, fold: int = 0) -> list[str]:
+        plugin = tmp_path / "deadly.py"
+        plugin.write_text(PLUGIN.format(layer=layer, forward=forward))
+        return [
+            "run", "--plugin", str(plugin), "--method", "deadly,conv3d", "--seeds", "43",
+            "--folds", str(fold), "--task", str(make_task()), "--data-dir", str(tmp_path),
+            "--out", str(tmp_path / "out"), "--device", "cpu", "--backbone", "test_resnet",
+            "--set", "fit.epochs=1", "--set", "compute.threads=1", *more,
+        ]  # fmt: skip
+
+    return write
+
+
+def crossbench(words: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "crossbench", *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def records(tmp_path: Path) -> dict[str, RunRecord]:
+    """The records by method."""
+    return {record.key.method: record for record in Store(tmp_path / "out").records()}
+
+
+def marks(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "out" / ".claims").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("end", "where", "jobs"),
+    [
+        pytest.param(end, where, jobs, marks=pytest.mark.slow)
+        for end in ENDS
+        for where in ("layer", "forward")
+        for jobs in (1, 2)
+    ],
+)
+def test_a_run_that_ends_its_process_fails_and_the_others_are_done(
+    deadly: Callable[..., list[str]], tmp_path: Path, end: str, where: str, jobs: int
+) -> None:
+    code, kind, message = ENDS[end]
+    words = deadly("--jobs", str(jobs), **{where: code})
+    done = crossbench(words)
+    assert done.returncode == 1
+    found = records(tmp_path)
+    assert {name: record.status for name, record in found.items()} == {
+        "deadly": "failed", "conv3d": "ok", "majority": "ok", "logistic": "ok",
+    }  # fmt: skip
+    error = found["deadly"].error
+    assert error is not None
+    assert error["class"] == kind
+    assert error["message"].startswith(message)
+    assert f"failed: {found['deadly'].key}: {kind}: {message}" in done.stderr
+    assert marks(tmp_path) == []
+
+
+def test_what_failed_is_left_at_that_until_it_is_to_be_tried_again(
+    deadly: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(deadly(layer="raise ValueError('no')")) == 1
+    before = records(tmp_path)["deadly"]
+    assert main(deadly(layer="raise ValueError('no')")) == 1
+    said = capsys.readouterr().err
+    assert "0 runs done, 0 failed, 3 already there, 1 failed before and left at that" in said
+    assert "--retry-failed tries them again" in said
+    assert records(tmp_path)["deadly"].provenance == before.provenance
+    assert main(deadly("--retry-failed", layer="raise ValueError('no')")) == 1
+    assert "0 runs done, 1 failed, 3 already there" in capsys.readouterr().err
+
+
+def test_a_failure_takes_nothing_from_a_run_that_had_succeeded(
+    deadly: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """It is made again for its weights, which need the layers once more."""
+    flag = tmp_path / "fails"
+    layer = f"assert not Path({str(flag)!r}).exists()"
+    assert main(deadly(layer=layer)) == 0
+    before = records(tmp_path)["deadly"]
+    flag.touch()
+    assert main(deadly("--save-weights", layer=layer)) == 1
+    assert records(tmp_path)["deadly"] == before
+
+
+def test_a_process_that_is_killed_from_outside_has_a_successor(
+    deadly: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """As for want of memory: the run is tried again, and succeeds."""
+    note = tmp_path / "process"
+    wait = f"note = Path({str(note)!r}); old = note.exists()"
+    wait += "; note.write_text(str(os.getpid())); old or time.sleep(600)"
+    words = deadly(layer=wait)
+    command = [sys.executable, "-P", "-m", "crossbench", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (note.exists() and note.read_text()):
+        time.sleep(0.02)
+    at_work = int(note.read_text())
+    assert at_work != process.pid
+    os.kill(at_work, signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == 0
+    assert "the process at work was ended by SIGKILL (Killed), as systems do" in said
+    assert "; another goes on" in said
+    assert int(note.read_text()) not in (at_work, process.pid)
+    assert {record.status for record in records(tmp_path).values()} == {"ok"}
+    assert marks(tmp_path) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_no_abandoned_attempt(
+    deadly: Callable[..., list[str]], tmp_path: Path, sent: signal.Signals
+) -> None:
+    note = tmp_path / "begun"
+    words = deadly(layer=f"Path({str(note)!r}).touch(); time.sleep(600)")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "crossbench", *words],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    while not note.exists():
+        time.sleep(0.02)
+    process.send_signal(sent)
+    assert process.wait() == {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM}[sent]
+    assert marks(tmp_path) == []
+    assert "deadly" not in records(tmp_path)
+
+
+@pytest.mark.parametrize("code", ["sys.exit(0)", "os._exit(0)"])
+def test_a_plugin_whose_import_ends_the_process_is_no_success(
+    deadly: Callable[..., list[str]], tmp_path: Path, code: str
+) -> None:
+    words = deadly()
+    plugin = tmp_path / "deadly.py"
+    plugin.write_text(f"import os, sys\n{code}\n")
+    done = crossbench(words)
+    assert done.returncode != 0
+    assert "crossbench: " in done.stderr
+    assert records(tmp_path) == {}
