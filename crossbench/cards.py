@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crossbench.errors import CardError, RequestError, unknown_name
 from crossbench.plugins import KEBAB_CASE, missing_task_packages, task_folders
 from crossbench.specs import Preset, TaskCard
+from crossbench.toml import read_toml, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 #: Length of a hexadecimal digest by the algorithm that a card may name.
 _DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+_LONGEST_NAME = 100  # characters of a key in a message
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 
 #: Upper bounds on counts: far above any use, and low enough that nothing hangs or runs out of
@@ -310,7 +312,7 @@ def _dotted(mapping: Mapping[str, Any], prefix: str = "") -> list[str]:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a bare word; other values are checked, and named, later
         return text
 
 
@@ -382,7 +384,7 @@ def check(spec: Any, *checks: tuple[str, object, str], where: str) -> None:
     """
     for key, holds, demand in checks:
         if not holds:
-            msg = f"{where}: key {key!r} is {attrgetter(key)(spec)!r}; {demand}"
+            msg = f"{where}: key {key!r} is {shown(attrgetter(key)(spec))}; {demand}"
             raise CardError(msg)
 
 
@@ -419,7 +421,7 @@ def from_mapping(spec: type[T], mapping: Mapping[str, Any], *, where: str) -> T:
     fields = {field.name: field for field in _schema(spec)}
     for key in mapping:
         if key not in fields:
-            msg = f"{where}: {unknown_name('key', key, fields)}"
+            msg = f"{where}: {unknown_name('key', key[:_LONGEST_NAME], fields)}"
             raise CardError(msg)
     values = {}
     for name, field in fields.items():
@@ -460,7 +462,7 @@ def _checked(hint: Any, value: Any, *, where: str, key: str) -> Any:
             return float(value)
     if _is_choice(hint, value):
         return value
-    msg = f"{where}: key {key!r} is {value!r}; it must be {_describe(hint)}"
+    msg = f"{where}: key {key!r} is {shown(value)}; it must be {_describe(hint)}"
     raise CardError(msg)
 
 
@@ -513,19 +515,3 @@ def _describe(hint: Any) -> str:
     if typing.get_origin(hint) is dict or dataclasses.is_dataclass(hint):
         return "a table"
     return words.get(hint, str(hint))
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """What a TOML file holds.
-
-    Raises:
-        CardError: If the file does not exist or is no TOML; the message names it.
-    """
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        msg = f"{file} does not exist"
-        raise CardError(msg) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"{file}: not readable as TOML: {error}"
-        raise CardError(msg) from error

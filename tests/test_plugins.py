@@ -196,6 +196,26 @@ def test_a_malformed_card_hides_nothing(damaged: Path) -> None:
     assert f"\n{card}: unknown key 'license'" in done.stderr
 
 
+def test_cards_beyond_bounds_are_one_fault_each(damaged: Path) -> None:
+    """None of them ends, holds up or floods the command that lists the others."""
+    folder = damaged / "example_operator"
+    digits, deep, wide = "9" * 5000, "[" * 20_000, '"' + "x" * 200_000 + '"'
+    (folder / "digits.toml").write_text(f"version = {digits}")
+    (folder / "deep.toml").write_text(f"classes = {deep}")
+    (folder / "dots.toml").write_text("a" + ".a" * 100_000 + " = 1")
+    (folder / "wide.toml").write_text(f"{wide} = 1")
+    os.mkfifo(folder / "pipe.toml")
+    (folder / "loop.toml").symlink_to("loop.toml")
+    found = listing(damaged)
+    assert {"stripes", "vessel"} <= set(found["tasks"])
+    assert len(found["faults"]) == 6
+    for name, fault in zip(
+        ("deep", "digits", "dots", "loop", "pipe", "wide"), found["faults"], strict=True
+    ):
+        assert fault.startswith(f"{folder / name}.toml: ")
+        assert len(fault) < 1000
+
+
 def test_a_removed_package_hides_nothing(damaged: Path) -> None:
     shutil.rmtree(damaged / "example_operator")
     found = listing(damaged)

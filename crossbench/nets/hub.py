@@ -15,10 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossbench.cards import from_mapping, read_toml
+from crossbench.cards import from_mapping
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
 from crossbench.hashing import hash_file
 from crossbench.nets.backbones import layer_form
+from crossbench.toml import read_toml
 
 if TYPE_CHECKING:
     from crossbench.methods import Method

@@ -1,0 +1,124 @@
+"""TOML read within bounds: small, shallow regular files of finite numbers, or a named error."""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+import stat
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import CardError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LARGEST = 1 << 18  # bytes; the largest card here has 3,000
+_DEEPEST = 16  # tables within tables; cards have two
+_LONGEST = 500  # characters of a value in a message
+_WHOLE = 1 << 63  # TOML's integers have 64 bits
+
+# What may hold a dot without joining keys (strings, comments), the dots, and what joins none.
+_TOKENS = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*'
+    r"|(?P<dot>\.)|(?P<end>[=,\n\[\]{}])|[^\s.=,\[\]{}\"'#]+|.",
+    re.DOTALL,
+)
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file holds; a byte order mark before it is no part of it.
+
+    Raises:
+        CardError: If the file does not exist, is no TOML or beyond the bounds of this reader; the
+            message names it.
+    """
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise CardError(f"{file}: not readable as TOML: it is no regular file")
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise CardError(f"{file}: not readable as TOML: it is larger than {_LARGEST} bytes")
+        return parse_toml(content.decode("utf-8-sig"))
+    except FileNotFoundError as error:
+        msg = f"{file} does not exist"
+        raise CardError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"{file}: not readable as TOML: {error}"
+        raise CardError(msg) from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """What TOML text holds.
+
+    Raises:
+        ValueError: If it is no TOML, nested deeper than any spec, or holds a number that is not
+            finite or of more than 64 bits.
+    """
+    _check_keys(text)
+    try:
+        found = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"nested deeper than {_DEEPEST} levels") from error
+    _check_values(found)
+    return found
+
+
+def _check_keys(text: str) -> None:
+    """Refuse long dotted keys, which tomllib takes quadratic time for."""
+    dots = 0
+    for token in _TOKENS.finditer(text):
+        if token["end"]:
+            dots = 0
+        elif token["dot"]:
+            dots += 1
+            if dots > _DEEPEST:
+                line = text.count("\n", 0, token.start()) + 1
+                raise ValueError(f"line {line} has a key of more than {_DEEPEST} parts")
+
+
+def _check_values(found: dict[str, Any]) -> None:
+    """Refuse what no spec holds and JSON, hashes or messages could not."""
+    level: list[Any] = [found]
+    for _ in range(_DEEPEST):
+        level = [item for value in level for item in _inside(value)]
+        for value in level:
+            if type(value) is int and not -_WHOLE <= value < _WHOLE:
+                raise ValueError("a whole number has more than 64 bits")
+            if type(value) is float and not math.isfinite(value):
+                raise ValueError(f"a number is {value}; numbers must be finite")
+    if any(map(_inside, level)):
+        raise ValueError(f"nested deeper than {_DEEPEST} levels")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+class _Shown(reprlib.Repr):
+    """Values in messages, whatever their size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 200
+        self.maxlist = self.maxtuple = self.maxdict = 20
+        self.maxlevel = 4
+
+    def repr_int(self, value: int, level: int) -> str:
+        """Python writes no more than 4,300 digits."""
+        if value.bit_length() > self.maxlong:
+            return f"a whole number of {value.bit_length()} bits"
+        return super().repr_int(value, level)
+
+
+_SHOWN = _Shown()
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: as ``repr`` does, long ones shortened."""
+    text = _SHOWN.repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
