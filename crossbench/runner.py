@@ -275,6 +275,7 @@ def _produce(
         status="ok",
         metrics=scores.metrics,
         undefined=scores.undefined,
+        partial=scores.partial,
         per_class=scores.per_class,
         peak_memory=_peak_memory(site.device),
         provenance=base.provenance | product.provenance,

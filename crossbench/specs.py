@@ -306,7 +306,9 @@ class RunRecord:
         metric: Name of the main metric.
         grouped: Whether patients (or the card's group) were kept within one part.
         metrics: Test metrics by name; None where undefined.
-        undefined: Reason for each None.
+        undefined: Reason for each None, which names the classes.
+        partial: Reason for each mean over fewer classes than the task has, for the test part
+            lacks one, by metric name.
         per_class: Per-class metrics, a list over the classes each.
         curve: One row an epoch: epoch, stage, lr, train_loss, val_loss, val_accuracy. Under
             ``linear-probe`` one row a penalty tried: C, train_loss, val_loss, val_accuracy.
@@ -340,6 +342,7 @@ class RunRecord:
     grouped: bool | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
+    partial: dict[str, str] = field(default_factory=dict)
     per_class: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     curve: tuple[dict[str, Any], ...] = ()
     selected_epoch: int | None = None

@@ -95,6 +95,7 @@ def test_predictions_reproduce_every_metric_bit_for_bit(
         assert again.metrics == record.metrics
         assert again.per_class == record.per_class
         assert again.undefined == record.undefined
+        assert again.partial == record.partial
 
 
 def test_same_request_same_bits(run: Callable[..., pd.DataFrame], tmp_path: Path) -> None:

@@ -113,6 +113,15 @@ class Board:
         """
         return self._by_fold(metric)
 
+    def partial(self, metric: str) -> dict[tuple[str, str], list[str]]:
+        """Runs whose value is a mean over fewer classes than there are: why, by (task, row)."""
+        found: dict[tuple[str, str], list[str]] = {}
+        some = self.runs.loc[self.runs["partial"] != "", ["column", "row", "partial"]]
+        for task, row, partial in some.itertuples(index=False):
+            if reason := json.loads(partial).get(metric):
+                found.setdefault((task, row), []).append(reason)
+        return found
+
     def is_paired(self, task: str, rows: Sequence[str]) -> bool:
         """Whether finished runs of these rows on a task had the same samples, fold for fold."""
         tables = (self._by_fold(name)[task][list(rows)].to_numpy() for name in _SAMPLES)

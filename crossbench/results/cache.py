@@ -22,9 +22,9 @@ from pyarrow import compute, parquet
 
 from crossbench import cards, specs
 from crossbench.errors import RecordError
-from crossbench.evaluation import metrics
+from crossbench.evaluation import curves, metrics, probabilities
 from crossbench.places import cache_dir
-from crossbench.results import files, frame, reading, store, writing
+from crossbench.results import files, frame, predictions, reading, store, writing
 from crossbench.results.store import Broken, Found, Store, read_file, unite
 
 if TYPE_CHECKING:
@@ -179,7 +179,18 @@ def _made_by() -> bytes:
     """Digest of the code that decides what is in a table."""
     code = [
         Path(module.__file__ or "")
-        for module in (cards, files, frame, metrics, reading, specs, store)
+        for module in (
+            cards,
+            curves,
+            files,
+            frame,
+            metrics,
+            predictions,
+            probabilities,
+            reading,
+            specs,
+            store,
+        )
     ]
     digest = hashlib.sha256(f"{pd.__version__} {pa.__version__}".encode())
     for path in [*code, Path(__file__)]:

@@ -32,6 +32,7 @@ Column: TypeAlias = dict[str, Cell]
 
 NOT_ABOVE = "†"
 TIED = "‡"
+PARTIAL = "§"
 
 
 def task_column(board: Board, task: str, metric: str) -> Column:
@@ -47,7 +48,7 @@ def task_column(board: Board, task: str, metric: str) -> Column:
     for name in ties_with_best(board, task, metric).names:
         if not column[name].best:
             column[name] = replace(column[name], mark=column[name].mark + TIED)
-    return column
+    return _partly(column, board, [task], metric)
 
 
 def average_column(board: Board, tasks: Sequence[str], rng: np.random.Generator) -> Column:
@@ -58,13 +59,13 @@ def average_column(board: Board, tasks: Sequence[str], rng: np.random.Generator)
         name: _average(estimate(each, rng=rng) if len(each) else None, len(each), len(tasks))
         for name, each in values.items()
     }
-    return _compared(column, board, board.metric)
+    return _partly(_compared(column, board, board.metric), board, tasks, board.metric)
 
 
 def mean_column(board: Board, rows: Iterable[Standing]) -> Column:
     """The standings' means over all tasks."""
     column = {row.name: _average(row.mean, row.tasks, row.total) for row in rows}
-    return _compared(column, board, board.metric)
+    return _partly(_compared(column, board, board.metric), board, board.counted, board.metric)
 
 
 def rank_column(rows: Iterable[Standing]) -> Column:
@@ -166,6 +167,14 @@ def _compared(column: Column, board: Board, metric: str) -> Column:
         name: replace(column[name], best=value == best, mark=NOT_ABOVE if guessing(value) else "")
         for name, value in rivals.items()
     }
+
+
+def _partly(column: Column, board: Board, tasks: Sequence[str], metric: str) -> Column:
+    """The cells with those marked that rest on means over fewer classes than there are."""
+    partial = board.partial(metric)
+    some = {row for task, row in partial if task in tasks and row in column}
+    some = {row for row in some if column[row].value is not None}
+    return column | {row: replace(column[row], mark=column[row].mark + PARTIAL) for row in some}
 
 
 def _complete(column: Column, names: Iterable[str]) -> dict[str, float]:

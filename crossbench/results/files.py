@@ -7,10 +7,11 @@ holds, and the files that it names are there, byte for byte. How they come to be
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from crossbench.errors import RecordError
+from crossbench.errors import EvaluationError, RecordError
 from crossbench.hashing import hash_json
 from crossbench.results.diagnostics import DIAGNOSTICS
 from crossbench.results.predictions import Predictions
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 #: Fields that records of schema 1 do not have.
-_SINCE_2 = ("diagnostics", "diagnostics_sha256", "digest")
+_SINCE_2 = ("diagnostics", "diagnostics_sha256", "digest", "partial")
 
 _REMEDY = "run it again with --save-weights"
 
@@ -89,7 +90,9 @@ def _read_once(path: Path) -> RunRecord:
         raise RecordError(msg)
     record = as_spec(path, RunRecord, mapping)
     if record.predictions is not None:
-        _read_packed(path, record)
+        packed = _read_packed(path, record)
+        if not record.sealed:
+            record = _scored_anew(path, record, packed)
     if record.weights is not None:
         _check_weights(path, record)
     return record
@@ -102,6 +105,27 @@ def _of_schema_1(path: Path, mapping: dict[str, Any]) -> dict[str, Any]:
             raise RecordError(f"{path}: unknown key {key!r} for schema version 1")
     diagnostics = path.with_suffix(DIAGNOSTICS)
     return mapping | {"diagnostics": diagnostics.name if diagnostics.is_file() else None}
+
+
+def _scored_anew(path: Path, record: RunRecord, packed: bytes) -> RunRecord:
+    """A record of schema 1 with the metrics of the probabilities that it kept.
+
+    It ranked by them in float32, knew fewer metrics, and has no seal that vouches for its own.
+    """
+    classes = record.provenance.get("classes")
+    try:
+        predictions = Predictions.from_arrays(unpack(packed))
+        names = [str(name) for name in classes] if isinstance(classes, list) else []
+        scores = predictions.scores(names if len(names) == predictions.num_classes else None)
+    except (RecordError, EvaluationError) as error:
+        raise RecordError(f"{path}: its predictions cannot be scored: {error}") from error
+    return dataclasses.replace(
+        record,
+        metrics=scores.metrics,
+        undefined=scores.undefined,
+        partial=scores.partial,
+        per_class=scores.per_class,
+    )
 
 
 def _read_packed(path: Path, record: RunRecord) -> bytes:

@@ -30,7 +30,8 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
 
     Columns: the run (``preset task method backbone init protocol seed fold``), what it is
     (``status source dimension metric grouped``), its results (``score``, the value of the main
-    metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name), its
+    metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name; ``partial``,
+    a JSON object of those that are means over fewer classes than there are, and why), its
     cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
     counts (``samples_*``), what the validation part selected (``selected_*``), what went wrong
     (``warnings error_class error_message``), and where it came from (``hash_* split_settings
@@ -58,6 +59,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
     for name in [*METRICS, *record.metrics, record.metric]:
         row.setdefault(name, _number(record.metrics.get(name)))
     return row | {
+        "partial": json.dumps(record.partial) if record.partial else "",
         **_prefixed("parameters", record.parameters),
         **_prefixed("cost", record.cost),
         "ms_per_sample": _ms_per_sample(record),

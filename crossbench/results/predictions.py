@@ -80,6 +80,11 @@ class Predictions:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
+    def num_classes(self) -> int:
+        """K."""
+        return int(self.log_probabilities.shape[1])
+
+    @property
     def probabilities(self) -> NDArray[np.float64]:
         """(N, K) class probabilities."""
         return np.exp(self.log_probabilities, dtype=np.float64)

@@ -202,6 +202,7 @@ _LATEX = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"} | {
     ord("·"): r"$\cdot$",
     ord("†"): r"$^\dagger$",
     ord("‡"): r"$^\ddagger$",
+    ord("§"): r"$^{\S}$",
     ord("–"): "--",
     ord("\N{REPLACEMENT CHARACTER}"): "?",
 }

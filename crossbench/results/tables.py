@@ -17,6 +17,7 @@ from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES, smallest_p
 from crossbench.results.boards import split_boards
 from crossbench.results.cells import (
     NOT_ABOVE,
+    PARTIAL,
     TIED,
     average_column,
     mean_column,
@@ -141,6 +142,7 @@ def leaderboard(
         what=title_of(board.metric),
         notes=[
             *_metric_notes(board),
+            *_partial_note(board, columns),
             *_tie_note(board, columns, "task"),
             *_claim_notes(board, rows),
         ],
@@ -182,7 +184,11 @@ def _task_table(board: Board, task: str) -> Table:
         title=f"{task} · {board.title}",
         axis="metric",
         what="Every metric",
-        notes=[*_tie_note(board, columns, "metric"), *[_RUN_INTERVALS] * intervals],
+        notes=[
+            *_partial_note(board, columns),
+            *_tie_note(board, columns, "metric"),
+            *[_RUN_INTERVALS] * intervals,
+        ],
     )
 
 
@@ -261,6 +267,20 @@ def _metric_notes(board: Board) -> list[str]:
     return []
 
 
+def _partial_note(board: Board, columns: Mapping[Header, Column]) -> list[str]:
+    """What a mean over fewer classes than there are lacks, and where."""
+    lacking: dict[str, set[str]] = {}
+    marked = {header.metric for header, column in columns.items() if _is_marked([column], PARTIAL)}
+    for metric in marked:
+        for (task, _), reasons in board.partial(metric).items():
+            lacking.setdefault(task, set()).update(reasons)
+    if not lacking:
+        return []
+    where = "; ".join(f"{task}: {', '.join(sorted(lacking[task]))}" for task in sorted(lacking))
+    what = "in some runs a mean over fewer classes, for their test parts lack one: another quantity"
+    return [f"{PARTIAL} {what} than the others ({where})."]
+
+
 def _tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[str]:
     """What the mark of a tie rests on."""
     if not _is_marked(columns.values(), TIED):
@@ -304,7 +324,10 @@ def _data_notes(board: Board) -> list[str]:
         notes.append(f"Left out: {runs} of the same runs, from before their splits changed.")
     if unsealed := int((~board.runs["sealed"]).sum()):
         runs = f"{unsealed} of {_plural(len(board.runs), 'record')}"
-        notes.append(f"Unsealed: {runs}, of schema 1; no digest shows whether they were changed.")
+        notes.append(
+            f"Unsealed: {runs}, of schema 1; no digest shows whether they were changed. Metrics "
+            "are computed from the float32 probabilities that they keep."
+        )
     return notes
 
 

@@ -34,6 +34,6 @@ def change_record(
 def unseal(path: Path) -> None:
     """Make a record one of schema 1, which had no seal."""
     mapping = json.loads(path.read_text()) | {"schema_version": 1}
-    for key in ("digest", "diagnostics", "diagnostics_sha256"):
+    for key in ("digest", "diagnostics", "diagnostics_sha256", "partial"):
         del mapping[key]
     path.write_text(json.dumps(mapping))

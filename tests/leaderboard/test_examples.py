@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -70,11 +71,11 @@ def test_every_fold_had_networks_of_its_own(found: list[Found]) -> None:
 def test_their_metrics_are_those_of_their_predictions(found: list[Found]) -> None:
     for path, record in found[::20]:
         predictions = read_predictions(path)
-        scores = predictions.scores()
-        again = {name: scores.metrics[name] for name in record.metrics}
+        assert predictions.scores().metrics == record.metrics
+        recorded = json.loads(path.read_bytes())["metrics"]
         # 0.1 ranked by float32 probabilities, of which a few are ties that their odds are not.
-        assert again.pop("auroc") == pytest.approx(record.metrics["auroc"], abs=1e-4)
-        assert again == pytest.approx({name: record.metrics[name] for name in again}, rel=1e-6)
+        assert recorded.pop("auroc") == pytest.approx(record.metrics["auroc"], abs=1e-3)
+        assert recorded == pytest.approx({name: record.metrics[name] for name in recorded})
         assert np.all(np.diff(predictions.index) > 0)
 
 

@@ -122,6 +122,7 @@ def scored() -> Callable[..., tuple[RunRecord, Predictions]]:
         fields = {
             "metrics": scores.metrics,
             "undefined": scores.undefined,
+            "partial": scores.partial,
             "per_class": scores.per_class,
         }
         return make_record(*where, **fields | changes), predictions

@@ -111,6 +111,7 @@ def test_every_metric_can_be_computed_again(tmp_path: Path, scored: Callable[...
     stored = read_record(path)
     assert scores.metrics == stored.metrics
     assert scores.undefined == stored.undefined
+    assert scores.partial == stored.partial
     assert scores.per_class == stored.per_class
     assert list(stored.metrics) == list(METRICS)
 
@@ -518,3 +519,25 @@ def test_a_process_killed_while_writing_leaves_whole_records(tmp_path: Path, wri
     for record in records:
         path = store.path_of(record.key, record.identity)
         assert record.status == "failed" or len(read_predictions(path).index) == 50
+
+
+def test_what_schema_1_says_of_its_metrics_is_computed_anew(
+    tmp_path: Path, scored: Callable[..., Any]
+) -> None:
+    path = Store(tmp_path).write(*scored(provenance={"classes": ["a", "b", "c"]}))
+    sealed = read_record(path)
+    unseal(path)
+    change_record(path, lambda m: m["metrics"].update(accuracy=0.999), seal=False)
+    assert read_record(path).metrics == sealed.metrics
+    change_record(path, lambda m: m["metrics"].pop("auroc_ovo"), seal=False)
+    assert read_record(path).metrics == sealed.metrics
+
+
+def test_schema_1_with_predictions_that_cannot_be_scored_is_refused(
+    tmp_path: Path, record: Callable[..., Any]
+) -> None:
+    path = Store(tmp_path).write(record(), draw_predictions(3, 2, 0))
+    assert read_record(path).sealed
+    unseal(path)
+    with pytest.raises(RecordError, match=r"its predictions cannot be scored: row \d of probabil"):
+        read_record(path)

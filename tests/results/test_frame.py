@@ -110,3 +110,9 @@ def test_reading_results_imports_no_torch(tmp_path: Path, scored: Any) -> None:
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_what_is_partial_is_in_the_frame(frame: Any, record: Any) -> None:
+    reason = "class 'atypical': absent from the labels"
+    runs = frame(record(), record(fold=1, partial={"f1": reason}))
+    assert list(runs["partial"]) == ["", json.dumps({"f1": reason})]

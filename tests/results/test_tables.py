@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from crossbench.errors import RequestError
+from crossbench.results.render import render
 from crossbench.results.store import Broken
 from crossbench.results.table import Cell, Table
 from crossbench.results.tables import (
@@ -513,3 +514,45 @@ def test_two_versions_of_one_task_are_not_two_of_the_six_that_a_claim_needs(
     (old,) = [header for header in table.columns if header.text == "task-0 [data old]"]
     assert (old.detail, old.aside) == ("earlier version", True)
     assert any(note.endswith("versions of one that is: task-0 [data old].") for note in table.notes)
+
+
+# --------------------------------------------- a test part that lacks one of the classes
+
+
+def lacking(reason: str = "class 'atypical': absent from the labels") -> dict[str, Any]:
+    names = ("balanced_accuracy", "precision", "recall", "f1")
+    return {
+        "partial": dict.fromkeys(names, reason),
+        "undefined": {"auroc": reason},
+        "metrics": {"balanced_accuracy": 0.5, "accuracy": 0.5, "log_loss": 0.7, "auroc": None},
+    }
+
+
+def test_a_mean_over_fewer_classes_is_marked_wherever_it_is_averaged(
+    frame: Any, record: Any
+) -> None:
+    runs = [
+        record(method, task, fold=fold, **(lacking() if (task, fold) == ("blood", 1) else {}))
+        for method in ("acs", "crossd", "majority")
+        for task in ("blood", "derma")
+        for fold in range(3)
+    ]
+    (table,) = leaderboards(frame(*runs))
+    marks = {name: column(table, name)["acs"].mark for name in ("blood", "derma", "average")}
+    assert {name for name, mark in marks.items() if "§" in mark} == {"blood", "average"}
+    assert "§" in column(table, "blood")["majority"].mark
+    (note,) = [note for note in table.notes if note.startswith("§")]
+    assert "(blood: class 'atypical': absent from the labels)" in note
+    for form in ("table", "markdown", "html"):
+        assert "§" in render([table], form)
+    assert r"$^{\S}$" in render([table], "latex")
+
+
+def test_a_metric_that_is_no_mean_over_classes_is_not_marked(frame: Any, record: Any) -> None:
+    runs = [record(method, **lacking()) for method in ("acs", "crossd")]
+    (table,) = leaderboards(frame(*runs), metric="accuracy")
+    assert not any("§" in note for note in table.notes)
+    (every,) = task_tables(frame(*runs), "blood")
+    assert column(every, "Balanced accuracy")["acs"].mark == "§"
+    assert column(every, "Accuracy")["acs"].mark == ""
+    assert column(every, "Macro AUROC, one-vs-rest")["acs"].text == "undefined"
