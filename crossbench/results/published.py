@@ -43,7 +43,8 @@ def table2() -> pd.DataFrame:
 
     Columns: ``group`` (a card's ``group_by``), ``dimension init method task``, ``mean`` and
     ``std`` (accuracy over 15 runs, in [0, 1]), ``average`` (over the tasks of the group, as
-    printed), ``note`` (what is odd about the figures, or empty), ``source``.
+    printed), ``mark`` (the sign printed beside the average, or empty), ``note`` (what is odd about
+    the figures, or empty), ``source``.
     """
     table = _read()["table2"]
     return pd.DataFrame(
@@ -56,6 +57,7 @@ def table2() -> pd.DataFrame:
             "mean": mean,
             "std": std,
             "average": row["average"],
+            "mark": row.get("mark", ""),
             "note": group.get("note", ""),
             "source": table["source"],
         }
@@ -125,11 +127,18 @@ def _table2(group: str, figures: pd.DataFrame) -> Table:
                     Cell(text=f"{mean:.3f} ± {std:.3f}", value=mean, spread=std)
                     for mean, std in zip(row["mean"], row["std"], strict=True)
                 ),
-                Cell(text=f"{row['average'].iloc[0]:.3f}", value=row["average"].iloc[0]),
+                Cell(
+                    text=f"{row['average'].iloc[0]:.3f}",
+                    mark=row["mark"].iloc[0],
+                    value=row["average"].iloc[0],
+                ),
             ]
             for _, row in by_row
         ],
-        notes=[note] if (note := figures["note"].iloc[0]) else [],
+        notes=[
+            *(f"{mark} as printed in the paper." for mark in figures["mark"].unique() if mark),
+            *(note for note in figures["note"].unique() if note),
+        ],
     )
 
 

@@ -203,6 +203,7 @@ _LATEX = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"} | {
     ord("†"): r"$^\dagger$",
     ord("‡"): r"$^\ddagger$",
     ord("§"): r"$^{\S}$",
+    ord("↑"): r"$\uparrow$",
     ord("–"): "--",
     ord("\N{REPLACEMENT CHARACTER}"): "?",
 }

@@ -5,6 +5,7 @@ import pytest
 
 from crossbench.evaluation.metrics import METRICS
 from crossbench.results.published import published_tables, table1, table2, table3
+from crossbench.results.render import render
 
 
 def figure(frame: pd.DataFrame, column: str, **where: object) -> object:
@@ -53,6 +54,23 @@ def test_equal_figures_of_both_inits_are_noted() -> None:
     assert noted["note"].str.contains("same Vessel and Synapse figures").all()
 
 
+def test_arrows_stand_where_the_paper_prints_them() -> None:
+    marked = table2()[table2()["mark"] != ""].drop_duplicates("group")
+    assert set(marked["mark"]) == {"↑"}
+    places = marked[["group", "init", "method", "average"]].to_numpy().tolist()
+    assert places == [
+        ["radiology-2d", "in1k", "crossd", 0.738],
+        ["volumetric", "in1k", "crossd", 0.535],
+        ["other-2d", "in1k", "crossd", 0.894],
+    ]
+    for table, count in zip(published_tables()[1:5], (1, 1, 1, 0), strict=True):
+        marks = [cells[-1].mark for cells in table.cells]
+        assert marks.count("↑") == count
+        assert ("↑ as printed in the paper." in table.notes) == bool(count)
+    for form, sign in (("table", "0.738↑"), ("markdown", "0.738↑"), ("latex", r"0.738$\uparrow$")):
+        assert sign in render(published_tables(), form)
+
+
 def test_table_iii_has_three_shapes() -> None:
     table = table3()
     assert len(table) == 12
@@ -78,6 +96,7 @@ def test_as_tables_they_are_reported_and_nothing_is_best() -> None:
         "average (as printed)",
         "0.738",
     )
-    assert any("exchanges the citations" in note for note in tables[4].notes)
+    assert any("Its Table V exchanges the citations" in note for note in tables[4].notes)
+    assert any("Table II cites Vessel rightly" in note for note in tables[4].notes)
     assert tables[5].rows[0].text == "8×64×128×128"
     assert tables[5].cells[2][1].text == "655.812"
