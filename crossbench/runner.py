@@ -6,8 +6,6 @@ Processes that execute the same plan into one folder share its runs.
 from __future__ import annotations
 
 import dataclasses
-import resource
-import sys
 import traceback
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from crossbench.evaluation.probabilities import as_stored
 from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
 from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
-from crossbench.provenance import git_state, hardware, package_versions
+from crossbench.provenance import git_state, hardware, package_versions, resident_peak
 from crossbench.results.store import Predictions
 from crossbench.routes import produce
 from crossbench.site import Site
@@ -110,14 +108,16 @@ def execute_all(
     listener = listener or Silence()
     written: list[RunRecord] = []
     site: Site | None = None
-    for plan, task, run in Claims(store.root).each(_groups(plans), _identity, wait=wait):
+    claims = Claims(store.root)
+    attempts = Attempts(store.root, locked=claims.shared)
+    for plan, task, run in claims.each(_groups(plans), _identity, wait=wait):
         record = _by_another(plan, run, store)
         if record is None:
             if site is None or site.request is not plan.request or site.task is not task:
                 dataset = open_dataset(plan.request, task.card)
                 site = Site(request=plan.request, task=task, dataset=dataset, device=device)
             listener.started(run)
-            record = _attempt(site, run, store, listener)
+            record = _attempt(site, run, store, listener, attempts)
         listener.finished(run, record)
         written.append(record)
         if fail_fast and record.status == "failed":
@@ -167,10 +167,12 @@ def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
     return record if is_finished(record, plan.request) else None
 
 
-def _attempt(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
+def _attempt(
+    site: Site, run: PlannedRun, store: Store, listener: Listener, attempts: Attempts
+) -> RunRecord:
     """One attempt at a run, in a process of its own where an earlier one ended its process."""
     earlier = store.find(run.key, run.identity)
-    with Attempts(store.root).begin(run.identity) as abandoned:
+    with attempts.begin(run.identity) as abandoned:
         if abandoned > _ABANDONED_AT_MOST:
             return _died(site, run, store, "its process ended twice, nobody saw how", "")
         if abandoned or _has_died(earlier):
@@ -318,8 +320,8 @@ def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:
 
 def _peak_memory(device: torch.device) -> dict[str, int]:
     """Highest resident size of this process so far and, on CUDA, of the run's tensors."""
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = {"process": kibibytes * (1 if sys.platform == "darwin" else 1024)}
+    peak = resident_peak()
+    found = {} if peak is None else {"process": peak}
     if device.type == "cuda":
         found["cuda"] = torch.cuda.max_memory_allocated(device)
     return found

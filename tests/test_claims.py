@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,9 +119,33 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         next(Claims(file).each([["a"]], str))
 
 
-def test_without_locks_everything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise NotImplementedError
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EACCES"])
+def test_without_locks_everything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As the system call says it; some systems say EACCES, which elsewhere means taken."""
 
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    assert list(Claims(tmp_path).each([["a1", "a2"]], str)) == ["a1", "a2"]
+    def refuse(*_: object) -> None:
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    claims = Claims(tmp_path)
+    assert not claims.shared
+    with pytest.warns(
+        UserWarning, match=r"has no locks, so processes cannot share .* one at a"
+    ) as w:
+        assert list(claims.each([["a1", "a2"], ["b1"]], str)) == ["a1", "a2", "b1"]
+    assert len(w) == 1
+    assert list((tmp_path / ".claims").iterdir()) == []
+
+
+def test_other_errors_of_the_folder_are_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RequestError, match=r"results folder .* cannot be written: .*output error"):
+        next(Claims(tmp_path).each([["a1"]], str))

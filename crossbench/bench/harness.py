@@ -88,10 +88,11 @@ def _united(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
         if outcome["status"] != "ok":
             return outcome
     first = outcomes[0]
+    peaks = [each["peak_memory"] for each in outcomes]
     return {
         "status": "ok",
         "seconds": [each["seconds"][0] for each in outcomes],
-        "peak_memory": max(each["peak_memory"] for each in outcomes),
+        "peak_memory": max(peaks) if None not in peaks else None,
         "parameters": first["parameters"],
         "phases": {
             name: sum(each["phases"][name] for each in outcomes) / len(outcomes)

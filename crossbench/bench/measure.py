@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import math
 import random
-import resource
-import sys
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from crossbench.provenance import resident_peak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,6 @@ _SHORTEST = 0.005  # seconds that the fastest method is timed for
 _TICK = 1e-5  # seconds; no call is shorter
 # What refused allocations say: PyTorch on the CPU, oneDNN, PyTorch on CUDA, C++.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
-_STATUS = Path("/proc/self/status")
 
 
 def interleave(
@@ -89,8 +88,8 @@ def _timed(call: Call, count: int, device: torch.device, clock: Clock) -> float:
     return (clock() - start) / count
 
 
-def peak_memory(call: Call, device: torch.device) -> int:
-    """Bytes that a call holds at most, beyond what was held before it.
+def peak_memory(call: Call, device: torch.device) -> int | None:
+    """Bytes that a call holds at most, beyond what was held before it; None where nothing says so.
 
     Tensors on CUDA; on the CPU the resident size of this process, which therefore should do
     nothing else. A first call is not counted: it loads code and makes what stays.
@@ -98,34 +97,21 @@ def peak_memory(call: Call, device: torch.device) -> int:
     call()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
+        held = torch.cuda.memory_allocated(device)
         call()
-        return torch.cuda.max_memory_allocated(device) - before
+        return torch.cuda.max_memory_allocated(device) - held
     before = forget_peak()
     call()
-    return max(0, resident_peak() - before)
+    return None if before is None else max(0, (resident_peak() or 0) - before)
 
 
-def resident_peak() -> int:
-    """Highest resident size of this process, in bytes."""
-    if _STATUS.exists():
-        return _status("VmHWM")
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else 1024 * size
-
-
-def forget_peak() -> int:
+def forget_peak() -> int | None:
     """Give freed memory back, let the peak start anew where the system can, and return it."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return resident_peak()
-
-
-def _status(key: str) -> int:
-    lines = _STATUS.read_text(encoding="ascii").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def failure(kind: str, message: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from crossbench import api, plan, runner
-from crossbench.bench.measure import failure, forget_peak, resident_peak
+from crossbench.bench.measure import failure, forget_peak
 from crossbench.data.transforms import ImageTransform, VolumeTransform
+from crossbench.provenance import resident_peak
 from crossbench.results.store import Store
 from crossbench.training.environment import finish
 from crossbench.training.feed import Feed
@@ -103,12 +104,17 @@ def measure_run(job: Job, method: str, device: torch.device) -> dict[str, Any]:
     return {
         "status": "ok",
         "seconds": [sum(watch.seconds.values())],
-        "peak_memory": resident_peak() - before if on_device is None else on_device,
+        "peak_memory": _grown(before) if on_device is None else on_device,
         "parameters": record.parameters["total"],
         "phases": {phase: watch.seconds[phase] for phase in PHASES},
         "samples": sum(passes.total for passes in plan.count_passes(planned).values()),
         "shape": list(planned.tasks[0].sample_shape),
     }
+
+
+def _grown(before: int | None) -> int | None:
+    """Bytes that the peak of this process is above an earlier one."""
+    return None if before is None else (resident_peak() or 0) - before
 
 
 def _plan(job: Job, method: str, store: Store) -> Plan:

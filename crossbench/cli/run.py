@@ -87,6 +87,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_with(options: argparse.Namespace, together: Team) -> int:
+    from crossbench.claims import Claims
     from crossbench.progress import Echo, ProgressBar
     from crossbench.results.store import Store
     from crossbench.runner import execute
@@ -99,7 +100,8 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
         return _dry_run(plan, device, options)
     todo = together.begin({run.identity: run.earlier for run in plan.todo})
     if together.helps:
-        execute(plan.restrict(todo), store, device=device, listener=Echo())
+        if Claims(store.root).shared:
+            execute(plan.restrict(todo), store, device=device, listener=Echo())
         return EXIT_OK
     say([*_left_out(plan), *missing_view(plan), *warnings_view(plan)])
     with ProgressBar([plan], together.heard) as progress:

@@ -64,6 +64,7 @@ def _transfer(options: argparse.Namespace) -> int:
 
 def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench import pretraining, transfer
+    from crossbench.claims import Claims
     from crossbench.progress import Echo, PretrainBar, ProgressBar
     from crossbench.results.store import Store
     from crossbench.training.environment import find_device
@@ -73,6 +74,8 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     loop = transfer.prepare(_ask(options), store, device)
     if together.helps:
         together.begin()
+        if not Claims(store.root).shared:
+            return EXIT_OK
         transfer.run(
             loop,
             store,
