@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 
 def hash_json(value: Any) -> str:
     """SHA-256 (hex) of a JSON-able value, independent of the order of its keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_array(array: NDArray[Any]) -> str:
+    """SHA-256 (hex) of an array's dtype, shape and values."""
+    form = f"{array.dtype.newbyteorder('<').str} {array.shape}".encode()
+    values = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    return hashlib.sha256(form + b"\n" + values).hexdigest()
 
 
 def hash_file(file: Path) -> str:

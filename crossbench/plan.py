@@ -17,6 +17,7 @@ from crossbench.data.subset import subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation import plain as plain_baselines
 from crossbench.hashing import hash_file, hash_json
+from crossbench.identity import identity_of, seed_part, split_facts, task_facts
 from crossbench.inits import Init, check_unseen, find_init
 from crossbench.plugins import source_files
 from crossbench.provenance import hash_spec, package_versions
@@ -78,6 +79,7 @@ class PlannedRun:
         key: What it is.
         identity: SHA-256 over everything that changes the number.
         hashes: The parts of that identity, by name.
+        facts: What some of these parts are the hashes of, by name.
         split: The samples it trains, selects and tests on, as dataset indices.
         done: Whether a valid record with this identity exists that is all that is asked for.
         failed: Whether that record says that the run failed, which is then left at that.
@@ -91,6 +93,7 @@ class PlannedRun:
     split: Split
     done: bool
     failed: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
     earlier: int | None = None
     init: Init | None = None
 
@@ -301,22 +304,27 @@ def _runs(
     own_source = hash_file(Path(plain_baselines.__file__))
     plain = plain_baselines.applicable_plain(has_covariate=dataset.covariate is not None)
     for split in draw_splits(request.preset, dataset):
+        facts = {
+            "task": task_facts(card),
+            "split": split_facts(request.preset, split, dataset.labels),
+        }
         parts = {
             "harness": package_versions()["crossbench"],
-            "task": task_hash(card),
+            "source": dataset.source,
             "data": dataset.content_hash,
-            "split": split.content_hash,
-            "seed": f"{split.seed}/{split.fold}",
+            "seed": seed_part(split.seed, split.fold),
+            **{name: hash_json(fact) for name, fact in facts.items()},
         }
         for method in methods:
             init = find_init(request.init, method, seed=split.seed, fold=split.fold)
             check_unseen(init, dataset, split, task=card.name)
             key = _key(request, card, method.name, split, init)
             own = parts | hashes[method.name] | init.hashes
-            yield _planned(request, key, split, own, store, init)
+            yield _planned(request, key, split, own, facts, store, init)
         for name in plain:
             key = _key(request, card, name, split, None)
-            yield _planned(request, key, split, parts | {"method": own_source}, store, None)
+            own = parts | {"method": own_source}
+            yield _planned(request, key, split, own, facts, store, None)
 
 
 def _planned(
@@ -324,12 +332,13 @@ def _planned(
     key: RunKey,
     split: Split,
     parts: dict[str, str],
+    facts: dict[str, Any],
     store: Store,
     init: Init | None,
 ) -> PlannedRun:
     """A run, which is done if a record says so."""
     hashes = {"name": key.method} | parts
-    identity = hash_json(hashes)
+    identity = identity_of(hashes)
     earlier = store.changed(key, identity)
     record = store.find(key, identity)
     done = record is not None and is_finished(record, request)
@@ -337,6 +346,7 @@ def _planned(
         key=key,
         identity=identity,
         hashes=hashes,
+        facts=facts,
         split=split,
         done=done,
         failed=done and record is not None and record.status == "failed",
@@ -442,15 +452,7 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
 
 def task_hash(card: TaskCard) -> str:
     """Hash of the facts on a card that reach the numbers."""
-    return hash_json(
-        {
-            "name": card.name,
-            "version": card.version,
-            "dimension": card.dimension,
-            "classes": len(card.classes),
-            "input_size": card.input_size,
-        }
-    )
+    return hash_json(task_facts(card))
 
 
 def card_hash(card: TaskCard) -> str:

@@ -300,7 +300,9 @@ def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:
     method = next((each for each in request.methods if each.name == run.key.method), None)
     settings = None if method is None else fit_settings(request, method)
     return {
-        "hashes": run.hashes | {"card": card_hash(site.task.card)},
+        "hashes": run.hashes,
+        "facts": run.facts,
+        "card": card_hash(site.task.card),
         "classes": list(site.task.card.classes),
         "settings": settings,
         "split": to_mapping(request.preset.split),

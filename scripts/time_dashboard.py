@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -23,14 +22,17 @@ import numpy as np
 
 from crossbench.cards import load_tasks
 from crossbench.execution import interpreter
+from crossbench.hashing import hash_json
+from crossbench.identity import NOT_SPLIT, identity_of, seed_part, task_facts
 from crossbench.results.files import read_predictions, read_record
 from crossbench.results.store import Store
+from crossbench.specs import SCHEMA_VERSION
 from crossbench_leaderboard.state import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crossbench.specs import RunRecord
+    from crossbench.specs import RunRecord, TaskCard
 
 METHODS = ("conv2d", "crossd", "acs", "conv3d", *(f"method-{number}" for number in range(6)))
 PROTOCOLS, INITS = ("weak-probe", "finetune"), ("random", "in1k")
@@ -59,22 +61,51 @@ def _records(pattern: RunRecord) -> Iterator[RunRecord]:
     """Records of many runs, their scores drawn at random about the pattern's."""
     rng = np.random.default_rng(0)
     cards = [card for card in load_tasks().values() if not card.embedded]
+    scores = {name: value or 0 for name, value in pattern.metrics.items()}
     grid = product(cards, PROTOCOLS, INITS, enumerate(METHODS), SEEDS, FOLDS)
     for card, protocol, init, (skill, method), seed, fold in grid:
         names = {"task": card.name, "method": method, "protocol": protocol, "init": init}
         key = dataclasses.replace(pattern.key, seed=seed, fold=fold, **names)
         better = 0.01 * skill + rng.normal(scale=0.02)
-        hashes = pattern.provenance["hashes"] | {"method": method, "task": card.name, "init": init}
-        yield dataclasses.replace(
-            pattern,
-            key=key,
-            identity=hashlib.sha256(repr(key).encode()).hexdigest(),
-            source="real",
-            dimension=card.dimension,
-            metric=card.metric,
-            metrics={name: (value or 0) + better for name, value in pattern.metrics.items()},
-            provenance=pattern.provenance | {"hashes": hashes},
+        metrics = {name: float(np.clip(value + better, 0, 1)) for name, value in scores.items()}
+        yield _identified(
+            dataclasses.replace(
+                pattern,
+                key=key,
+                source="real",
+                dimension=card.dimension,
+                metric=card.metric,
+                metrics=metrics,
+                schema_version=SCHEMA_VERSION,
+            ),
+            card,
         )
+
+
+def _identified(record: RunRecord, card: TaskCard) -> RunRecord:
+    """The record with the identity that its key, settings and split have."""
+    key, origin = record.key, record.provenance
+    settings = origin["settings"] | {"protocol": {"name": key.protocol}}
+    split = origin["split"] | {"seeds": list(SEEDS)}
+    counted = {part: {"samples": count} for part, count in record.counts.items()}
+    shown = {"max_samples": origin["max_samples"], "grouped": record.grouped, **counted}
+    kept = {name: value for name, value in split.items() if name not in NOT_SPLIT}
+    facts = {"task": task_facts(card), "split": kept | shown}
+    hashes = {
+        "name": key.method,
+        "source": record.source,
+        "seed": seed_part(key.seed, key.fold),
+        "method": key.method,
+        "init": key.init,
+        "config": hash_json(settings),
+        **{name: hash_json(fact) for name, fact in facts.items()},
+    }
+    return dataclasses.replace(
+        record,
+        identity=identity_of(hashes),
+        provenance=origin
+        | {"hashes": hashes, "facts": facts, "settings": settings, "split": split},
+    )
 
 
 def seconds(words: list[str], cache: Path) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import EvaluationError, RecordError
 from crossbench.hashing import hash_json
+from crossbench.results.checks import check_record
 from crossbench.results.diagnostics import DIAGNOSTICS
 from crossbench.results.predictions import Predictions
 from crossbench.results.reading import (
@@ -89,6 +90,10 @@ def _read_once(path: Path) -> RunRecord:
         msg = f"{path}: its digest is not that of its content; it was changed after it was written"
         raise RecordError(msg)
     record = as_spec(path, RunRecord, mapping)
+    try:
+        check_record(record)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
     if record.predictions is not None:
         packed = _read_packed(path, record)
         if not record.sealed:

@@ -25,6 +25,7 @@ from crossbench.atomic import rename, replacing
 from crossbench.cards import to_mapping
 from crossbench.errors import RecordError
 from crossbench.hashing import hash_file
+from crossbench.results.checks import check_record
 from crossbench.results.diagnostics import DIAGNOSTICS, pack_diagnostics
 from crossbench.results.files import record_digest
 from crossbench.results.reading import beside, has_surrogates, parse_json, read_mapping
@@ -78,7 +79,7 @@ def write_run(
         having = "without" if predictions is None else "with"
         raise RecordError(f"{record.key}: status {record.status!r} {having} predictions")
     record = dataclasses.replace(record, schema_version=SCHEMA_VERSION, **_NO_FILES)
-    _sealed(record)  # before anything is written
+    _check(record)  # before anything is written
     contents = {} if predictions is None else {"predictions": _pack(predictions)}
     if diagnostics is not None:
         contents["diagnostics"] = pack_diagnostics(diagnostics)
@@ -222,6 +223,15 @@ def _pack(predictions: Predictions) -> bytes:
     stream = io.BytesIO()
     np.savez_compressed(stream, **predictions.to_arrays())
     return stream.getvalue()
+
+
+def _check(record: RunRecord) -> None:
+    """Refuse to write what no reader would take for a record."""
+    _sealed(record)
+    try:
+        check_record(dataclasses.replace(record, predictions="" if record.status == "ok" else None))
+    except RecordError as error:
+        raise RecordError(f"record of {record.key}: {error}") from error
 
 
 def _sealed(record: RunRecord) -> bytes:

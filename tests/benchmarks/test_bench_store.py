@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from made_records import identified
 
 from crossbench.cards import to_mapping
 from crossbench.results.frame import to_frame
@@ -31,8 +32,8 @@ def run(number: int) -> tuple[RunRecord, Predictions]:
         seed=43 + number // 5,
         fold=number % 5,
     )
-    record = RunRecord(
-        identity=f"{number:064x}",
+    made = RunRecord(
+        identity="",
         key=key,
         status="ok",
         source="real",
@@ -44,7 +45,8 @@ def run(number: int) -> tuple[RunRecord, Predictions]:
     )
     logs = np.full((200, 2), np.log(0.5), np.float32)
     index = np.arange(200)
-    return record, Predictions(index=index, label=index % 2, log_probabilities=logs)
+    predictions = Predictions(index=index, label=index % 2, log_probabilities=logs)
+    return identified(made, predictions), predictions
 
 
 @pytest.mark.parametrize("way", ["bare", "store"])

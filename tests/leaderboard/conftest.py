@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from made_records import identified
 from streamlit.testing.v1 import AppTest
 
 from crossbench.evaluation.probabilities import as_stored, log_softmax
@@ -55,7 +55,7 @@ def make_run(
     settings = {"backbone": "resnet18", "fit": {"epochs": 3, "lr": 1e-3}}
     split = {"scheme": "standard", "folds": FOLDS, "seeds": list(SEEDS), "run_folds": []}
     record = RunRecord(
-        identity=hashlib.sha256(repr((key, source)).encode()).hexdigest(),
+        identity="",
         key=key,
         status="ok",
         source=source,
@@ -82,7 +82,7 @@ def make_run(
             "started": f"2026-01-01T00:0{fold}:00+00:00",
         },
     )
-    return dataclasses.replace(record, **changes), predictions
+    return identified(dataclasses.replace(record, **changes), predictions), predictions
 
 
 def _trainable(method: str) -> int:
@@ -128,7 +128,10 @@ def write_results(root: Path) -> None:
     failed, _ = make_run("acs", "nodule-malignancy-3d", 44, 2, dimension=3)
     error = {"class": "OutOfMemoryError", "message": f"no memory left for {MARKUP}"}
     store.write(
-        dataclasses.replace(failed, status="failed", metrics={}, curve=(), error=error), None
+        dataclasses.replace(
+            failed, status="failed", metrics={}, curve=(), selected_epoch=None, error=error
+        ),
+        None,
     )
     (root / "standard" / "broken.json").write_text('{"half": ')
 

@@ -108,7 +108,9 @@ def test_the_legend_leaves_out_what_has_no_mark(
 ) -> None:
     record, _ = run_of("acs", "blood")
     error = {"class": "OutOfMemoryError", "message": "no memory left"}
-    failed = dataclasses.replace(record, status="failed", metrics={}, curve=(), error=error)
+    failed = dataclasses.replace(
+        record, status="failed", metrics={}, curve=(), selected_epoch=None, error=error
+    )
     Store(tmp_path).write(failed, None)
     Store(tmp_path).write(*run_of("crossd", "blood"))
     page = open_view("leaderboard", tmp_path)

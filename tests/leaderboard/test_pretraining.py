@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made_records import identified
 from streamlit.testing.v1 import AppTest
 
 from crossbench.results.pretrain_files import PretrainRecord, write_pretraining
@@ -28,8 +28,8 @@ def transferred(tmp_path: Path, run_of: Callable[..., Any]) -> Path:
                 for fold in range(3):
                     run, predictions = run_of(method, "vessel", 43, fold, skill=skill, dimension=3)
                     key = dataclasses.replace(run.key, protocol=protocol, init=init)
-                    identity = hashlib.sha256(repr(key).encode()).hexdigest()
-                    store.write(dataclasses.replace(run, key=key, identity=identity), predictions)
+                    run = identified(dataclasses.replace(run, key=key), predictions)
+                    store.write(run, predictions)
     return store.root
 
 

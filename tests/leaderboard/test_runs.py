@@ -50,7 +50,9 @@ def test_filters_and_the_chosen_runs(open_view: Open, words: Words, markup: str)
     assert "6 of 150 records" in words(page)
     assert set(page.dataframe[1].value["Method"]) == {markup}
     differing = page.dataframe[-1].value
-    assert list(differing["Key"]) == ["started"]  # of the provenance of two folds of one run
+    # Of the provenance of two folds of one run.
+    split = ["facts.split.test.sha256", "hashes.seed", "hashes.split"]
+    assert list(differing["Key"]) == [*split, "started"]
     facts = page.dataframe[-2].value.set_index("Key")["Value"]
     assert facts["provenance.hardware.processor"] == "Test processor"
     command = page.code[0].value

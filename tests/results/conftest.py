@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from made_records import identified
 
 from crossbench.evaluation.probabilities import as_stored, log_of
+from crossbench.hashing import hash_json
 from crossbench.results.frame import to_frame
 from crossbench.results.store import Predictions
 from crossbench.specs import RunKey, RunRecord
@@ -31,6 +32,7 @@ def make_record(
     settings: dict[str, Any] | None = None,
     hashes: dict[str, str] | None = None,
     provenance: dict[str, Any] | None = None,
+    predictions: Predictions | None = None,
     **changes: Any,
 ) -> RunRecord:
     """A record of a finished run with this balanced accuracy; further fields by name.
@@ -70,8 +72,9 @@ def make_record(
     } | {name: value for name, value in changes.items() if name not in key_fields}
     if fields["status"] != "ok":
         fields["metrics"] = {}
-    identity = hashlib.sha256(repr((key, origin, fields["source"])).encode()).hexdigest()
-    return RunRecord(**{"identity": identity, "key": key, "provenance": origin} | fields)
+    origin["hashes"]["key"] = hash_json(repr((key, origin)))  # as different as they are
+    made = RunRecord(**{"identity": "", "key": key, "provenance": origin} | fields)
+    return identified(made, make_predictions() if predictions is None else predictions)
 
 
 def make_failure(*where: Any, message: str = "out of memory", **changes: Any) -> RunRecord:
@@ -84,10 +87,11 @@ def make_frame(*records: RunRecord) -> pd.DataFrame:
 
 
 def make_predictions(seed: int = 0, count: int = 12, classes: int = 3) -> Predictions:
-    random = np.random.default_rng(seed)
+    """Predictions by seed, of the same samples whatever the seed."""
+    samples, random = np.random.default_rng(0), np.random.default_rng(seed)
     return Predictions(
-        index=np.sort(random.permutation(10 * count)[:count]),
-        label=random.integers(0, classes, count),
+        index=np.sort(samples.permutation(10 * count)[:count]),
+        label=samples.integers(0, classes, count),
         log_probabilities=as_stored(log_of(random.dirichlet(np.ones(classes), count))),
     )
 
@@ -125,6 +129,6 @@ def scored() -> Callable[..., tuple[RunRecord, Predictions]]:
             "partial": scores.partial,
             "per_class": scores.per_class,
         }
-        return make_record(*where, **fields | changes), predictions
+        return make_record(*where, predictions=predictions, **fields | changes), predictions
 
     return make

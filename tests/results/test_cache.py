@@ -80,7 +80,7 @@ def test_only_what_changed_is_read_again(tmp_path: Path, scored: Scored, reads: 
     assert reads == []
     paths[0].unlink()
     os.utime(paths[1], ns=(1, 1))
-    new = Store(root).write(*scored(fold=9))
+    new = Store(root).write(*scored(fold=4))
     records = read_cached([root])
     assert sorted(reads) == sorted([paths[1].name, new.name])
     same(records.frame, load_results(root))

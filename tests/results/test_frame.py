@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def test_a_run_that_was_not_timed_has_no_time_a_sample(
     frame: Any, record: Any, lacking: Any
 ) -> None:
     whole: dict[str, Any] = {"timings": {"test": 1.0}, "counts": {"test": 4}}
-    rows = frame(record(**whole), record(fold=1, **whole | lacking))
+    rows = frame(record(**whole), dataclasses.replace(record(fold=1, **whole), **lacking))
     assert rows["ms_per_sample"].tolist() == pytest.approx([250, np.nan], nan_ok=True)
 
 
@@ -97,7 +98,8 @@ def test_settings_say_which_runs_may_be_pooled(frame: Any, record: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, "abc", 3, ["x"]])
 def test_provenance_of_another_form_is_no_obstacle(frame: Any, record: Any, value: Any) -> None:
-    row = frame(record(provenance={"hashes": value, "split": value, "settings": value})).iloc[0]
+    odd = {"hashes": value, "split": value, "settings": value}
+    row = frame(dataclasses.replace(record(), provenance=odd)).iloc[0]
     assert row["hash_method"] == ""
     assert row["fit_settings"] == "{}"
 
