@@ -14,7 +14,7 @@ from crossbench.cards import from_mapping
 from crossbench.data.dataset import Dataset
 from crossbench.data.files import read_samples
 from crossbench.data.transforms import make_transforms
-from crossbench.errors import CardError, RecordError, RequestError, WeightsError
+from crossbench.errors import CardError, EvaluationError, RecordError, RequestError, WeightsError
 from crossbench.fitted import Details
 from crossbench.nets.checkpoint import read_checkpoint
 from crossbench.plan import method_hash
@@ -78,6 +78,7 @@ class Predictor:
 
         Raises:
             DataError: If the file is not readable, or its samples are not of the run's kind.
+            EvaluationError: If the network answers no number for a sample.
         """
         details = self.details
         images = read_samples(file, shape=details.sample_shape, axes=details.axes)
@@ -91,6 +92,10 @@ class Predictor:
         )
         with arithmetic(self.compute):
             logits = predict(self.network, feed, precision=self.compute.precision)
+        finite = np.isfinite(logits.numpy()).all(axis=1)
+        if not finite.all():
+            msg = f"{file}: the network answers NaN or infinity for sample {int(np.argmin(finite))}"
+            raise EvaluationError(f"{msg}; its values may be in other units than the run's data")
         return Predicted(file, np.exp(log_probabilities(logits)))
 
 
@@ -162,7 +167,31 @@ def _description(checkpoint: Checkpoint, record: RunRecord) -> tuple[About, Deta
         raise WeightsError(f"{error}; {_REMEDY}") from error
     if details.identity != record.identity:
         raise RecordError(f"{weights}: the weights of another run; {_REMEDY}")
+    _check_description(about, details, record, where=str(weights))
     return about, details
+
+
+def _check_description(about: About, details: Details, record: RunRecord, *, where: str) -> None:
+    """Refuse what would be shown under names, or put through figures, that are not the run's.
+
+    Raises:
+        WeightsError: Naming what does not fit.
+    """
+    names, outputs = list(details.classes), about.num_classes
+    recorded = record.provenance.get("classes", names)
+    if len(names) != outputs:
+        fault = f"names {len(names)} classes for {outputs} outputs"
+    elif names != recorded:
+        fault = f"names the classes {names}, the record {recorded}"
+    elif about.statistics not in STATISTICS:
+        fault = f"names no known channel statistics ({about.statistics!r})"
+    elif len(details.sample_shape) != record.dimension + 1:
+        fault = f"has a sample shape {details.sample_shape} that is not {record.dimension}D"
+    elif missing := {"precision", "tf32"} - set(details.settings):
+        fault = f"lacks the settings {', '.join(sorted(missing))}"
+    else:
+        return
+    raise WeightsError(f"{where} {fault}; {_REMEDY}")
 
 
 def _transform(record: RunRecord, about: About, details: Details) -> BatchTransform:

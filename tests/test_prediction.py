@@ -218,9 +218,30 @@ def test_what_cannot_be_predicted_with_is_named(run: Callable[..., Found], tmp_p
     refused(path, RecordError, r"safetensors: the weights of another run")
     replace({"classes": 3}, **tensors)
     refused(path, WeightsError, r"safetensors: key 'classes' is 3")
+    replace({"classes": ["dark"]}, **tensors)
+    refused(path, WeightsError, r"safetensors names 1 classes for 2 outputs; run it again with")
+    replace({"classes": ["bright", "dark"]}, **tensors)
+    refused(path, WeightsError, r"names the classes \['bright', 'dark'\], the record \['dark', 'br")
+    replace({"sample_shape": [1, 18, 18]}, **tensors)
+    refused(path, WeightsError, r"has a sample shape \(1, 18, 18\) that is not 3D")
+    replace({"settings": {"tf32": False}}, **tensors)
+    refused(path, WeightsError, r"lacks the settings precision")
     tensors.pop("fc.bias")
     replace({}, **tensors)
     refused(path, WeightsError, r"does not fit the network that 'acs' now makes of test_resnet")
+
+
+def test_an_answer_that_is_no_number_is_no_class(
+    run: Callable[..., Found], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, _ = run("conv3d", 3)
+    samples = np.zeros((3, 18, 18, 18))
+    samples[1, :2] = [[[-1.7e308]], [[1.7e308]]]  # finite, and further apart than float64 tells
+    np.save(tmp_path / "new.npy", samples)
+    assert main(["predict", "--run", str(path), str(tmp_path / "new.npy")]) == 2
+    captured = capsys.readouterr()
+    assert "new.npy: the network answers NaN or infinity for sample 1" in captured.err
+    assert captured.out == ""
 
 
 def test_a_method_that_has_changed_is_told_of(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from crossbench.data.canonical import canonical_images
 from crossbench.data.npz import map_npy
+from crossbench.data.pictures import check_picture, is_gray
 from crossbench.data.sources import stored_images
 from crossbench.data.survey import survey
 from crossbench.errors import DataError
@@ -58,7 +59,7 @@ def read_samples(file: Path, *, shape: tuple[int, ...], axes: str | None = None)
     if not file.name.lower().endswith((".npz", ".npy")):
         axes = None  # pictures and NIfTI say themselves what is what
     images = canonical_images(stacked, dimension, where=str(file), axes=axes, least=1)
-    _check_shape(images, shape, where=str(file))
+    _check_shape(images.shape[1:], shape, where=str(file))
     survey(images, where=str(file))  # refuses NaN
     return images
 
@@ -78,16 +79,16 @@ def _reader(file: Path) -> Callable[[Path, tuple[int, ...]], NDArray[Any]]:
     raise DataError(f"{file}: files of this kind are not read; convert it to one of {known}")
 
 
-def _check_shape(images: NDArray[Any], shape: tuple[int, ...], *, where: str) -> None:
-    channels, *space = images.shape[1:]
+def _check_shape(found: tuple[int, ...], shape: tuple[int, ...], *, where: str) -> None:
+    channels, *space = found
     if channels != shape[0]:
         have, need = _channels(channels), _channels(shape[0])
         msg = f"{where}: samples have {have}, the network was fitted to {need}; convert them"
         raise DataError(msg)
     if len(shape) == 4 and tuple(space) != shape[1:]:
-        found, wanted = ("x".join(map(str, sides)) for sides in (space, shape[1:]))
+        have, need = ("x".join(map(str, sides)) for sides in (space, shape[1:]))
         msg = (
-            f"{where}: volumes are {found}, the network was fitted to {wanted} (DxHxW); "
+            f"{where}: volumes are {have}, the network was fitted to {need} (DxHxW); "
             "volumes are fed as they are, so resample them to that"
         )
         raise DataError(msg)
@@ -120,13 +121,11 @@ def _picture(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         raise DataError(msg)
     try:
         with Image.open(file) as picture:
-            frames, mode = getattr(picture, "n_frames", 1), picture.mode
-            colour = mode not in ("L", "F") and not mode.startswith("I")
+            check_picture(picture, deep_gray=True)
+            colour = not is_gray(picture)
             pixels = np.asarray(picture.convert("RGB") if colour else picture)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise what they like
         raise DataError(f"{file}: cannot be read as a picture ({error}); save it anew") from error
-    if frames > 1:
-        raise DataError(f"{file}: holds {frames} pictures; save them one by one, or as .npy")
     if colour and shape[0] == 1 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     if not colour and shape[0] == 3:
@@ -145,10 +144,21 @@ def _nifti(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 
     try:
         volume: Any = nibabel.load(file)
+        stored = tuple(volume.shape)
+    except Exception as error:  # a header that is damaged is taken for many things
+        raise _no_nifti(file, error) from error
+    if len(stored) not in (3, 4):
+        raise DataError(f"{file}: voxels of shape {stored} are no volume (x, y, z)")
+    form = (stored[3] if len(stored) == 4 else 1, *stored[2::-1])
+    _check_shape(form, shape, where=str(file))  # before the gigabytes a damaged header claims
+    try:
         voxels: NDArray[Any] = np.asanyarray(volume.dataobj)
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{file}: cannot be read as NIfTI ({error}); get it again") from error
-    if voxels.ndim not in (3, 4):
-        raise DataError(f"{file}: voxels of shape {voxels.shape} are no volume (x, y, z)")
+    except Exception as error:
+        raise _no_nifti(file, error) from error
     turned = voxels.T  # (z, y, x), or (channel, z, y, x)
     return turned[None, None] if voxels.ndim == 3 else turned[None]
+
+
+def _no_nifti(file: Path, error: Exception) -> DataError:
+    why = str(error) or type(error).__name__
+    return DataError(f"{file}: cannot be read as NIfTI ({why}); get it again")

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
 from crossbench.data.augment import RandomSource, draw_images
+from crossbench.data.pictures import check_picture
 from crossbench.data.transforms import normalise
 from crossbench.errors import DataError
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _PARTS = ("train", "val")
 _NAMED = 5  # unreadable images in a message
-_GRAY_LEVELS = ("I", "F")  # modes whose values Pillow would cut off at 255
+_LITTER = ("__MACOSX",)  # beside what begins with a dot
 
 #: The label of an image that could not be read and is not scored.
 UNREAD = -1
@@ -78,7 +79,8 @@ def open_folder(root: Path) -> ImageFolder:
 
     Args:
         root: A folder with ``train/CLASS/*`` and ``val/CLASS/*``; files may lie deeper, and count
-            as images by the ending of their names.
+            as images by the ending of their names. What begins with a dot is not looked at:
+            ``.ipynb_checkpoints`` is no class, ``._x.png`` no image.
 
     Raises:
         DataError: If a part or its images are missing, there are fewer than two classes, or
@@ -98,22 +100,29 @@ def open_folder(root: Path) -> ImageFolder:
 
 
 def _classes(folder: Path) -> tuple[tuple[str, ...], dict[str, int]]:
-    try:
-        classes, indices = find_classes(folder)
-    except FileNotFoundError as error:
-        raise DataError(f"{folder} has no class folders") from error
-    return tuple(classes), indices
+    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and _is_shown(each.name))
+    if not names:
+        raise DataError(f"{folder} has no class folders")
+    return tuple(names), {name: index for index, name in enumerate(names)}
 
 
 def _list(root: Path, indices: dict[str, int]) -> Listing:
-    found = make_dataset(root, indices, IMG_EXTENSIONS, allow_empty=True)
+    found = [
+        (file.relative_to(root), label)
+        for path, label in make_dataset(root, indices, IMG_EXTENSIONS, allow_empty=True)
+        if all(map(_is_shown, (file := Path(path)).relative_to(root).parts))
+    ]
     if not found:
         raise DataError(f"{root} has no images ({', '.join(IMG_EXTENSIONS)})")
     return Listing(
         root=root,
-        files=tuple(Path(path).relative_to(root).as_posix() for path, _ in found),
+        files=tuple(file.as_posix() for file, _ in found),
         labels=np.array([label for _, label in found], dtype=np.int64),
     )
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name not in _LITTER
 
 
 def _hash(*listings: Listing) -> str:
@@ -141,7 +150,7 @@ class FolderPart:
         device: Where batches go.
         workers: Threads that decode; 0 decodes in step.
         max_unreadable: Share of the images that may be unreadable.
-        unreadable: Those found so far, with the reason.
+        unreadable: Those found so far, each as ``path: reason``.
     """
 
     listing: Listing
@@ -181,8 +190,8 @@ class FolderPart:
         """
         count, total = len(unreadable), len(self.labels)
         if count > self.max_unreadable * total:
-            shown = ", ".join(sorted(set(unreadable))[:_NAMED])
-            names = shown + (", ..." if count > _NAMED else "")
+            shown = "; ".join(sorted(set(unreadable))[:_NAMED])
+            names = shown + ("; ..." if count > _NAMED else "")
             msg = (
                 f"{self.listing.root}: {count} of {total} images cannot be read ({names}), more "
                 f"than a share of {self.max_unreadable:g}; mend them, or raise max_unreadable"
@@ -227,12 +236,13 @@ class FolderPart:
         return cropped(image, self.size, self.crop_scale, random), int(self.labels[place])
 
     def _open(self, place: int) -> Image.Image | None:
-        """The image in three channels; None, and its name noted, where it cannot be read."""
+        """The image in three channels; None, and why, noted by name, where it cannot be read."""
         file = self.listing.files[place]
         try:
             return read_image(self.listing.root / file)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            self.unreadable.add(file)
+        except Exception as error:  # noqa: BLE001  (decoders raise what they like)
+            why = str(error).replace(str(self.listing.root / file), "it") or type(error).__name__
+            self.unreadable.add(f"{file}: {why}")
             return None
 
 
@@ -247,11 +257,10 @@ def read_image(file: Path) -> Image.Image:
 
     Raises:
         OSError: If it is damaged, cut off, or no image.
-        ValueError: If its values have more than 8 bits, which would be cut off.
+        ValueError: If it holds several pictures, or values of more than 8 bits.
     """
     with Image.open(file) as image:
-        if image.mode.startswith(_GRAY_LEVELS):
-            raise ValueError(f"{file} has values of more than 8 bits ({image.mode})")
+        check_picture(image, deep_gray=False)
         return image.convert("RGB")
 
 

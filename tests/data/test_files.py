@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from crossbench.data import files
@@ -171,4 +176,50 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     refused("a.nii", GRAY_2D, "a volume is no image")
     frames = [Image.fromarray(pixels(20, 24)) for _ in range(2)]
     frames[0].save(tmp_path / "many.tif", save_all=True, append_images=frames[1:])
-    refused("many.tif", GRAY_2D, "holds 2 pictures; save them one by one")
+    refused("many.tif", GRAY_2D, r"cannot be read as a picture \(holds 2 pictures; save them one")
+
+
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), cut=st.booleans())
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.npy", "a.png"])
+def test_a_damaged_file_is_named_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, name: str, place: float, value: int, cut: bool
+) -> None:
+    if ".nii" in name:
+        pytest.importorskip("nibabel")
+    file = tmp_path_factory.mktemp("damaged") / name
+    content = bytearray(intact(name))
+    content[int(place * len(content))] = value
+    file.write_bytes(content[: int(place * len(content))] if cut else content)
+    shape, message = GRAY_2D if name == "a.png" else GRAY_3D, ""
+    try:
+        assert read_samples(file, shape=shape).ndim == len(shape) + 1
+    except DataError as error:
+        message = str(error)
+    assert not message or message.startswith(f"{file}: ")
+
+
+@cache
+def intact(name: str) -> bytes:
+    """A file of each kind, whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / name
+        if name == "a.png":
+            Image.fromarray(pixels(20, 24)).save(file)
+        elif name == "a.npy":
+            np.save(file, pixels(6, 7, 8))
+        else:
+            import nibabel
+
+            voxels = pixels(8, 7, 6).astype(np.int16)
+            nibabel.Nifti1Image(voxels, np.eye(4)).to_filename(file)
+        return file.read_bytes()
+
+
+def test_a_nifti_header_that_claims_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    pytest.importorskip("nibabel")
+    content = bytearray(intact("a.nii"))
+    struct.pack_into("<4h", content, 40, 3, 30_000, 30_000, 30_000)
+    (tmp_path / "a.nii").write_bytes(content)
+    message = r"a\.nii: volumes are 30000x30000x30000, the network was fitted to 6x7x8"
+    with pytest.raises(DataError, match=message):
+        read_samples(tmp_path / "a.nii", shape=GRAY_3D)

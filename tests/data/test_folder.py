@@ -172,7 +172,7 @@ def test_in_training_the_next_image_stands_for_an_unreadable_one(make_folder: Ma
     inputs, labels = drained(part, 1)
     assert torch.equal(inputs[0], inputs[1])
     assert len(labels) == 12
-    assert part.unreadable == {"bright/0.png"}
+    assert part.unreadable == {"bright/0.png: cannot identify image file 'it'"}
 
 
 def test_in_validation_an_unreadable_image_is_not_scored(make_folder: Make) -> None:
@@ -181,7 +181,9 @@ def test_in_validation_an_unreadable_image_is_not_scored(make_folder: Make) -> N
     file.write_bytes(file.read_bytes()[:100])
     part = part_of(open_folder(path), "val", workers=2)
     assert drained(part, None)[1].tolist() == [0, 0, 1, UNREAD]
-    assert part.unreadable == {"dark/1.png"}
+    (lost,) = part.unreadable
+    assert lost.startswith("dark/1.png: ")
+    assert str(path) not in lost
 
 
 @pytest.mark.parametrize("seed", [1, None])
@@ -194,8 +196,27 @@ def test_too_many_unreadable_images_are_fatal(make_folder: Make, seed: int | Non
         drained(part_of(open_folder(path), max_unreadable=0.1), seed)
 
 
-def test_more_than_eight_bits_are_not_cut_off(tmp_path: Path) -> None:
-    file = tmp_path / "deep.png"
-    Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(file)
-    with pytest.raises(ValueError, match="more than 8 bits"):
-        read_image(file)
+def test_what_would_be_read_in_part_keeps_its_reason(make_folder: Make) -> None:
+    path = make_folder()
+    deep = Image.fromarray(np.full((8, 8), 4000, np.uint16))
+    deep.save(path / "val/dark/0.png")
+    picture().save(path / "val/dark/2.tif", save_all=True, append_images=[picture()])
+    part = part_of(open_folder(path), "val", max_unreadable=0.3)
+    message = (
+        r"2 of 5 images cannot be read \(dark/0\.png: has values of more than 8 bits \(I;16\),"
+        r" which would be cut off; dark/2\.tif: holds 2 pictures; save them one by one\), more than"
+    )
+    with pytest.raises(DataError, match=message):
+        drained(part, None)
+
+
+def test_hidden_folders_and_files_are_no_images(make_folder: Make) -> None:
+    path, plain = make_folder(), make_folder("plain")
+    for part in ("train", "val"):
+        for hidden in (".ipynb_checkpoints", "__MACOSX", "dark/.thumbs"):
+            (path / part / hidden).mkdir()
+            picture().save(path / part / hidden / "0.png")
+        (path / part / "dark/._0.png").write_bytes(b"no image")
+    folder, same = open_folder(path), open_folder(plain)
+    assert folder.classes == ("bright", "dark")
+    assert folder.content_hash == same.content_hash

@@ -1,0 +1,52 @@
+"""Which pictures are read, and why the others are not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_DEEP = re.compile(r";16[BLN]|;32|^to ")  # not BGR;16, 16 bits a pixel
+_DEEP_GRAY = ("I", "F")  # modes whose values Pillow would cut off at 255
+
+
+def is_gray(picture: Image.Image) -> bool:
+    """Whether a picture has one channel, of 8 bits or more."""
+    return picture.mode == "L" or picture.mode.startswith(_DEEP_GRAY)
+
+
+def check_picture(picture: Image.Image, *, deep_gray: bool) -> None:
+    """Refuse what would be read in part: further pages, and bits beyond the eighth.
+
+    Args:
+        picture: An opened picture, not yet decoded.
+        deep_gray: Whether one channel may have more than 8 bits.
+
+    Raises:
+        ValueError: With the reason; the caller names the file.
+    """
+    pages = getattr(picture, "n_frames", 1)
+    if pages > 1 and picture.format != "MPO":  # of which the others are views of the first
+        raise ValueError(f"holds {pages} pictures; save them one by one")
+    deep = [mode for mode in _stored_modes(picture) if _DEEP.search(mode)]
+    if is_gray(picture):
+        deep = [] if deep_gray or picture.mode == "L" else [picture.mode]
+    if deep:
+        raise ValueError(f"has values of more than 8 bits ({deep[0]}), which would be cut off")
+
+
+def _stored_modes(picture: Image.Image) -> list[str]:
+    """How the pixels are stored, as Pillow's decoders are told: ``RGB;16B`` for 16 bits."""
+    modes = []
+    for tile in getattr(picture, "tile", []):
+        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        modes += [argument for argument in arguments if isinstance(argument, str)]
+        modes += [f"to {each}" for each in arguments if _is_beyond(tile[0], each)]
+    return modes
+
+
+def _is_beyond(decoder: str, argument: object) -> bool:
+    """Whether a PPM file's greatest value has more than 8 bits."""
+    return decoder.startswith("ppm") and isinstance(argument, int) and argument > 255
