@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
 from crossbench.cards import choose_preset, find_task, load_tasks
 from crossbench.errors import DataError, MissingDataError, RequestError, unknown_name
@@ -15,6 +15,7 @@ from crossbench.plan import Plan, Request, make_plan
 from crossbench.plugins import ALL, find_methods, split_names
 from crossbench.results.store import Store, load_results
 from crossbench.runner import execute, execute_one
+from crossbench.specs import RANDOM, Statistics
 from crossbench.training.environment import find_device
 from crossbench.training.protocols import find_protocol
 
@@ -32,6 +33,8 @@ class Options(TypedDict, total=False):
     Attributes:
         preset: ``paper``, ``standard`` (the default) or ``smoke``.
         init: ``random`` (the default) or a checkpoint path.
+        statistics: ``imagenet`` or ``radimagenet``: whose channel statistics normalise inputs;
+            by default those that the weights were made with (docs/weights.md).
         protocol: How networks are fitted; the preset's by default.
         backbone: timm name of the 2D network; ``resnet18`` by default.
         seeds: Repetitions; the preset's by default.
@@ -50,6 +53,7 @@ class Options(TypedDict, total=False):
 
     preset: str
     init: str | Path
+    statistics: Statistics | None
     protocol: str | None
     backbone: str
     seeds: Sequence[int] | None
@@ -129,7 +133,8 @@ def prepare(
         tasks=_tasks(names),
         preset=preset,
         protocol=find_protocol(options.get("protocol") or preset.protocol),
-        init=str(options.get("init", "random")),
+        init=str(options.get("init", RANDOM)),
+        statistics=_statistics(options.get("statistics")),
         backbone=options.get("backbone", "resnet18"),
         data_dir=data_dir(options.get("data_dir")),
         cache_dir=cache_dir(),
@@ -176,6 +181,13 @@ def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
 
     found: dict[str, Any] = json.loads(json.dumps(options, default=plain))
     return found
+
+
+def _statistics(name: Statistics | None) -> Statistics | None:
+    known = get_args(Statistics)
+    if name is not None and name not in known:
+        raise unknown_name("statistics", name, known)
+    return name
 
 
 def _tasks(names: list[str]) -> tuple[TaskCard, ...]:

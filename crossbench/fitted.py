@@ -80,7 +80,6 @@ def describe_fitted(
     run: PlannedRun,
     *,
     method: Method,
-    statistics: str,
     value_range: tuple[float, float] | None,
 ) -> About:
     """What the checkpoint of a run says of itself.
@@ -91,7 +90,6 @@ def describe_fitted(
         dataset: The task's samples.
         run: The run.
         method: Its method.
-        statistics: Key of ``crossbench.site.STATISTICS`` that normalised the inputs.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
     card, axes = task.card, task.card.source.axes
@@ -112,7 +110,7 @@ def describe_fitted(
         backbone=request.backbone,
         num_classes=dataset.num_classes,
         recipe=hash_json(recipe),
-        statistics=statistics,
+        statistics=None if run.init is None else run.init.statistics,
         seen=seen_in(dataset, run.split, run.init),
         details=to_mapping(details),
     )

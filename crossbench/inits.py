@@ -13,12 +13,20 @@ import numpy as np
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.checkpoint import About, Seen, data_file, read_facts
-from crossbench.nets.weights import RANDOM, init_name, resolve_init
+from crossbench.nets.hub import catalogued_statistics, unreserved
+from crossbench.nets.weights import init_name, resolve_init
+from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
     from crossbench.methods import Method
+    from crossbench.nets.checkpoint import Facts
+    from crossbench.specs import Statistics
+
+_OF_RANDOM: Statistics = "radimagenet"  # as in the authors' scripts
+_OF_OTHERS: Statistics = "imagenet"  # as nearly all published 2D networks
+_ASSUMED = "assumed"
 
 #: What an init may leave open, to be filled for each run.
 PLACEHOLDERS = ("method", "layers", "seed", "fold")
@@ -34,6 +42,9 @@ class Init:
         sha256: Of the file, which is refused if it is another when it is loaded.
         hashes: Parts of the run's identity.
         about: What the checkpoint says of itself; None for random and foreign weights.
+        statistics: Whose channel statistics normalise the inputs.
+        basis: Why these, in words.
+        warnings: What a reader of the results should know.
     """
 
     name: str
@@ -41,9 +52,14 @@ class Init:
     sha256: str | None = None
     hashes: dict[str, str]
     about: About | None = None
+    statistics: Statistics
+    basis: str
+    warnings: tuple[str, ...] = ()
 
 
-def find_init(init: str, method: Method, *, seed: int, fold: int) -> Init:
+def find_init(
+    init: str, method: Method, *, seed: int, fold: int, statistics: Statistics | None = None
+) -> Init:
     """The weights of one run.
 
     Args:
@@ -53,26 +69,68 @@ def find_init(init: str, method: Method, *, seed: int, fold: int) -> Init:
         method: The run's method.
         seed: The run's seed.
         fold: The run's fold.
+        statistics: Whose channel statistics normalise the inputs; None takes those that the
+            weights or their entry in the catalogue name, RadImageNet's for random weights, and
+            for others ImageNet's, with a warning.
 
     Raises:
         RequestError: If the path has an unknown placeholder.
         WeightsError: If there is no such file, or more than one.
     """
     fields = _placeholders(init)
-    if not fields:
-        return _fixed(init, method)
-    values = {"method": method.name, "layers": layer_form(method), "seed": seed, "fold": fold}
-    path = _only_file(init.format(**values))
+    if init == RANDOM:
+        basis = "as set" if statistics else "the default of random weights"
+        return _init(RANDOM, RANDOM, {"init": RANDOM}, (statistics or _OF_RANDOM, basis))
+    if fields:
+        values = {"method": method.name, "layers": layer_form(method), "seed": seed, "fold": fold}
+        path, name = _only_file(init.format(**values)), unreserved(_template_name(init))
+    else:
+        path, name = Path(resolve_init(init, method)), init_name(init)
     facts = read_facts(path)
-    about = facts.about
-    recipe = about.recipe if about is not None and about.recipe else init
-    return Init(
-        name=_made_from(about) or _template_name(init),
-        source=path,
-        sha256=facts.sha256,
-        hashes={"init": recipe, "weights": facts.sha256},
-        about=about,
+    recipe = facts.about.recipe if facts.about is not None and facts.about.recipe else init
+    return _init(
+        unreserved(_made_from(facts.about)) or name,
+        path,
+        {"init": recipe, "weights": facts.sha256} if fields else {"init": facts.sha256},
+        _choose_statistics(init, method, facts, statistics),
+        facts,
     )
+
+
+def _init(
+    name: str,
+    source: str | Path,
+    hashes: dict[str, str],
+    chosen: tuple[Statistics, str],
+    facts: Facts | None = None,
+) -> Init:
+    statistics, basis = chosen
+    unknown = (
+        f"nothing says by whose channel statistics the inputs of {name!r} were normalised; "
+        f"{statistics} is assumed, --statistics says otherwise"
+    )
+    return Init(
+        name=name,
+        source=source,
+        sha256=None if facts is None else facts.sha256,
+        hashes=hashes | {"statistics": statistics},
+        about=None if facts is None else facts.about,
+        statistics=statistics,
+        basis=basis,
+        warnings=(unknown,) if basis == _ASSUMED else (),
+    )
+
+
+def _choose_statistics(
+    init: str, method: Method, facts: Facts, given: Statistics | None
+) -> tuple[Statistics, str]:
+    """Whose channel statistics a checkpoint gets, and why."""
+    if given is not None:
+        return given, "as set"
+    if facts.about is not None and facts.about.statistics is not None:
+        return facts.about.statistics, "as the weights say"
+    listed = catalogued_statistics(init, method, facts.sha256)
+    return (listed, "as the catalogue says") if listed is not None else (_OF_OTHERS, _ASSUMED)
 
 
 def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> None:
@@ -116,20 +174,6 @@ def units_of(dataset: Dataset, indices: np.ndarray) -> tuple[np.ndarray, str]:
     if dataset.groups is None:
         return np.unique(indices), "sample"
     return np.unique(dataset.groups[indices]), "group"
-
-
-def _fixed(init: str, method: Method) -> Init:
-    source = resolve_init(init, method)
-    if source == RANDOM:
-        return Init(name=RANDOM, source=RANDOM, hashes={"init": RANDOM})
-    facts = read_facts(source)
-    return Init(
-        name=_made_from(facts.about) or init_name(init),
-        source=source,
-        sha256=facts.sha256,
-        hashes={"init": facts.sha256},
-        about=facts.about,
-    )
 
 
 def _made_from(about: About | None) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
     from crossbench.methods import Method
     from crossbench.results.store import Store
-    from crossbench.specs import Preset, RunRecord, TaskCard
+    from crossbench.specs import Preset, RunRecord, Statistics, TaskCard
     from crossbench.training.protocols import Protocol
 
 
@@ -46,6 +46,7 @@ class Request:
         protocol: How networks are fitted.
         init: Where weights come from, as :func:`crossbench.inits.find_init` reads it.
         backbone: timm name of the 2D network.
+        statistics: Whose channel statistics normalise inputs; None asks the weights.
         data_dir: Where downloaded data lies.
         cache_dir: Where phantoms and hashes are kept.
         limit: At most so many runs.
@@ -64,6 +65,7 @@ class Request:
     backbone: str
     data_dir: Path
     cache_dir: Path
+    statistics: Statistics | None = None
     limit: int | None = None
     diagnostics: bool = False
     save_weights: bool = False
@@ -96,6 +98,11 @@ class PlannedRun:
     facts: dict[str, Any] = field(default_factory=dict)
     earlier: int | None = None
     init: Init | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of its result should know."""
+        return self.split.warnings + (self.init.warnings if self.init is not None else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +323,13 @@ def _runs(
             **{name: hash_json(fact) for name, fact in facts.items()},
         }
         for method in methods:
-            init = find_init(request.init, method, seed=split.seed, fold=split.fold)
+            init = find_init(
+                request.init,
+                method,
+                seed=split.seed,
+                fold=split.fold,
+                statistics=_statistics(request, card, method),
+            )
             check_unseen(init, dataset, split, task=card.name)
             key = _key(request, card, method.name, split, init)
             own = parts | hashes[method.name] | init.hashes
@@ -325,6 +338,12 @@ def _runs(
             key = _key(request, card, name, split, None)
             own = parts | {"method": own_source}
             yield _planned(request, key, split, own, facts, store, None)
+
+
+def _statistics(request: Request, card: TaskCard, method: Method) -> Statistics | None:
+    """Whose channel statistics are asked for; the paper's scripts fix them for some methods."""
+    fixed = card.dimension == 3 and method.name in request.preset.input.radimagenet_3d
+    return request.statistics or ("radimagenet" if fixed else None)
 
 
 def _planned(
@@ -433,7 +452,7 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
     preset = request.preset
     inputs = to_mapping(preset.input)
     del inputs["max_samples"]  # the split's indices say it exactly
-    settings = {
+    settings: dict[str, Any] = {
         "backbone": request.backbone,
         "protocol": to_mapping(request.protocol),
         "input": inputs,
@@ -442,6 +461,8 @@ def fit_settings(request: Request, method: Method) -> dict[str, Any]:
         "tf32": preset.compute.tf32,
         "drop_keys": list(preset.drop_keys.get(method.name, ())),
     }
+    if request.statistics is not None:
+        settings["statistics"] = request.statistics
     if isinstance(request.protocol, LinearProbe):  # no epochs, no augmentation
         del settings["fit"], inputs["augment"], inputs["crop_scale"]
         del inputs["jitter_order"], inputs["forked_workers"]

@@ -196,6 +196,8 @@ def _check_description(about: About, details: Details, record: RunRecord, *, whe
 
 def _transform(record: RunRecord, about: About, details: Details) -> BatchTransform:
     """The transform of the run's test part."""
+    if about.statistics is None:
+        raise WeightsError(f"its weights do not say how inputs were normalised; {_REMEDY}")
     mean, std = STATISTICS[about.statistics]
     _, transform = make_transforms(
         dimension=record.dimension,

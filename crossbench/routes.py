@@ -17,7 +17,7 @@ from crossbench.nets.lora import merge_lora
 from crossbench.plan import feature_source
 from crossbench.plugins import load_observers
 from crossbench.provenance import hardware, package_versions
-from crossbench.site import STATISTICS
+from crossbench.site import STATISTICS, init_of
 from crossbench.training.diagnostics import diagnose
 from crossbench.training.environment import derive_seed, thread_count
 from crossbench.training.features import Features, batch_size, extract
@@ -153,7 +153,7 @@ def _fit(
     tested = perf_counter()
     return Product(
         log_probabilities=log_probabilities(logits),
-        provenance={"statistics": site.statistics(run), "learns": learns},
+        provenance={"learns": learns},
         record={
             "curve": fitted.curve,
             "selected_epoch": fitted.selected_epoch,
@@ -181,7 +181,6 @@ def _kept(
         site.dataset,
         run,
         method=site.method(run),
-        statistics=site.statistics(run),
         value_range=value_range,
     )
     return FittedNetwork(tensors=tensors, about=about)
@@ -227,7 +226,6 @@ def _probe(
     return Product(
         log_probabilities=predicted,
         provenance={
-            "statistics": site.statistics(run),
             "learns": {"head": fitted.trainable},
         },
         record={
@@ -281,7 +279,7 @@ def _extract(site: Site, run: PlannedRun, on_samples: Callable[[int], None]) -> 
             "hashes": {name: run.hashes[name] for name in ("method", "task", "data", "config")},
             "samples": indices.tolist(),
             "range": limits,
-            "statistics": STATISTICS[site.statistics(run)],
+            "statistics": STATISTICS[init_of(run).statistics],
             "versions": package_versions(),
             "hardware": hardware(site.device),
             "threads": thread_count(preset.compute),

@@ -246,7 +246,7 @@ def _begin(site: Site, run: PlannedRun) -> RunRecord:
             "val": len(run.split.val),
             "test": len(run.split.test),
         },
-        warnings=run.split.warnings,
+        warnings=run.warnings,
         provenance=_provenance(site, run, datetime.now(UTC)),
     )
 
@@ -307,6 +307,7 @@ def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:
         "settings": settings,
         "split": to_mapping(request.preset.split),
         "max_samples": request.preset.input.max_samples,
+        "statistics": None if run.init is None else run.init.statistics,
         "versions": package_versions(),
         "git": git_state(),
         "hardware": hardware(site.device),

@@ -11,8 +11,8 @@ from crossbench import nets
 from crossbench.data.scaling import value_range
 from crossbench.data.transforms import make_transforms
 from crossbench.nets.checkpoint import read_checkpoint
-from crossbench.nets.weights import RANDOM
 from crossbench.plan import input_shape, input_size
+from crossbench.specs import RANDOM
 from crossbench.training.feed import Feed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Site:
 
     def network(self, run: PlannedRun, *, num_classes: int, seed: int) -> torch.nn.Module:
         """The run's network on its device, drawn from a seed of its own."""
-        request, init = self.request, _init(run)
+        request, init = self.request, init_of(run)
         weights = (
             RANDOM if init.sha256 is None else read_checkpoint(init.source, sha256=init.sha256)
         )
@@ -115,7 +115,7 @@ class Site:
         """The stored value range that becomes [0, 1]; the transforms of training and testing."""
         card, inputs = self.task.card, self.request.preset.input
         limits = value_range(self.dataset.images, inputs.scaling, run.split.train)
-        mean, std = STATISTICS[self.statistics(run)]
+        mean, std = STATISTICS[init_of(run).statistics]
         return limits, make_transforms(
             dimension=card.dimension,
             input_size=input_size(card, self.task.sample_shape, self.request.preset),
@@ -127,22 +127,8 @@ class Site:
             jitter_order=inputs.jitter_order,
         )
 
-    def statistics(self, run: PlannedRun) -> str:
-        """Which channel statistics normalise the inputs: a key of :data:`STATISTICS`.
 
-        Those that the weights say they were made with; else ImageNet's for weights whose name
-        has ``in1k`` in it, RadImageNet's for all others. In 3D a preset may name methods that
-        always take RadImageNet's, as the paper's scripts do.
-        """
-        preset, init = self.request.preset, _init(run)
-        if self.task.card.dimension == 3 and run.key.method in preset.input.radimagenet_3d:
-            return "radimagenet"
-        if init.about is not None and init.about.statistics:
-            return init.about.statistics
-        return "imagenet" if "in1k" in self.request.init.lower() else "radimagenet"
-
-
-def _init(run: PlannedRun) -> Init:
+def init_of(run: PlannedRun) -> Init:
     """The weights of a run that has a network."""
     if run.init is None:
         raise ValueError(f"{run.key} is a plain baseline and starts from no weights")

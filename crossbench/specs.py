@@ -14,6 +14,12 @@ Dimension = Literal[2, 3]
 DataSource = Literal["real", "embedded", "phantom"]
 Status = Literal["ok", "failed", "skipped"]
 
+#: What weights that are drawn are called, and no others.
+RANDOM = "random"
+
+#: Whose channel means and standard deviations normalise the inputs of a network.
+Statistics = Literal["imagenet", "radimagenet"]
+
 #: Layout of the records that are written; those of schema 1 are read, and have no seal.
 SCHEMA_VERSION = 2
 
@@ -406,7 +412,7 @@ class PretrainSettings:
     gamma: float = 0.1
     size: int | None = None
     crop_scale: tuple[float, float] = (0.08, 1.0)
-    statistics: Literal["imagenet", "radimagenet"] | None = None
+    statistics: Statistics | None = None
     select: Literal["last", "lowest"] = "last"
     max_unreadable: float = 0.01
     precision: Literal["float32", "bfloat16"] = "float32"

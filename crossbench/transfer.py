@@ -22,7 +22,7 @@ from crossbench.errors import RequestError
 from crossbench.estimate import estimate
 from crossbench.nets.backbones import layer_form
 from crossbench.places import cache_dir, data_dir
-from crossbench.results.transfer import RANDOM
+from crossbench.specs import RANDOM
 from crossbench.training.protocols import PROTOCOLS
 
 if TYPE_CHECKING:

@@ -134,6 +134,7 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
     ]
     parts = [table(rows)] if rows else []
     parts += missing_view(plan)
+    parts += statistics_view(plan)
     parts += warnings_view(plan)
     parts += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
     for method in dict.fromkeys(method for method, _ in plan.not_applicable):
@@ -172,8 +173,25 @@ def _shared(seconds: Iterable[float], jobs: int) -> str:
 
 
 def warnings_view(plan: Plan) -> list[str]:
-    """What a reader of the results should know of the tasks' data and splits."""
-    return [f"note: {task.card.name}: {why}" for task in plan.tasks for why in task.warnings]
+    """What a reader of the results should know of the weights, the tasks' data and the splits."""
+    inits = [run.init for run in plan.runs if run.init is not None]
+    weights = dict.fromkeys(why for init in inits for why in init.warnings)
+    return [
+        *(f"note: {why}" for why in weights),
+        *(f"note: {task.card.name}: {why}" for task in plan.tasks for why in task.warnings),
+    ]
+
+
+def statistics_view(plan: Plan) -> list[str]:
+    """Whose channel statistics normalise the inputs of which methods, and why these."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for run in plan.runs:
+        if run.init is not None:
+            methods.setdefault((run.init.statistics, run.init.basis), []).append(run.key.method)
+    return [
+        f"inputs normalised by {statistics} statistics ({basis}): {', '.join(dict.fromkeys(names))}"
+        for (statistics, basis), names in methods.items()
+    ]
 
 
 def missing_view(plan: Plan) -> list[str]:

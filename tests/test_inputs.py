@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from crossbench import nets
 from crossbench.api import prepare
 from crossbench.cards import find_task
 from crossbench.data.sources import open_task
@@ -65,6 +66,25 @@ def test_data_replaced_between_plan_and_run_fails_the_run(
     for message in messages(executed(plan, tmp_path)):
         assert "blobs.npz is not what it was when the runs were planned" in message
         assert plan.runs[0].hashes["data"] in message
+
+
+def test_a_checkpoint_replaced_between_plan_and_run_fails_the_run(
+    planned: Callable[..., Plan], tmp_path: Path
+) -> None:
+    file = tmp_path / "weights.pth"
+    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    torch.save(network.state_dict(), file)
+    plan = planned(init=str(file), statistics="imagenet")
+    network.bn1.bias.data += 1
+    torch.save(network.state_dict(), file)
+    (record,) = (each for each in executed(plan, tmp_path) if not each.key.plain)
+    assert record.status == "failed"
+    assert "weights.pth was replaced: it has SHA-256" in messages([record])[0]
+    assert record.provenance["statistics"] == "imagenet"
+    again = planned(init=str(file), statistics="imagenet")
+    (record,) = (each for each in executed(again, tmp_path) if not each.key.plain)
+    assert record.status == "ok"
+    assert record.provenance["settings"]["statistics"] == "imagenet"
 
 
 class Cutter(Silence):

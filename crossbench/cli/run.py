@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from crossbench.cards import task_faults
 from crossbench.cli.arguments import (
@@ -17,6 +17,7 @@ from crossbench.cli.arguments import (
 from crossbench.cli.jobs import add_jobs, left_failed, team
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
 from crossbench.errors import RequestError
+from crossbench.specs import Statistics
 
 if TYPE_CHECKING:
     import argparse
@@ -44,6 +45,11 @@ def add(commands: Any) -> None:
         default="random",
         help="random, in1k, rin, hf:REPO/FILE@REV or a checkpoint file, {seed} and {fold} in its "
         "path being the run's own (random)",
+    )
+    what.add_argument(
+        "--statistics",
+        choices=get_args(Statistics),
+        help="whose channel statistics normalise inputs (those the weights were made with)",
     )
     what.add_argument("--protocol", help="how networks are fitted (the preset's)")
     add_backbone(what)
@@ -127,6 +133,7 @@ def _plan(options: argparse.Namespace, store: Store) -> Plan:
         store=store,
         preset=options.preset,
         init=options.init,
+        statistics=options.statistics,
         protocol=options.protocol,
         backbone=options.backbone,
         seeds=options.seeds,

@@ -11,8 +11,9 @@ from crossbench.nets.checkpoint import Checkpoint, read_checkpoint
 from crossbench.nets.convert import make_3d
 from crossbench.nets.fresh import start_afresh
 from crossbench.nets.roles import assign_roles, channels_of
-from crossbench.nets.weights import RANDOM, load_weights, resolve_init
+from crossbench.nets.weights import load_weights, resolve_init
 from crossbench.plugins import load_method
+from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -22,6 +22,7 @@ from crossbench.cards import from_mapping, to_mapping
 from crossbench.errors import CardError, WeightsError
 from crossbench.nets.fit import compare, misfit
 from crossbench.nets.stored import START, check_kind, parse_tensors, read_metadata
+from crossbench.specs import Statistics  # noqa: TC001  (a field of what is read)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ class About:
         backbone: timm name of the network.
         num_classes: Outputs of the classifier, which is stored but not loaded as an init.
         recipe: Hash over what made the weights, except seed, fold and samples.
-        statistics: Key of ``crossbench.site.STATISTICS`` that normalised the inputs.
+        statistics: Whose channel statistics normalised the inputs; None if that is not known.
         seen: The samples that made the weights and those they were made from, where they can be
             told.
         details: Whatever else is worth knowing, as JSON has it.
@@ -68,7 +69,7 @@ class About:
     backbone: str
     num_classes: int
     recipe: str = ""
-    statistics: str = ""
+    statistics: Statistics | None = None
     seen: tuple[Seen, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -224,7 +225,10 @@ def _about(stream: BinaryIO, path: Path) -> About | None:
     if text is None:
         return None
     try:
-        about = from_mapping(About, json.loads(text), where=f"{path}: metadata")
+        said = json.loads(text)
+        if isinstance(said, dict) and said.get("statistics") == "":  # as 0.1 wrote it
+            del said["statistics"]
+        about = from_mapping(About, said, where=f"{path}: metadata")
     except (ValueError, RecursionError, CardError) as error:
         msg = f"{path}: what it says of itself cannot be read ({error}); make the checkpoint again"
         raise WeightsError(msg) from error

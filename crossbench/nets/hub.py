@@ -19,12 +19,15 @@ from crossbench.cards import from_mapping
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
 from crossbench.hashing import hash_file
 from crossbench.nets.backbones import layer_form
+from crossbench.specs import RANDOM, Statistics
 from crossbench.toml import read_toml
 
 if TYPE_CHECKING:
     from crossbench.methods import Method
 
 HUB_PREFIX = "hf:"
+
+_RESERVED = (RANDOM, "none")  # in views, the names of no weights
 
 _SHIPPED = Path(__file__).with_name("known_weights.toml")
 _HUB_FILE = re.compile(r"hf:([\w.-]+/[\w.-]+)/([^@\\]+)@([\w./-]+)")
@@ -45,6 +48,7 @@ class KnownWeights:
         backbone: timm name of the network.
         title: What the weights are, in words.
         licence: SPDX identifier, where it is known.
+        statistics: Whose channel statistics normalised the inputs, where that is known.
     """
 
     name: str
@@ -56,6 +60,7 @@ class KnownWeights:
     backbone: str = ""
     title: str = ""
     licence: str = ""
+    statistics: Statistics | None = None
 
     @property
     def source(self) -> str:
@@ -134,6 +139,30 @@ def hub_file(text: str) -> KnownWeights:
     return KnownWeights(name=text, repo=repo, file=file, revision=revision)
 
 
+def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics | None:
+    """Whose channel statistics the catalogue says of weights, known by name, place or bytes.
+
+    Args:
+        init: What the weights were asked for by.
+        method: Whose layers they have to fit.
+        sha256: Of their file.
+    """
+    form = layer_form(method)
+    for each in known_weights():
+        place = f"{HUB_PREFIX}{each.repo}/{each.file}@"
+        named = each.name == init and form in each.layers
+        pinned = each.sha256 != "" and each.sha256 == sha256
+        if named or pinned or (each.repo and init.startswith(place)):
+            return each.statistics
+    return None
+
+
+def unreserved(name: str) -> str:
+    """The name of a file in views, marked where it is that of random or of known weights."""
+    taken = name in _RESERVED or name in {each.name for each in known_weights()}
+    return f"{name} (file)" if taken else name
+
+
 @cache
 def _read(file: Path) -> tuple[KnownWeights, ...]:
     entries = from_mapping(_KnownFile, read_toml(file), where=str(file)).weights
@@ -142,6 +171,7 @@ def _read(file: Path) -> tuple[KnownWeights, ...]:
 
 def _checked(weights: KnownWeights, file: Path) -> KnownWeights:
     checks = (
+        ("name", weights.name and weights.name not in _RESERVED, "choose another name"),
         ("layers", weights.layers, "it must list the methods that the weights fit"),
         ("revision", weights.revision or not weights.repo, "a repo needs one"),
         ("sha256", _SHA256.fullmatch(weights.sha256 or "0" * 64), "it must be 64 hex digits"),

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from crossbench.errors import WeightsError
 from crossbench.nets import hub
 from crossbench.nets.checkpoint import Checkpoint, existing, read_checkpoint
+from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
     from torch import nn
 
     from crossbench.methods import Method
-
-RANDOM = "random"
 
 _USUAL_STEMS = ("model", "pytorch_model")  # of files that only their repository tells apart
 
@@ -46,13 +45,16 @@ def resolve_init(init: str | Path, method: Method) -> str | Path:
 def init_name(init: str | Path) -> str:
     """The name that views show: ``random``, a known name, or the file's without its ending.
 
-    A file of the hub that is called what most are called has its repository's name.
+    A file of the hub that is called what most are called has its repository's name. A file that is
+    called ``random``, or as known weights are, is marked as a file.
     """
+    if init == RANDOM or init in {each.name for each in hub.known_weights()}:
+        return str(init)
     if isinstance(init, str) and init.startswith(hub.HUB_PREFIX):
         weights = hub.hub_file(init)
         stem = Path(weights.file).stem
-        return Path(weights.repo).name if stem in _USUAL_STEMS else stem
-    return RANDOM if init == RANDOM else Path(init).stem
+        return hub.unreserved(Path(weights.repo).name if stem in _USUAL_STEMS else stem)
+    return hub.unreserved(Path(init).stem)
 
 
 # ------------------------------------------------------------------------ into the network

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossbench.data.splits import Split
     from crossbench.nets.checkpoint import Seen
     from crossbench.pretraining.request import PretrainRequest
-    from crossbench.specs import PretrainSettings, TaskCard
+    from crossbench.specs import PretrainSettings, Statistics, TaskCard
     from crossbench.training.pretrain import Part
 
 _FOLDER_SIZE = 224
@@ -41,12 +41,12 @@ class Inputs:
 
     Attributes:
         size: Side length in pixels.
-        statistics: Key of :data:`crossbench.site.STATISTICS`.
+        statistics: Whose channel statistics normalise them.
         workers: Threads that read ahead.
     """
 
     size: int
-    statistics: str
+    statistics: Statistics
     workers: int
 
 
@@ -218,7 +218,7 @@ def _folder(request: PretrainRequest, path: Path) -> Source:
     )
 
 
-def _inputs(given: PretrainSettings, *, size: int, statistics: str, workers: int) -> Inputs:
+def _inputs(given: PretrainSettings, *, size: int, statistics: Statistics, workers: int) -> Inputs:
     """What is given, and else what the data asks for."""
     return Inputs(
         size=given.size or size,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crossbench.evaluation.metrics import METRICS
+from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,6 +50,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
     error = record.error or {}
     row: dict[str, Any] = {
         **dataclasses.asdict(record.key),
+        "init": _init(record),
         "status": record.status,
         "source": record.source,
         "dimension": record.dimension,
@@ -76,6 +78,15 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "identity": record.identity,
         "path": str(path),
     }
+
+
+def _init(record: RunRecord) -> str:
+    """What the weights are called: ``random`` where their hash says so, whatever their name."""
+    name = record.key.init
+    found = _mapping(record.provenance, "hashes").get("init", name)
+    if found == RANDOM:
+        return RANDOM
+    return f"{name} (file)" if name == RANDOM else name
 
 
 def _origin(record: RunRecord) -> dict[str, str]:

@@ -19,6 +19,7 @@ from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
 from crossbench.results.boards import split_boards
 from crossbench.results.table import Cell, Header, Table
+from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = tuple[str, ...]
 Paired: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
-
-RANDOM = "random"
 
 #: The protocol under which every weight learns: from random weights, training from scratch.
 FROM_SCRATCH = "finetune"

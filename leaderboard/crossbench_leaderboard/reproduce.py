@@ -34,6 +34,8 @@ def run_command(record: RunRecord, out: str) -> str:
     if not key.plain:
         words += ["--method", key.method, "--backbone", key.backbone]
         words += ["--init", key.init, "--protocol", key.protocol]
+    if statistics := (record.provenance.get("settings") or {}).get("statistics"):
+        words += ["--statistics", statistics]
     if _has_own_method(record):
         words += ["--plugin", f"./{key.method}.py"]
     words += ["--seeds", str(key.seed), "--folds", str(key.fold)]

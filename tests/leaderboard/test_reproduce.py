@@ -18,11 +18,12 @@ REQUEST = "run --preset smoke --task nodule-malignancy-2d --method conv2d --back
 def test_the_command_finds_the_very_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real run under changed settings; told its own command, crossbench has nothing to do."""
     changed = "--set fit.epochs=1 --set input.max_samples=60 --set fit.lr=0.02"
+    changed += " --statistics imagenet"
     assert main([*f"{REQUEST} {changed} --limit 1 --out".split(), str(tmp_path)]) == 0
     capsys.readouterr()
     (record,) = Store(tmp_path).records()
     command = shlex.split(run_command(record, str(tmp_path)))
-    assert {"fit.epochs=1", "fit.lr=0.02", "input.max_samples=60"} <= set(command)
+    assert {"fit.epochs=1", "fit.lr=0.02", "input.max_samples=60", "imagenet"} <= set(command)
     assert main([*command[1:], "--limit", "1", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["runs"], summary["done_before"]) == (1, 1)

@@ -97,6 +97,24 @@ def test_settings_say_which_runs_may_be_pooled(frame: Any, record: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "abc", 3, ["x"]])
+@pytest.mark.parametrize(
+    ("name", "digest", "shown"),
+    [
+        ("random", "random", "random"),
+        ("random", None, "random"),  # of a record that does not say
+        ("random", "ab" * 32, "random (file)"),
+        ("in1k", "random", "random"),
+        ("in1k", "ab" * 32, "in1k"),
+    ],
+)
+def test_the_hash_says_which_weights_are_random(
+    frame: Any, record: Any, name: str, digest: str | None, shown: str
+) -> None:
+    hashes = {} if digest is None else {"hashes": {"init": digest}}
+    made = record(init=name, provenance=hashes)
+    assert frame(made)["init"].tolist() == [shown]
+
+
 def test_provenance_of_another_form_is_no_obstacle(frame: Any, record: Any, value: Any) -> None:
     odd = {"hashes": value, "split": value, "settings": value}
     row = frame(dataclasses.replace(record(), provenance=odd)).iloc[0]
