@@ -1,0 +1,69 @@
+"""The fuzz script finds what it is there to find; its long run is in ``make slow``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import fuzz as script
+import numpy as np
+import pytest
+
+from crossbench.errors import RecordError
+
+
+def case(tmp_path: Path, read: Any, *, sealed: bool = False) -> str:
+    """How a case goes under a reader of one's own."""
+    kind = script.Kind(file=Path("x.json"), read=read, within=script.in_json)
+    return script.attempt(kind, b"{", [1], tmp_path, seal=sealed)
+
+
+def test_what_a_reader_does_is_told_apart(tmp_path: Path) -> None:
+    def refuse(_: Path) -> None:
+        raise RecordError("x.json: no record")
+
+    def be_silent(_: Path) -> None:
+        raise RecordError("")
+
+    def leave(_: Path) -> None:
+        sys.exit(0)
+
+    assert case(tmp_path, refuse) == "refused"
+    assert case(tmp_path, lambda _: [1]) == "unchanged"
+    assert case(tmp_path, lambda _: [2]) == "valid"
+    assert case(tmp_path, lambda _: [2], sealed=True).startswith("FAILED damage was accepted")
+    assert case(tmp_path, be_silent) == "FAILED an error without a message"
+    assert "JSONDecodeError" in case(tmp_path, lambda file: json.loads(file.read_bytes()))
+    assert "SystemExit" in case(tmp_path, leave)
+
+
+@pytest.mark.parametrize("code", ["import time; print('0 refused', flush=True); time.sleep(99)"])
+def test_a_process_that_hangs_is_ended(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "HANG", 0.5)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert list(script._lines(process, time.monotonic() + 60)) == ["0 refused"]
+    assert process.poll() is not None
+
+
+def test_a_case_can_be_made_again() -> None:
+    content = b'{"a": [1, {"b": 2}], "c": "d"}'
+    for within in (script.in_json, script.damage):
+        twice = [within(content, np.random.default_rng([0, 7])) for _ in range(2)]
+        assert twice[0] == twice[1] != content
+
+
+def test_damaged_cards_are_refused_or_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert script.main(["--cases", "200", "--kinds", "card"]) == 0
+    assert "200 cases" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_no_damage_brings_a_traceback_a_hang_or_silence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = script.main(["--cases", "2400", "--seconds", "900"])
+    assert code == 0, capsys.readouterr().out
