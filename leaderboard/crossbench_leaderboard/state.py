@@ -72,19 +72,22 @@ def out_folder(results: Results) -> Path:
     return shown[0] if shown else Path("results")
 
 
-def pick_metric() -> str | None:
+def pick_metric(key: str) -> str | None:
     """Let the reader ask for a metric, by which everything on the page is computed anew.
 
-    The question is the same on every page and stands in the address as ``?metric=``, to be sent
-    on; other queries of the address stay.
+    The question goes along from page to page and stands in the address as ``?metric=``, to be
+    sent on; other queries of the address stay.
+
+    Args:
+        key: Name of the choice, unique among all pages: Streamlit forgets it with its page.
 
     Returns:
         The metric's name; None for the one that preset or cards declare.
     """
     options = [AS_DECLARED, *METRICS]
     kept = st.query_params.get("metric", st.session_state.get("metric-asked"))
-    st.session_state.setdefault("metric", kept if kept in options else AS_DECLARED)
-    chosen = str(st.selectbox("Metric", options, format_func=title_of, key="metric"))
+    st.session_state.setdefault(key, kept if kept in options else AS_DECLARED)
+    chosen = str(st.selectbox("Metric", options, format_func=title_of, key=key))
     st.session_state["metric-asked"] = chosen
     if chosen == AS_DECLARED:
         st.query_params.pop("metric", None)

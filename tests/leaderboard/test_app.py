@@ -117,12 +117,12 @@ def test_the_metric_stands_in_the_address_and_other_queries_stay(
     page.query_params["embed"] = "true"
     page.run()
     assert not page.exception
-    assert page.selectbox(key="metric").value == "log_loss"
+    assert page.selectbox(key="leaderboard-metric").value == "log_loss"
     assert "--metric log_loss" in "".join(each.value for each in page.code)
-    page.selectbox(key="metric").set_value("auroc").run()
+    page.selectbox(key="leaderboard-metric").set_value("auroc").run()
     assert page.query_params["metric"] == "auroc"
     assert page.query_params["embed"] == "true"
-    page.selectbox(key="metric").set_value(AS_DECLARED).run()
+    page.selectbox(key="leaderboard-metric").set_value(AS_DECLARED).run()
     assert "metric" not in page.query_params
     assert "--metric" not in "".join(each.value for each in page.code)
 
@@ -135,4 +135,4 @@ def test_an_unknown_metric_in_the_address_is_passed_over(
     page.query_params["metric"] = "nope"
     page.run()
     assert not page.exception
-    assert page.selectbox(key="metric").value == AS_DECLARED
+    assert page.selectbox(key="leaderboard-metric").value == AS_DECLARED

@@ -100,3 +100,15 @@ def test_a_view_opens_and_its_choices_work(view: str, opened: Any) -> None:
             script.settle(page)
             assert_well(page)
     assert complaints == []
+
+
+def test_the_metric_goes_along_from_view_to_view(browser: Any, address: str) -> None:
+    page = browser.new_page(viewport=WIDE)
+    page.goto(f"{address}/?metric=log_loss")
+    script.settle(page)
+    for view in ("tasks", "compare", "leaderboard"):
+        page.get_by_role("link", name=script.VIEWS[view], exact=True).click()
+        page.wait_for_url("**metric=log_loss**")
+        script.settle(page)
+        assert page.get_by_text("Chosen after the fact").count() == 1
+    page.close()

@@ -39,7 +39,7 @@ def test_the_page_says_what_the_command_says(
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 def test_another_metric_is_compared(open_view: OpenView, words: Words, metric: str) -> None:
     page = open_view("compare")
-    page.selectbox("metric").select(metric).run()
+    page.selectbox("compare-metric").select(metric).run()
     assert not page.exception
     assert f"--metric {metric}" in words(page)
     assert metric.split("_", maxsplit=1)[0] in words(page).lower()

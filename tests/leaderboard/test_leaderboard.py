@@ -180,7 +180,7 @@ def test_a_filter_ranks_anew(tmp_path: Path, run_of: Any, open_view: Open) -> No
 
 def test_another_metric_ranks_by_it_and_says_what_that_is(open_view: Open, words: Words) -> None:
     page = open_view("leaderboard")
-    page.selectbox(key="metric").set_value("log_loss").run()
+    page.selectbox(key="leaderboard-metric").set_value("log_loss").run()
     assert "Chosen after the fact" in words(page)
     table = standings(page)
     assert list(table["Mean"]) == sorted(table["Mean"])  # lower is better

@@ -49,7 +49,7 @@ def test_names_are_text(page: AppTest, markup: str) -> None:
 
 def test_what_is_chosen_is_shown(open_view: Open, words: Words) -> None:
     page = open_view("tasks")
-    page.selectbox(key="metric").set_value("log_loss")
+    page.selectbox(key="tasks-metric").set_value("log_loss")
     page.selectbox(key="tasks-task").set_value("nodule-sphericity-2d")
     page.selectbox(key="tasks-method").set_value("majority")
     page.toggle(key="tasks-samples").set_value(False).run()

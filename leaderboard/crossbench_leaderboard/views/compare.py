@@ -32,7 +32,7 @@ _NOT_APART = "not told apart"
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("Compare two methods")
-    board = pick_board(split_boards(results.frame, pick_metric()), "compare-board")
+    board = pick_board(split_boards(results.frame, pick_metric("compare-metric")), "compare-board")
     metric = board.metric
     pair = _pick_methods(board)
     if pair is None:

@@ -40,7 +40,7 @@ _SHARED = (
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What it costs")
-    metric = pick_metric()
+    metric = pick_metric("cost-metric")
     board = pick_board(split_boards(results.frame, metric), "cost-board")
     board = _on_one_machine(board)
     board = _of_tasks(board)

@@ -37,7 +37,7 @@ def show(results: Results) -> None:
     )
     with st.expander("Filters"):
         runs = filtered(results.frame, key="leaderboard")
-    metric = pick_metric()
+    metric = pick_metric("leaderboard-metric")
     boards = split_boards(runs, metric)
     if not boards:
         st.info("No runs are left; take a filter away.")

@@ -32,7 +32,7 @@ _WEIGHTS = ("random", "pretrained")
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What pretraining is worth")
-    found = transfers(results.frame, pick_metric())
+    found = transfers(results.frame, pick_metric("pretraining-metric"))
     if found:
         _worth(_pick(found))
     else:

@@ -48,7 +48,7 @@ def show(results: Results) -> None:
         "One task at a time: how the methods do on it and how far their folds lie apart, which "
         "classes they confuse, and what the data is."
     )
-    board = pick_board(split_boards(results.frame, pick_metric()), key="tasks-board")
+    board = pick_board(split_boards(results.frame, pick_metric("tasks-metric")), key="tasks-board")
     task = st.selectbox("Task", board.tasks, key="tasks-task")
     runs = board.runs[board.runs["column"] == task]
     name = str(runs["task"].iloc[0])
