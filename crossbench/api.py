@@ -18,6 +18,7 @@ from crossbench.runner import execute, execute_one
 from crossbench.specs import RANDOM, Statistics
 from crossbench.training.environment import find_device
 from crossbench.training.protocols import find_protocol
+from crossbench.training.state import importing, own_randomness, restored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,8 +129,10 @@ def prepare(
         folds=options.get("folds"),
     )
     names = split_names(task)
+    with importing(", ".join([*split_names(method), *options.get("plugins", ())])):
+        methods = find_methods(split_names(method), options.get("plugins", ()))
     request = Request(
-        methods=find_methods(split_names(method), options.get("plugins", ())),
+        methods=methods,
         tasks=_tasks(names),
         preset=preset,
         protocol=find_protocol(options.get("protocol") or preset.protocol),
@@ -144,7 +147,8 @@ def prepare(
         retry_failed=options.get("retry_failed", False),
         asked=_as_json({"method": method, "task": task, **options}),
     )
-    plan = make_plan(request, store)
+    with restored(), own_randomness(0):
+        plan = make_plan(request, store)
     _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
     return plan
 

@@ -46,6 +46,10 @@ class WeightsError(CrossbenchError):
     """A checkpoint is missing, unreadable, or does not fit the network key by key."""
 
 
+class StateError(CrossbenchError):
+    """A method's code changed state that all runs of a process share; the message names it."""
+
+
 class EvaluationError(CrossbenchError):
     """Predictions that cannot be scored; the message says what is wrong with them."""
 

@@ -26,6 +26,7 @@ from crossbench.training.environment import arithmetic
 from crossbench.training.features import batch_size
 from crossbench.training.feed import Feed
 from crossbench.training.predict import log_probabilities, predict
+from crossbench.training.state import importing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -116,7 +117,8 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
     weights = _weights_of(path, record)
     checkpoint = read_checkpoint(weights, sha256=record.weights_sha256)
     about, details = _description(checkpoint, record)
-    (method,) = find_methods([record.key.method], plugins)
+    with importing(record.key.method):
+        (method,) = find_methods([record.key.method], plugins)
     network = nets.build_model(
         method,
         dims=record.dimension,

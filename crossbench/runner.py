@@ -26,8 +26,9 @@ from crossbench.results.store import Predictions
 from crossbench.routes import produce
 from crossbench.site import Site
 from crossbench.specs import RunRecord
-from crossbench.training.environment import arithmetic, thread_count
+from crossbench.training.environment import arithmetic, derive_seed, thread_count
 from crossbench.training.protocols import LinearProbe
+from crossbench.training.state import own_randomness, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -259,7 +260,8 @@ def _produce(
     clock = perf_counter()
     try:
         _check_data(site, run)
-        product = produce(site, run, lambda samples: listener.advanced(run, samples))
+        with unchanged(), own_randomness(derive_seed("global", run.identity)):
+            product = produce(site, run, lambda samples: listener.advanced(run, samples))
         predictions = Predictions(
             index=run.split.test,
             label=site.dataset.labels[run.split.test],

@@ -14,6 +14,7 @@ from crossbench.nets.checkpoint import read_checkpoint
 from crossbench.plan import input_shape, input_size
 from crossbench.specs import RANDOM
 from crossbench.training.feed import Feed
+from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,14 +68,15 @@ class Site:
             RANDOM if init.sha256 is None else read_checkpoint(init.source, sha256=init.sha256)
         )
         torch.manual_seed(seed)
-        return nets.build_model(
-            self.method(run),
-            dims=self.task.card.dimension,
-            num_classes=num_classes,
-            init=weights,
-            backbone=request.backbone,
-            drop_keys=request.preset.drop_keys.get(run.key.method, ()),
-        ).to(self.device)
+        with unchanged():
+            return nets.build_model(
+                self.method(run),
+                dims=self.task.card.dimension,
+                num_classes=num_classes,
+                init=weights,
+                backbone=request.backbone,
+                drop_keys=request.preset.drop_keys.get(run.key.method, ()),
+            ).to(self.device)
 
     def feed(
         self,

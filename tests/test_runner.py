@@ -128,7 +128,7 @@ def bits(folder: Path) -> dict[str, Any]:
             read_predictions(path).log_probabilities.tobytes(),
         )
         for path, record in whole(folder)
-        if not record.key.plain
+        if not record.key.plain and record.status == "ok"
     }
 
 
@@ -414,3 +414,66 @@ def planned(
         data_dir=tmp_path, backbone="test_resnet", **options,
     )  # fmt: skip
     return store, plan
+
+
+MEDDLER = """\
+import random
+import numpy
+import torch
+from torch import nn
+from crossbench_baselines.conv3d import Conv3d
+{at_import}
+class Layer(nn.Conv3d):
+    def forward(self, x):
+        {forward}
+        return super().forward(x)
+
+class Meddler(Conv3d):
+    name = "a-meddler"
+    def layer_3d(self, layer):
+        {layer}
+        made = super().layer_3d(layer)
+        made.__class__ = Layer
+        return made
+
+method = Meddler()
+"""
+
+
+@pytest.mark.parametrize("protocol", ["finetune", "linear-probe"])
+@pytest.mark.parametrize("where", ["layer", "forward"])
+def test_a_method_that_changes_shared_state_fails_and_the_others_do_not_notice(
+    run: Callable[..., pd.DataFrame], tmp_path: Path, cache: Path, protocol: str, where: str
+) -> None:
+    """Each fold of it fails, those that share features too, and leaves nothing to any other run."""
+    change = "torch.set_default_dtype(torch.float64) or torch.set_num_threads(2)"
+    change += " or random.seed(1) or numpy.random.seed(1) or torch.manual_seed(1)"
+    bodies = {"at_import": "", "layer": "pass", "forward": "pass"} | {where: change}
+    plugin = tmp_path / "meddler.py"
+    plugin.write_text(MEDDLER.format(**bodies))
+    options: dict[str, Any] = {"protocol": protocol, "folds": [0, 1]}
+    options["settings"] = ["fit.epochs=1", "compute.threads=1"]
+    run("conv3d", out="alone", **options)
+    for file in cache.glob("*"):
+        file.unlink()
+    frame = run("a-meddler,conv3d", out="beside", plugins=[str(plugin)], **options)
+    failed = frame[frame["method"] == "a-meddler"]
+    assert failed["status"].tolist() == ["failed"] * 2
+    for message in failed["error_message"]:
+        assert "torch's default dtype (from torch.float32 to torch.float64)" in message
+        assert "torch's number of threads (from 1 to 2)" in message
+    assert bits(tmp_path / "beside").items() >= bits(tmp_path / "alone").items()
+
+
+def test_what_a_plugin_changes_at_import_is_put_back(
+    run: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    change = "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)"
+    change += "; torch.manual_seed(1); numpy.random.seed(1); random.seed(1)"
+    plugin = tmp_path / "meddler.py"
+    plugin.write_text(MEDDLER.format(at_import=change, layer="pass", forward="pass"))
+    run("conv3d", out="alone")
+    with pytest.warns(UserWarning, match=r"importing a-meddler, conv3d, .* put back: .*dtype"):
+        frame = run("a-meddler,conv3d", out="beside", plugins=[str(plugin)])
+    assert set(frame["status"]) == {"ok"}
+    assert bits(tmp_path / "beside").items() > bits(tmp_path / "alone").items()

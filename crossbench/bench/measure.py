@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from crossbench.provenance import resident_peak
+from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +56,8 @@ def interleave(
     warm_up: dict[str, float] = {}
     for name, call in calls.items():
         try:
-            warm_up[name] = min(_timed(call, 1, device, clock) for _ in range(_WARM_UP))
+            with unchanged():  # or the others would be timed in another state
+                warm_up[name] = min(_timed(call, 1, device, clock) for _ in range(_WARM_UP))
         except Exception as error:  # noqa: BLE001  (whatever it was, the others go on)
             failures[name] = error
     count = math.ceil(_SHORTEST / max(min(warm_up.values(), default=1.0), _TICK))

@@ -11,6 +11,7 @@ from crossbench.bench.workloads import draw, make, resolve
 from crossbench.cards import from_mapping
 from crossbench.specs import ComputeSettings
 from crossbench.training.environment import arithmetic, find_device
+from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +48,8 @@ def _time(job: Job, device: torch.device) -> Reply:
     given = draw(job, device)
     for method in resolve(job.methods, job.setup.plugins):
         try:
-            workloads[method.name] = make(job, method, given)
+            with unchanged():
+                workloads[method.name] = make(job, method, given)
         except Exception as error:  # noqa: BLE001  (whatever it was, the others go on)
             reply[method.name] = _failed(error)
     times, failures = interleave(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from crossbench.methods import cube
 from crossbench.plugins import find_methods
 from crossbench.training.environment import autocast
+from crossbench.training.state import importing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +77,8 @@ def resolve(names: Sequence[str], plugins: Sequence[str]) -> list[Method]:
         RequestError: If a name is unknown or a plugin cannot be loaded.
     """
     registered = [name for name in names if name not in BASELINES.values()]
-    found: dict[str, Method] = {each.name: each for each in find_methods(registered, plugins)}
+    with importing(", ".join(registered)):
+        found: dict[str, Method] = {each.name: each for each in find_methods(registered, plugins)}
     return [found[name] if name in found else _Plain(name) for name in names]
 
 

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from crossbench.errors import RequestError
 from crossbench.provenance import available_cores
+from crossbench.training.state import restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,25 +65,15 @@ def finish(device: torch.device) -> None:
 
 @contextmanager
 def arithmetic(settings: ComputeSettings) -> Iterator[None]:
-    """Fix threads, TF32 and cuDNN's choice of algorithms; restore them afterwards."""
+    """Fix threads, TF32 and cuDNN's choice of algorithms; restore them and the rest afterwards."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = (
-        torch.get_num_threads(),
-        cudnn.deterministic,
-        cudnn.benchmark,
-        cudnn.allow_tf32,
-        matmul.allow_tf32,
-    )
     threads = thread_count(settings)
-    torch.set_num_threads(threads)
-    cudnn.deterministic, cudnn.benchmark = True, False
-    cudnn.allow_tf32 = matmul.allow_tf32 = settings.tf32
-    try:
+    with restored():
+        torch.set_num_threads(threads)
+        cudnn.deterministic, cudnn.benchmark = True, False
+        cudnn.allow_tf32 = matmul.allow_tf32 = settings.tf32
         with threadpool_limits(threads):  # NumPy's and SciPy's own
             yield
-    finally:
-        torch.set_num_threads(before[0])
-        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before[1:]
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

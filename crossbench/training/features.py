@@ -22,6 +22,7 @@ from crossbench.atomic import replacing
 from crossbench.data.npz import content_hash
 from crossbench.hashing import hash_json
 from crossbench.training.predict import predict
+from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,9 +89,10 @@ def extract(
     """
 
     def compute(part: Feed) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = predict(
-            model, part, precision=precision, on_samples=on_samples
-        ).numpy()
+        with unchanged():  # or what is kept would be of another state than it says
+            values: NDArray[np.float32] = predict(
+                model, part, precision=precision, on_samples=on_samples
+            ).numpy()
         return values
 
     file = folder / f"{_key(model, depends_on)}.npz"
