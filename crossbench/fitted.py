@@ -9,8 +9,8 @@ import torch
 
 from crossbench.cards import to_mapping
 from crossbench.errors import WeightsError
+from crossbench.exposure import seen_in
 from crossbench.hashing import hash_json
-from crossbench.inits import seen_in
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.checkpoint import About, write_checkpoint
 from crossbench.plan import fit_settings, input_size

@@ -1,4 +1,4 @@
-"""Where the weights of each run come from, and the check that they have not seen its test part."""
+"""Where the weights of each run come from, and how their inputs are normalised."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
-from crossbench.nets.checkpoint import About, Seen, data_file, read_facts
+from crossbench.nets.checkpoint import About, read_facts
 from crossbench.nets.hub import catalogued_statistics, unreserved
 from crossbench.nets.weights import init_name, resolve_init
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
-    from crossbench.data.dataset import Dataset
-    from crossbench.data.splits import Split
     from crossbench.methods import Method
     from crossbench.nets.checkpoint import Facts
     from crossbench.specs import Statistics
@@ -131,49 +127,6 @@ def _choose_statistics(
         return facts.about.statistics, "as the weights say"
     listed = catalogued_statistics(init, method, facts.sha256)
     return (listed, "as the catalogue says") if listed is not None else (_OF_OTHERS, _ASSUMED)
-
-
-def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> None:
-    """Refuse weights that were fitted to, or selected by, anything in a run's test part.
-
-    Raises:
-        RequestError: If they were; the message counts what was seen.
-    """
-    units, word = units_of(dataset, split.test)
-    for seen in _seen_by(init):
-        shared = np.intersect1d(units, seen.codes)
-        if (seen.file, seen.unit) == (data_file(dataset.file), word) and len(shared):
-            msg = (
-                f"init {str(init.source)!r} has seen {len(shared)} of the {len(units)} {word}s "
-                f"that {task} tests on in seed {split.seed}, fold {split.fold}; take weights that "
-                "were made without them, such as those of the same seed and fold ({seed} and "
-                "{fold} in --init stand for the run's own)"
-            )
-            raise RequestError(msg)
-
-
-def seen_in(dataset: Dataset, split: Split, init: Init | None = None) -> tuple[Seen, ...]:
-    """What a network has seen that is fitted to a split: its training and validation part.
-
-    Args:
-        dataset: The samples.
-        split: What it is fitted to and selected by.
-        init: The weights it starts from, whose samples it has seen as well.
-    """
-    units, word = units_of(dataset, np.concatenate([split.train, split.val]))
-    own = Seen(file=data_file(dataset.file), unit=word, codes=tuple(units.tolist()))
-    return (own, *_seen_by(init))
-
-
-def _seen_by(init: Init | None) -> tuple[Seen, ...]:
-    return init.about.seen if init is not None and init.about is not None else ()
-
-
-def units_of(dataset: Dataset, indices: np.ndarray) -> tuple[np.ndarray, str]:
-    """The distinct groups that samples belong to, or the samples where there are no groups."""
-    if dataset.groups is None:
-        return np.unique(indices), "sample"
-    return np.unique(dataset.groups[indices]), "group"
 
 
 def _made_from(about: About | None) -> str:

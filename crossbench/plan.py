@@ -16,9 +16,10 @@ from crossbench.data.splits import Split, make_splits
 from crossbench.data.subset import subset
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation import plain as plain_baselines
+from crossbench.exposure import check_unseen
 from crossbench.hashing import hash_file, hash_json
 from crossbench.identity import identity_of, seed_part, split_facts, task_facts
-from crossbench.inits import Init, check_unseen, find_init
+from crossbench.inits import Init, find_init
 from crossbench.plugins import source_files
 from crossbench.provenance import hash_spec, package_versions
 from crossbench.specs import RunKey

@@ -14,8 +14,8 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
-from crossbench.inits import units_of
-from crossbench.nets.checkpoint import data_file, read_facts
+from crossbench.exposure import units_of
+from crossbench.nets.checkpoint import data_file, read_facts, unpack_hashes
 from crossbench.pretraining.run import Silence as Quiet
 from crossbench.results.store import Store, load_results
 from crossbench.results.transfer import transfers
@@ -144,10 +144,10 @@ def test_no_group_of_a_test_fold_is_seen_in_pretraining(
     for request in loop.pretrainings:
         about = read_facts(weights_of(request)).about
         (seen,) = about.seen
-        assert seen.file == data_file(dataset.file)
-        assert seen.unit == "group"
+        assert (seen.file, seen.unit) == (dataset.file.name, "group")
         rest = set(dataset.groups.tolist()) - tested[request.seed, request.fold]
-        assert set(seen.codes) == rest  # all of the others, and none of these
+        others = dataset.as_stored.of_units(np.array(sorted(rest)))
+        assert set(unpack_hashes(seen.samples)) == set(others)  # and none of these
 
 
 def test_the_weights_of_another_fold_are_refused(

@@ -167,7 +167,9 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
         lines.append(f"recipe {about.recipe}")
     if about.statistics:
         lines.append(f"inputs normalised by {about.statistics} statistics")
-    lines += [f"has seen {len(each.codes)} {each.unit}s of {each.file}" for each in about.seen]
+    for each in about.seen:
+        count = each.count or len(each.codes)
+        lines.append(f"has seen {count} {each.unit}s of {each.file}")
     return lines
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from crossbench.data.content import Stored
 from crossbench.data.npz import content_hash
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from crossbench.data.watch import Watch
@@ -35,6 +38,7 @@ class Dataset:
         content_hash: SHA-256 over the arrays' names, dtypes, shapes and bytes.
         strata: (N,) int64 classes that splits keep in proportion where these are not the labels.
         warnings: What a reader of results on these samples should know.
+        stored: The file's samples, where these are not all of them, or not as they lie in it.
         watch: The open file, where the images are mapped from it; None where they are in memory.
     """
 
@@ -49,10 +53,17 @@ class Dataset:
     content_hash: str
     strata: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
+    stored: Stored | None = None
     watch: Watch | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def as_stored(self) -> Stored:
+        """The file's samples, by whose content those of other files can be told to be the same."""
+        every = np.arange(len(self))
+        return self.stored or Stored(images=self.images, groups=self.groups, rows=every)
 
     def hash_content(self) -> str:
         """The content hash of the samples as they are now."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.data.canonical import canonical_groups, canonical_images
+from crossbench.data.content import Stored
 from crossbench.data.dataset import Dataset
 from crossbench.data.facts import check_facts, notes
 from crossbench.data.npz import NpzFile, content_hash
@@ -44,8 +45,9 @@ def read_embedded(card: TaskCard) -> Dataset:
         raise CardError(msg)
     arrays: dict[str, NDArray[Any]] = {}
     spellings: tuple[str, ...] = ()
+    codes: NDArray[np.int64] | None = None
     with NpzFile(file) as archive:
-        images = _images(archive, source.images, card)
+        images, volumes = _images(archive, source.images, card)
         ratings = _column(archive, source.label, len(images))
         kept = ratings != source.threshold
         for name, bound in source.minimum.items():
@@ -87,6 +89,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         file=file,
         content_hash=content_hash(arrays),
         strata=strata,
+        stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept)),
         warnings=(
             *notes(card, arrays["images"], grouped="groups" in arrays),
             *spellings,
@@ -104,14 +107,14 @@ def _beside(card: TaskCard) -> Path:
     return file
 
 
-def _images(archive: NpzFile, key: str, card: TaskCard) -> NDArray[Any]:
-    """(N, C, H, W) or (N, C, D, H, W) images of all samples, checked."""
+def _images(archive: NpzFile, key: str, card: TaskCard) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(N, C, H, W) or (N, C, D, H, W) images of all samples, checked; and what they are made of."""
     stored = archive.read(key)
     flatten = card.dimension == 2 and stored.ndim > 3
     dimension: Dimension = 3 if flatten else card.dimension
     where, axes = str(archive.file), card.source.axes
     images = canonical_images(stored, dimension, where=where, axes=axes)
-    return _largest_slices(images) if flatten else images
+    return (_largest_slices(images) if flatten else images), images
 
 
 def _inverted(images: NDArray[Any], *, where: str) -> NDArray[Any]:

@@ -6,6 +6,7 @@ those of others: safetensors, and files of ``torch.save`` as far as they hold te
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -27,6 +29,7 @@ from crossbench.specs import Statistics  # noqa: TC001  (a field of what is read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
 _METADATA_KEY = "crossbench"
@@ -37,14 +40,18 @@ class Seen:
     """The samples that weights were fitted to or selected by.
 
     Attributes:
-        file: The data file, as :func:`data_file` names it.
+        file: Name of the data file, for people; in checkpoints of 0.1 as :func:`data_file` has it.
         unit: ``"group"`` where the data has groups (patients, lesions, scans), else ``"sample"``.
-        codes: Codes of ``Dataset.groups``, or indices of samples.
+        count: Number of groups or samples.
+        samples: Hashes of every sample that the file has of them, as :func:`pack_hashes` has them.
+        codes: In checkpoints of 0.1 alone: codes of ``Dataset.groups``, or indices of samples.
     """
 
     file: str
     unit: str
-    codes: tuple[int, ...]
+    count: int = 0
+    samples: str = ""
+    codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +79,20 @@ class About:
     statistics: Statistics | None = None
     seen: tuple[Seen, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def pack_hashes(hashes: NDArray[np.uint64]) -> str:
+    """Hashes of samples as text: Base64 of 8 bytes each, the least significant first."""
+    return base64.b64encode(hashes.astype("<u8").tobytes()).decode()
+
+
+def unpack_hashes(text: str) -> NDArray[np.uint64]:
+    """The hashes that :func:`pack_hashes` made a text of.
+
+    Raises:
+        ValueError: If the text is no such.
+    """
+    return np.frombuffer(base64.b64decode(text, validate=True), "<u8")
 
 
 def data_file(file: Path) -> str:
@@ -229,6 +250,8 @@ def _about(stream: BinaryIO, path: Path) -> About | None:
         if isinstance(said, dict) and said.get("statistics") == "":  # as 0.1 wrote it
             del said["statistics"]
         about = from_mapping(About, said, where=f"{path}: metadata")
+        for each in about.seen:
+            unpack_hashes(each.samples)
     except (ValueError, RecursionError, CardError) as error:
         msg = f"{path}: what it says of itself cannot be read ({error}); make the checkpoint again"
         raise WeightsError(msg) from error

@@ -11,7 +11,7 @@ from crossbench.data.scaling import value_range
 from crossbench.data.sources import open_task
 from crossbench.data.transforms import ImageTransform, RandomSource
 from crossbench.errors import RequestError
-from crossbench.inits import seen_in
+from crossbench.exposure import seen_in
 from crossbench.plan import choose_data, draw_splits, input_size
 from crossbench.pretraining.request import find_data
 from crossbench.provenance import available_cores

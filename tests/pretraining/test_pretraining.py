@@ -25,7 +25,7 @@ from crossbench.cards import find_preset
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RecordError, RequestError, WeightsError
 from crossbench.hashing import hash_file
-from crossbench.nets.checkpoint import read_checkpoint, read_facts
+from crossbench.nets.checkpoint import read_checkpoint, read_facts, unpack_hashes
 from crossbench.places import cache_dir
 from crossbench.plan import draw_splits
 from crossbench.plugins import load_method
@@ -207,10 +207,9 @@ def test_a_checkpoint_says_what_it_has_seen(ask: Ask, task: Path) -> None:
     dataset = open_task(card, data="real", data_dir=request.data_dir, cache_dir=cache_dir())  # type: ignore[arg-type]
     split = dataclasses.replace(request.preset.split, seeds=(43,), run_folds=(2,))
     (drawn,) = draw_splits(dataclasses.replace(request.preset, split=split), dataset)
-    assert dataset.groups is not None
-    learnt = dataset.groups[np.concatenate([drawn.train, drawn.val])]
-    assert set(seen.codes) == set(learnt.tolist())
-    assert set(seen.codes).isdisjoint(dataset.groups[drawn.test].tolist())
+    hashes = dataset.as_stored.hashes
+    assert set(unpack_hashes(seen.samples)) == set(hashes[np.append(drawn.train, drawn.val)])
+    assert set(unpack_hashes(seen.samples)).isdisjoint(hashes[drawn.test])
     assert seen.unit == "group"
 
 

@@ -96,7 +96,6 @@ def test_settings_say_which_runs_may_be_pooled(frame: Any, record: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("value", [None, "abc", 3, ["x"]])
 @pytest.mark.parametrize(
     ("name", "digest", "shown"),
     [
@@ -115,6 +114,7 @@ def test_the_hash_says_which_weights_are_random(
     assert frame(made)["init"].tolist() == [shown]
 
 
+@pytest.mark.parametrize("value", [None, "abc", 3, ["x"]])
 def test_provenance_of_another_form_is_no_obstacle(frame: Any, record: Any, value: Any) -> None:
     odd = {"hashes": value, "split": value, "settings": value}
     row = frame(dataclasses.replace(record(), provenance=odd)).iloc[0]

@@ -1,0 +1,80 @@
+"""What tells samples apart by their content, whatever file, order or task they come in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The samples of a file as they lie in it, before a card chooses among or changes them.
+
+    Attributes:
+        images: (M, C, *spatial) in canonical form.
+        groups: (M,) int64 codes, those of the task's samples; None where there are none.
+        rows: (N,) int64: which of them each sample of the task is made of.
+    """
+
+    images: NDArray[Any]
+    groups: NDArray[np.int64] | None
+    rows: NDArray[np.int64]
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """(M,) hashes as of :func:`sample_hashes`, computed once."""
+        return sample_hashes(self.images)
+
+    def of_units(self, units: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """The distinct hashes, but for blank samples, of all that the file has of some units.
+
+        Args:
+            units: Groups, of which every sample of the file counts; or samples of the task, where
+                there are no groups.
+        """
+        if self.groups is None:
+            found = self.hashes[self.rows[units]]
+        else:
+            found = self.hashes[np.isin(self.groups, units)]
+        return np.setdiff1d(found, _BLANK)
+
+    def units_with(self, hashes: NDArray[np.uint64], units: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some units that have a sample of one of these hashes; arguments as above."""
+        if self.groups is None:
+            return units[np.isin(self.hashes[self.rows[units]], hashes)]
+        return np.intersect1d(units, self.groups[np.isin(self.hashes, hashes)])
+
+
+_BLANK = np.zeros(1, np.uint64)
+
+
+def sample_hashes(images: NDArray[Any]) -> NDArray[np.uint64]:
+    """The first 64 bits of SHA-256 over each sample's dtype, shape and values.
+
+    Axes of length 1 do not count, so that a gray sample is the same with and without its channel.
+    Among a million samples, two have one hash by chance once in 40 million times.
+
+    Args:
+        images: (M, ...).
+
+    Returns:
+        (M,) hashes; 0 for a sample of one value only, which nothing can be recognised by.
+    """
+    shape = [size for size in images.shape[1:] if size != 1]
+    start = hashlib.sha256(f"{images.dtype.newbyteorder('<').str} {shape}".encode())
+    hashes = np.zeros(len(images), np.uint64)
+    for place, image in enumerate(images):
+        values = np.ascontiguousarray(image)
+        if (values == values.flat[0]).all():
+            continue
+        digest = start.copy()
+        digest.update(values.data)
+        hashes[place] = int.from_bytes(digest.digest()[:8], "big") or 1
+    return hashes
