@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from crossbench import nets
-from crossbench.errors import RequestError
 from crossbench.nets.lora import merge_lora
 from crossbench.plan import count_passes, input_shape
 from crossbench.training.environment import arithmetic, finish
@@ -53,12 +52,14 @@ class Estimate:
 
     Attributes:
         seconds: By task; augmentation, linear classifiers and the plain baselines are not
-            counted.
+            counted, nor are networks that could not be timed.
         disk: Bytes of records, predictions and kept weights.
+        untimed: What became of networks that failed, by method and task in words.
     """
 
     seconds: dict[str, float]
     disk: int
+    untimed: dict[str, str] = field(default_factory=dict)
 
 
 def estimate(
@@ -74,16 +75,21 @@ def estimate(
         device: Where it would run.
         track: Hands on the networks while they are timed, for progress.
 
-    Raises:
-        RequestError: If a network cannot take a task's inputs, such as volumes that are too
-            small for it.
+    Returns:
+        The estimate. A network that fails here will fail in its runs too, whose records say so.
     """
     request, passes = plan.request, count_passes(plan)
+    costs: dict[tuple[str, tuple[int, ...]], _Cost] = {}
+    untimed: dict[str, str] = {}
     with arithmetic(request.preset.compute):
-        costs = {
-            (network.method.name, network.shape): _cost_on(network, request, device)
-            for network in track(_networks(plan))
-        }
+        for network in track(_networks(plan)):
+            try:
+                cost = _cost(request, network.method, network.shape, device)
+            except Exception as error:  # noqa: BLE001 - whatever a method's code may raise
+                where = f"{network.method.name} on {network.task}"
+                untimed[where] = f"{type(error).__name__}: {error}"
+                cost = _Cost(train=0.0, evaluate=0.0, weights=0)
+            costs[network.method.name, network.shape] = cost
     seconds: dict[str, float] = {}
     disk = 0
     for task in plan.tasks:
@@ -95,7 +101,7 @@ def estimate(
                 cost, work = costs[run.key.method, shape], passes[run.identity]
                 seconds[task.card.name] += work.train * cost.train + work.evaluate * cost.evaluate
                 disk += cost.weights if request.save_weights else 0
-    return Estimate(seconds=seconds, disk=disk)
+    return Estimate(seconds=seconds, disk=disk, untimed=untimed)
 
 
 def _networks(plan: Plan) -> list[_Network]:
@@ -114,20 +120,6 @@ def _networks(plan: Plan) -> list[_Network]:
 def _results_bytes(task: TaskPlan, run: PlannedRun) -> int:
     row = _PREDICTION_BYTES + _PROBABILITY_BYTES * len(task.card.classes)
     return _RECORD_BYTES + row * len(run.split.test)
-
-
-def _cost_on(network: _Network, request: Request, device: torch.device) -> _Cost:
-    """As :func:`_cost`, where torch's complaint names what it is about."""
-    method, shape, task = network
-    try:
-        return _cost(request, method, shape, device)
-    except RuntimeError as error:
-        size = "x".join(map(str, shape))
-        msg = (
-            f"{method.name} cannot run on {task}: a batch of {size} inputs fails in "
-            f"{request.backbone} ({error}); larger samples or another --backbone may do"
-        )
-        raise RequestError(msg) from error
 
 
 def _cost(request: Request, method: Method, shape: tuple[int, ...], device: torch.device) -> _Cost:

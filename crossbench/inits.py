@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.checkpoint import About, read_facts
-from crossbench.nets.hub import catalogued_statistics, unreserved
+from crossbench.nets.hub import (
+    catalogued_statistics,
+    find_known,
+    known_weights,
+    unreserved,
+)
 from crossbench.nets.weights import init_name, resolve_init
 from crossbench.specs import RANDOM
 
@@ -127,6 +132,17 @@ def _choose_statistics(
         return facts.about.statistics, "as the weights say"
     listed = catalogued_statistics(init, method, facts.sha256)
     return (listed, "as the catalogue says") if listed is not None else (_OF_OTHERS, _ASSUMED)
+
+
+def lacks_weights(init: str, method: Method) -> str:
+    """Why a method has none of the weights that a known name stands for; empty where it has."""
+    if init not in {each.name for each in known_weights()}:
+        return ""
+    try:
+        find_known(init, method)
+    except WeightsError as error:
+        return str(error)
+    return ""
 
 
 def _made_from(about: About | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from crossbench.cards import load_tasks, to_mapping
+from crossbench.compatibility import Trials
 from crossbench.data.sources import open_task
 from crossbench.data.splits import Split, make_splits
 from crossbench.data.subset import subset
@@ -29,6 +31,7 @@ from crossbench.training.protocols import LinearProbe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from crossbench.compatibility import Finding, NotApplicable
     from crossbench.data.dataset import Dataset
     from crossbench.methods import Method
     from crossbench.results.store import Store
@@ -88,6 +91,7 @@ class PlannedRun:
         failed: Whether that record says that the run failed, which is then left at that.
         earlier: When an earlier record of it was written, in nanoseconds; None if there is none.
         init: The weights it starts from; None for a plain baseline.
+        noticed: What building its network has shown that its record should say.
     """
 
     key: RunKey
@@ -99,11 +103,13 @@ class PlannedRun:
     facts: dict[str, Any] = field(default_factory=dict)
     earlier: int | None = None
     init: Init | None = None
+    noticed: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of its result should know."""
-        return self.split.warnings + (self.init.warnings if self.init is not None else ())
+        of_init = self.init.warnings if self.init is not None else ()
+        return (*self.split.warnings, *of_init, *self.noticed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,14 +158,16 @@ class Plan:
         tasks: Tasks with data, and their runs.
         missing: Remedy by task, where the data is not on this machine.
         broken: Complaint by task, where the data is damaged or cannot be split.
-        not_applicable: (method, task) pairs whose dimension the method does not have.
+        not_applicable: What cannot be, and why.
+        findings: What building the networks of the runs to do has shown, by method and task.
     """
 
     request: Request
     tasks: tuple[TaskPlan, ...]
     missing: dict[str, str]
     broken: dict[str, str]
-    not_applicable: tuple[tuple[str, str], ...]
+    not_applicable: tuple[NotApplicable, ...]
+    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -199,26 +207,30 @@ class Plan:
 
 
 def make_plan(request: Request, store: Store) -> Plan:
-    """Open every task's data, draw its splits and look up what is already done.
+    """Open every task's data, draw its splits, look up what is done and whether the rest can be.
 
     Raises:
-        RequestError: If no requested method has the dimension of any requested task.
+        RequestError: If no requested method can do any requested task.
     """
     tasks: list[TaskPlan] = []
     missing: dict[str, str] = {}
     broken: dict[str, str] = {}
-    not_applicable: list[tuple[str, str]] = []
+    trials = Trials(request)
     budget = request.limit
     for card in request.tasks:
-        methods = [method for method in request.methods if card.dimension in method.dims]
-        not_applicable += [
-            (method.name, card.name) for method in request.methods if method not in methods
-        ]
+        methods = [method for method in request.methods if not trials.unsuited(method, card)]
         if not methods:
             continue
         try:
             dataset = open_dataset(request, card)
-            runs = tuple(_runs(request, card, dataset, methods, store))[:budget]
+            sample_shape = tuple(dataset.images.shape[1:])
+            shape = input_shape(card, sample_shape, request.preset)
+            runs = trials.passed(_runs(request, card, dataset, methods, store), card, shape)
+            task = TaskPlan(
+                card=card,
+                sample_shape=sample_shape,
+                runs=tuple(itertools.islice(runs, budget)),
+            )
         except SplitError as error:
             broken[card.name] = f"{dataset.file.name}: {error}"
         except MissingDataError as error:
@@ -226,17 +238,18 @@ def make_plan(request: Request, store: Store) -> Plan:
         except DataError as error:
             broken[card.name] = str(error)
         else:
-            tasks.append(
-                TaskPlan(card=card, sample_shape=tuple(dataset.images.shape[1:]), runs=runs)
-            )
+            if all(run.key.plain for run in task.runs) and trials.refused(card):
+                continue  # plain baselines are shown beside methods
+            tasks.append(task)
             if budget is not None:
-                budget -= len(runs)
+                budget -= len(task.runs)
     plan = Plan(
         request=request,
         tasks=tuple(tasks),
         missing=missing,
         broken=broken,
-        not_applicable=tuple(not_applicable),
+        not_applicable=trials.not_applicable(),
+        findings=trials.findings,
     )
     _check_something_applies(plan)
     return plan
@@ -295,13 +308,9 @@ def feature_source(request: Request, run: PlannedRun) -> tuple[str, int, int | N
 def _check_something_applies(plan: Plan) -> None:
     if plan.tasks or plan.missing or plan.broken:
         return
-    method, task = plan.not_applicable[0]
-    dims = {card.name: card.dimension for card in plan.request.tasks}
-    msg = (
-        f"no requested method runs on any requested task: {method!r} has no "
-        f"{dims[task]}D form for {task!r}; `crossbench list methods` shows what runs where"
-    )
-    raise RequestError(msg)
+    reasons = "\n".join(f"not applicable: {each}" for each in plan.not_applicable)
+    msg = "no requested method can do any requested task"
+    raise RequestError(f"{msg} (`crossbench list methods` shows what runs where):\n{reasons}")
 
 
 def _runs(

@@ -76,6 +76,7 @@ def _presets() -> list[dict[str, Any]]:
 
 _ADDRESS = re.compile(r"https?://\S+")
 _WIDEST = 1000
+_PARTS = {"adapters": "low-rank updates", "norm": "BatchNorm", "all": "all"}
 _TIMED = "timed on this machine, augmentation not counted"
 
 _LISTINGS = {
@@ -137,9 +138,9 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
     parts += statistics_view(plan)
     parts += warnings_view(plan)
     parts += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
-    for method in dict.fromkeys(method for method, _ in plan.not_applicable):
-        tasks = ", ".join(task for name, task in plan.not_applicable if name == method)
-        parts.append(f"not applicable: {method} on {tasks}")
+    parts += not_applicable_view(plan)
+    parts += learning_view(plan)
+    parts += [f"not timed: {name}: {why}" for name, why in cost.untimed.items()]
     left = len(plan.left_failed)
     done = f"{len(plan.runs) - len(plan.todo) - left} done"
     done += f", {left} failed before (--retry-failed plans them again)" if left else ""
@@ -173,12 +174,14 @@ def _shared(seconds: Iterable[float], jobs: int) -> str:
 
 
 def warnings_view(plan: Plan) -> list[str]:
-    """What a reader of the results should know of the weights, the tasks' data and the splits."""
+    """What a reader of the results should know of weights, data, splits and methods."""
     inits = [run.init for run in plan.runs if run.init is not None]
     weights = dict.fromkeys(why for init in inits for why in init.warnings)
+    networks = dict.fromkeys(why for found in plan.findings.values() for why in found.warnings)
     return [
         *(f"note: {why}" for why in weights),
         *(f"note: {task.card.name}: {why}" for task in plan.tasks for why in task.warnings),
+        *(f"note: {why}" for why in networks),
     ]
 
 
@@ -191,6 +194,34 @@ def statistics_view(plan: Plan) -> list[str]:
     return [
         f"inputs normalised by {statistics} statistics ({basis}): {', '.join(dict.fromkeys(names))}"
         for (statistics, basis), names in methods.items()
+    ]
+
+
+def not_applicable_view(plan: Plan) -> list[str]:
+    """What cannot be, and why: a line for all tasks that a method is refused for one reason."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for each in plan.not_applicable:
+        tasks.setdefault((each.method, each.reason), []).append(each.task)
+    return [
+        f"not applicable: {method} on {', '.join(names)}: {reason}"
+        for (method, reason), names in tasks.items()
+    ]
+
+
+def learning_view(plan: Plan) -> list[str]:
+    """What would learn of the networks, a line for the methods of which the same holds."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for (method, task), finding in plan.findings.items():
+        dims = next(each.card.dimension for each in plan.tasks if each.card.name == task)
+        counts = ", ".join(f"{_PARTS.get(part, part)} {n:,}" for part, n in finding.learns.items())
+        named = methods.setdefault((f"{dims}D", counts), [])
+        if counts and method not in named:
+            named.append(method)
+    protocol = plan.request.protocol.name
+    return [
+        f"learns under {protocol}: {counts} parameters ({dims}: {', '.join(names)})"
+        for (dims, counts), names in methods.items()
+        if counts
     ]
 
 

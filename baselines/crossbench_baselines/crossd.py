@@ -182,7 +182,7 @@ class CrossDConv2d(nn.Module):
             Axis (B, 3), of unit length unless the prediction is zero, and angle (B, 1) in
             radians, within (-pi/4, pi/4).
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(_device_type(x), enabled=False):
             maps = self.rotation_params(x.to(self.weights_3d.dtype)).flatten(2)
             maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
             pool = partial(_anew, _weighted_mean) if self.training else _weighted_mean
@@ -316,7 +316,7 @@ def _with_shifted_patches(
     """Input space: one matrix product of the 3D kernel and the shifted patches (B, C_out, L)."""
     outputs, size = len(weights_3d), weights_3d.shape[-1]
     columns = functional.unfold(x, size, dilation, padding, stride)
-    with torch.autocast(x.device.type, enabled=False):
+    with torch.autocast(_device_type(x), enabled=False):
         patches = columns.to(tables.dtype).reshape(len(x), -1, size**2, columns.shape[2])
         patches = torch.einsum("kbm,bcml->ckbl", tables, patches).to(weights_3d.dtype)
     kernels = weights_3d.reshape(groups, outputs // groups, -1)
@@ -354,7 +354,7 @@ def shifted_kernels(weights_3d: Tensor, shifts: Tensor) -> Tensor:
 def _kernels(weights_3d: Tensor, tables: Tensor) -> Tensor:
     """The 3D kernel's voxels mixed by each sample's table: (B, C_out, C_in / groups, K, K)."""
     channels, size = weights_3d.shape[:2], weights_3d.shape[-1]
-    with torch.autocast(weights_3d.device.type, enabled=False):
+    with torch.autocast(_device_type(weights_3d), enabled=False):
         kernels = weights_3d.to(tables.dtype).reshape(-1, size**3) @ tables.flatten(1)
         kernels = kernels.reshape(*channels, -1, size, size).movedim(2, 0)
         return kernels.to(weights_3d.dtype)
@@ -416,3 +416,8 @@ def _margins(padding: str | tuple[int, ...], size: int, dilation: tuple[int, ...
             side = 0 if isinstance(padding, str) else padding[axis]
             margins += [side, side]
     return margins
+
+
+def _device_type(tensor: Tensor) -> str:
+    """Where autocast is to be off; the meta device, which computes shapes alone, knows none."""
+    return "cpu" if tensor.is_meta else tensor.device.type

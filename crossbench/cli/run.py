@@ -98,7 +98,7 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.results.store import Store
     from crossbench.runner import execute
     from crossbench.training.environment import find_device
-    from crossbench.views import missing_view, warnings_view
+    from crossbench.views import missing_view, not_applicable_view, warnings_view
 
     device, store = find_device(options.device), Store(options.out)
     plan = _plan(options, store)
@@ -109,7 +109,7 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
         if Claims(store.root).shared:
             execute(plan.restrict(todo), store, device=device, listener=Echo())
         return EXIT_OK
-    say([*_left_out(plan), *missing_view(plan), *warnings_view(plan)])
+    say([*_left_out(plan), *missing_view(plan), *not_applicable_view(plan), *warnings_view(plan)])
     with ProgressBar([plan], together.heard) as progress:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
@@ -192,6 +192,10 @@ def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
         ],
         "missing": plan.missing,
         "broken": plan.broken,
-        "not_applicable": plan.not_applicable,
+        "not_applicable": [to_mapping(each) for each in plan.not_applicable],
+        "learns": [
+            {"method": method, "task": task, "parameters": finding.learns}
+            for (method, task), finding in plan.findings.items()
+        ],
         "warnings": {task.card.name: list(task.warnings) for task in plan.tasks if task.warnings},
     }

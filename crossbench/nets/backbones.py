@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from crossbench.errors import ConversionError, RequestError
-from crossbench.nets.modules import replace_modules
+from crossbench.nets.modules import layer_of, replace_modules
 
 if TYPE_CHECKING:
     from crossbench.methods import Method
@@ -37,8 +37,9 @@ def create_backbone(name: str, num_classes: int) -> nn.Module:
         raise RequestError(msg)
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes)
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.affine and not module.weight.any():
-            nn.init.ones_(module.weight)
+        gain = module.weight if isinstance(module, nn.BatchNorm2d) and module.affine else None
+        if gain is not None and not gain.is_meta and not gain.any():
+            nn.init.ones_(gain)
     return network
 
 
@@ -51,7 +52,7 @@ def layer_form(method: Method) -> str:
     """
     with torch.random.fork_rng(devices=[]):
         conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
-        given, layer = repr(conv), method.layer_2d(conv)
+        given, layer = repr(conv), layer_of(method, "layer_2d", conv)
     return PLAIN if type(layer) is nn.Conv2d and repr(layer) == given else method.name
 
 
@@ -73,7 +74,7 @@ def replace_convolutions(network: nn.Module, method: Method) -> tuple[str, ...]:
         if type(module) is not nn.Conv2d:
             msg = "it computes more than a plain Conv2d; choose a backbone without it"
             raise ConversionError(msg)
-        return method.layer_2d(module)
+        return layer_of(method, "layer_2d", module)
 
     layers = tuple(replace_modules(network, layer_2d))
     if not layers:

@@ -16,7 +16,7 @@ from torch import nn
 
 from crossbench.errors import ConversionError
 from crossbench.methods import cube
-from crossbench.nets.modules import replace_modules
+from crossbench.nets.modules import layer_of, replace_modules
 from crossbench.nets.pooling import MaxPool3d
 from crossbench.nets.trial import try_on_volume
 
@@ -46,7 +46,7 @@ def make_3d(network: nn.Module, method: Method, layers: Collection[str]) -> None
 
     def layer_3d(name: str, module: nn.Module) -> nn.Module | None:
         if name in layers:
-            return method.layer_3d(module)
+            return layer_of(method, "layer_3d", module)
         return _twin(module) if type(module) in _TWINS else None
 
     converted = replace_modules(network, layer_3d)

@@ -13,6 +13,7 @@ from crossbench.errors import ConversionError
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
 from crossbench.nets.fit import compare
+from crossbench.nets.modules import layer_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -133,13 +134,13 @@ def find_origins(network: nn.Module, method: Method, layers: Collection[str]) ->
 
 @torch.no_grad()
 def _layer_origins(layer: nn.Module, method: Method) -> Origins:
-    before = method.layer_3d(copy.deepcopy(layer)).state_dict()
+    before = layer_of(method, "layer_3d", copy.deepcopy(layer)).state_dict()
     sources: dict[str, list[str]] = {key: [] for key in before}
     for source in layer.state_dict():
         changed = copy.deepcopy(layer)
         tensor = changed.state_dict()[source]
         tensor += 1 + torch.arange(tensor.numel()).view_as(tensor)
-        for key, after in method.layer_3d(changed).state_dict().items():
+        for key, after in layer_of(method, "layer_3d", changed).state_dict().items():
             if not torch.equal(after, before[key]):
                 sources[key].append(source)
     return {key: tuple(found) for key, found in sources.items()}

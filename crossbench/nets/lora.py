@@ -50,7 +50,8 @@ class LowRank(nn.Module):
         """The kernel with its update, in its own precision also under autocast."""
         first = tuple(range(len(self.axes)))
         turned = kernel.movedim(self.axes, first)
-        with torch.autocast(kernel.device.type, enabled=False):
+        device = "cpu" if kernel.is_meta else kernel.device.type  # meta knows no autocast
+        with torch.autocast(device, enabled=False):
             matrix = turned.reshape(len(self.lora_b), -1)
             rows = torch.addmm(matrix, self.lora_b, self.lora_a, alpha=self.scale)
             return rows.view(turned.shape).movedim(first, self.axes)

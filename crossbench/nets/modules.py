@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from torch import nn
 
 from crossbench.errors import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import nn
+    from crossbench.methods import Method
+
+
+def layer_of(method: Method, form: Literal["layer_2d", "layer_3d"], module: nn.Module) -> nn.Module:
+    """What a method makes of a layer, held to be a module.
+
+    Args:
+        method: The method.
+        form: Which of its two functions is asked.
+        module: What is handed to it.
+
+    Raises:
+        ConversionError: As raised by the method, or if it does not implement the function or
+            returns something else.
+    """
+    try:
+        layer: object = getattr(method, form)(module)
+    except NotImplementedError as error:
+        why = f": {error}" if str(error) else ""
+        msg = f"method {method.name!r} does not implement {form} for it{why}"
+        raise ConversionError(msg) from error
+    if not isinstance(layer, nn.Module):
+        msg = f"{form} of method {method.name!r} returned {layer!r}, which is no module"
+        raise ConversionError(msg)
+    return layer
 
 
 def replace_modules(

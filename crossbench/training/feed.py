@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -73,10 +74,7 @@ class Feed:
         the end of a small network.
         """
         positions = torch.randperm(len(self), generator=random.cpu).numpy()
-        cuts = list(range(self.batch_size, len(self), self.batch_size))
-        if cuts and len(self) - cuts[-1] == 1:
-            cuts.pop()
-        return self.stream(np.split(positions, cuts), random)
+        return self.stream(np.split(positions, _cuts(len(self), self.batch_size)), random)
 
     def stream(
         self, batches: Sequence[NDArray[np.int64]], random: RandomSource | None
@@ -111,3 +109,17 @@ class Feed:
         if images.dtype.name not in _TORCH_READS or not images.dtype.isnative:
             images = images.astype(np.float32)
         return torch.from_numpy(images), torch.from_numpy(self.dataset.labels[chosen])
+
+
+def smallest_batch(samples: int, batch_size: int) -> int:
+    """Samples of the smallest batch that :meth:`Feed.shuffled` makes of so many."""
+    ends = [0, *_cuts(samples, batch_size), samples]
+    return min(end - start for start, end in itertools.pairwise(ends))
+
+
+def _cuts(samples: int, batch_size: int) -> list[int]:
+    """Where batches for training begin, but for the first; the last is not of one sample."""
+    cuts = list(range(batch_size, samples, batch_size))
+    if cuts and samples - cuts[-1] == 1:
+        cuts.pop()
+    return cuts
