@@ -122,6 +122,13 @@ class Board:
                 found.setdefault((task, row), []).append(reason)
         return found
 
+    def lacking(self, metric: str) -> str:
+        """Where a metric is a mean over fewer classes than there are, and why; empty if nowhere."""
+        reasons: dict[str, set[str]] = {}
+        for (task, _), found in self.partial(metric).items():
+            reasons.setdefault(task, set()).update(found)
+        return "; ".join(f"{task}: {', '.join(sorted(reasons[task]))}" for task in sorted(reasons))
+
     def is_paired(self, task: str, rows: Sequence[str]) -> bool:
         """Whether finished runs of these rows on a task had the same samples, fold for fold."""
         tables = (self._by_fold(name)[task][list(rows)].to_numpy() for name in _SAMPLES)

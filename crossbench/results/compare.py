@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.errors import RequestError, unknown_name
+from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import RESAMPLES, ROPE, compare_runs
 from crossbench.evaluation.statistics.verdicts import TasksVerdict
 from crossbench.results.boards import split_boards
@@ -31,21 +32,20 @@ class BoardComparison:
         title: What may be compared there, in words.
         caution: What no reader may overlook, or empty.
         comparison: The verdicts.
-        left_out: Earlier versions of tasks, which are not compared.
+        notes: What a reader must know of the tasks, a sentence each.
     """
 
     title: str
     caution: str
     comparison: Comparison
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """Title, caution, one sentence a task and the one over tasks, each to quote."""
         said = self.comparison.sentences()
         if isinstance(self.comparison.overall, TasksVerdict):
             said += (f"({RESAMPLES:,} resamples of the tasks, seed {SEED}.)",)
-        if self.left_out:
-            said += (f"(Left out, being earlier versions of tasks: {', '.join(self.left_out)}.)",)
+        said += tuple(f"({note})" for note in self.notes)
         return tuple(filter(None, (self.title, self.caution, *said)))
 
     def to_mapping(self) -> dict[str, Any]:
@@ -55,6 +55,7 @@ class BoardComparison:
             "title": self.title,
             "caution": self.caution,
             "seed": SEED,
+            "notes": self.notes,
             **comparison,
             "sentences": self.comparison.sentences(),
         }
@@ -105,10 +106,22 @@ def compare_boards(
                 folds=board.split_folds,
                 rope=rope,
             ),
-            left_out=tuple(board.earlier),
+            notes=comparison_notes(board),
         )
         for board in shared
     ]
+
+
+def comparison_notes(board: Board) -> tuple[str, ...]:
+    """What limits a comparison on a board: versions left out, and means over fewer classes."""
+    notes = []
+    if board.earlier:
+        which = ", ".join(board.earlier)
+        notes.append(f"Left out, being earlier versions of tasks: {which}.")
+    if where := board.lacking(board.metric):
+        what = f"{title_of(board.metric)} is a mean over fewer classes"
+        notes.append(f"{what} where test parts lack one: {where}.")
+    return tuple(notes)
 
 
 def _holds(board: Board, method: str) -> bool:

@@ -269,16 +269,10 @@ def _metric_notes(board: Board) -> list[str]:
 
 def _partial_note(board: Board, columns: Mapping[Header, Column]) -> list[str]:
     """What a mean over fewer classes than there are lacks, and where."""
-    lacking: dict[str, set[str]] = {}
     marked = {header.metric for header, column in columns.items() if _is_marked([column], PARTIAL)}
-    for metric in marked:
-        for (task, _), reasons in board.partial(metric).items():
-            lacking.setdefault(task, set()).update(reasons)
-    if not lacking:
-        return []
-    where = "; ".join(f"{task}: {', '.join(sorted(lacking[task]))}" for task in sorted(lacking))
     what = "in some runs a mean over fewer classes, for their test parts lack one: another quantity"
-    return [f"{PARTIAL} {what} than the others ({where})."]
+    where = sorted({board.lacking(metric) for metric in marked})
+    return [f"{PARTIAL} {what} than the others ({words})." for words in where]
 
 
 def _tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[str]:

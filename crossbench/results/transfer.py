@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import pandas as pd
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.metrics import METRICS, title_of
+from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
 from crossbench.results.boards import split_boards
+from crossbench.results.standings import higher_is_better
 from crossbench.results.table import Cell, Header, Table
 from crossbench.specs import RANDOM
 
@@ -231,7 +232,7 @@ def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
         for name, each in zip(names, both, strict=True)
     )
     table = paired_runs(runs, task, names)
-    sign = 1 if METRICS[board.metric].higher_is_better else -1
+    sign = 1 if higher_is_better(board.metric) else -1
     before, after = sign * table.to_numpy().T
     return before, after
 
@@ -298,9 +299,12 @@ def gain_table(transfer: Transfer) -> Table:
     columns = ("random", "pretrained", "gain", "over scratch")
     runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
     how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
+    turned = (
+        "" if higher_is_better(transfer.metric) else "; the sign is turned, for lower is better"
+    )
     notes = (
-        "gain: pretrained less random weights, same method and protocol.",
-        f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}.",
+        f"gain: pretrained less random weights, same method and protocol{turned}.",
+        f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}{turned}.",
         f"In brackets: 95 % interval, corrected resampled t{how_many}.",
         f"{_SHOWN} differs at 5 % after Holm over its column.",
         *(f"Not compared: {reason}." for reason in transfer.missing),

@@ -184,3 +184,18 @@ def test_an_earlier_version_of_a_task_is_left_out_and_named(frame: Any, record: 
     (board,) = compare_boards(frame(*runs), baseline="acs", candidate="crossd")
     assert [verdict.task for verdict in board.comparison.tasks] == ["blood [data aaaa]"]
     assert board.lines()[-1] == "(Left out, being earlier versions of tasks: blood [data bbbb].)"
+
+
+def test_a_mean_over_fewer_classes_is_said(frame: Any, record: Any) -> None:
+    reason = "class 'atypical': absent from the labels"
+    runs = [
+        record(method, fold=fold, score=0.5 + fold / 10, partial={"balanced_accuracy": reason})
+        for method in ("crossd", "acs")
+        for fold in range(3)
+    ]
+    (board,) = compare_boards(frame(*runs), baseline="acs", candidate="crossd")
+    said = "Balanced accuracy is a mean over fewer classes where test parts lack one"
+    assert board.lines()[-1] == f"({said}: blood: {reason}.)"
+    assert list(board.to_mapping()["notes"]) == list(board.notes)
+    (other,) = compare_boards(frame(*runs), baseline="acs", candidate="crossd", metric="accuracy")
+    assert other.notes == ()

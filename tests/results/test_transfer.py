@@ -149,3 +149,16 @@ def test_gains_in_the_metric_that_is_asked_for(
     assert found.metric == "accuracy"
     assert found.gains[0].pretrained == pytest.approx(0.8)
     assert found.gains[0].random == pytest.approx(0.6)
+
+
+def test_a_gain_in_a_loss_is_positive_where_pretraining_is_better(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    made = [
+        record("acs", fold=fold, init=init, metrics={"log_loss": loss + wobble * NOISE[fold]})
+        for init, loss, wobble in (("random", 0.8, 1), ("nodules", 0.6, -0.5))
+        for fold in FOLDS
+    ]
+    (table,) = transfer_tables(frame(*made), "log_loss")
+    assert table.cells[0][2].value == pytest.approx(0.2)
+    assert table.notes[0].endswith("; the sign is turned, for lower is better.")

@@ -12,11 +12,20 @@ import streamlit as st
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import ROPE, compare_runs, friedman
 from crossbench.results.boards import split_boards
+from crossbench.results.compare import comparison_notes
 from crossbench.results.duels import verdict_frame, win_frame
 from crossbench.results.standings import complete_means, higher_is_better
 from crossbench.results.tables import SEED
 from crossbench_leaderboard import charts, marks
-from crossbench_leaderboard.state import NONE, arguments, command, download, pick_board, pick_metric
+from crossbench_leaderboard.state import (
+    NONE,
+    arguments,
+    command,
+    download,
+    pick_board,
+    pick_metric,
+    plain,
+)
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Comparison, Friedman
@@ -48,6 +57,8 @@ def show(results: Results) -> None:
         folds=board.split_folds,
     )
     _two_methods(comparison)
+    for note in comparison_notes(board):
+        st.caption(plain(note))
     words = ["--baseline", baseline, "--candidate", candidate, "--metric", metric]
     command(arguments("crossbench", "compare", *results.folders, *words))
     _all_methods(board, metric)
