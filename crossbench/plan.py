@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
     from crossbench.methods import Method
     from crossbench.results.store import Store
-    from crossbench.specs import Preset, RunRecord, Statistics, TaskCard
+    from crossbench.specs import DataSource, Preset, RunRecord, Statistics, TaskCard
     from crossbench.training.protocols import Protocol
 
 
@@ -127,9 +127,10 @@ class Passes:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPlan:
-    """The runs on one task, and the shape of what they read."""
+    """The runs on one task, and the source and shape of what they read."""
 
     card: TaskCard
+    source: DataSource
     sample_shape: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
 
@@ -228,6 +229,7 @@ def make_plan(request: Request, store: Store) -> Plan:
             runs = trials.passed(_runs(request, card, dataset, methods, store), card, shape)
             task = TaskPlan(
                 card=card,
+                source=dataset.source,
                 sample_shape=sample_shape,
                 runs=tuple(itertools.islice(runs, budget)),
             )

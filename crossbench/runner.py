@@ -33,6 +33,7 @@ from crossbench.training.state import own_randomness, unchanged
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+    from crossbench.data.dataset import Dataset
     from crossbench.plan import Plan, PlannedRun, TaskPlan
     from crossbench.results.store import Store
     from crossbench.routes import Product
@@ -115,8 +116,7 @@ def execute_all(
         record = _by_another(plan, run, store)
         if record is None:
             if site is None or site.request is not plan.request or site.task is not task:
-                dataset = open_dataset(plan.request, task.card)
-                site = Site(request=plan.request, task=task, dataset=dataset, device=device)
+                site = _open(plan, task, device)
             listener.started(run)
             record = _attempt(site, run, store, listener, attempts)
         listener.finished(run, record)
@@ -135,11 +135,19 @@ def execute_one(plan: Plan, store: Store, identity: str, *, device: torch.device
     for task in plan.tasks:
         for run in task.runs:
             if run.identity == identity:
-                dataset = open_dataset(plan.request, task.card)
-                site = Site(request=plan.request, task=task, dataset=dataset, device=device)
-                return _record(site, run, store, Silence())
+                return _record(_open(plan, task, device), run, store, Silence())
     msg = f"run {identity[:8]} is not what was planned: its data, weights or method have changed"
     raise RequestError(f"{msg} since; start the command again")
+
+
+def _open(plan: Plan, task: TaskPlan, device: torch.device) -> Site:
+    """What the runs on a task share; data that is gone since the plan fails each of them."""
+    opened: Dataset | DataError
+    try:
+        opened = open_dataset(plan.request, task.card)
+    except DataError as error:
+        opened = error
+    return Site(request=plan.request, task=task, opened=opened, device=device)
 
 
 def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
@@ -238,7 +246,7 @@ def _begin(site: Site, run: PlannedRun) -> RunRecord:
         identity=run.identity,
         key=run.key,
         status="failed",
-        source=site.dataset.source,
+        source=site.task.source,
         dimension=site.task.card.dimension,
         metric=site.request.preset.metric or site.task.card.metric,
         grouped=run.split.grouped,

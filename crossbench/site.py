@@ -10,6 +10,7 @@ import torch
 from crossbench import nets
 from crossbench.data.scaling import value_range
 from crossbench.data.transforms import make_transforms
+from crossbench.errors import DataError
 from crossbench.nets.checkpoint import read_checkpoint
 from crossbench.plan import input_shape, input_size
 from crossbench.specs import RANDOM
@@ -41,16 +42,27 @@ class Site:
     Attributes:
         request: What was asked for.
         task: The runs on the task.
-        dataset: Its samples.
+        opened: Its samples, or why they can no longer be opened.
         device: Where networks run.
         probed: Frozen networks by what distinguishes their features, filled by linear probes.
     """
 
     request: Request
     task: TaskPlan
-    dataset: Dataset
+    opened: Dataset | DataError
     device: torch.device
     probed: dict[tuple[str, int, int | None], Probed] = field(default_factory=dict)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The task's samples.
+
+        Raises:
+            DataError: If they can no longer be opened.
+        """
+        if isinstance(self.opened, DataError):
+            raise self.opened
+        return self.opened
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from crossbench.api import prepare
 from crossbench.cards import find_task
 from crossbench.data.sources import open_task
 from crossbench.results.store import Store
-from crossbench.runner import Silence, execute
+from crossbench.runner import Silence, execute, execute_all
 from crossbench.views import warnings_view
 
 if TYPE_CHECKING:
@@ -85,6 +85,23 @@ def test_a_checkpoint_replaced_between_plan_and_run_fails_the_run(
     (record,) = (each for each in executed(again, tmp_path) if not each.key.plain)
     assert record.status == "ok"
     assert record.provenance["settings"]["statistics"] == "imagenet"
+
+
+@pytest.mark.parametrize("content", [None, b"PK damaged"])
+def test_data_that_is_gone_fails_its_runs_and_no_others(
+    planned: Callable[..., Plan],
+    make_task: Callable[..., Path],
+    tmp_path: Path,
+    content: bytes | None,
+) -> None:
+    plan, other = planned(), planned(make_task("others"))
+    (tmp_path / "blobs.npz").unlink()
+    if content is not None:
+        (tmp_path / "blobs.npz").write_bytes(content)
+    store = Store(tmp_path / "out")
+    records = execute_all([plan, other], store, device=torch.device("cpu"))
+    assert [record.status for record in records] == ["failed"] * 3 + ["ok"] * 3
+    assert all("blobs.npz" in message for message in messages(records[:3]))
 
 
 class Cutter(Silence):
