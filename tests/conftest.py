@@ -83,6 +83,17 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder whose modules would leave a file ``ran`` if they were imported."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in ("torch", "numpy", "pandas", "streamlit", "altair", "json"):
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'w').close()\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep phantoms and hashes out of the user's cache, and shared among the tests."""

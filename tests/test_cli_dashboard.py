@@ -101,20 +101,12 @@ def test_a_missing_package_is_named_with_its_remedy(
     )
 
 
-@pytest.fixture
-def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with modules and settings that a stranger may have put there."""
-    for name in ("streamlit", "pandas", "torch", "altair"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
-    (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit" / "config.toml").write_text(
+def test_it_listens_to_this_machine_alone_and_ends_when_told(planted: Path) -> None:
+    """Whatever modules and settings lie in the working folder."""
+    (planted / ".streamlit").mkdir()
+    (planted / ".streamlit" / "config.toml").write_text(
         "[server]\nenableCORS = false\nbaseUrlPath = 'elsewhere'\nallowedHosts = ['*']\n"
     )
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_it_listens_to_this_machine_alone_and_ends_when_told(hostile: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -127,7 +119,7 @@ def test_it_listens_to_this_machine_alone_and_ends_when_told(hostile: Path) -> N
         assert not opens(port, host=own, origin=f"http://{foreign}")
         assert not opens(port, host=foreign, origin=f"http://{foreign}")
         assert not opens(port, host=foreign, origin=f"http://{own}")
-        assert not (hostile / "ran").exists()
+        assert not (planted / "ran").exists()
     finally:
         process.terminate()
         process.wait(timeout=60)

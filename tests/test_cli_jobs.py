@@ -62,10 +62,14 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def test_two_processes_write_what_one_does(
-    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    planted: Path,
 ) -> None:
     assert main(words("one")) == 0
     assert main(words("two", "--jobs", "2")) == 0
+    assert not (planted / "ran").exists()
     assert "runs done, 0 failed, 0 already there" in capsys.readouterr().err
     one, two = (
         {record.identity: record for record in Store(tmp_path / name).records()}

@@ -28,7 +28,7 @@ MACHINE = Machine(provenance={}, peak_flops=1e9, free_memory=2**60)
 
 
 def test_what_is_killed_or_starved_is_a_record(
-    tmp_path: Path, killed: str, greedy: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, killed: str, greedy: str, capsys: pytest.CaptureFixture[str], planted: Path
 ) -> None:
     shapes, out = tmp_path / "mine.toml", tmp_path / "out"
     shapes.write_text(LAYERS)
@@ -48,6 +48,7 @@ def test_what_is_killed_or_starved_is_a_record(
     assert (dead.status, hungry.status) == ("killed", "out-of-memory")
     assert dead.error is not None
     assert "ended by SIGKILL" in dead.error["message"]
+    assert not (planted / "ran").exists()
     assert record.peak_flops is not None
     assert set(record.provenance) == {"hardware", "versions", "git", "load", "started"}
 
@@ -116,7 +117,7 @@ def test_wrong_requests_exit_with_two_before_anything_is_measured(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("subprocess.run", None)  # no process is started
+    monkeypatch.setattr("subprocess.Popen", None)  # no process is started
     assert main(["bench", *arguments, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

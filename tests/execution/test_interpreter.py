@@ -13,19 +13,6 @@ import pytest
 from crossbench.execution import interpreter
 
 ROOT = Path(__file__).parents[2]
-PLANTED = ("torch", "numpy", "streamlit", "json", "crossbench_baselines")
-
-
-@pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder whose modules would leave a file if they were imported."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    for name in PLANTED:
-        text = f"from pathlib import Path\nPath({str(folder / 'ran')!r}).touch()\n"
-        (folder / f"{name}.py").write_text(text)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 def test_interpreters_are_started_in_one_place() -> None:
