@@ -246,6 +246,7 @@ def _record(
         throughput=median(row["images_per_second"] for row in progress.curve),
         metrics=scores.metrics,
         undefined=scores.undefined,
+        partial=scores.partial,
         parameters=sum(tensor.numel() for tensor in job.network.parameters()),
         unreadable={name: tuple(files) for name, files in progress.unreadable.items() if files},
         warnings=(*source.warnings, *_warnings(job)),

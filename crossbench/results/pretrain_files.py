@@ -46,6 +46,7 @@ class PretrainRecord:
         throughput: Median of the curve's images a second.
         metrics: Of the kept weights on the validation part, by name; None where undefined.
         undefined: Reason for each None.
+        partial: Reason for each mean over fewer classes than there are, by metric name.
         parameters: Number of learnable values.
         unreadable: Images that could not be read in ``train`` and ``val``, by path.
         warnings: What a reader should know.
@@ -75,6 +76,7 @@ class PretrainRecord:
     parameters: int
     checkpoint: str
     checkpoint_sha256: str
+    partial: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 from crossbench.evaluation.metrics import METRICS
+from crossbench.results.cells import PARTIAL
 from crossbench.results.published import table1
 from crossbench.results.table import Cell, Header, Table
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from crossbench.results.pretrain_files import FoundPretraining, PretrainRecord
 
 _COLUMNS = ("precision", "recall", "f1", "balanced_accuracy", "accuracy")
+_PARTIAL_NOTE = (
+    f"{PARTIAL} of some networks a mean over fewer classes, for the validation part lacks one."
+)
 _NOTES = (
     "Figures are of the validation part: rows of different data are not comparable.",
     "Reported figures are the paper's, not measured here.",
@@ -29,11 +34,13 @@ def pretrain_tables(found: Iterable[FoundPretraining]) -> list[Table]:
     standard deviation.
     """
     recipes: dict[tuple[str, str, str], list[PretrainRecord]] = defaultdict(list)
+    found = list(found)
     for _, record in sorted(found, key=lambda each: (each.record.data, each.record.layers)):
         recipes[record.data, record.layers, record.recipe].append(record)
     if not recipes:
         return []
     reported = table1().to_dict("records")
+    partial = any(name in record.partial for _, record in found for name in _COLUMNS)
     return [
         Table(
             title="Pretraining",
@@ -54,7 +61,7 @@ def pretrain_tables(found: Iterable[FoundPretraining]) -> list[Table]:
                 *(_cells(records) for records in recipes.values()),
                 *((*(_cell([row[name]]) for name in _COLUMNS), Cell(text="–")) for row in reported),
             ),
-            notes=_NOTES,
+            notes=(*_NOTES, *[_PARTIAL_NOTE] * partial),
         )
     ]
 
@@ -76,9 +83,16 @@ def _header(records: Sequence[PretrainRecord]) -> Header:
 def _cells(records: Sequence[PretrainRecord]) -> tuple[Cell, ...]:
     speeds = [record.throughput for record in records]
     return (
-        *(_cell([record.metrics.get(name) for record in records]) for name in _COLUMNS),
+        *(_measured(records, name) for name in _COLUMNS),
         Cell(text=f"{fmean(speeds):,.0f}", value=fmean(speeds)),
     )
+
+
+def _measured(records: Sequence[PretrainRecord], metric: str) -> Cell:
+    """Mean of a metric, marked where a validation part lacks a class that the mean is over."""
+    cell = _cell([record.metrics.get(metric) for record in records])
+    partial = any(metric in record.partial for record in records)
+    return replace(cell, mark=PARTIAL) if partial and cell.value is not None else cell
 
 
 def _cell(values: Sequence[float | None]) -> Cell:

@@ -173,3 +173,14 @@ def test_every_format_renders_the_table(tmp_path: Path) -> None:
     tables = pretrain_tables(read_pretrainings([write(tmp_path, make())])[0])
     for form in ("table", "markdown", "csv", "html", "latex", "json"):
         assert "conv2d on images" in render(tables, form)
+
+
+def test_a_mean_over_fewer_classes_is_marked(tmp_path: Path) -> None:
+    reason = {"f1": "class 2: absent from the labels"}
+    found, _ = read_pretrainings([write(tmp_path, make(), make(fold=1, partial=reason))])
+    (table,) = pretrain_tables(found)
+    marks = [cell.mark for cell in table.cells[0]]
+    assert marks == ["", "", "§", "", "", ""]
+    assert any(note.startswith("§") for note in table.notes)
+    (clean,) = pretrain_tables(found[:1])
+    assert not any(note.startswith("§") for note in clean.notes)
