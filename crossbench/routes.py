@@ -20,7 +20,14 @@ from crossbench.provenance import hardware, package_versions
 from crossbench.site import STATISTICS, init_of
 from crossbench.training.diagnostics import diagnose
 from crossbench.training.environment import derive_seed, thread_count
-from crossbench.training.features import Features, batch_size, extract
+from crossbench.training.features import (
+    Features,
+    batch_size,
+    classifier_inputs,
+    constant_note,
+    constant_share,
+    extract,
+)
 from crossbench.training.fit import count_learning, fit, prepare
 from crossbench.training.linear import Part, fit_linear
 from crossbench.training.predict import log_probabilities, predict
@@ -48,6 +55,7 @@ class Product:
         log_probabilities: (n_test, K) float64 natural logarithms.
         record: Fields of the record.
         provenance: What its provenance says further.
+        warnings: What a reader of its result should know further.
         diagnostics: What the network's layers tell of themselves, where that was asked for.
         fitted: The fitted network, where it is to be kept.
     """
@@ -55,6 +63,7 @@ class Product:
     log_probabilities: LogProbabilities
     record: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     diagnostics: Diagnostics | None = None
     fitted: FittedNetwork | None = None
 
@@ -149,11 +158,14 @@ def _fit(
     )
     merge_lora(model)  # no bit of what it computes changes
     testing = perf_counter()
-    logits = predict(model, test, precision=preset.compute.precision, on_samples=on_samples)
+    with classifier_inputs(model) as features:
+        logits = predict(model, test, precision=preset.compute.precision, on_samples=on_samples)
     tested = perf_counter()
+    constant = constant_share(np.concatenate(features)) if features else 0.0
     return Product(
         log_probabilities=log_probabilities(logits),
-        provenance={"learns": learns},
+        provenance={"learns": learns, "constant_features": constant},
+        warnings=constant_note(constant, "test"),
         record={
             "curve": fitted.curve,
             "selected_epoch": fitted.selected_epoch,
@@ -220,14 +232,14 @@ def _probe(
         num_classes=site.dataset.num_classes,
     )
     trained = perf_counter()
+    constant = constant_share(train.features)
     predicted = fitted.log_probabilities(test.features)
     testing = perf_counter() - trained
     testing += probed.features.seconds * len(test.labels) / len(probed.indices)
     return Product(
         log_probabilities=predicted,
-        provenance={
-            "learns": {"head": fitted.trainable},
-        },
+        provenance={"learns": {"head": fitted.trainable}, "constant_features": constant},
+        warnings=constant_note(constant, "training"),
         record={
             "curve": fitted.path,
             "selected": {"C": fitted.inverse_penalty},

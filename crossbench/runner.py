@@ -290,6 +290,7 @@ def _produce(
         partial=scores.partial,
         per_class=scores.per_class,
         peak_memory=_peak_memory(site.device),
+        warnings=base.warnings + product.warnings,
         provenance=base.provenance | product.provenance,
         **product.record | {"timings": timings},
     )

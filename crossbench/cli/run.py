@@ -114,7 +114,7 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
         )
-    say(_left_out(plan))
+    say([*_left_out(plan), *_found_out(plan, written)])
     if options.json:
         print_json(_summary(plan, written))
     else:
@@ -166,6 +166,17 @@ def _left_out(plan: Plan) -> list[str]:
     lines = [f"not loaded: {why}" for why in task_faults()]
     lines += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
     return lines
+
+
+def _found_out(plan: Plan, written: list[RunRecord]) -> list[str]:
+    """What runs have shown that the plan did not know, once a method and task."""
+    known = {why for run in plan.runs for why in run.warnings}
+    found: dict[str, str] = {}
+    for record in written:
+        for why in record.warnings:
+            if why not in known:
+                found.setdefault(f"{record.key.method} on {record.key.task}", why)
+    return [f"note: {where}: {why}" for where, why in found.items()]
 
 
 def _outcome(plan: Plan, written: list[RunRecord]) -> str:

@@ -25,17 +25,21 @@ from crossbench.training.predict import predict
 from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from crossbench.training.feed import Feed
 
 #: Bytes that the kept features may take; those used longest ago go first.
 CACHE_BYTES = 2 * 2**30
 
+#: Share of constant features from which on a result is to be taken with care.
+MANY_CONSTANT = 0.5
+
+_ROUNDING = 1e-6  # of float32, in a value that went through many layers
 _LARGEST_BATCH = 32
 _BATCH_PIXELS = 2**20  # a batch of 32 volumes of 32 voxels a side, or of 20 images of 224 pixels
 
@@ -107,6 +111,53 @@ def extract(
     features = Features(values=values, seconds=perf_counter() - begin)
     _keep(file, features)
     return features
+
+
+def constant_share(values: NDArray[np.float32]) -> float:
+    """The share of features that are the same for every sample, but for rounding.
+
+    Args:
+        values: (N, F), N at least 1.
+    """
+    size = np.abs(values).max(axis=0)
+    return float((np.ptp(values, axis=0) <= _ROUNDING * size).mean())
+
+
+@contextlib.contextmanager
+def classifier_inputs(model: nn.Module) -> Iterator[list[NDArray[np.float32]]]:
+    """What a network's classifier is fed while the block runs.
+
+    Yields:
+        A list that grows by (B, F) a batch; it stays empty where the classifier is fed no rows.
+    """
+    found: list[NDArray[np.float32]] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].ndim == 2:
+            found.append(inputs[0].detach().float().cpu().numpy())
+
+    hook = model.get_classifier().register_forward_pre_hook(keep)  # type: ignore[operator]
+    try:
+        yield found
+    finally:
+        hook.remove()
+
+
+def constant_note(share: float, part: str) -> tuple[str, ...]:
+    """What a reader should know of a network whose features hardly differ between samples.
+
+    Args:
+        share: What :func:`constant_share` returned.
+        part: The samples: ``training``, ``test``.
+    """
+    if share < MANY_CONSTANT:
+        return ()
+    note = (
+        f"{share:.0%} of the network's features are the same for every sample of the {part} part, "
+        "which leaves a classifier little to tell them apart by; larger inputs, other weights or "
+        "another --backbone may do"
+    )
+    return (note,)
 
 
 def _key(model: nn.Module, depends_on: Mapping[str, Any]) -> str:

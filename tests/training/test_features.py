@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from crossbench.data.dataset import Dataset
 from crossbench.data.transforms import make_transforms
 from crossbench.training import features
-from crossbench.training.features import Features, batch_size, extract
+from crossbench.training.features import (
+    Features,
+    batch_size,
+    constant_note,
+    constant_share,
+    extract,
+)
 from crossbench.training.feed import Feed
 
 SAMPLES = 11
@@ -173,3 +179,13 @@ def test_what_was_used_longest_ago_makes_room(
 )
 def test_batches_hold_about_a_million_pixels(shape: tuple[int, ...], samples: int) -> None:
     assert batch_size(shape) == samples
+
+
+def test_features_that_differ_by_rounding_alone_are_constant() -> None:
+    values = np.ones((4, 4), np.float32)
+    values[:, 1] = 0
+    values[2, 2] = np.nextafter(np.float32(1), np.float32(2))
+    values[3, 3] = 1.01
+    assert constant_share(values) == 0.75
+    assert constant_note(0.75, "training")[0].startswith("75% of the network's features are the")
+    assert constant_note(0.49, "training") == ()
