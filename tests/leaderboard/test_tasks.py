@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -101,3 +102,22 @@ def test_data_that_is_not_here_is_said_to_be_missing(
     Store(tmp_path).write(*run_of("acs", "mosmed", source="real", dimension=3))
     page = open_view("tasks", tmp_path)
     assert any("not on this machine" in each.value for each in page.info)
+
+
+def test_data_that_contradicts_its_card_is_said_to_be_unreadable(
+    tmp_path: Path,
+    run_of: Any,
+    open_view: Open,
+    words: Words,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Store(tmp_path).write(*run_of("acs", "mosmed", source="real", dimension=3))
+    monkeypatch.setenv("CROSSBENCH_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    images = np.arange(4 * 8**3).reshape(4, 8, 8, 8)
+    np.savez(tmp_path / "data" / "mosmed_128.npz", images=images, labels=[0, 1, 0, 1])
+    page = open_view("tasks", tmp_path)
+    page.toggle(key="tasks-samples").set_value(True).run()
+    assert not page.exception
+    assert any("cannot be read" in each.value for each in page.error)
+    assert "shape (W, H, D) is [8, 8, 8], but card 'mosmed' says [128, 128, 64]" in words(page)

@@ -250,7 +250,13 @@ def _show_samples(card: TaskCard, source: str) -> None:
     if not file.is_file():
         st.info("The phantoms have not been made on this machine; a run makes them.")
     elif st.toggle("Show samples", value=card.embedded, key="tasks-samples"):
-        for name, picture in _pictures(card.name, data):
+        try:
+            pictures = _pictures(card.name, data)
+        except DataError as error:  # damaged, or not what the card says
+            st.error("The data cannot be read.")
+            st.text(error)
+            return
+        for name, picture in pictures:
             st.text(name)
             st.image(picture)
         if card.dimension == 3:
