@@ -87,7 +87,7 @@ MEASUREMENTS = st.builds(
     method=st.text(),
     status=st.sampled_from(["ok", "out-of-memory", "killed", "failed"]),
     seconds=st.lists(NUMBERS, max_size=3).map(tuple),
-    peak_memory=st.none() | st.integers(),
+    peak_memory=st.none() | st.integers(-(2**63), 2**63 - 1),
     phases=st.dictionaries(st.text(), NUMBERS, max_size=2),
     error=st.none() | st.dictionaries(st.text(), st.text(), max_size=2),
 )
