@@ -112,7 +112,10 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
         (["--task", "blood"], "bloodmnist_224.npz"),
         (["--task", "blood,vessel", "--method", "acs"], "vesselmnist3d_64.npz"),
         (["--strict"], "bloodmnist_224.npz"),
-        (["--task", "nodule-malignancy-2d", "--method", "acs"], "'acs' has no 2D form"),
+        (
+            ["--task", "nodule-malignancy-2d", "--method", "acs"],
+            "acs on nodule-malignancy-2d: it has no",
+        ),
         (["--plugin", "none.py"], "plugin file 'none.py' does not exist"),
         (["--init", "none.pth"], "none.pth"),
     ],
