@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -241,6 +242,22 @@ def test_the_command_says_what_it_will_take(
     printed = capsys.readouterr().out
     assert "What pretraining on balls-2d is worth on balls-3d" in printed
     assert "finetune crossd" in printed
+
+
+def test_what_the_data_lacks_is_said_once(
+    cards: dict[int, Path],
+    done: tuple[Path, Any, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with np.load(cards[3].with_name("balls.npz")) as stored:
+        np.savez(tmp_path / "balls.npz", volumes=stored["volumes"], radius=stored["radius"])
+    ungrouped = {
+        dimension: shutil.copy(card, tmp_path / card.name) for dimension, card in cards.items()
+    }
+    _, loop, _ = done
+    assert main(command(loop, ungrouped, tmp_path / "out", "--dry-run")) == 0
+    assert capsys.readouterr().err.count("note: balls-3d: ungrouped: the card says group") == 1
 
 
 def test_two_processes_come_to_the_same(
