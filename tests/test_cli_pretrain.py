@@ -63,7 +63,7 @@ def test_damaged_images_are_told_of(call: Call, make_folder: Callable[..., Path]
     words = ("--method", "conv2d", "--data", str(folder), "--set", "size=16")
     code, _, said = call(*words)
     assert code == 2
-    assert "1 of 4 images cannot be read (dark/0.png)" in said
+    assert "1 of 4 images cannot be read (dark/0.png: no image)" in said
     code, _, said = call(*words, "--set", "max_unreadable=0.3")
     assert code == 0
     assert "images: 1 images could not be read; the record names them" in said

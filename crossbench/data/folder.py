@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
 from crossbench.data.augment import RandomSource, draw_images
@@ -241,7 +241,9 @@ class FolderPart:
         try:
             return read_image(self.listing.root / file)
         except Exception as error:  # noqa: BLE001  (decoders raise what they like)
-            why = str(error).replace(str(self.listing.root / file), "it") or type(error).__name__
+            why = str(error).replace(str(self.listing.root / file), file) or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):
+                why = "no image"
             self.unreadable.add(f"{file}: {why}")
             return None
 

@@ -48,7 +48,7 @@ class PretrainRecord:
         undefined: Reason for each None.
         partial: Reason for each mean over fewer classes than there are, by metric name.
         parameters: Number of learnable values.
-        unreadable: Images that could not be read in ``train`` and ``val``, by path.
+        unreadable: Images that could not be read in ``train`` and ``val``, as ``path: reason``.
         warnings: What a reader should know.
         checkpoint: Name of the weights' file, beside the record.
         checkpoint_sha256: Digest of its bytes.

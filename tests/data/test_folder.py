@@ -172,7 +172,7 @@ def test_in_training_the_next_image_stands_for_an_unreadable_one(make_folder: Ma
     inputs, labels = drained(part, 1)
     assert torch.equal(inputs[0], inputs[1])
     assert len(labels) == 12
-    assert part.unreadable == {"bright/0.png: cannot identify image file 'it'"}
+    assert part.unreadable == {"bright/0.png: no image"}
 
 
 def test_in_validation_an_unreadable_image_is_not_scored(make_folder: Make) -> None:

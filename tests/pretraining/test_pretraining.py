@@ -270,10 +270,10 @@ def test_a_folder_gives_weights_and_names_what_is_damaged(
     folder = make_folder()
     (folder / "train/dark/1.png").write_bytes(b"no image")
     sized = ("size=16", "batch_size=4", "workers=2")
-    with pytest.raises(DataError, match=r"1 of 12 images cannot be read \(dark/1\.png\)"):
+    with pytest.raises(DataError, match=r"1 of 12 images cannot be read \(dark/1\.png: no image\)"):
         pretrain(ask(folder, settings=sized))
     record = pretrain(ask(folder, settings=(*sized, "max_unreadable=0.2")))
-    assert record.unreadable == {"train": ("dark/1.png",)}
+    assert record.unreadable == {"train": ("dark/1.png: no image",)}
     assert (record.source, record.data) == ("folder", "images")
     assert record.settings["statistics"] == "imagenet"
     assert record.counts == {"train": 12, "val": 4}
