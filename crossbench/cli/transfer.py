@@ -68,7 +68,7 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.progress import Echo, PretrainBar, ProgressBar
     from crossbench.results.store import Store
     from crossbench.training.environment import find_device
-    from crossbench.views import stages_view, warnings_view
+    from crossbench.views import not_applicable_view, stages_view, warnings_view
 
     device, store = find_device(options.device), Store(options.out)
     loop = transfer.prepare(_ask(options), store, device)
@@ -86,7 +86,8 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
         return EXIT_OK
     stages = transfer.estimate_loop(loop, store, device)
     print(stages_view(stages, jobs=options.jobs), flush=True)
-    say(list(dict.fromkeys(line for plan in loop.scratch for line in warnings_view(plan))))
+    said = [not_applicable_view(plan) + warnings_view(plan) for plan in loop.scratch]
+    say(list(dict.fromkeys(line for lines in said for line in lines)))
     if options.dry_run:
         return EXIT_OK
     together.begin()

@@ -14,7 +14,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from crossbench.execution.isolation import ChildDiedError
+from crossbench.execution.isolation import ChildDiedError, end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,33 +38,39 @@ def ask(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         ChildDiedError: If the process came to no answer.
     """
     answer, says = os.pipe()
+    parent, alive = os.pipe()
     with warnings.catch_warnings():
         # Python 3.12 warns of other threads: those of ours hold no lock that the work takes
         warnings.simplefilter("ignore", DeprecationWarning)
         process = os.fork()
     if not process:
-        _answer(work, says)
+        os.close(alive)
+        _answer(work, says, parent)
     os.close(says)
+    os.close(parent)
     try:
         with os.fdopen(answer, encoding="utf-8") as stream:
             told = stream.read()
     except BaseException:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
+        os.close(alive)
         raise
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    os.close(alive)  # not before: it ends the child, answered or not
     if status or not told:
         raise ChildDiedError(status)
     found: dict[str, Any] = json.loads(told)
     return found
 
 
-def _answer(work: Callable[[], dict[str, Any]], says: int) -> None:
+def _answer(work: Callable[[], dict[str, Any]], says: int, parent: int) -> None:
     """The forked process's part, which never returns."""
     try:
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        end_with_parent(os.fdopen(parent, encoding="utf-8"))
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        os.dup2(sys.stdout.fileno(), 1)
+        os.dup2(sys.stdout.fileno(), 2)
         told = json.dumps(work())
         with os.fdopen(says, "w", encoding="utf-8") as stream:
             stream.write(told)
