@@ -15,7 +15,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossbench import nets
-from crossbench.errors import ConversionError, CrossbenchError
+from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.execution.forked import ask, can_fork
 from crossbench.execution.isolation import ChildDiedError
 from crossbench.inits import lacks_weights
@@ -25,6 +25,7 @@ from crossbench.specs import RANDOM
 from crossbench.training.feed import smallest_batch
 from crossbench.training.fit import count_learning, prepare, set_training
 from crossbench.training.protocols import LinearProbe
+from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -125,10 +126,13 @@ def _examine(trial: Trial) -> Finding:
     try:
         init = RANDOM if trial.init == RANDOM else read_checkpoint(trial.init)
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), unchanged():
                 return _try(trial, init)
         except (Exception, SystemExit):  # noqa: BLE001 - what fails without numbers may do with them
-            return _try(trial, init)
+            with unchanged():
+                return _try(trial, init)
+    except StateError as error:
+        return Finding(warnings=(f"{trial.method.name} will hardly run: {error}",))
     except CrossbenchError as error:
         return Finding(obstacle=str(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the run's record will keep it

@@ -326,7 +326,7 @@ def test_a_stopped_run_resumes_to_the_same_records(
         # a parent that ignores the signal must not hand that down
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(killed.rglob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal_sent)
