@@ -119,6 +119,8 @@ def examine(trial: Trial) -> Finding:
 
 def _alone(trial: Trial) -> dict[str, Any]:
     torch.set_num_threads(1)
+    # A pool of threads is not there after a fork: a method that asks for one would wait for good.
+    torch.set_num_threads = lambda _: None  # type: ignore[assignment]
     return dataclasses.asdict(_examine(trial))
 
 
