@@ -105,7 +105,8 @@ def test_inspect_key_by_key(checkpoint: Path, capsys: pytest.CaptureFixture[str]
     command = ["weights", "inspect", str(checkpoint), "--method", "crossd", "--keys"]
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["about"]["seen"] == [{"file": "nodules.npz:9", "unit": "group", "codes": [1, 5]}]
+    (seen,) = found["about"]["seen"]
+    assert (seen["file"], seen["unit"], seen["codes"]) == ("nodules.npz:9", "group", [1, 5])
     assert (found["tensors"], found["dtypes"]) == (227, ["float32", "int64"])
     flat, volumetric = found["networks"]
     assert (flat["fits"], flat["converted"], flat["misfit"]) == (True, False, None)
