@@ -20,6 +20,7 @@ from crossbench.cli import (
     report,
     run,
     transfer,
+    validate,
     weights,
 )
 from crossbench.cli.names import check_names
@@ -42,6 +43,7 @@ _COMMANDS = (
     compare,
     dashboard,
     merge,
+    validate,
     weights,
 )
 

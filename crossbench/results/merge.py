@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossbench.errors import RecordError
-from crossbench.hashing import hash_file
 from crossbench.results.bench_files import bench_path, read_benches
-from crossbench.results.pretrain_files import read_pretrainings
+from crossbench.results.pretrain_files import check_network, read_pretrainings
 from crossbench.results.store import Broken, Store, read_folders, without_runs
+from crossbench.results.validation import check_results
 from crossbench.results.writing import copy, copy_run
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _taken(
         try:
             copied += take(each, store)
         except RecordError as error:
-            broken.append(Broken(each.path, str(error)))
+            broken.append(Broken(each.path, str(error).removeprefix(f"{each.path}: ")))
     return copied
 
 
@@ -80,11 +80,13 @@ def _take_run(found: Found, store: Store) -> bool:
     """Copy a run with all that lies beside it; False where it is there already.
 
     Raises:
-        RecordError: If something of another run is in the way.
+        RecordError: If it does not hold against its predictions, or something of another run is
+            in the way.
     """
     path, record = found
     if path.is_relative_to(store.root):
         return False
+    check_results(path, record)
     copy_run(path, record, store.path_of(record.key, record.identity))
     return True
 
@@ -107,9 +109,8 @@ def _take_pretrained(found: FoundPretraining, store: Store) -> bool:
     target = store.root.joinpath("pretrain", *path.parts[-3:])
     if target.exists():
         return False
+    check_network(path, record)
     network = path.with_name(record.checkpoint)
-    if not network.is_file() or hash_file(network) != record.checkpoint_sha256:
-        raise RecordError(f"its checkpoint {network.name!r} is gone or another; pretrain it again")
     copy(network, target.with_name(network.name))
     copy(path, target)
     return True

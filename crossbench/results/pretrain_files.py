@@ -8,11 +8,12 @@ The files are::
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from crossbench.errors import RecordError
-from crossbench.results.reading import read_versioned
+from crossbench.results.reading import beside, open_regular, read_versioned
 from crossbench.results.store import PRETRAIN_ENDING, Broken, read_others
 from crossbench.results.writing import place, to_json
 
@@ -112,6 +113,22 @@ def read_pretraining(path: Path) -> PretrainRecord:
     """
     what = "pretraining record"
     return read_versioned(path, PretrainRecord, PRETRAIN_SCHEMA_VERSION, what=what)
+
+
+def check_network(path: Path, record: PretrainRecord) -> None:
+    """Check that a record's network lies beside it, byte for byte.
+
+    Raises:
+        RecordError: If it does not; the message is the fact and the remedy.
+    """
+    name = record.checkpoint
+    try:
+        with open_regular(beside(path, name, "checkpoint")) as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, RecordError):
+        found = ""
+    if found != record.checkpoint_sha256:
+        raise RecordError(f"its checkpoint {name!r} is gone or another; pretrain it again")
 
 
 def read_pretrainings(

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from record_files import change_record, unseal
 from streamlit import config
 from streamlit.testing.v1 import AppTest
+
+from crossbench.results.store import Store
 
 Open = Callable[..., AppTest]
 
@@ -41,6 +44,19 @@ def test_a_folder_is_checked_file_by_file(
     assert "not readable as JSON" in first["Why not"]
     page.text_input(key="check-folder").set_value("/no/such/folder").run()
     assert page.warning[0].value == "There is no such folder."
+
+
+def test_metrics_are_computed_again_and_unsealed_records_are_said_to_be(
+    tmp_path: Path, open_view: Open, at_localhost: None, run_of: Any
+) -> None:
+    tampered, old = (Store(tmp_path).write(*run_of(name, "blood")) for name in ("acs", "crossd"))
+    change_record(tampered, lambda m: m["metrics"].update(auroc=0.999))
+    unseal(old)
+    page = open_view("check")
+    page.text_input(key="check-folder").set_value(str(tmp_path)).run()
+    rows = page.dataframe[0].value
+    assert rows["Record"].tolist() == ["not valid", "valid, unsealed"]
+    assert rows["Why not"][0].startswith("its auroc is 0.999, and 0.")
 
 
 def test_others_on_the_network_cannot_look_at_folders(open_view: Open) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.results.store import Found, Store
+from crossbench.results.validation import examine
 from crossbench_leaderboard.state import arguments, command, download
 from crossbench_leaderboard.uploads import MAX_BYTES, unpack
 
@@ -26,7 +27,8 @@ def show(results: Results) -> None:
     st.title("Check")
     st.write(
         "Drop records here, or a zip archive of a results folder, to see which are valid and why "
-        "the others are not. They are read in a temporary folder and thrown away."
+        "the others are not. Every metric is computed again from its predictions. The files are "
+        "read in a temporary folder and thrown away."
     )
     uploads = st.file_uploader(
         f"Records (.json with their .npz) or archives (.zip), {MAX_BYTES // 2**20} MiB at most",
@@ -52,13 +54,14 @@ def _show_folder(folder: Path) -> None:
         st.warning("There is no such folder.")
         return
     _show_files(folder)
-    command(arguments("crossbench", "report", folder))
+    command(arguments("crossbench", "validate", folder))
 
 
 def _show_files(folder: Path) -> None:
     """One row a file, the invalid ones first."""
-    with st.spinner("Reading every record"):
-        rows = [_row(item, folder) for item in Store(folder).scan()]
+    with st.spinner("Computing every metric again"):
+        read = (examine(path) for path in Store(folder).files())
+        rows = [_row(item, folder) for item in read if item is not None]
     if not rows:
         st.info("There is no JSON file in it.")
         return
