@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crossbench.cli import main
-from crossbench.evaluation.statistics import ROPE
+from crossbench.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,10 @@ def test_the_help_of_compare_names_the_rope_that_it_uses(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
-    assert f"equivalent ({ROPE:g})" in " ".join(capsys.readouterr().out.split())
+    loss, others = METRICS["log_loss"], [each for each in METRICS.values() if each.highest == 1]
+    assert {each.rope for each in others} == {0.01}
+    said = f"equivalent (0.01; log loss {loss.rope:g} nats)"
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def test_merging_two_folders(

@@ -23,13 +23,12 @@ def add(commands: Any) -> None:
         "--rope",
         type=float,
         metavar="WIDTH",
-        help="gains within +-WIDTH of the metric are practically equivalent (0.01)",
+        help="gains within +-WIDTH are practically equivalent (0.01; log loss 0.02 nats)",
     )
     compare.add_argument("--json", action="store_true", help="every number, for programs")
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from crossbench.evaluation.statistics import ROPE
     from crossbench.results.compare import compare_boards
     from crossbench.results.frame import to_frame
     from crossbench.results.render import printable
@@ -42,7 +41,7 @@ def _compare(options: argparse.Namespace) -> int:
         baseline=options.baseline,
         candidate=options.candidate,
         metric=options.metric,
-        rope=ROPE if options.rope is None else options.rope,
+        rope=options.rope,
     )
     if options.json:
         print_json({"boards": [board.to_mapping() for board in boards]})

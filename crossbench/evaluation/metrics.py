@@ -65,6 +65,7 @@ class Metric:
         function: Labels (N,) and log-probabilities (N, K) to the value; raises
             :class:`UndefinedMetricError` where there is none.
         highest: The largest value that it can take; the smallest is 0.
+        rope: Half-width of the region of practical equivalence, in the metric's own units.
         macro: Whether it is a mean over those classes that have samples, and so another
             quantity where one has none.
     """
@@ -74,6 +75,7 @@ class Metric:
     higher_is_better: bool
     function: Callable[[Labels, LogProbabilities], float]
     highest: float = 1.0
+    rope: float = 0.01
     macro: bool = False
 
 
@@ -257,6 +259,7 @@ METRICS: dict[str, Metric] = {
             higher_is_better=False,
             function=log_loss,
             highest=math.inf,
+            rope=0.02,  # nats: the label's probability changes by 2 %
         ),
     )
 }

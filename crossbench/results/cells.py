@@ -17,7 +17,6 @@ from crossbench.results.standings import (
     complete_means,
     higher_is_better,
     means_over_runs,
-    ties_with_best,
 )
 from crossbench.results.table import Cell
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from crossbench.evaluation.statistics import Estimate
     from crossbench.results.boards import Board
-    from crossbench.results.standings import Standing
+    from crossbench.results.standings import Standing, Ties
 
 Column: TypeAlias = dict[str, Cell]
 
@@ -35,7 +34,7 @@ TIED = "‡"
 PARTIAL = "§"
 
 
-def task_column(board: Board, task: str, metric: str) -> Column:
+def task_column(board: Board, task: str, metric: str, ties: Ties) -> Column:
     """Means over the runs of one task, the best method and its ties marked."""
     runs = board.task_runs(task, metric)
     results: dict[str, list[tuple[str, float]]] = {}
@@ -45,7 +44,7 @@ def task_column(board: Board, task: str, metric: str) -> Column:
     for name, mean in means_over_runs(board, task, metric).items():
         column[name] = replace(column[name], low=mean.low, high=mean.high)
     column = _compared(column, board, metric)
-    for name in ties_with_best(board, task, metric).names:
+    for name in ties.names:
         if not column[name].best:
             column[name] = replace(column[name], mark=column[name].mark + TIED)
     return _partly(column, board, [task], metric)
@@ -78,7 +77,7 @@ def rank_column(rows: Iterable[Standing]) -> Column:
             best = row.rank.value == first
             column[row.name] = Cell(
                 text=f"{row.rank.value:.2f}",
-                mark=TIED if row.ties_first and not best else "",
+                mark=TIED if row.beside_first == "ties" and not best else "",
                 best=best,
                 value=row.rank.value,
                 low=row.rank.low,

@@ -6,14 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from crossbench.errors import RequestError, unknown_name
 from crossbench.evaluation.metrics import title_of
-from crossbench.evaluation.statistics import RESAMPLES, ROPE, compare_runs
-from crossbench.evaluation.statistics.verdicts import TasksVerdict
+from crossbench.evaluation.statistics import compare_runs
 from crossbench.results.boards import split_boards
-from crossbench.results.tables import PHANTOM, SEED
+from crossbench.results.draws import weights_of
+from crossbench.results.tables import PHANTOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +41,6 @@ class BoardComparison:
     def lines(self) -> tuple[str, ...]:
         """Title, caution, one sentence a task and the one over tasks, each to quote."""
         said = self.comparison.sentences()
-        if isinstance(self.comparison.overall, TasksVerdict):
-            said += (f"({RESAMPLES:,} resamples of the tasks, seed {SEED}.)",)
         said += tuple(f"({note})" for note in self.notes)
         return tuple(filter(None, (self.title, self.caution, *said)))
 
@@ -54,7 +50,6 @@ class BoardComparison:
         return {
             "title": self.title,
             "caution": self.caution,
-            "seed": SEED,
             "notes": self.notes,
             **comparison,
             "sentences": self.comparison.sentences(),
@@ -67,7 +62,7 @@ def compare_boards(
     baseline: str,
     candidate: str,
     metric: str | None = None,
-    rope: float = ROPE,
+    rope: float | None = None,
 ) -> list[BoardComparison]:
     """Compare two methods on each board that holds both.
 
@@ -79,7 +74,7 @@ def compare_boards(
             be given too.
         candidate: The method in question.
         metric: What is compared; each board's main metric where None.
-        rope: Half-width of the region of practical equivalence, in units of the metric.
+        rope: Half-width of the region of practical equivalence; the metric's own where None.
 
     Raises:
         RequestError: If a name is unknown, both methods are the same, or no board holds both.
@@ -97,15 +92,7 @@ def compare_boards(
         BoardComparison(
             title=board.title,
             caution=PHANTOM if board.source == "phantom" else "",
-            comparison=compare_runs(
-                board.named_runs,
-                baseline=baseline,
-                candidate=candidate,
-                metric=board.metric,
-                rng=np.random.default_rng(SEED),
-                folds=board.split_folds,
-                rope=rope,
-            ),
+            comparison=compare_on(board, baseline, candidate, rope=rope),
             notes=comparison_notes(board),
         )
         for board in shared
@@ -122,6 +109,21 @@ def comparison_notes(board: Board) -> tuple[str, ...]:
         what = f"{title_of(board.metric)} is a mean over fewer classes"
         notes.append(f"{what} where test parts lack one: {where}.")
     return tuple(notes)
+
+
+def compare_on(
+    board: Board, baseline: str, candidate: str, *, rope: float | None = None
+) -> Comparison:
+    """Compare two methods of one board; see :func:`compare_boards`."""
+    runs = board.named_runs
+    return compare_runs(
+        runs.assign(weights=weights_of(runs)),
+        baseline=baseline,
+        candidate=candidate,
+        metric=board.metric,
+        folds=board.split_folds,
+        rope=rope,
+    )
 
 
 def _holds(board: Board, method: str) -> bool:

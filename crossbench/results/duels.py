@@ -18,14 +18,15 @@ _ROUNDING = 12  # scores that differ by less do so by rounding alone
 def verdict_frame(comparison: Comparison) -> pd.DataFrame:
     """One row a task of a comparison of two methods.
 
-    Columns: ``task verdict``; ``gain low high``, the mean gain with its interval; ``better
-    equivalent worse``, the posterior probabilities; ``p p_holm runs``; and ``reason``, why a
-    task gives no verdict. A number that is not there is NaN.
+    Columns: ``task verdict``; ``found``, the same of the weights that the runs share where they
+    do; ``gain low high``, the mean gain with its interval; ``better equivalent worse``, the
+    posterior probabilities; ``p p_holm detectable runs``; and ``reason``, why a task gives no
+    verdict. A number that is not there is NaN.
     """
     columns = {
-        "gain": np.nan, "low": np.nan, "high": np.nan,
+        "found": "", "gain": np.nan, "low": np.nan, "high": np.nan,
         "better": np.nan, "equivalent": np.nan, "worse": np.nan,
-        "p": np.nan, "p_holm": np.nan, "runs": np.nan, "reason": "",
+        "p": np.nan, "p_holm": np.nan, "detectable": np.nan, "runs": np.nan, "reason": "",
     }  # fmt: skip
     rows = [
         {"task": verdict.task, "verdict": verdict.verdict} | columns | _entries(verdict)
@@ -39,14 +40,16 @@ def _entries(verdict: TaskVerdict | NoVerdict) -> dict[str, Any]:
         return {"reason": verdict.reason}
     gain, posterior = verdict.test.gain, verdict.posterior
     return {
+        "found": verdict.found,
         "gain": gain.value,
-        "low": gain.low,
-        "high": gain.high,
+        "low": np.nan if gain.low is None else gain.low,
+        "high": np.nan if gain.high is None else gain.high,
         "better": posterior.better,
         "equivalent": posterior.equivalent,
         "worse": posterior.worse,
         "p": verdict.test.p_value,
         "p_holm": verdict.p_holm,
+        "detectable": verdict.detectable,
         "runs": verdict.test.runs,
     }
 

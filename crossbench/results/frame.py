@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crossbench.specs import RunRecord
 
 #: Parts of a run's identity, of which the frame shows the first eight hex digits each.
-HASHES = ("method", "init", "config", "task", "data", "split")
+HASHES = ("method", "init", "weights", "config", "task", "data", "split")
 
 # Settings that two runs of one table may differ in: the frame has them elsewhere, or they
 # choose which runs there are and not what they are.

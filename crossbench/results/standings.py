@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 
@@ -16,10 +16,11 @@ from crossbench.evaluation.statistics import (
     corrected_mean,
     corrected_t,
     estimate,
-    holm,
     pairwise,
+    rejected,
     summarise,
 )
+from crossbench.results.draws import is_one_random_draw
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate, PairTest
     from crossbench.results.boards import Board
 
+_DRAW = ["task", "seed", "fold", "protocol", "init", "hash_init", "hash_weights"]
+
 ALPHA = 0.05
 """Level of the tests; intervals have 95 %."""
+
+Place: TypeAlias = Literal["ties", "behind", "ahead"]
 
 
 # ---------------------------------------------------------------------- over tasks
@@ -44,13 +49,14 @@ class Standing:
         mean: Mean main metric over the tasks of which the row has every run; its interval
             resamples those tasks, from six on. None where there is no such task.
         rank: Mean over tasks of the rank among the methods that have every run of every
-            task, 1 is best; its interval resamples tasks, from six on. None for all others,
-            and where fewer than two methods can be ranked.
+            task, 1 is best; its interval, from six tasks on, is that of a mean with bounds. None
+            for all others, and where fewer than two methods can be ranked.
         tasks: Tasks of which the row has every run.
         total: Tasks of the board.
-        ties_first: Whether the row is not shown to differ from the first (Wilcoxon signed
-            rank over tasks, Holm over all pairs of ranked methods, 5 %); None where it is
-            not ranked or there is no claim over tasks.
+        beside_first: Whether the row ``ties`` with the first, for it is not shown to differ,
+            or is shown to be ``behind`` it or ``ahead`` of it: a signed rank can favour another
+            than the first in mean rank (Wilcoxon over tasks, Holm over all pairs of ranked
+            methods, 5 %). None where it is not ranked, and where nothing could be shown.
         note: What a reader must know of the row, or empty.
     """
 
@@ -60,7 +66,7 @@ class Standing:
     rank: Estimate | None
     tasks: int
     total: int
-    ties_first: bool | None
+    beside_first: Place | None
     note: str = ""
 
 
@@ -86,7 +92,7 @@ def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
             rank=ranks.get(name),
             tasks=int(scores[name].count()),
             total=len(scores),
-            ties_first=None,
+            beside_first=None,
         )
         for name in scores.columns
     ]
@@ -145,19 +151,31 @@ def _tests_against_first(
 
 
 def _judged(row: Standing, first: Standing, tests: dict[str, PairTest]) -> Standing:
-    """A method's standing with its tie and its note."""
+    """A method's standing with its place beside the first and its note."""
     if row.rank is None:
         return replace(row, note="" if row.tasks == row.total else "not ranked: runs are missing")
     if not tests:
         return replace(row, note="no claim over tasks")
+    own = tests.values() if row.name == first.name else [tests[row.name]]
+    smallest = min(test.smallest_holm for test in own)
+    family = next(iter(tests.values())).family
+    after = f"after Holm over {family} pair{'s' * (family > 1)}"
+    if smallest > ALPHA:
+        none = "no difference could be shown here"
+        return replace(row, note=f"{none} (smallest attainable p = {smallest:.2g} {after})")
     if row.name == first.name:
-        return replace(row, ties_first=True)
+        return replace(row, beside_first="ties")
     test = tests[row.name]
-    tied = test.p_holm > ALPHA
-    words = "not shown to differ" if tied else "differs"
-    family = f"{test.family} pair{'s' * (test.family > 1)}"
-    note = f"{words} from {first.name} (p = {test.p_holm:.2g} after Holm over {family})"
-    return replace(row, ties_first=tied, note=note)
+    place: Place = "ties"
+    if test.p_holm <= ALPHA:
+        place = "ahead" if test.test.effect_size > 0 else "behind"
+    words = {
+        "ties": "not shown to differ from",
+        "behind": "worse than",
+        "ahead": "behind in mean rank, yet by signed rank better than",
+    }[place]
+    note = f"{words} {first.name} (p = {test.p_holm:.2g} {after})"
+    return replace(row, beside_first=place, note=note)
 
 
 # ---------------------------------------------------------------------- on one task
@@ -169,27 +187,37 @@ class Ties:
 
     Attributes:
         names: Those methods, the best included; none where fewer than two have every run.
-        family: Pairs of methods that could be tested.
+        family: Pairs of methods that could be tested on the tasks of the board together.
     """
 
     names: frozenset[str]
     family: int
 
 
-def ties_with_best(board: Board, task: str, metric: str) -> Ties:
-    """The methods not shown to differ from the best one of a task.
+def ties_with_best(board: Board, metric: str) -> dict[str, Ties]:
+    """The methods not shown to differ from the best one, by task.
 
-    Every pair of the methods that have every run is tested by the corrected resampled t
-    test at 5 %, Holm over all pairs, for the best is chosen by the scores that are tested.
-    A pair that carries no test, such as two methods on a single fold, is not shown to differ.
+    Every pair of the methods that have every run of a task is tested by the corrected resampled
+    t test at 5 %, Holm over all pairs of all tasks: the best is chosen by the scores that are
+    tested, and a reader looks at every task. A pair that carries no test, such as two methods on
+    a single fold or from one draw of random weights, is not shown to differ.
     """
-    means = board.scores(metric)[task][board.methods].mean(skipna=False).dropna()
-    if len(means) < 2:
-        return Ties(names=frozenset(), family=0)
-    best = means.idxmax() if higher_is_better(metric) else means.idxmin()
-    adjusted = _pair_tests(board, task, metric, list(means.index))
-    worse = {name for pair, p in adjusted.items() if best in pair and p <= ALPHA for name in pair}
-    return Ties(names=frozenset({best, *means.index} - (worse - {best})), family=len(adjusted))
+    tests: dict[tuple[str, str, str], float] = {}
+    means = {}
+    for task in board.tasks:
+        means[task] = board.scores(metric)[task][board.methods].mean(skipna=False).dropna()
+        tests |= _pair_tests(board, task, metric, list(means[task].index))
+    apart = rejected(tests, ALPHA)
+    best_of = pd.Series.idxmax if higher_is_better(metric) else pd.Series.idxmin
+    ties = {}
+    for task, values in means.items():
+        names: set[str] = set()
+        if len(values) > 1:
+            best = str(best_of(values))
+            worse = {name for of, *pair in apart if of == task and best in pair for name in pair}
+            names = {best, *values.index} - (worse - {best})
+        ties[task] = Ties(names=frozenset(names), family=len(tests))
+    return ties
 
 
 def means_over_runs(board: Board, task: str, metric: str) -> dict[str, Estimate]:
@@ -215,15 +243,21 @@ def _within(mean: Estimate, highest: float) -> Estimate:
 
 def _pair_tests(
     board: Board, task: str, metric: str, methods: list[str]
-) -> dict[tuple[str, str], float]:
-    """Holm's p by pair of methods, over those that can be tested."""
-    if not board.is_paired(task, methods):
+) -> dict[tuple[str, str, str], float]:
+    """The p of each pair of methods that can be tested, by task and pair."""
+    if len(methods) < 2 or not board.is_paired(task, methods):
         return {}
     runs = board.scores(metric)[task]
-    scores = {name: runs[name].to_numpy() for name in methods}
+    scores = {name: runs[name].to_numpy() for name in methods if not one_draw(board, task, name)}
     tests = {}
-    for first, second in combinations(methods, 2):
+    for first, second in combinations(scores, 2):
         with suppress(StatisticsError):  # such as a single run
             test = corrected_t(scores[first], scores[second], folds=board.split_folds)
-            tests[first, second] = test.p_value
-    return holm(tests) if tests else {}
+            tests[task, first, second] = test.p_value
+    return tests
+
+
+def one_draw(board: Board, task: str, method: str) -> bool:
+    """Whether all of a method's runs of a task share one draw of random weights."""
+    own = (board.runs["column"] == task) & (board.runs["row"] == method)
+    return is_one_random_draw(board.runs.loc[own, _DRAW])

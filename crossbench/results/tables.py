@@ -13,7 +13,7 @@ import numpy as np
 
 from crossbench.errors import unknown_name
 from crossbench.evaluation.metrics import METRICS, title_of
-from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES, smallest_p
+from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES
 from crossbench.results.boards import split_boards
 from crossbench.results.cells import (
     NOT_ABOVE,
@@ -26,8 +26,9 @@ from crossbench.results.cells import (
     trainable_column,
     with_intervals,
 )
+from crossbench.results.draws import shared_words
 from crossbench.results.groups import by_group
-from crossbench.results.standings import standings
+from crossbench.results.standings import standings, ties_with_best
 from crossbench.results.table import SHARED, Cell, Header, Table
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
     """
     if task not in set(frame["task"]):
         raise unknown_name("task", task, frame["task"].unique())
-    boards = split_boards(frame[frame["task"] == task])
-    return [_task_table(board, name) for board in boards for name in board.tasks]
+    return [
+        _task_table(board, name)
+        for board in split_boards(frame)  # whole ones, for the same marks as on a board of all
+        for name in sorted(board.runs.loc[board.runs["task"] == task, "column"].unique())
+    ]
 
 
 def failures(frame: pd.DataFrame) -> list[Table]:
@@ -144,6 +148,7 @@ def leaderboard(
             *_metric_notes(board),
             *_partial_note(board, columns),
             *_tie_note(board, columns, "task"),
+            *_weights_note(board),
             *_claim_notes(board, rows),
         ],
     )
@@ -152,6 +157,7 @@ def leaderboard(
 def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Column]:
     """The tasks, group by group; a mean after each group where there are several."""
     task_of = dict(zip(board.runs["column"], board.runs["task"], strict=True))
+    ties = ties_with_best(board, board.metric)
     blocks = by_group(board.tasks, {name: groups.get(task_of[name], "") for name in board.tasks})
     columns = {}
     for title, shown in blocks.items():
@@ -159,7 +165,7 @@ def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Colum
             header = Header(
                 task, _detail(board, task), aside=task in board.earlier, metric=board.metric
             )
-            columns[header] = task_column(board, task, board.metric)
+            columns[header] = task_column(board, task, board.metric, ties[task])
         tasks = [task for task in shown if task in board.counted]
         if title and len(tasks) > 1 and len(blocks) > 1:
             detail = f"{len(tasks)} tasks"
@@ -173,7 +179,7 @@ def _task_table(board: Board, task: str) -> Table:
     columns = {
         Header(
             metric.title, "" if metric.higher_is_better else "lower is better", metric=name
-        ): with_intervals(task_column(board, task, name))
+        ): with_intervals(task_column(board, task, name, ties_with_best(board, name)[task]))
         for name, metric in METRICS.items()
     }
     intervals = any(cell.low is not None for column in columns.values() for cell in column.values())
@@ -187,6 +193,7 @@ def _task_table(board: Board, task: str) -> Table:
         notes=[
             *_partial_note(board, columns),
             *_tie_note(board, columns, "metric"),
+            *_weights_note(board),
             *[_RUN_INTERVALS] * intervals,
         ],
     )
@@ -203,7 +210,8 @@ def _table(
     notes: Sequence[str],
 ) -> Table:
     """Columns of cells as a table whose rows are the methods, then the plain baselines."""
-    names = [*methods, *board.plain]
+    known = set().union(*columns.values())
+    names = [name for name in (*methods, *board.plain) if name in known]
     return Table(
         title=title,
         subtitle=_subtitle(board, what),
@@ -281,11 +289,16 @@ def _tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list
         return []
     runs = len(board.folds)
     test = (
-        f"corrected resampled t over {runs} paired runs, Holm over the pairs of methods"
+        f"corrected resampled t over {runs} paired runs, Holm over the pairs of methods on "
+        "all tasks"
         if runs > 1 and board.split_folds > 1
         else "a single run or fold carries no test"
     )
     return [f"{TIED} not shown to differ from the best of its {axis} at 5 % ({test})."]
+
+
+def _weights_note(board: Board) -> list[str]:
+    return [words] if (words := shared_words(board)) else []
 
 
 def _claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
@@ -296,12 +309,15 @@ def _claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
     count = len(board.counted)
     if count < MIN_TASKS:
         return [*notes, f"No claim over tasks: {_plural(count, 'task')}, {MIN_TASKS} are needed."]
-    if any(row.ties_first is not None for row in methods):
+    placed = [row for row in methods if row.rank]
+    if any(row.beside_first for row in placed):
         notes.append(
             f"Mean rank: ties with the first ({TIED}) by Wilcoxon's signed rank test over N = "
-            f"{count} tasks (smallest attainable p {smallest_p(count):.2g}), Holm over the pairs "
-            "of ranked methods."
+            f"{count} tasks, Holm over the pairs of ranked methods."
         )
+        notes += [f"{row.name}: {row.note}." for row in placed if row.beside_first == "ahead"]
+    elif placed:
+        notes.append(f"Mean rank: {placed[0].note}.")
     return [*notes, _TASK_INTERVALS]
 
 
@@ -325,7 +341,10 @@ def _data_notes(board: Board) -> list[str]:
     return notes
 
 
-_TASK_INTERVALS = f"a to b: 95 % interval, tasks resampled ({RESAMPLES:,} resamples, seed {SEED})."
+_TASK_INTERVALS = (
+    f"a to b: 95 % interval; of an average, tasks resampled ({RESAMPLES:,} resamples, seed "
+    f"{SEED}); of a mean rank, Clopper and Pearson's between its bounds."
+)
 _RUN_INTERVALS = (
     "a to b: 95 % interval, Student's t over the runs, corrected for their overlapping "
     "training parts."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from crossbench.errors import StatisticsError
 from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
 from crossbench.results.boards import split_boards
+from crossbench.results.draws import is_one_random_draw, share_weights
 from crossbench.results.standings import higher_is_better
 from crossbench.results.table import Cell, Header, Table
 from crossbench.specs import RANDOM
@@ -25,18 +26,16 @@ from crossbench.specs import RANDOM
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from crossbench.evaluation.statistics import CorrectedT
     from crossbench.results.boards import Board
 
 Key: TypeAlias = tuple[str, ...]
-Paired: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
+Weights: TypeAlias = Literal["own", "shared", "one draw"]
 
 #: The protocol under which every weight learns: from random weights, training from scratch.
 FROM_SCRATCH = "finetune"
 
+_WEIGHTS: tuple[Weights, ...] = ("own", "shared", "one draw")
 _ALPHA = 0.05
 _SHOWN = "*"
 _SHARED = ("source", "dimension", "preset", "backbone", "split_settings")
@@ -71,10 +70,30 @@ class Test:
     Attributes:
         result: Corrected resampled t over the paired runs.
         p_holm: Its p after Holm, over the comparisons of one kind on one task.
+        family: How many those are.
+        weights: ``own`` where each run has weights of its own; ``shared`` where runs share some,
+            of which alone the test then speaks; ``one draw`` where a side has but one draw of
+            random weights, so that nothing is shown of the method.
     """
 
     result: CorrectedT
     p_holm: float
+    family: int
+    weights: Weights
+
+    @property
+    def shown(self) -> bool:
+        """Whether a difference is shown at 5 %."""
+        return self.p_holm <= _ALPHA and self.weights != "one draw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """Scores of the same runs from two kinds of weights, larger is better; see :class:`Test`."""
+
+    before: pd.Series[float]
+    after: pd.Series[float]
+    weights: Weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,9 +251,18 @@ def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
         for name, each in zip(names, both, strict=True)
     )
     table = paired_runs(runs, task, names)
-    sign = 1 if higher_is_better(board.metric) else -1
-    before, after = sign * table.to_numpy().T
-    return before, after
+    if not higher_is_better(board.metric):
+        table = -table
+    before, after = (table[name] for name in names)
+    own = [_runs_of(each, method, task) for each in (other, board)]
+    weights: Weights = "shared" if any(map(share_weights, own)) else "own"
+    if any(map(is_one_random_draw, own)):
+        weights = "one draw"
+    return Paired(before=before, after=after, weights=weights)
+
+
+def _runs_of(board: Board, method: str, task: str) -> pd.DataFrame:
+    return board.runs[(board.runs["row"] == method) & (board.runs["column"] == task)]
 
 
 def _tested(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> dict[Key, Test]:
@@ -242,20 +270,27 @@ def _tested(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> dict
     tests: dict[Key, CorrectedT] = {}
     for key, pair in pairs.items():
         try:
-            tests[key] = corrected_t(*pair, folds=folds)
+            tests[key] = corrected_t(pair.before, pair.after, folds=folds)
         except StatisticsError as error:
             missing.append(f"{' '.join(key)}: {error}")
-    adjusted = holm({" ".join(key): test.p_value for key, test in tests.items()}) if tests else {}
-    return {key: Test(result=test, p_holm=adjusted[" ".join(key)]) for key, test in tests.items()}
+    adjusted = holm({key: test.p_value for key, test in tests.items()}) if tests else {}
+    return {
+        key: Test(result=test, p_holm=adjusted[key], family=len(tests), weights=pairs[key].weights)
+        for key, test in tests.items()
+    }
 
 
 def _contrasts(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> tuple[Contrast, ...]:
-    gains = {key: after - before for key, (before, after) in pairs.items()}
-    contrasted: dict[Key, Paired] = {
-        (protocol, method, other): (gains[protocol, other], gains[protocol, method])
-        for (protocol, other), (same, method) in itertools.combinations(gains, 2)
-        if protocol == same and len(gains[protocol, other]) == len(gains[protocol, method])
-    }
+    contrasted: dict[Key, Paired] = {}
+    for (one, other), (two, method) in itertools.combinations(pairs, 2):
+        first, second = pairs[one, other], pairs[two, method]
+        if one == two and first.before.index.equals(second.before.index):
+            weights = max(first.weights, second.weights, key=_WEIGHTS.index)
+            contrasted[one, method, other] = Paired(
+                before=first.after - first.before,
+                after=second.after - second.before,
+                weights=weights,
+            )
     return tuple(
         Contrast(protocol=key[0], method=key[1], other=key[2], more=test)
         for key, test in _tested(contrasted, folds, missing).items()
@@ -266,8 +301,7 @@ def _mean(found: Sequence[Board], method: str, task: str) -> float | None:
     if len(found) != 1:
         return None
     (board,) = found
-    own = (board.runs["row"] == method) & (board.runs["column"] == task)
-    scores = board.runs.loc[own, board.metric]
+    scores = _runs_of(board, method, task)[board.metric]
     return float(scores.mean()) if len(scores) and scores.notna().all() else None
 
 
@@ -307,13 +341,16 @@ def gain_table(transfer: Transfer) -> Table:
         f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}{turned}.",
         f"In brackets: 95 % interval, corrected resampled t{how_many}.",
         f"{_SHOWN} differs at 5 % after Holm over its column.",
+        *_power_notes("gain", {_name(gain): gain.over_random for gain in transfer.gains}),
+        *_power_notes("over scratch", {_name(gain): gain.over_scratch for gain in transfer.gains}),
+        *_weights_notes({_name(gain): gain.over_random for gain in transfer.gains}),
         *(f"Not compared: {reason}." for reason in transfer.missing),
     )
     return Table(
         title=transfer.title,
         subtitle=f"{title_of(transfer.metric)}, means",
         axes=("protocol, method", ""),
-        rows=tuple(Header(f"{gain.protocol} {gain.method}") for gain in transfer.gains),
+        rows=tuple(Header(_name(gain)) for gain in transfer.gains),
         columns=tuple(map(Header, columns)),
         cells=tuple(
             (
@@ -330,13 +367,12 @@ def gain_table(transfer: Transfer) -> Table:
 
 def contrast_table(transfer: Transfer) -> Table:
     """Which of two methods gains more, a row a protocol and pair."""
+    tests = {_contrast_name(each): each.more for each in transfer.contrasts}
     return Table(
         title=f"Which method gains more · {transfer.title}",
         subtitle=f"{title_of(transfer.metric)}: gain of the first less gain of the second",
         axes=("protocol, methods", ""),
-        rows=tuple(
-            Header(f"{each.protocol} {each.method} – {each.other}") for each in transfer.contrasts
-        ),
+        rows=tuple(Header(_contrast_name(each)) for each in transfer.contrasts),
         columns=(Header("difference of gains"), Header("p after Holm")),
         cells=tuple(
             (
@@ -345,8 +381,49 @@ def contrast_table(transfer: Transfer) -> Table:
             )
             for each in transfer.contrasts
         ),
-        notes=(f"{_SHOWN} differs at 5 % after Holm over the table.",),
+        notes=(
+            f"{_SHOWN} differs at 5 % after Holm over the table.",
+            *_power_notes("difference", tests),
+            *_weights_notes(tests),
+        ),
     )
+
+
+def _name(gain: Gain) -> str:
+    return f"{gain.protocol} {gain.method}"
+
+
+def _contrast_name(contrast: Contrast) -> str:
+    return f"{contrast.protocol} {contrast.method} – {contrast.other}"
+
+
+def _power_notes(what: str, tests: Mapping[str, Test | None]) -> list[str]:
+    """The least difference that each row could be expected to show, from row to row."""
+    least = {
+        name: test.result.detectable(family=test.family, alpha=_ALPHA)
+        for name, test in tests.items()
+        if test is not None and not test.result.identical
+    }
+    if not least:
+        return []
+    ends = (min(least, key=least.__getitem__), max(least, key=least.__getitem__))
+    words = " to ".join(f"{least[name]:.2f} ({name})" for name in dict.fromkeys(ends))
+    return [
+        f"{what}: found with 80 % power from {words} on, at the spread seen (Holm's first step)."
+    ]
+
+
+def _weights_notes(tests: Mapping[str, Test | None]) -> list[str]:
+    """Which rows speak of weights that their runs share, and which show nothing of a method."""
+    said = {
+        "shared": "Holds for the weights that the runs share",
+        "one draw": "From one draw of random weights, which shows nothing of a method",
+    }
+    rows = {
+        weights: [name for name, test in tests.items() if test and test.weights == weights]
+        for weights in said
+    }
+    return [f"{said[weights]}: {', '.join(names)}." for weights, names in rows.items() if names]
 
 
 def _score(value: float | None) -> Cell:
@@ -360,7 +437,7 @@ def _difference(test: Test | None) -> Cell:
     interval = "" if gain.low is None else f" ({gain.low:+.2f} to {gain.high:+.2f})"
     return Cell(
         text=f"{gain.value:+.3f}{interval}",
-        mark=_SHOWN if test.p_holm <= _ALPHA else "",
+        mark=_SHOWN if test.shown else "",
         value=gain.value,
         low=gain.low,
         high=gain.high,

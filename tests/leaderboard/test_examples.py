@@ -9,6 +9,7 @@ import pytest
 
 from crossbench.cards import load_tasks
 from crossbench.results.boards import split_boards
+from crossbench.results.compare import compare_boards
 from crossbench.results.frame import to_frame
 from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.store import Found, read_folders, read_predictions
@@ -55,6 +56,16 @@ def test_every_protocol_was_run_from_random_and_from_pretrained_weights(
     for gain in transfer.gains:
         assert gain.over_random is not None
         assert gain.over_random.result.runs == 5
+
+
+def test_networks_that_are_the_same_in_distribution_are_not_said_to_differ(
+    found: list[Found],
+) -> None:
+    """From random weights 3D crossd is conv3d; a linear probe of one seed is one draw of each."""
+    for board in compare_boards(to_frame(found), baseline="conv3d", candidate="crossd"):
+        verdicts = {task.verdict for task in board.comparison.tasks}
+        assert verdicts <= {"undecided", "no claim"}, board.title
+        assert not any("crossd is worse than conv3d" in said for said in board.lines())
 
 
 def test_every_fold_had_networks_of_its_own(found: list[Found]) -> None:

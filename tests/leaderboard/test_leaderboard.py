@@ -200,4 +200,17 @@ def test_from_six_tasks_on_the_first_and_its_ties_are_named(
     table = standings(page)
     assert list(table["Method"]) == ["crossd", "acs"]
     assert list(table["First"]) == ["ties with first", "behind"]
-    assert all(" to " in interval for interval in table["Rank, 95 % interval"])
+    assert all(" to " in interval for interval in table["Mean, 95 % interval"])
+    assert "Rank, 95 % interval" not in table  # ranks that do not vary have none
+
+
+def test_where_nothing_could_be_shown_over_tasks_it_says_so(
+    tmp_path: Path, run_of: Any, open_view: Open, words: Words
+) -> None:
+    for number in range(6):
+        for method, skill in {"crossd": 2.0, "acs": 1.0, "conv3d": 0.3}.items():
+            Store(tmp_path).write(*run_of(method, f"task-{number}", skill=skill))
+    page = open_view("leaderboard", tmp_path)
+    assert "No claim over tasks" in words(page)
+    assert "No difference could be shown here (smallest attainable p = 0.094" in words(page)
+    assert "First" not in standings(page)

@@ -43,7 +43,7 @@ def test_verdicts_are_given_on_every_board_that_holds_both(frame: Any, record: A
     ]
     few, many = (board.comparison for board in found)
     assert few.overall.verdict == "no claim"
-    assert [task.verdict for task in few.tasks] == ["better"]
+    assert [(task.verdict, task.found) for task in few.tasks] == [("no claim", "better")]
     assert many.overall.verdict == "better"
     assert {task.verdict for task in many.tasks} == {"better"}
     assert many.metric == "balanced_accuracy"
@@ -54,13 +54,50 @@ def test_lines_are_title_then_sentences_to_quote(frame: Any, record: Any) -> Non
     (board,) = compare_boards(
         frame(*runs(record, gains, tasks=6)), baseline="acs", candidate="crossd"
     )
-    title, *tasks, overall, resamples = board.lines()
+    title, *tasks, overall = board.lines()
     assert title == board.title
     assert len(tasks) == 6
     assert tasks[0].startswith("task-0: crossd is better than acs; balanced accuracy gain +0.1")
     assert "after Holm over 6 tasks" in tasks[0]
     assert overall.startswith("Over 6 of 6 tasks: crossd is better than acs;")
-    assert resamples == "(9,999 resamples of the tasks, seed 0.)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "draws"),
+    [
+        ({}, {}),
+        ({"protocol": "linear-probe"}, {"acs": 2, "crossd": 2}),
+        ({"init": "in1k", "hashes": {"init": "a"}}, {"acs": 1, "crossd": 1}),
+    ],
+)
+def test_the_records_say_which_runs_share_weights(
+    frame: Any, record: Any, changes: dict[str, Any], draws: dict[str, int]
+) -> None:
+    table = frame(*runs(record, {"acs": 0.0, "crossd": 0.1}, **changes))
+    (board,) = compare_boards(table, baseline="acs", candidate="crossd")
+    (task,) = board.comparison.tasks
+    assert task.draws == draws  # type: ignore[union-attr]
+    assert task.verdict == ("no claim" if 1 in draws.values() else "better")
+
+
+def test_weights_of_their_own_for_each_fold_are_no_shared_ones(frame: Any, record: Any) -> None:
+    made = [
+        record(name, fold=fold, score=score + 0.01 * fold * score, init="nodules", hashes=hashes)
+        for name, score in (("acs", 0.5), ("crossd", 0.6))
+        for fold in range(5)
+        for hashes in [{"init": "recipe", "weights": f"{name} {fold}"}]
+    ]
+    (board,) = compare_boards(frame(*made), baseline="acs", candidate="crossd")
+    assert board.comparison.tasks[0].draws == {}  # type: ignore[union-attr]
+
+
+def test_a_baseline_without_weights_shares_none(frame: Any, record: Any) -> None:
+    made = [
+        *runs(record, {"logistic": 0.0}),
+        *runs(record, {"acs": 0.0, "crossd": 0.1}, protocol="linear-probe"),
+    ]
+    (board,) = compare_boards(frame(*made), baseline="logistic", candidate="crossd")
+    assert set(board.comparison.tasks[0].draws) == {"crossd"}  # type: ignore[union-attr]
 
 
 def test_below_six_tasks_nothing_is_claimed_over_them(frame: Any, record: Any) -> None:
@@ -161,7 +198,8 @@ def test_the_command_prints_data(results: Path, capsys: pytest.CaptureFixture[st
     command = ["compare", str(results), "--baseline", "acs", "--candidate", "crossd", "--json"]
     assert main(command) == 0
     (board,) = json.loads(capsys.readouterr().out)["boards"]
-    assert (board["baseline"], board["candidate"], board["seed"]) == ("acs", "crossd", 0)
+    assert (board["baseline"], board["candidate"]) == ("acs", "crossd")
+    assert board["rope"] == 0.01
     assert board["overall"]["verdict"] == "no claim"
     assert len(board["sentences"]) == 2
 

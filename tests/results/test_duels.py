@@ -27,16 +27,15 @@ def comparison() -> Any:
         if (task, method, fold) != ("vessel", "acs", 2)
     ]
     frame = pd.DataFrame(rows, columns=["task", "method", "seed", "fold", "score"])
-    return compare_runs(
-        frame, baseline="acs", candidate="crossd", metric="accuracy", rng=random, folds=5
-    )
+    return compare_runs(frame, baseline="acs", candidate="crossd", metric="accuracy", folds=5)
 
 
 def test_a_comparison_is_a_row_a_task(comparison: Any) -> None:
     frame = verdict_frame(comparison).set_index("task")
     blood, vessel = frame.loc["blood"], frame.loc["vessel"]
     verdict = comparison.tasks[0]
-    assert blood["verdict"] == "better"
+    assert blood["verdict"] == blood["found"] == "better"
+    assert blood["detectable"] == verdict.detectable > 0
     assert blood["low"] < blood["gain"] == verdict.test.gain.value < blood["high"]
     assert sum(blood[["better", "equivalent", "worse"]]) == pytest.approx(1)
     assert (blood["p_holm"], blood["runs"], blood["reason"]) == (verdict.p_holm, 5, "")

@@ -137,6 +137,65 @@ def test_the_tables_mark_what_is_significant(helped: pd.DataFrame) -> None:
     assert contrasts.rows[0].text == "finetune crossd – acs"
 
 
+def test_one_draw_of_random_weights_shows_nothing_of_a_method(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    probe = {"protocol": "linear-probe"}
+    made = [
+        record(
+            "acs", fold=fold, score=0.6 + 0.1 * (init != "random") + wobble * NOISE[fold], **where
+        )
+        for init, wobble, hashes in (("random", 1.0, {}), ("nodules", -0.1, {"init": "recipe"}))
+        for fold in FOLDS
+        for where in [{"init": init, **probe, "hashes": hashes | {"weights": f"{fold}"}}]
+    ]
+    for run in made:
+        if run.key.init == "random":
+            del run.provenance["hashes"]["weights"]
+    (found,) = transfers(frame(*made))
+    test = found.gains[0].over_random
+    assert test is not None
+    assert (test.weights, test.p_holm < 0.05, test.shown) == ("one draw", True, False)
+    (table,) = transfer_tables(frame(*made))
+    assert table.cells[0][2].mark == ""
+    said = "From one draw of random weights, which shows nothing of a method: linear-probe acs."
+    assert said in table.notes
+
+
+def test_runs_from_one_checkpoint_speak_of_these_weights(
+    record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
+) -> None:
+    made = runs(record, "acs", "random", 0.5)
+    made += [
+        record(
+            "acs",
+            fold=fold,
+            score=0.7 - NOISE[fold],
+            init="in1k",
+            protocol="finetune",
+            hashes={"init": "a"},
+        )
+        for fold in FOLDS
+    ]
+    (table, *_) = transfer_tables(frame(*made))
+    assert "Holds for the weights that the runs share: finetune acs." in table.notes
+    assert table.cells[0][2].mark == "*"
+
+
+def test_the_least_gain_that_could_be_shown_is_said(helped: pd.DataFrame) -> None:
+    (found,) = transfers(helped)
+    least = {
+        f"{gain.protocol} {gain.method}": gain.over_random.result.detectable(family=4)
+        for gain in found.gains
+    }
+    (note,) = (note for note in transfer_tables(helped)[0].notes if note.startswith("gain: found"))
+    low, high = min(least, key=least.get), max(least, key=least.get)
+    assert note == (
+        f"gain: found with 80 % power from {least[low]:.2f} ({low}) to {least[high]:.2f} ({high}) "
+        "on, at the spread seen (Holm's first step)."
+    )
+
+
 def test_gains_in_the_metric_that_is_asked_for(
     record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
 ) -> None:

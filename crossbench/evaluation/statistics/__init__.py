@@ -4,7 +4,7 @@ Three layers, each in its own module:
 
 * one task, two methods, repeated cross-validation: :mod:`.paired`;
 * many tasks: :mod:`.aggregate` (values with intervals), :mod:`.pairs` (two methods) and
-  :mod:`.ranking` (all methods of a board);
+  :mod:`.ranking` (all methods of a board); corrections over a family: :mod:`.families`;
 * the whole comparison of two methods, from a table of runs: :mod:`.compare`, which returns
   :mod:`.verdicts`.
 
@@ -17,10 +17,12 @@ from crossbench.evaluation.statistics.aggregate import (
     RESAMPLES,
     Estimate,
     bootstrap_interval,
+    bounded_mean,
     estimate,
     interquartile_mean,
 )
 from crossbench.evaluation.statistics.compare import compare_runs
+from crossbench.evaluation.statistics.families import holm, rejected
 from crossbench.evaluation.statistics.inputs import (
     MIN_TASKS,
     paired_runs,
@@ -28,7 +30,6 @@ from crossbench.evaluation.statistics.inputs import (
     task_scores,
 )
 from crossbench.evaluation.statistics.paired import (
-    ROPE,
     CorrectedT,
     Posterior,
     corrected_mean,
@@ -37,7 +38,7 @@ from crossbench.evaluation.statistics.paired import (
 )
 from crossbench.evaluation.statistics.pairs import (
     SignedRank,
-    holm,
+    hodges_lehmann,
     probability_of_improvement,
     signed_rank,
 )
@@ -49,6 +50,7 @@ from crossbench.evaluation.statistics.ranking import (
     friedman,
     pairwise,
     summarise,
+    tied_groups,
 )
 from crossbench.evaluation.statistics.verdicts import (
     Comparison,
@@ -61,7 +63,6 @@ from crossbench.evaluation.statistics.verdicts import (
 __all__ = [
     "MIN_TASKS",
     "RESAMPLES",
-    "ROPE",
     "Comparison",
     "CorrectedT",
     "Estimate",
@@ -75,6 +76,7 @@ __all__ = [
     "TaskVerdict",
     "TasksVerdict",
     "bootstrap_interval",
+    "bounded_mean",
     "compare_runs",
     "corrected_mean",
     "corrected_t",
@@ -82,13 +84,16 @@ __all__ = [
     "critical_difference",
     "estimate",
     "friedman",
+    "hodges_lehmann",
     "holm",
     "interquartile_mean",
     "paired_runs",
     "pairwise",
     "probability_of_improvement",
+    "rejected",
     "signed_rank",
     "smallest_p",
     "summarise",
     "task_scores",
+    "tied_groups",
 ]

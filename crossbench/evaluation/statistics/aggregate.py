@@ -35,7 +35,7 @@ class Estimate:
 
     Attributes:
         value: The value.
-        low: Lower end; None where too few tasks carry an interval.
+        low: Lower end; None where the values carry no interval: they are too few, or all equal.
         high: Upper end, or None.
         confidence: Level of the interval.
     """
@@ -121,12 +121,57 @@ def estimate(
 ) -> Estimate:
     """A statistic of the tasks' values (N,), with its interval from six tasks on.
 
+    Equal values have no interval: how much others would vary they do not show.
+
     Raises:
         StatisticsError: There is no value, or one is not finite.
     """
     tasks = finite(values, "one value a task")
     value = float(statistic(tasks, axis=-1))
-    if tasks.size < MIN_TASKS:
+    if tasks.size < MIN_TASKS or np.ptp(tasks) == 0:
         return Estimate(value=value, confidence=confidence)
     low, high = bootstrap_interval(tasks, statistic, rng=rng, confidence=confidence)
     return Estimate(value=value, low=low, high=high, confidence=confidence)
+
+
+def bounded_mean(
+    values: ArrayLike, *, lowest: float, highest: float, confidence: float = 0.95
+) -> Estimate:
+    """Mean of values (N,) that have bounds, with Clopper and Pearson's interval from six tasks on.
+
+    The values' shares of the range add up to the number of successes in N trials, which need not
+    be whole: of all distributions between the bounds with one mean, two values at the bounds
+    vary the most, so the interval covers at least as often (docs/statistics.md). Resampling a few
+    ranks collapses where all but one are the best. Equal values have no interval.
+
+    Args:
+        values: One value a task, from ``lowest`` to ``highest``.
+        lowest: Lower bound.
+        highest: Upper bound.
+        confidence: Level of the interval.
+
+    Raises:
+        StatisticsError: There is no value, one is not finite or outside the bounds, or
+            ``confidence`` is not in (0, 1).
+
+    Source:
+        Clopper and Pearson, Biometrika 26 (1934).
+    """
+    require_level(confidence, "confidence")
+    tasks = finite(values, "one value a task")
+    if tasks.min() < lowest or tasks.max() > highest:
+        found = f"[{tasks.min():g}, {tasks.max():g}]"
+        raise StatisticsError(f"values lie in {found}, not [{lowest:g}, {highest:g}]")
+    value = float(tasks.mean())
+    if tasks.size < MIN_TASKS or np.ptp(tasks) == 0:
+        return Estimate(value=value, confidence=confidence)
+    width = highest - lowest
+    count, tail = float(np.sum((tasks - lowest) / width)), (1 - confidence) / 2
+    low = special.betaincinv(count, tasks.size - count + 1, tail)
+    high = special.betaincinv(count + 1, tasks.size - count, 1 - tail)
+    return Estimate(
+        value=value,
+        low=float(lowest + width * low),
+        high=float(lowest + width * high),
+        confidence=confidence,
+    )

@@ -8,21 +8,19 @@ import numpy as np
 
 from crossbench.errors import RequestError, StatisticsError, unknown_name
 from crossbench.evaluation.metrics import METRICS
-from crossbench.evaluation.statistics.aggregate import estimate
+from crossbench.evaluation.statistics.families import holm
 from crossbench.evaluation.statistics.inputs import (
+    lacking_runs,
     paired_gains,
     paired_runs,
     require_level,
     require_one_board,
     require_tasks,
+    require_whole,
 )
-from crossbench.evaluation.statistics.paired import (
-    ROPE,
-    corrected_t,
-    correlated_posterior,
-)
+from crossbench.evaluation.statistics.paired import corrected_t, correlated_posterior
 from crossbench.evaluation.statistics.pairs import (
-    holm,
+    hodges_lehmann,
     probability_of_improvement,
     signed_rank,
 )
@@ -47,55 +45,64 @@ def compare_runs(
     baseline: str,
     candidate: str,
     metric: str,
-    rng: np.random.Generator,
     folds: int | None = None,
-    rope: float = ROPE,
+    rope: float | None = None,
     alpha: float = 0.05,
 ) -> Comparison:
     """Compare two methods on every task that either was run on, and over tasks.
 
     A task on which the runs are unpaired, incomplete, not finite or fewer than two is not
     comparable and takes no part in the verdict over tasks, which names its coverage. Holm's
-    family is the tasks that are tested.
+    family is the tasks that are tested. What is found of runs that share weights is said of
+    those weights, and where all share one draw nothing is claimed of the methods.
 
     Args:
         frame: Runs of one board, as :func:`~crossbench.results.store.load_results` returns
             them: the columns task, method, seed, fold and score (NaN or None for a failed
             run); a column of the metric's name takes precedence over score. Source,
             dimension and preset, where present, must each hold one value, and paired runs
-            must agree in hash_data and hash_split. Further columns are ignored.
+            must agree in hash_data and hash_split. Where there is a column weights, it says
+            which weights a run began from, by any names; missing for what has none. Further
+            columns are ignored.
         baseline: The method compared with.
         candidate: The method in question.
         metric: What is compared, a name of ``crossbench.evaluation.metrics``.
-        rng: Source of the bootstrap's resamples.
         folds: Folds of one repetition; the folds found on each task where None, which is
             conservative where only some of them were run.
-        rope: Half-width of the region of practical equivalence, in units of the metric.
+        rope: Half-width of the region of practical equivalence; the metric's own where None.
         alpha: Level of the tests.
 
     Raises:
         RequestError: A method or the metric is unknown, or both methods are the same.
-        StatisticsError: The table lacks columns or mixes boards; ``folds`` is less than the
-            folds found; ``rope`` is negative; or ``alpha`` is not in (0, 1).
+        StatisticsError: The table lacks columns or mixes boards; ``folds`` is no whole number
+            or less than the folds found; ``rope`` is negative; or ``alpha`` is not in (0, 1).
     """
     require_level(alpha, "alpha")
     if metric in frame.columns:
         frame = frame.assign(score=frame[metric])
     require_one_board(frame)
     _require_request(frame, baseline, candidate, metric)
-    runs, refused = _comparable_runs(frame, (baseline, candidate))
-    if not METRICS[metric].higher_is_better:
+    if folds is not None:
+        require_whole(folds, "folds")
+    measured = METRICS[metric]
+    methods = baseline, candidate
+    runs, refused = _comparable_runs(frame, methods)
+    if not measured.higher_is_better:
         runs = {task: -table for task, table in runs.items()}
-    verdicts, untestable = _task_verdicts(runs, folds=folds, rope=rope, alpha=alpha)
+    draws = {task: _draws(frame[frame["task"] == task], methods) for task in runs}
+    rope = measured.rope if rope is None else rope
+    verdicts, untestable = _task_verdicts(runs, draws, folds=folds, rope=rope, alpha=alpha)
     every: list[TaskVerdict | NoVerdict] = [*verdicts, *untestable, *refused]
+    over = _draws(frame[frame["task"].isin(list(runs))], methods, by="task")
     return Comparison(
         baseline=baseline,
         candidate=candidate,
         metric=metric,
-        higher_is_better=METRICS[metric].higher_is_better,
+        higher_is_better=measured.higher_is_better,
         alpha=alpha,
+        rope=rope,
         tasks=tuple(sorted(every, key=lambda verdict: verdict.task)),
-        overall=_overall(list(runs.values()), total=len(every), rng=rng, alpha=alpha),
+        overall=_overall(list(runs.values()), over, total=len(every), alpha=alpha),
     )
 
 
@@ -123,8 +130,29 @@ def _comparable_runs(
     return runs, refused
 
 
+def _draws(frame: pd.DataFrame, methods: tuple[str, str], by: str | None = None) -> dict[str, int]:
+    """How many weights the runs of a method began from, for each method whose runs share any.
+
+    Where ``by`` names a column, runs that agree in it count as one, and may share weights.
+    """
+    if "weights" not in frame.columns:
+        return {}
+    draws = {}
+    for method in methods:
+        own = frame[(frame["method"] == method) & frame["weights"].notna()]
+        count = own["weights"].nunique()
+        if 0 < count < (len(own) if by is None else own[by].nunique()):
+            draws[method] = count
+    return draws
+
+
 def _task_verdicts(
-    runs: dict[str, pd.DataFrame], *, folds: int | None, rope: float, alpha: float
+    runs: dict[str, pd.DataFrame],
+    draws: dict[str, dict[str, int]],
+    *,
+    folds: int | None,
+    rope: float,
+    alpha: float,
 ) -> tuple[list[TaskVerdict], list[NoVerdict]]:
     tests, untestable = {}, []
     for task, table in runs.items():
@@ -140,11 +168,14 @@ def _task_verdicts(
     verdicts = [
         TaskVerdict(
             task=task,
-            verdict=_task_verdict(test, posterior, adjusted[task], alpha),
+            found=_task_verdict(test, posterior, adjusted[task], alpha),
             test=test,
             posterior=posterior,
             p_holm=adjusted[task],
             family=len(tests),
+            detectable=test.detectable(family=len(tests), alpha=alpha),
+            lacking=lacking_runs(runs[task], test.folds),
+            draws=draws[task],
         )
         for task, (test, posterior) in tests.items()
     ]
@@ -165,7 +196,7 @@ def _task_verdict(test: CorrectedT, posterior: Posterior, p_holm: float, alpha: 
 
 
 def _overall(
-    runs: list[pd.DataFrame], *, total: int, rng: np.random.Generator, alpha: float
+    runs: list[pd.DataFrame], draws: dict[str, int], *, total: int, alpha: float
 ) -> TasksVerdict | NoClaim:
     try:
         require_tasks(len(runs))
@@ -176,19 +207,19 @@ def _overall(
     gains = paired_gains(baseline, candidate)
     test = signed_rank(baseline, candidate)
     return TasksVerdict(
-        verdict=_direction(test.effect_size, test.p_value, alpha),
+        found=_direction(test.effect_size, test.p_value, alpha),
         compared=len(runs),
         total=total,
         test=test,
-        gain=estimate(gains, rng=rng, confidence=1 - alpha),
+        gain=hodges_lehmann(gains, confidence=1 - alpha),
         wins=int(np.sum(gains > 0)),
         losses=int(np.sum(gains < 0)),
         improvement=probability_of_improvement(
             [each[0] for each in scores],
             [each[1] for each in scores],
-            rng=rng,
             confidence=1 - alpha,
         ),
+        draws=draws,
     )
 
 

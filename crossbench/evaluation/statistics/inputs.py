@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -97,6 +98,16 @@ def require_level(level: float, what: str) -> None:
         raise StatisticsError(f"{what} is {level}; give a value between 0 and 1")
 
 
+def require_whole(number: int, what: str) -> None:
+    """Refuse a count that is no whole number.
+
+    Raises:
+        StatisticsError: ``number`` is not an integer, a bool included.
+    """
+    if not isinstance(number, Integral) or isinstance(number, bool):
+        raise StatisticsError(f"{what} is {number!r}; give a whole number")
+
+
 def require_one_board(frame: pd.DataFrame) -> None:
     """Refuse a table of runs that mixes boards or lacks columns.
 
@@ -124,10 +135,12 @@ def paired_runs(frame: pd.DataFrame, task: str, methods: Sequence[str]) -> pd.Da
         task: Task to select.
         methods: Methods to select, in the order of the columns.
 
+    A run that none of the methods has, failed or not, is no row: :func:`lacking_runs` counts them.
+
     Raises:
-        StatisticsError: A run exists twice, a method lacks a score in one of the runs
-            seeds x folds, there are fewer than two runs, or two runs of one seed and fold
-            differ in hash_data or hash_split, where the table has them.
+        StatisticsError: A run exists twice, a method lacks a score in a run that another has,
+            there are fewer than two runs, or two runs of one seed and fold differ in hash_data
+            or hash_split, where the table has them.
     """
     rows = frame[(frame["task"] == task) & frame["method"].isin(list(methods))]
     twice = rows[rows.duplicated(["method", "seed", "fold"])]
@@ -138,8 +151,7 @@ def paired_runs(frame: pd.DataFrame, task: str, methods: Sequence[str]) -> pd.Da
             f"{run['fold']}; select one preset, init, backbone and protocol"
         )
     table = rows.pivot(index=["seed", "fold"], columns="method", values="score")
-    runs = [(seed, fold) for seed in table.index.unique(0) for fold in table.index.unique(1)]
-    table = table.reindex(index=runs, columns=list(methods)).astype(np.float64)
+    table = table.reindex(columns=list(methods)).astype(np.float64)
     lacking = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)]
     if len(lacking):
         raise _lack_of_scores(table[lacking[0]], f"{lacking[0]} on {task}")
@@ -147,6 +159,16 @@ def paired_runs(frame: pd.DataFrame, task: str, methods: Sequence[str]) -> pd.Da
     if len(table) < 2:
         raise StatisticsError(f"{len(table)} run on {task}; a comparison needs at least two")
     return table
+
+
+def lacking_runs(table: pd.DataFrame, folds: int) -> int:
+    """How many of the runs seeds x folds are in no row of :func:`paired_runs`.
+
+    Args:
+        table: Paired runs.
+        folds: Folds of one repetition.
+    """
+    return int(table.index.unique("seed").size * folds - len(table))
 
 
 def task_scores(frame: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:

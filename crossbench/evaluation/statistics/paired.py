@@ -8,6 +8,7 @@ of their mean is s2 (1/n + 1/(k - 1)).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,15 +16,17 @@ from scipy import special  # not scipy.stats, which takes a second to import
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics.aggregate import Estimate
-from crossbench.evaluation.statistics.inputs import finite, paired_gains, require_level
+from crossbench.evaluation.statistics.inputs import (
+    finite,
+    paired_gains,
+    require_level,
+    require_whole,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from crossbench.evaluation.statistics.inputs import Array
-
-ROPE = 0.01
-"""Half-width of the region of practical equivalence, in units of the metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,9 @@ class CorrectedT:
     Attributes:
         runs: Paired runs n.
         folds: Folds k of one repetition.
-        gain: Mean of candidate - baseline, with its Student interval.
+        gain: Mean of candidate - baseline, with its Student interval; without where the gains
+            have no spread.
+        error: Corrected standard error of that mean.
         effect_size: Mean gain in standard deviations of the gains; None where they have none.
         statistic: t; None where the gains have no spread.
         p_value: Two-sided. t is continuous, so there is no smallest attainable p.
@@ -42,6 +47,7 @@ class CorrectedT:
     runs: int
     folds: int
     gain: Estimate
+    error: float
     effect_size: float | None
     statistic: float | None
     p_value: float
@@ -51,10 +57,16 @@ class CorrectedT:
         """Whether both methods scored the same in every run; p is then 1 by convention."""
         return self.statistic is None
 
-    @property
-    def detectable(self) -> float:
-        """Smallest absolute gain that would have been significant at this spread."""
-        return self.gain.value - self.gain.low if self.gain.low is not None else 0.0
+    def detectable(self, *, family: int = 1, alpha: float = 0.05, power: float = 0.8) -> float:
+        """Least gain that is found with a given power, were this error the true one.
+
+        Args:
+            family: Tests that are corrected for each other. Holm's first step is what counts,
+                ``alpha / family``: a gain that passes it is found whatever the others are.
+            alpha: Level of the family.
+            power: Probability of finding it.
+        """
+        return self.error * _noncentrality(self.runs, alpha / family, power)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +111,21 @@ def corrected_t(
     gains = paired_gains(baseline, candidate)
     mean, scale = _location_scale(gains, folds)
     if scale == 0:
-        gain = Estimate(value=0.0, low=0.0, high=0.0, confidence=confidence)
         return CorrectedT(
-            runs=gains.size, folds=folds, gain=gain, effect_size=None, statistic=None, p_value=1.0
+            runs=gains.size,
+            folds=folds,
+            gain=Estimate(value=0.0, confidence=confidence),
+            error=0.0,
+            effect_size=None,
+            statistic=None,
+            p_value=1.0,
         )
     margin = _student_reach(gains.size, confidence) * scale
     return CorrectedT(
         runs=gains.size,
         folds=folds,
         gain=Estimate(value=mean, low=mean - margin, high=mean + margin, confidence=confidence),
+        error=scale,
         effect_size=mean / float(gains.std(ddof=1)),
         statistic=mean / scale,
         p_value=float(2 * special.stdtr(gains.size - 1, -abs(mean) / scale)),
@@ -117,8 +135,9 @@ def corrected_t(
 def corrected_mean(scores: ArrayLike, *, folds: int, confidence: float = 0.95) -> Estimate:
     """Mean score of n runs of repeated cross-validation, with its corrected Student interval.
 
-    It has the scale of :func:`corrected_t`. Two methods are not compared by their intervals:
-    their runs are paired, and the gain has an interval of its own.
+    Equal scores have no interval: how much others would vary they do not show. It has the scale
+    of :func:`corrected_t`. Two methods are not compared by their intervals: their runs are paired,
+    and the gain has an interval of its own.
 
     Args:
         scores: Scores (n,) of one method.
@@ -138,12 +157,14 @@ def corrected_mean(scores: ArrayLike, *, folds: int, confidence: float = 0.95) -
     if runs.ndim != 1 or runs.size < 2:
         raise StatisticsError(f"scores have shape {runs.shape}; an interval needs two runs, (n,)")
     mean = float(runs.mean())
+    if np.ptp(runs) == 0:
+        return Estimate(value=mean, confidence=confidence)
     margin = _student_reach(runs.size, confidence) * _corrected_error(runs, folds)
     return Estimate(value=mean, low=mean - margin, high=mean + margin, confidence=confidence)
 
 
 def correlated_posterior(
-    baseline: ArrayLike, candidate: ArrayLike, *, folds: int, rope: float = ROPE
+    baseline: ArrayLike, candidate: ArrayLike, *, folds: int, rope: float
 ) -> Posterior:
     """Bayesian correlated t test: the Student posterior of the mean gain, cut at the ROPE.
 
@@ -176,6 +197,24 @@ def correlated_posterior(
     return Posterior(rope=rope, worse=worse, equivalent=equivalent, better=better)
 
 
+@cache
+def _noncentrality(runs: int, alpha: float, power: float) -> float:
+    """Mean of t at which a two-sided test of n paired runs finds it, with this power, as it is."""
+    # Imported here, for with it comes scipy.stats, which takes a second.
+    from scipy.optimize import brentq
+    from statsmodels.stats.power import ttest_power
+
+    def lacking(mean: float) -> float:
+        effect = mean / np.sqrt(runs)
+        return float(ttest_power(effect, runs, alpha / 2, alternative="larger")) - power
+
+    # TTestPower.solve_power would look for the root, and for few runs returns what is none.
+    upper = 1.0
+    while lacking(upper) < 0:
+        upper *= 2
+    return float(brentq(lacking, 0, upper))
+
+
 def _student_reach(runs: int, confidence: float) -> float:
     """Half-width of the interval in standard errors."""
     return float(special.stdtrit(runs - 1, (1 + confidence) / 2))
@@ -201,6 +240,7 @@ def _corrected_error(values: Array, folds: int) -> float:
 
 
 def _require_folds(folds: int) -> None:
+    require_whole(folds, "folds")
     if folds < 2:
         raise StatisticsError(
             f"{folds} fold: a single split shows the spread over seeds, not over samples; "

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.statistics.aggregate import Estimate, estimate
+from crossbench.evaluation.statistics.aggregate import Estimate, bounded_mean
 from crossbench.evaluation.statistics.inputs import (
     finite,
     paired_gains,
+    require_level,
     require_tasks,
     smallest_p,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from crossbench.evaluation.statistics.inputs import Array
-
-Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,55 +81,69 @@ def _signed_rank_p(ranks: Array, positive: NDArray[np.bool_]) -> float:
     scipy's exact method knows no ties, and its enumeration of tied ranks takes seconds.
     """
     steps = np.rint(2 * ranks).astype(np.int64)  # shared ranks are multiples of 1/2
-    null = np.zeros(steps.sum() + 1)
-    null[0] = 1
-    for step in steps:  # each rank counts or not, with probability 1/2
-        null[step:] += null[:-step]
-        null /= 2
+    null = _null_of_sums(steps)
     seen = steps[positive].sum()
     return min(1.0, 2 * float(min(null[: seen + 1].sum(), null[seen:].sum())))
 
 
-def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """Holm's step-down adjustment; the mapping is the declared family.
+def _null_of_sums(steps: NDArray[np.int64]) -> Array:
+    """Probability of each sum from 0 on, where each step counts or not with probability 1/2."""
+    null = np.zeros(steps.sum() + 1)
+    null[0] = 1
+    for step in steps:
+        null[step:] += null[:-step]
+        null /= 2
+    return null
+
+
+def hodges_lehmann(gains: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Hodges and Lehmann's location of the gains that are not zero, with its exact interval.
+
+    It is the median of the means of all pairs of gains, each with itself too: the shift that
+    :func:`signed_rank` of the same gains would see as none, so that its sign is that of the test.
+    Fewer than six gains have no interval, for the test cannot reject; nor have equal ones.
 
     Args:
-        p_values: Unadjusted p by name of the hypothesis.
-
-    Returns:
-        Adjusted p by name; a hypothesis is rejected at level a where its value is <= a.
+        gains: One gain a task (N,).
+        confidence: Level of the interval.
 
     Raises:
-        StatisticsError: The family is empty, or a p is not in [0, 1].
+        StatisticsError: There is no gain, one is not finite, or ``confidence`` is not in (0, 1).
 
     Source:
-        Holm, Scandinavian Journal of Statistics 6 (1979).
+        Hodges and Lehmann, Annals of Mathematical Statistics 34 (1963); interval: Hollander,
+        Wolfe and Chicken, Nonparametric Statistical Methods (2014), section 3.3.
     """
-    family = finite(list(p_values.values()), "the family of p values")
-    if family.min() < 0 or family.max() > 1:
-        raise StatisticsError(f"p values lie in [{family.min():g}, {family.max():g}], not [0, 1]")
-    names = sorted(p_values, key=p_values.__getitem__)
-    steps = [p_values[name] * (len(names) - rank) for rank, name in enumerate(names)]
-    adjusted = dict(zip(names, np.minimum(np.maximum.accumulate(steps), 1).tolist(), strict=True))
-    return {name: adjusted[name] for name in p_values}
+    require_level(confidence, "confidence")
+    moved = finite(gains, "gains of the tasks")
+    moved = moved[moved != 0]
+    if not moved.size:
+        return Estimate(value=0.0, confidence=confidence)
+    first, second = np.triu_indices(moved.size)
+    means = np.sort((moved[first] + moved[second]) / 2)
+    value = float(np.median(means))
+    null = np.cumsum(_null_of_sums(np.arange(1, moved.size + 1)))
+    outside = int(np.sum(null <= (1 - confidence) / 2))
+    if outside == 0 or np.ptp(moved) == 0:
+        return Estimate(value=value, confidence=confidence)
+    low, high = float(means[outside - 1]), float(means[-outside])
+    return Estimate(value=value, low=low, high=high, confidence=confidence)
 
 
 def probability_of_improvement(
     baseline: Sequence[ArrayLike],
     candidate: Sequence[ArrayLike],
     *,
-    rng: np.random.Generator,
     confidence: float = 0.95,
 ) -> Estimate:
     """P(a run of the candidate beats a run of the baseline), on a task drawn at random.
 
     The mean over tasks of the share of (candidate run, baseline run) pairs that the
-    candidate wins, a tie counting half; the interval resamples tasks.
+    candidate wins, a tie counting half; the interval is :func:`bounded_mean`'s.
 
     Args:
         baseline: Scores of the runs, one array a task; larger is better.
         candidate: The same for the candidate, tasks in the same order.
-        rng: Source of the resamples.
         confidence: Level of the interval.
 
     Raises:
@@ -145,7 +158,7 @@ def probability_of_improvement(
             "are not paired; pass the same tasks in the same order"
         )
     wins = [_win_share(first, second) for first, second in zip(baseline, candidate, strict=True)]
-    return estimate(wins, rng=rng, confidence=confidence)
+    return bounded_mean(wins, lowest=0.0, highest=1.0, confidence=confidence)
 
 
 def _win_share(baseline: ArrayLike, candidate: ArrayLike) -> float:

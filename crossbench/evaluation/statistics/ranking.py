@@ -14,9 +14,15 @@ import pandas as pd
 import scipy  # scipy.stats is imported where it is used, for it takes a second
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.statistics.aggregate import Estimate, estimate, interquartile_mean
+from crossbench.evaluation.statistics.aggregate import (
+    Estimate,
+    bounded_mean,
+    estimate,
+    interquartile_mean,
+)
+from crossbench.evaluation.statistics.families import groups_of, holm
 from crossbench.evaluation.statistics.inputs import finite, require_level, require_tasks
-from crossbench.evaluation.statistics.pairs import SignedRank, holm, signed_rank
+from crossbench.evaluation.statistics.pairs import SignedRank, signed_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSummary:
-    """One method over all tasks of a board; intervals resample tasks, from six tasks on.
+    """One method over all tasks of a board; intervals from six tasks on.
 
     Attributes:
         method: Name.
         tasks: Tasks N.
-        mean: Mean score.
-        interquartile_mean: Mean of the middle half of the task scores.
+        mean: Mean score; its interval resamples tasks.
+        interquartile_mean: Mean of the middle half of the task scores; likewise.
         mean_rank: Mean over tasks of the rank among the methods of the table; 1 is best,
-            ties share their mean rank.
+            ties share their mean rank. Its interval is that of a mean with bounds.
     """
 
     method: str
@@ -46,17 +52,15 @@ class MethodSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Friedman:
-    """A Friedman test with Nemenyi's critical difference.
+    """A Friedman test: whether the tasks agree on some order of the methods, not which differ.
 
     Attributes:
         tasks: Tasks N.
         mean_ranks: Mean rank by method, best first.
         statistic: Friedman's chi-square, ties corrected.
         p_value: From the chi-square distribution with k - 1 degrees of freedom.
-        alpha: Level of the test and of the critical difference.
-        critical_difference: Mean ranks at least this far apart differ (Nemenyi).
-        groups: Methods that are not told apart, best first: the bars of a critical
-            difference diagram. All of them where Friedman's test does not reject.
+        alpha: Level of the critical difference.
+        critical_difference: Nemenyi's, a scale for mean ranks.
     """
 
     tasks: int
@@ -65,7 +69,6 @@ class Friedman:
     p_value: float
     alpha: float
     critical_difference: float
-    groups: tuple[tuple[str, ...], ...]
 
     @property
     def smallest_p(self) -> float:
@@ -80,14 +83,13 @@ class Friedman:
 
     def sentence(self) -> str:
         """The result in words to quote."""
-        found = "differ" if self.p_value <= self.alpha else "are not shown to differ"
         ranks = ", ".join(f"{method} {rank:.2f}" for method, rank in self.mean_ranks.items())
         return (
-            f"Over N = {self.tasks} tasks the {len(self.mean_ranks)} methods {found} (Friedman "
-            f"p = {self.p_value:.2g}, smallest attainable {self.smallest_p:.2g}, Kendall's W "
-            f"{self.effect_size:.2f}); mean ranks: {ranks}; less than "
-            f"{self.critical_difference:.2f} ranks apart, two methods are not told apart "
-            f"(Nemenyi, {self.alpha * 100:g} %)."
+            f"N = {self.tasks} tasks, {len(self.mean_ranks)} methods: Friedman p = "
+            f"{self.p_value:.2g} (smallest attainable {self.smallest_p:.2g}), Kendall's W "
+            f"{self.effect_size:.2f}; mean ranks: {ranks}; Nemenyi's critical difference "
+            f"{self.critical_difference:.2f} ({self.alpha * 100:g} %), a scale that parts no "
+            "methods here."
         )
 
 
@@ -100,6 +102,8 @@ class PairTest:
         candidate: Second method; a positive effect size favours it.
         test: The unadjusted test.
         p_holm: Adjusted over the family.
+        smallest_holm: Smallest adjusted p that the family's non-zero differences could have
+            reached.
         family: Tests in the family.
     """
 
@@ -107,6 +111,7 @@ class PairTest:
     candidate: str
     test: SignedRank
     p_holm: float
+    smallest_holm: float
     family: int
 
     def sentence(self) -> str:
@@ -115,7 +120,8 @@ class PairTest:
             f"{self.candidate} against {self.baseline} over N = {self.test.tasks} tasks: "
             f"rank-biserial correlation {self.test.effect_size:+.2f}, Wilcoxon signed-rank "
             f"p = {self.test.p_value:.2g} (smallest attainable {self.test.smallest_p:.2g}), "
-            f"{self.p_holm:.2g} after Holm over {self.family} pairs."
+            f"{self.p_holm:.2g} after Holm over {self.family} pairs (smallest attainable "
+            f"{self.smallest_holm:.2g})."
         )
 
 
@@ -148,7 +154,9 @@ def summarise(
             interquartile_mean=estimate(
                 values[:, column], interquartile_mean, rng=rng, confidence=confidence
             ),
-            mean_rank=estimate(ranks[:, column], rng=rng, confidence=confidence),
+            mean_rank=bounded_mean(
+                ranks[:, column], lowest=1, highest=ranks.shape[1], confidence=confidence
+            ),
         )
         for column, method in enumerate(scores.columns)
     ]
@@ -160,9 +168,12 @@ def friedman(
 ) -> Friedman:
     """Friedman test over at least three methods, with Nemenyi's critical difference.
 
+    Which of two methods differ is for :func:`pairwise` to say: Nemenyi's answer for two depends
+    on which others are on the board (Benavoli, Corani and Mangili, JMLR 17, 2016).
+
     Args:
         scores: A row a task, a column a method.
-        alpha: Level of the test and of the critical difference.
+        alpha: Level of the critical difference.
         higher_is_better: Direction of the metric.
 
     Raises:
@@ -184,15 +195,13 @@ def friedman(
     statistic, p_value = _friedman(ranks)
     names = [str(name) for name in scores.columns]
     mean_ranks = dict(sorted(zip(names, ranks.mean(axis=0).tolist(), strict=True), key=_second))
-    distance = critical_difference(methods, tasks, alpha)
     return Friedman(
         tasks=tasks,
         mean_ranks=mean_ranks,
         statistic=statistic,
         p_value=p_value,
         alpha=alpha,
-        critical_difference=distance,
-        groups=_groups(mean_ranks, distance if p_value <= alpha else np.inf),
+        critical_difference=critical_difference(methods, tasks, alpha),
     )
 
 
@@ -232,16 +241,41 @@ def pairwise(
     family = list(combinations(column, 2)) if pairs is None else list(pairs)
     tests = {pair: signed_rank(column[pair[0]], column[pair[1]]) for pair in family}
     adjusted = holm({pair: test.p_value for pair, test in tests.items()})
+    smallest = holm({pair: test.smallest_p for pair, test in tests.items()})
     return tuple(
         PairTest(
             baseline=pair[0],
             candidate=pair[1],
             test=test,
             p_holm=adjusted[pair],
+            smallest_holm=smallest[pair],
             family=len(tests),
         )
         for pair, test in tests.items()
     )
+
+
+def tied_groups(
+    scores: pd.DataFrame, *, alpha: float = 0.05, higher_is_better: bool = True
+) -> tuple[tuple[str, ...], ...]:
+    """Methods that :func:`pairwise` does not tell apart, best mean rank first: a diagram's bars.
+
+    Args:
+        scores: A row a task, a column a method.
+        alpha: Level of the family of all pairs.
+        higher_is_better: Direction of the metric.
+
+    Returns:
+        Every largest set of two or more methods of which no pair is shown to differ.
+
+    Raises:
+        StatisticsError: See :func:`pairwise`.
+    """
+    tests = pairwise(scores, higher_is_better=higher_is_better)
+    apart = {frozenset({each.baseline, each.candidate}) for each in tests if each.p_holm <= alpha}
+    ranks = _ranks(_complete(scores), higher_is_better).mean(axis=0)
+    names = [str(scores.columns[place]) for place in np.argsort(ranks, kind="stable")]
+    return groups_of(names, apart)
 
 
 def _complete(scores: pd.DataFrame) -> Array:
@@ -273,17 +307,6 @@ def _friedman(ranks: Array) -> tuple[float, float]:
         return 0.0, 1.0
     result = scipy.stats.friedmanchisquare(*ranks.T)
     return float(result.statistic), float(result.pvalue)
-
-
-def _groups(mean_ranks: dict[str, float], distance: float) -> tuple[tuple[str, ...], ...]:
-    """Maximal runs of at least two methods whose mean ranks lie less than ``distance`` apart."""
-    names, ranks = list(mean_ranks), np.array(list(mean_ranks.values()))
-    ends = np.searchsorted(ranks, ranks + distance)
-    return tuple(
-        tuple(names[start:end])
-        for start, end in enumerate(ends)
-        if end - start > 1 and (start == 0 or end > ends[start - 1])
-    )
 
 
 def _second(pair: tuple[str, float]) -> float:

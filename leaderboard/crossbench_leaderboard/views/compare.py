@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.statistics import ROPE, compare_runs, friedman
+from crossbench.evaluation.statistics import friedman, tied_groups
 from crossbench.results.boards import split_boards
-from crossbench.results.compare import comparison_notes
+from crossbench.results.compare import compare_on, comparison_notes
 from crossbench.results.duels import verdict_frame, win_frame
 from crossbench.results.standings import complete_means, higher_is_better
-from crossbench.results.tables import SEED
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.state import (
     NONE,
@@ -28,12 +26,14 @@ from crossbench_leaderboard.state import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossbench.evaluation.statistics import Comparison, Friedman
     from crossbench.results.boards import Board
     from crossbench_leaderboard.state import Results
 
-_VERDICTS = ["better", "equivalent", "undecided", "worse"]
-_VERDICT_COLOURS = ["#0072B2", "#009E73", "#8C8C8C", "#D55E00"]
+_VERDICTS = ["better", "equivalent", "undecided", "no claim", "worse"]
+_VERDICT_COLOURS = ["#0072B2", "#009E73", "#8C8C8C", "#BFBFBF", "#D55E00"]
 _OUTCOMES = {"better": "#0072B2", "equivalent": "#8C8C8C", "worse": "#D55E00"}
 _NOT_APART = "not told apart"
 
@@ -48,14 +48,7 @@ def show(results: Results) -> None:
         st.info("Only one method is on this board, so there is nothing to compare it with.")
         return
     baseline, candidate = pair
-    comparison = compare_runs(
-        board.named_runs,
-        baseline=baseline,
-        candidate=candidate,
-        metric=metric,
-        rng=np.random.default_rng(SEED),
-        folds=board.split_folds,
-    )
+    comparison = compare_on(board, baseline, candidate)
     _two_methods(comparison)
     for note in comparison_notes(board):
         st.caption(plain(note))
@@ -99,14 +92,15 @@ def _task_charts(comparison: Comparison, tested: pd.DataFrame) -> None:
     title = f"gain in {comparison.metric_words}"
     st.caption(
         "The mean gain of the candidate with its interval (corrected resampled t); right of 0 the "
-        f"candidate is better. Within the band of ±{ROPE:g} two methods are practically equivalent."
+        f"candidate is better. Within the band of ±{comparison.rope:g} two methods are practically "
+        "equivalent. No claim: all runs of a method share one draw of weights."
     )
-    charts.show(_gains(tested, title, level=comparison.alpha))
+    charts.show(_gains(tested, title, comparison))
     st.caption("Posterior probabilities (Bayesian correlated t) of better, equivalent and worse.")
     charts.show(_probabilities(tested))
 
 
-def _gains(tested: pd.DataFrame, title: str, *, level: float) -> Any:
+def _gains(tested: pd.DataFrame, title: str, comparison: Comparison) -> Any:
     """A dot and interval a task over the band of practical equivalence."""
     base = alt.Chart(tested).encode(
         y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
@@ -119,7 +113,7 @@ def _gains(tested: pd.DataFrame, title: str, *, level: float) -> Any:
             alt.Tooltip("task:N"),
             alt.Tooltip("verdict:N"),
             alt.Tooltip("gain:Q", format="+.3f"),
-            alt.Tooltip("low:Q", format="+.3f", title=f"{1 - level:.0%} from"),
+            alt.Tooltip("low:Q", format="+.3f", title=f"{1 - comparison.alpha:.0%} from"),
             alt.Tooltip("high:Q", format="+.3f", title="to"),
             alt.Tooltip("p_holm:Q", format=".2g", title="p (Holm)"),
         ],
@@ -131,7 +125,8 @@ def _gains(tested: pd.DataFrame, title: str, *, level: float) -> Any:
         x=alt.X("gain:Q", title=title),
         shape=alt.Shape("verdict:N", scale=charts.shapes(_VERDICTS), legend=None),
     )
-    rope = pd.DataFrame({"from": [-ROPE], "to": [ROPE], "zero": [0.0]})
+    ends = {"from": [-comparison.rope], "to": [comparison.rope]}
+    rope = pd.DataFrame(ends | {"zero": [0.0]})
     band = alt.Chart(rope).mark_rect(color="#8C8C8C", opacity=0.25).encode(x="from:Q", x2="to:Q")
     zero = alt.Chart(rope).mark_rule(color="#8C8C8C", strokeDash=[4, 3]).encode(x="zero:Q")
     height = marks.height(len(tested)) + marks.legend_height(_VERDICTS)
@@ -164,13 +159,19 @@ def _all_methods(board: Board, metric: str) -> None:
     st.subheader("All methods of the board")
     scores = complete_means(board, metric)[board.methods]
     higher = higher_is_better(metric)
+    complete = scores.dropna(axis="columns")
     try:
-        test = friedman(scores.dropna(axis="columns"), higher_is_better=higher)
+        test = friedman(complete, higher_is_better=higher)
     except StatisticsError as error:
-        st.text(f"No critical difference diagram: {error}.")
+        st.text(f"No diagram of mean ranks: {error}.")
     else:
+        groups = tied_groups(complete, higher_is_better=higher)
         st.text(test.sentence())
-        charts.show(_critical_difference(test, board.methods))
+        st.caption(
+            "Grey lines join methods of which no two are shown to differ, by the test behind the "
+            "leaderboard's marks: Wilcoxon's signed rank over tasks, Holm over all pairs, 5 %."
+        )
+        charts.show(_mean_ranks(test, groups, board.methods))
     if len(board.methods) < 2:
         return
     st.caption(
@@ -190,40 +191,41 @@ def _matrix(wins: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return matrix.reindex(index=names, columns=names).fillna(NONE)
 
 
-def _critical_difference(test: Friedman, methods: list[str]) -> Any:
-    """Mean ranks by method, and bars over those that are not told apart."""
+def _mean_ranks(test: Friedman, groups: Sequence[Sequence[str]], methods: list[str]) -> Any:
+    """Mean ranks by method, and a line through each group that is not told apart."""
     names = list(test.mean_ranks)
     ranks = pd.DataFrame({"name": names, "rank": list(test.mean_ranks.values())})
-    bars = pd.DataFrame(
+    joined = pd.DataFrame(
         [
             {
                 "name": _NOT_APART,
                 "group": ", ".join(group),
-                "from": test.mean_ranks[group[0]],
-                "to": test.mean_ranks[group[-1]],
+                "method": name,
+                "rank": test.mean_ranks[name],
             }
-            for group in test.groups
+            for group in groups
+            for name in group
         ],
-        columns=["name", "group", "from", "to"],
+        columns=["name", "group", "method", "rank"],
     )
-    title = f"mean rank (1 is best); critical difference {test.critical_difference:.2f}"
-    rows = [*names, _NOT_APART] if len(bars) else names
+    rows = [*names, _NOT_APART] if len(joined) else names
     y = alt.Y("name:N", sort=rows, title=None, axis=alt.Axis(labelLimit=150))
     scale = alt.Scale(domain=[1, len(names)], nice=False, padding=12)
+    x = alt.X("rank:Q", title="mean rank (1 is best)", scale=scale)
     dots = (
         alt.Chart(ranks)
         .mark_point(filled=True, size=130, opacity=1)
         .encode(
             y=y,
-            x=alt.X("rank:Q", title=title, scale=scale),
+            x=x,
             color=alt.Color("name:N", scale=charts.colours(methods), legend=None),
             shape=alt.Shape("name:N", scale=charts.shapes(methods), legend=None),
             tooltip=["name:N", alt.Tooltip("rank:Q", format=".2f")],
         )
     )
     ties = (
-        alt.Chart(bars)
-        .mark_bar(color="#8C8C8C", height={"band": 0.5})
-        .encode(y=y, yOffset="group:N", x=alt.X("from:Q", scale=scale), x2="to:Q", tooltip="group")
+        alt.Chart(joined)
+        .mark_line(color="#8C8C8C", point=alt.OverlayMarkDef(color="#8C8C8C", size=60))
+        .encode(y=y, yOffset="group:N", x=x, detail="group:N", tooltip=["method", "group"])
     )
     return (dots + ties).properties(height=marks.height(len(rows)))

@@ -28,6 +28,9 @@ _COSTS = {
 }
 
 
+_PLACES = {"ties": "ties with first", "behind": "behind", "ahead": "better than first", None: ""}
+
+
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("Leaderboard")
@@ -59,18 +62,25 @@ def show(results: Results) -> None:
 def _show_claim(rows: list[Standing]) -> None:
     """What may be said over tasks, or that nothing may."""
     first = rows[0]
-    if first.ties_first is None:
+    if first.beside_first is None:
         st.subheader("No claim over tasks")
-        st.write(
-            f"A claim needs {MIN_TASKS} tasks on which two or more methods have every run; this "
-            f"board has {first.total}. What can be said is said of each task, below."
-        )
+        if first.rank is not None and first.total >= MIN_TASKS:
+            st.text(f"{first.note[0].upper()}{first.note[1:]}.")
+        else:
+            st.write(
+                f"A claim needs {MIN_TASKS} tasks on which two or more methods have every run; "
+                f"this board has {first.total}."
+            )
+        st.write("What can be said is said of each task, below.")
         return
-    tied = [row.name for row in rows if row.ties_first and row.name != first.name]
     st.subheader("First over tasks")
     st.text(first.name)
     st.write("Not shown to differ from it (Wilcoxon over tasks, Holm over all pairs, 5 %):")
+    tied = [row.name for row in rows[1:] if row.rank and row.beside_first in ("ties", None)]
     st.text("\n".join(tied) or "none: all others are shown to differ")
+    for row in rows:
+        if row.beside_first == "ahead":
+            st.text(f"{row.name}: {row.note}")
 
 
 def _show_standings(table: pd.DataFrame) -> None:
@@ -113,7 +123,7 @@ def _standings_frame(board: Board, rows: list[Standing]) -> pd.DataFrame:
             "Kind": "plain baseline" if row.plain else "method",
             "Mean rank": row.rank.value if row.rank else None,
             "Rank, 95 % interval": _interval(row.rank),
-            "First": {True: "ties with first", False: "behind", None: ""}[row.ties_first],
+            "First": _PLACES[row.beside_first],
             "Mean": row.mean.value if row.mean else None,
             "Mean, 95 % interval": _interval(row.mean),
             "Tasks": f"{row.tasks}/{row.total}",

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import (
     Estimate,
     bootstrap_interval,
+    bounded_mean,
     estimate,
     interquartile_mean,
 )
@@ -97,6 +99,38 @@ def test_more_confidence_is_a_wider_interval(rng: np.random.Generator) -> None:
 
 def test_constant_values_have_a_point_interval(rng: np.random.Generator) -> None:
     assert bootstrap_interval([0.5] * 6, rng=rng) == (0.5, 0.5)
+
+
+def test_equal_values_have_no_interval(rng: np.random.Generator) -> None:
+    assert estimate([0.5] * 8, rng=rng) == Estimate(value=0.5)
+    assert bounded_mean([1.0] * 8, lowest=1, highest=5) == Estimate(value=1.0)
+
+
+def test_the_interval_of_whole_counts_is_clopper_and_pearsons() -> None:
+    found = bounded_mean([5.0, 1, 1, 1, 1, 1, 5, 1], lowest=1, highest=5)
+    low, high = proportion_confint(2, 8, method="beta")
+    assert (found.low, found.high) == pytest.approx((1 + 4 * low, 1 + 4 * high))
+
+
+@pytest.mark.parametrize("tasks", [6, 7, 8])
+@pytest.mark.parametrize("methods", [2, 5])
+@pytest.mark.parametrize("often", [0.5, 0.8, 0.9, 0.95])
+def test_the_interval_of_a_mean_rank_covers_it(tasks: int, methods: int, often: float) -> None:
+    """The better the method, the seldomer resampled ranks cover: 47 to 83 % at 6 to 8 tasks."""
+    rng = np.random.default_rng(tasks)
+    shares = np.array([often, *[(1 - often) / (methods - 1)] * (methods - 1)])
+    ranks = 1 + rng.choice(methods, p=shares, size=(1500, tasks))
+    truth = 1 + float(shares @ np.arange(methods))
+    found = [bounded_mean(row, lowest=1, highest=methods) for row in ranks if np.ptp(row)]
+    missed = sum(not each.low <= truth <= each.high for each in found)
+    assert missed / len(ranks) <= 0.06
+
+
+def test_values_outside_their_bounds_are_refused() -> None:
+    with pytest.raises(StatisticsError, match=r"values lie in \[0, 3\], not \[1, 3\]"):
+        bounded_mean([0, 1, 2, 3, 1, 2], lowest=1, highest=3)
+    with pytest.raises(StatisticsError, match="confidence is 1; give a value between 0 and 1"):
+        bounded_mean([1, 2], lowest=1, highest=3, confidence=1)
 
 
 def test_fewer_than_six_tasks_have_a_value_but_no_interval(rng: np.random.Generator) -> None:

@@ -6,17 +6,30 @@ Gains of runs with overlapping training parts are equally correlated, with n_tes
 
 from __future__ import annotations
 
+import gc
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import baycomp
 import numpy as np
 import pytest
 from scipy import stats
 
-from crossbench.evaluation.statistics import bootstrap_interval, corrected_t, holm
+from crossbench.evaluation.statistics import bootstrap_interval, corrected_t, holm, rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDS, REPEATS, CORRELATION, LEVEL = 5, 3, 0.2, 0.05
 RUNS = FOLDS * REPEATS
+
+
+@pytest.fixture(autouse=True)
+def _little_garbage() -> Iterator[None]:
+    """Spare what is there already: multipletests collects garbage in every call."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def simulated_gains(simulations: int, effect: float, seed: int) -> np.ndarray:
@@ -84,3 +97,24 @@ def test_ties_with_the_best_of_equal_methods_need_all_pairs() -> None:
     print(f"some of {methods} equal methods is called worse than the best:", words.format(*rates))
     assert rates[0] <= 0.06
     assert rates[0] <= rates[1] < rates[2]
+
+
+def test_a_board_of_equal_methods_shows_some_difference_in_one_of_twenty() -> None:
+    """Four equal methods on eight tasks: a reader looks at every task, so all are one family."""
+    boards, tasks, methods = 240, 8, 4
+    pairs = list(combinations(range(methods), 2))
+    scores = simulated_gains(boards * tasks * methods, effect=0.0, seed=4)
+    wrong = []
+    for board in scores.reshape(boards, tasks, methods, RUNS):
+        tests = {
+            (task, a, b): corrected_t(runs[a], runs[b], folds=FOLDS).p_value
+            for task, runs in enumerate(board)
+            for a, b in pairs
+        }
+        by_task = [{key: p for key, p in tests.items() if key[0] == task} for task in range(tasks)]
+        each = any(rejected(family, LEVEL) for family in by_task)
+        wrong.append((bool(rejected(tests, LEVEL)), each))
+    together, apart = np.mean(wrong, axis=0)
+    print(f"equal methods told apart on some of 8 tasks: {together:.1%}, by task {apart:.1%}")
+    assert together <= 0.075  # 5 % and two standard errors
+    assert apart > 2 * together

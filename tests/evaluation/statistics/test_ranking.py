@@ -16,6 +16,7 @@ from crossbench.evaluation.statistics import (
     pairwise,
     signed_rank,
     summarise,
+    tied_groups,
 )
 
 
@@ -62,45 +63,33 @@ def test_friedman_and_nemenyi_are_those_of_scipy_and_scikit_posthocs(
             apart = abs(found.mean_ranks[first] - found.mean_ranks[second])
             differ = apart >= found.critical_difference
             assert differ == (reference.loc[first, second] <= 0.05)
-            together = any({first, second} <= set(group) for group in found.groups)
-            if found.p_value <= 0.05 and first != second:
-                assert together != differ
 
 
-def test_groups_are_the_bars_of_the_diagram() -> None:
-    # Every task ranks six methods alike; over 12 tasks the critical difference is 2.18 ranks.
-    scores = pd.DataFrame([[6, 5, 4, 3, 2, 1]] * 12, columns=list("abcdef"))
+def test_groups_join_what_the_pairwise_tests_do_not_part() -> None:
+    # Eight tasks in one order: each pair has p = 2 / 2**8, which Holm over six pairs passes.
+    scores = pd.DataFrame([[4, 3, 2, 1]] * 8, columns=list("abcd"))
+    assert tied_groups(scores) == ()
+    # c and d change places once in eight, so that they are not told apart.
+    scores.loc[0, ["c", "d"]] = [1, 2]
+    assert tied_groups(scores) == (("c", "d"),)
+
+
+def test_no_group_joins_methods_that_any_pair_of_it_parts() -> None:
+    # b lies between a and c; a and c are not told apart, b is from c.
+    a, c = [9, 9, 9, 9, 9, 9, 1, 1], [8, 8, 8, 8, 8, 8, 2, 2]
+    scores = pd.DataFrame({"a": a, "b": [each + 0.5 for each in c], "c": c})
+    assert tied_groups(scores) == (("a", "b"), ("a", "c"))
+
+
+def test_where_no_pair_can_be_parted_all_are_joined() -> None:
+    """Nemenyi's test would part them; Holm over ten pairs of eight tasks never can."""
+    scores = pd.DataFrame([[5, 4, 3, 2, 1]] * 8, columns=list("abcde"))
+    tests = pairwise(scores)
+    assert [each.smallest_holm for each in tests] == [2**-7 * 10] * 10
+    assert [each.p_holm for each in tests] == [0.078125] * 10
     found = friedman(scores)
-    assert found.critical_difference == pytest.approx(2.18, abs=0.01)
-    assert found.groups == (
-        ("a", "b", "c"),
-        ("b", "c", "d"),
-        ("c", "d", "e"),
-        ("d", "e", "f"),
-    )
-
-
-def test_methods_far_apart_share_no_group() -> None:
-    scores = pd.DataFrame([[3, 2, 1]] * 30, columns=list("abc"))
-    assert friedman(scores).groups == ()
-
-
-def test_nothing_is_told_apart_where_friedman_does_not_reject() -> None:
-    # The extreme mean ranks lie 1.86 apart and the critical difference is 1.77, but p = 0.063.
-    ranks = [
-        [1, 3, 2, 4],
-        [1, 3, 4, 2],
-        [2, 4, 3, 1],
-        [1, 4, 2, 3],
-        [1, 4, 3, 2],
-        [4, 2, 1, 3],
-        [1, 4, 2, 3],
-    ]
-    found = friedman(pd.DataFrame(ranks, columns=list("abcd")), higher_is_better=False)
-    assert found.p_value == pytest.approx(0.063, abs=0.001)
-    assert found.mean_ranks["b"] - found.mean_ranks["a"] > found.critical_difference
-    assert found.groups == (("a", "c", "d", "b"),)
-    assert "the 4 methods are not shown to differ" in found.sentence()
+    assert found.mean_ranks["e"] - found.mean_ranks["a"] > found.critical_difference
+    assert tied_groups(scores) == (tuple("abcde"),)
 
 
 def test_agreement_of_all_tasks_is_the_smallest_p_and_full_effect() -> None:
@@ -108,16 +97,15 @@ def test_agreement_of_all_tasks_is_the_smallest_p_and_full_effect() -> None:
     assert found.p_value == pytest.approx(found.smallest_p)
     assert found.effect_size == pytest.approx(1.0)
     assert found.sentence() == (
-        "Over N = 8 tasks the 4 methods differ (Friedman p = 2.5e-05, smallest attainable "
-        "2.5e-05, Kendall's W 1.00); mean ranks: a 1.00, b 2.00, c 3.00, d 4.00; less than 1.66 "
-        "ranks apart, two methods are not told apart (Nemenyi, 5 %)."
+        "N = 8 tasks, 4 methods: Friedman p = 2.5e-05 (smallest attainable 2.5e-05), Kendall's W "
+        "1.00; mean ranks: a 1.00, b 2.00, c 3.00, d 4.00; Nemenyi's critical difference 1.66 "
+        "(5 %), a scale that parts no methods here."
     )
 
 
 def test_all_ties_have_p_one() -> None:
     found = friedman(pd.DataFrame(0.5, index=range(6), columns=list("abc")))
     assert (found.statistic, found.p_value) == (0.0, 1.0)
-    assert found.groups == (("a", "b", "c"),)
 
 
 def test_lower_is_better_reverses_the_ranks(rng: np.random.Generator) -> None:
@@ -148,7 +136,8 @@ def test_pair_in_words() -> None:
     scores = pd.DataFrame({"acs": np.zeros(8), "crossd": np.arange(1, 9), "conv3d": -np.ones(8)})
     assert pairwise(scores)[0].sentence() == (
         "crossd against acs over N = 8 tasks: rank-biserial correlation +1.00, Wilcoxon "
-        "signed-rank p = 0.0078 (smallest attainable 0.0078), 0.023 after Holm over 3 pairs."
+        "signed-rank p = 0.0078 (smallest attainable 0.0078), 0.023 after Holm over 3 pairs "
+        "(smallest attainable 0.023)."
     )
 
 
@@ -160,9 +149,18 @@ def test_summary_ranks_and_recomputes_them_on_what_remains(rng: np.random.Genera
         assert row.mean.value == pytest.approx(scores[row.method].mean())
         middle = scores[row.method].sort_values()[2:6].mean()
         assert row.interquartile_mean.value == pytest.approx(middle)
-        assert row.mean_rank.low <= row.mean_rank.value <= row.mean_rank.high
+        if row.mean_rank.low is not None:
+            assert 1 <= row.mean_rank.low <= row.mean_rank.value <= row.mean_rank.high <= 3
     two = summarise(scores[["method0", "method2"]], rng=rng)
     assert sum(row.mean_rank.value for row in two) == pytest.approx(3)
+
+
+def test_ranks_that_do_not_vary_have_no_interval(rng: np.random.Generator) -> None:
+    first, second, _ = summarise(
+        pd.DataFrame([[3, 2, 1], [3, 1, 2]] * 4, columns=list("abc")), rng=rng
+    )
+    assert (first.mean_rank.value, first.mean_rank.low) == (1, None)
+    assert second.mean_rank.low is not None
 
 
 def test_summary_of_few_tasks_describes_without_intervals(rng: np.random.Generator) -> None:
