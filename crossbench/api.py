@@ -12,7 +12,7 @@ from crossbench.evaluation.metrics import METRICS
 from crossbench.execution.attempts import Attempts
 from crossbench.places import cache_dir, data_dir, named_path
 from crossbench.plan import Plan, Request, make_plan
-from crossbench.plugins import ALL, find_methods, split_names
+from crossbench.plugins import ALL, choose_methods, split_names
 from crossbench.results.store import Store, load_results
 from crossbench.runner import execute, execute_one
 from crossbench.specs import RANDOM, Statistics
@@ -130,9 +130,10 @@ def prepare(
     )
     names = split_names(task)
     with importing(", ".join([*split_names(method), *options.get("plugins", ())])):
-        methods = find_methods(split_names(method), options.get("plugins", ()))
+        chosen = choose_methods(split_names(method), options.get("plugins", ()))
     request = Request(
-        methods=methods,
+        methods=chosen.methods,
+        left_out=chosen.left_out,
         tasks=_tasks(names),
         preset=preset,
         protocol=find_protocol(options.get("protocol") or preset.protocol),

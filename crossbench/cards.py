@@ -20,8 +20,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crossbench.entries import KEBAB_CASE, missing_task_packages, task_folders
 from crossbench.errors import CardError, RequestError, unknown_name
-from crossbench.plugins import KEBAB_CASE, missing_task_packages, task_folders
 from crossbench.specs import Preset, TaskCard
 from crossbench.toml import read_toml, shown
 

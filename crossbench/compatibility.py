@@ -18,6 +18,7 @@ from crossbench import nets
 from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.execution.forked import ask, can_fork
 from crossbench.execution.isolation import ChildDiedError
+from crossbench.foreign import describe
 from crossbench.inits import lacks_weights
 from crossbench.nets.checkpoint import read_checkpoint
 from crossbench.nets.roles import roles_of
@@ -138,7 +139,7 @@ def _examine(trial: Trial) -> Finding:
     except CrossbenchError as error:
         return Finding(obstacle=str(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the run's record will keep it
-        fault = f"{trial.method.name} will hardly run: {type(error).__name__}: {error}"
+        fault = f"{trial.method.name} will hardly run: {describe(error)}"
         return Finding(warnings=(fault,))
 
 

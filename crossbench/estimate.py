@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from crossbench import nets
+from crossbench.foreign import describe
 from crossbench.nets.lora import merge_lora
 from crossbench.plan import count_passes, input_shape
 from crossbench.training.environment import arithmetic, finish
@@ -87,7 +88,7 @@ def estimate(
                 cost = _cost(request, network.method, network.shape, device)
             except Exception as error:  # noqa: BLE001 - whatever a method's code may raise
                 where = f"{network.method.name} on {network.task}"
-                untimed[where] = f"{type(error).__name__}: {error}"
+                untimed[where] = describe(error)
                 cost = _Cost(train=0.0, evaluate=0.0, weights=0)
             costs[network.method.name, network.shape] = cost
     seconds: dict[str, float] = {}

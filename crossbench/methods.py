@@ -30,7 +30,7 @@ that, a method says by an optional attribute of :class:`Declarations`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from crossbench.errors import ConversionError
 
@@ -117,6 +117,19 @@ class Declarations(Protocol):
 
         Args:
             layer: What ``layer_3d`` returned.
+        """
+        ...
+
+    def config(self) -> Mapping[str, Any]:
+        """The values that the method was built with, by name.
+
+        They are a part of every run's identity, beside the method's files, and stand in its
+        record. Left out, the method's public attributes are; one that is of no plain type is then
+        refused.
+
+        Returns:
+            None, bool, int, finite float, str, and lists, tuples and dicts of these; of what is
+            read from other files, a hash.
         """
         ...
 

@@ -22,7 +22,7 @@ from crossbench.exposure import check_unseen
 from crossbench.hashing import hash_file, hash_json
 from crossbench.identity import identity_of, seed_part, split_facts, task_facts
 from crossbench.inits import Init, find_init
-from crossbench.plugins import source_files
+from crossbench.method_identity import identify
 from crossbench.provenance import hash_spec, package_versions
 from crossbench.specs import RunKey
 from crossbench.training.environment import derive_seed
@@ -59,6 +59,7 @@ class Request:
         retry_failed: Whether runs whose record says that they failed are done again.
         asked: The arguments of :func:`crossbench.api.prepare` that it came from, as JSON: how
             another process comes by the same request.
+        left_out: What keeps registered methods out of ``all``, one message each.
     """
 
     methods: tuple[Method, ...]
@@ -73,6 +74,7 @@ class Request:
     limit: int | None = None
     diagnostics: bool = False
     save_weights: bool = False
+    left_out: tuple[str, ...] = ()
     retry_failed: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)
 
@@ -345,7 +347,8 @@ def _runs(
             check_unseen(init, dataset, split, task=card.name)
             key = _key(request, card, method.name, split, init)
             own = parts | hashes[method.name] | init.hashes
-            yield _planned(request, key, split, own, facts, store, init)
+            made_of = {"method": identify(method).facts}
+            yield _planned(request, key, split, own, facts | made_of, store, init)
         for name in plain:
             key = _key(request, card, name, split, None)
             own = parts | {"method": own_source}
@@ -448,15 +451,9 @@ def _key(request: Request, card: TaskCard, method: str, split: Split, init: Init
 
 def _method_hashes(request: Request, method: Method) -> dict[str, str]:
     return {
-        "method": method_hash(method),
+        "method": identify(method).sha256,
         "config": hash_json(fit_settings(request, method)),
     }
-
-
-def method_hash(method: Method) -> str:
-    """Hash of a method's source files."""
-    sources = [hash_file(file) for file in source_files(method)] or [method.name]
-    return sources[0] if len(sources) == 1 else hash_json(sources)
 
 
 def fit_settings(request: Request, method: Method) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from crossbench.cards import from_mapping
 from crossbench.data.dataset import Dataset
 from crossbench.data.files import read_samples
 from crossbench.data.transforms import make_transforms
+from crossbench.entries import method_entries
 from crossbench.errors import CardError, EvaluationError, RecordError, RequestError, WeightsError
 from crossbench.fitted import Details
+from crossbench.method_identity import method_hash
 from crossbench.nets.checkpoint import read_checkpoint
-from crossbench.plan import method_hash
-from crossbench.plugins import find_methods
+from crossbench.plugins import PLUGIN_FILE, find_methods
 from crossbench.results.files import read_record
 from crossbench.site import STATISTICS
 from crossbench.specs import ComputeSettings
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.transforms import BatchTransform
+    from crossbench.methods import Method
     from crossbench.nets.checkpoint import About, Checkpoint
     from crossbench.specs import RunRecord
 
@@ -118,7 +120,7 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
     checkpoint = read_checkpoint(weights, sha256=record.weights_sha256)
     about, details = _description(checkpoint, record)
     with importing(record.key.method):
-        (method,) = find_methods([record.key.method], plugins)
+        method = _method(path, record, plugins)
     network = nets.build_model(
         method,
         dims=record.dimension,
@@ -147,6 +149,26 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
         device=device,
         warnings=tuple(warnings),
     )
+
+
+def _method(path: Path, record: RunRecord, plugins: Sequence[str]) -> Method:
+    """The method of a run's network.
+
+    Raises:
+        RequestError: If it is not there; it says what the run was made with.
+    """
+    name = record.key.method
+    origin = record.provenance.get("method") or {}
+    if name not in method_entries() and not plugins:
+        if origin.get("distribution", PLUGIN_FILE) == PLUGIN_FILE:
+            file = origin.get("file", "FILE.py")
+            msg = f"{path} is of method {name!r}, which a plugin defined; pass --plugin {file}"
+        else:
+            package = f"{origin['distribution']} {origin.get('version', '')}"
+            msg = f"{path} is of method {name!r} of {package}; install that package"
+        raise RequestError(msg)
+    (method,) = find_methods([name], plugins)
+    return method
 
 
 def _weights_of(path: Path, record: RunRecord) -> Path:

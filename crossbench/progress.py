@@ -27,6 +27,7 @@ from crossbench.views import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
+    from typing import TextIO
 
     from rich.progress import Task
 
@@ -207,11 +208,18 @@ class ProgressBar(_Bar):
 
 
 class Echo(Silence):
-    """The listener of a helping process: says on standard output which runs are done."""
+    """The listener of a helping process: says which runs are done.
+
+    Args:
+        output: Where to say it.
+    """
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
         """Say its identity."""
-        print(run.identity, flush=True)
+        print(run.identity, file=self._output, flush=True)
 
 
 class _RunsColumn(ProgressColumn):

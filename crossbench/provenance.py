@@ -10,10 +10,15 @@ from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossbench.cards import to_mapping
 from crossbench.hashing import hash_json
+from crossbench.method_identity import identify
+from crossbench.plugin_files import PLUGIN
+
+if TYPE_CHECKING:
+    from crossbench.methods import Method
 
 _PACKAGES = (
     "crossbench",
@@ -57,6 +62,48 @@ def git_state() -> dict[str, Any]:
     except (OSError, subprocess.SubprocessError):
         return {}
     return {"commit": commit, "dirty": dirty}
+
+
+def method_origin(method: Method) -> dict[str, Any]:
+    """Where a method came from.
+
+    Returns:
+        ``distribution`` and ``version`` of the package that registers it, or "plugin file" and
+        the name of the ``file``; ``git``, as :func:`source_state` has it.
+    """
+    identity = identify(method)
+    origin, files = identity.origin, identity.files
+    plugin = next((file.path.name for file in files if file.label == PLUGIN), None)
+    return {
+        "distribution": origin.distribution if origin else "made by hand",
+        "version": origin.version if origin else "",
+        **({"file": plugin} if plugin else {}),
+        "git": source_state(tuple(file.path for file in files)),
+    }
+
+
+@cache
+def source_state(files: tuple[Path, ...]) -> dict[str, Any]:
+    """Commit of the checkout that holds some files, and whether they differ from it.
+
+    Args:
+        files: One or more; the first tells which checkout it is, and those outside do not count.
+
+    Returns:
+        Empty where there is no checkout, or one that tracks none of them.
+    """
+    try:
+        root = Path(_git(files[0].parent, "rev-parse", "--show-toplevel"))
+        real = [file.resolve() for file in files]
+        inside = [str(file) for file in real if file.is_relative_to(root)]
+        tracked = _git(root, "ls-files", "--", *inside).splitlines()
+        if not tracked:
+            return {}
+        changed = _git(root, "status", "--porcelain", "--", *inside)
+        commit = _git(root, "rev-parse", "HEAD")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": commit, "dirty": bool(changed) or len(tracked) < len(inside)}
 
 
 def _git(root: Path, *arguments: str) -> str:

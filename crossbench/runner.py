@@ -6,7 +6,6 @@ Processes that execute the same plan into one folder share its runs.
 from __future__ import annotations
 
 import dataclasses
-import traceback
 from collections import defaultdict
 from datetime import UTC, datetime
 from time import perf_counter
@@ -20,8 +19,15 @@ from crossbench.errors import DataError, RecordError, RequestError
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
+from crossbench.foreign import kind_of, message_of, show, traceback_of
 from crossbench.plan import card_hash, feature_source, fit_settings, is_finished, open_dataset
-from crossbench.provenance import git_state, hardware, package_versions, resident_peak
+from crossbench.provenance import (
+    git_state,
+    hardware,
+    method_origin,
+    package_versions,
+    resident_peak,
+)
 from crossbench.results.store import Predictions
 from crossbench.routes import produce
 from crossbench.site import Site
@@ -313,6 +319,7 @@ def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:
     return {
         "hashes": run.hashes,
         "facts": run.facts,
+        "method": None if method is None else method_origin(method),
         "card": card_hash(site.task.card),
         "classes": list(site.task.card.classes),
         "settings": settings,
@@ -342,9 +349,11 @@ def _peak_memory(device: torch.device) -> dict[str, int]:
 
 
 def _describe(error: BaseException) -> dict[str, str]:
-    called = f"its code called sys.exit({error.code!r})" if isinstance(error, SystemExit) else ""
+    message = message_of(error)
+    if isinstance(error, SystemExit):
+        message = f"its code called sys.exit({show(error.code)})"
     return {
-        "class": type(error).__name__,
-        "message": called or str(error),
-        "traceback": "".join(traceback.format_exception(error)[-3:]),
+        "class": kind_of(error),
+        "message": message,
+        "traceback": traceback_of(error),
     }

@@ -39,7 +39,7 @@ def _tasks() -> list[dict[str, Any]]:
 
 
 def _methods() -> list[dict[str, Any]]:
-    from crossbench.plugins import method_entries
+    from crossbench.entries import method_entries
 
     return [
         {

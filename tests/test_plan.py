@@ -11,6 +11,7 @@ import pytest
 
 from crossbench.api import prepare
 from crossbench.errors import DataError, MissingDataError, RequestError
+from crossbench.hashing import hash_json
 from crossbench.plan import Passes, count_passes
 from crossbench.results.store import Store
 
@@ -243,3 +244,59 @@ def test_a_task_with_permuted_labels_has_the_folds_of_its_original(tmp_path: Pat
         for task in ("nodule-malignancy-inverted-3d", "nodule-permuted-inverted-3d")
     ]
     assert splits[0] == splits[1]
+
+
+def knob(folder: Path, place: int = 1, width: int = 1) -> str:
+    """A plugin file built with ``place``, whose layer comes from a file beside it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "layers.py").write_text(f"WIDTH = {width}\n")
+    (folder / "method.py").write_text(
+        "from crossbench_baselines.conv3d import Conv3d\n"
+        "from layers import WIDTH\n"
+        "class Knob(Conv3d):\n"
+        f"    name = 'knob-{folder.name}'\n"
+        "    def __init__(self, place):\n"
+        "        self.place = place\n"
+        f"method = Knob(place={place})\n"
+    )
+    return str(folder / "method.py")
+
+
+def test_a_plugin_whose_helper_or_values_change_is_planned_again(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    def identities(**made: int) -> dict[str, str]:
+        planned = plan("acs,knob-a", plugins=[knob(tmp_path / "a", **made)])
+        return {run.key.method: run.identity for run in planned.runs}
+
+    before = identities()
+    assert identities() == before
+    for made in ({"place": 2}, {"width": 2}):
+        after = identities(**made)
+        assert {name for name in before if before[name] != after[name]} == {"knob-a"}
+
+
+def test_two_plugin_files_of_one_name_have_hashes_of_their_own(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    files = [knob(tmp_path / "a"), knob(tmp_path / "b", width=2)]
+    together = plan("knob-a,knob-b", plugins=files)
+    hashes = {run.key.method: run.hashes["method"] for run in together.runs}
+    assert hashes["knob-a"] != hashes["knob-b"]
+    for name, file in zip("ab", files, strict=True):
+        (alone, *_) = plan(f"knob-{name}", plugins=[file]).runs
+        assert alone.hashes["method"] == hashes[f"knob-{name}"]
+
+
+def test_a_run_says_what_its_method_is_made_of(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    (run, *_) = plan("knob-a", plugins=[knob(tmp_path / "a", place=2)]).runs
+    made_of = run.facts["method"]
+    assert run.hashes["method"] == hash_json(made_of)
+    assert made_of["config"] == {"name": "knob-a", "dims": [3], "place": 2}
+    assert [label for label, _ in made_of["files"]] == [
+        "<plugin>",
+        "crossbench_baselines/__init__.py",
+        "crossbench_baselines/_volumetric.py",
+        "crossbench_baselines/conv3d.py",
+        "layers.py",
+    ]

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,20 @@ import pytest
 import torch
 from torch import nn
 
-from crossbench import plugins
+from crossbench import entries, plugins
 from crossbench.cards import task_faults
+from crossbench.entries import method_entries
 from crossbench.errors import RequestError
-from crossbench.plugins import load_method, load_plugin, method_entries, source_files
+from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.nets.weights import RANDOM
+from crossbench.plugins import RESERVED, choose_methods, load_method, load_observers, load_plugin
 
 PACKAGE = Path(__file__).parent / "plugin_pkg"
 
 LISTING = """
 import json, sys
 from crossbench.cards import load_presets, load_tasks, task_faults
-from crossbench.plugins import method_entries
+from crossbench.entries import method_entries
 print(json.dumps({
     "methods": {name: vars(entry) for name, entry in method_entries().items()},
     "tasks": {name: str(card.path) for name, card in load_tasks().items()},
@@ -128,7 +132,7 @@ def test_dims_are_read_without_running_the_source(
         "class Base:\n    dims = (3,)\nclass M:\n    dims = (2,)\nraise SystemExit\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert plugins._dims("mine", "M") == dims
+    assert entries._dims("mine", "M") == dims
 
 
 def test_an_installed_package_is_listed(installed: Path) -> None:
@@ -171,7 +175,8 @@ def test_a_listing_does_not_run_a_plugin(damaged: Path) -> None:
     )
     assert (
         "RequestError: method 'slicewise' of example-operator cannot be imported from "
-        "example_operator.slicewise:Slicewise: RuntimeError('this package was imported')"
+        "example_operator.slicewise:Slicewise: RuntimeError: this package was imported "
+        "(__init__.py, line 1)"
     ) in done.stderr
 
 
@@ -255,6 +260,137 @@ def test_a_method_under_another_name(damaged: Path) -> None:
     assert f"RequestError: {message} its name is 'mine'" in done.stderr
 
 
+SHIPPED = ["acs", "conv2d", "conv3d", "crossd", "crossd-aligned", "crossd-fixed"]
+
+
+@pytest.fixture
+def here(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The damaged package, found by this very process."""
+    monkeypatch.syspath_prepend(damaged)
+    entries.method_entries.cache_clear()
+    yield damaged
+    entries.method_entries.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("example_operator")]:
+        del sys.modules[name]
+
+
+def names(chosen: plugins.Chosen) -> list[str]:
+    return sorted(method.name for method in chosen.methods)
+
+
+def register(damaged: Path, text: str) -> None:
+    """Have the installed package register this."""
+    (next(damaged.glob("*.dist-info")) / "entry_points.txt").write_text(text)
+
+
+@pytest.mark.parametrize("value", ["///", "a b:c", ":", "x.y:z w", "\x1b[31m"])
+def test_a_malformed_entry_point_hides_nothing(here: Path, value: str) -> None:
+    register(
+        here,
+        f"[crossbench.methods]\nbad = {value}\nslicewise = example_operator.slicewise:Slicewise\n"
+        f"[crossbench.tasks]\nbad = {value}\ngood = example_operator\n",
+    )
+    chosen = choose_methods(["all"])
+    assert names(chosen) == [*SHIPPED, "slicewise"]
+    (left_out,) = chosen.left_out
+    assert re.fullmatch(
+        r"method 'bad' of example-operator cannot be loaded: its entry point '.*' is not of the "
+        "form module:attribute; reinstall example-operator",
+        left_out,
+    )
+    assert method_entries()["bad"].summary.endswith("is not of the form module:attribute)")
+    (missing,) = entries.missing_task_packages()
+    assert missing.startswith("example-operator registers tasks in '")
+    assert {"example_operator", "crossbench_tasks"} == set(entries.task_folders())
+
+
+@pytest.mark.parametrize("content", [b"[crossbench.methods]\nno value\n", b"[crossbench.\xff]\n"])
+def test_unreadable_entry_points_hide_nothing(here: Path, content: bytes) -> None:
+    (next(here.glob("*.dist-info")) / "entry_points.txt").write_bytes(content)
+    assert sorted(method_entries()) == SHIPPED
+    (fault,) = entries.package_faults()
+    assert re.fullmatch(
+        r"entry_points\.txt of example-operator cannot be read \(.+\); reinstall example-operator",
+        fault,
+    )
+    assert entries.missing_task_packages() == (fault,)
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        (
+            "1 / 0",
+            "cannot be imported from example_operator.slicewise:Slicewise: ZeroDivisionError",
+        ),
+        (
+            "raise SystemExit(0)",
+            "cannot be imported from example_operator.slicewise:Slicewise: Sys",
+        ),
+        ("Slicewise = 3", "is no method: it lacks name"),
+        (METHOD + "Slicewise = Mine", "is registered as 'slicewise', but its name is 'mine'"),
+        (METHOD.replace('"mine"', "3") + "Slicewise = Mine", "name (=3) must be in kebab case"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_left_out_of_all(
+    here: Path, code: str, complaint: str
+) -> None:
+    (here / "example_operator" / "slicewise.py").write_text(code)
+    chosen = choose_methods(["all"])
+    assert names(chosen) == SHIPPED
+    (left_out,) = chosen.left_out
+    assert complaint in left_out
+    assert "example-operator" in left_out
+    with pytest.raises(RequestError, match=re.escape(complaint)):
+        choose_methods(["slicewise"])
+
+
+def test_a_name_that_two_packages_claim_is_left_out_of_all(here: Path) -> None:
+    register(here, "[crossbench.methods]\ncrossd = example_operator.slicewise:Slicewise\n")
+    chosen = choose_methods(["all"])
+    assert "crossd" not in names(chosen)
+    quarrel = "registered by crossbench and example-operator; uninstall one of them"
+    assert chosen.left_out == (f"method 'crossd' is {quarrel}",)
+    assert method_entries()["crossd"].summary == f"({quarrel})"
+
+
+def test_commands_go_on_without_a_plugin_that_is_broken(damaged: Path, tmp_path: Path) -> None:
+    register(damaged, "[crossbench.methods]\nbad = ///\n[crossbench.tasks]\nbad = ///\n")
+
+    def crossbench(*words: str) -> subprocess.CompletedProcess[str]:
+        return python(
+            f"import sys; from crossbench.cli import main; sys.exit(main({words}))", path=damaged
+        )
+
+    assert "bad" in crossbench("list", "methods").stdout
+    assert "not loaded: example-operator registers tasks in" in crossbench("list", "tasks").stderr
+    (tmp_path / "out").mkdir()
+    assert "Traceback" not in crossbench("report", str(tmp_path / "out")).stderr
+    asked = crossbench("weights", "fetch", "in1k", "--method", "bad")
+    assert asked.returncode == 2
+    assert "crossbench: method 'bad' of example-operator cannot be loaded" in asked.stderr
+
+
+def test_an_observer_of_a_malformed_entry_point(here: Path) -> None:
+    register(here, "[crossbench.observers]\nbad = ///\n")
+    message = "^observer 'bad' of example-operator: its entry point '///' is not of the form"
+    with pytest.raises(RequestError, match=message):
+        load_observers()
+
+
+def test_sources_that_refer_to_one_another_have_no_dims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one_of_two.py").write_text("from two_of_two import M")
+    (tmp_path / "two_of_two.py").write_text("from one_of_two import M")
+    (tmp_path / "deep_one.py").write_text("x = " + "(" * 10_000)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert entries._dims("one_of_two", "M") == ()
+    assert entries._dims("deep_one", "M") == ()
+    assert entries._summary("deep_one").startswith("(unreadable: ")
+    assert entries._summary("a..b") == "(module not found)"
+
+
 def test_an_unknown_method() -> None:
     with pytest.raises(RequestError, match=r"^unknown method 'cross'; did you mean crossd"):
         load_method("cross")
@@ -271,30 +407,8 @@ def plugin(folder: Path, code: str) -> Path:
 
 
 def test_a_plugin_file(tmp_path: Path) -> None:
-    file = plugin(tmp_path, METHOD + "method = Mine()")
-    method = load_plugin(str(file))
+    method = load_plugin(str(plugin(tmp_path, METHOD + "method = Mine()")))
     assert (method.name, method.dims) == ("mine", (2, 3))
-    assert source_files(method) == (file,)
-
-
-def test_the_sources_of_a_method_are_its_own_file_and_its_bases(tmp_path: Path) -> None:
-    base = plugin(tmp_path, METHOD + "method = Mine()")
-    module = sys.modules[type(load_plugin(str(base))).__module__].__name__
-    code = f"import sys\nBase = sys.modules[{module!r}].Mine\n"
-    code += "class Heir(Base):\n    name = 'heir'\nmethod = Heir()\n"
-    heir = tmp_path / "heir.py"
-    heir.write_text(code)
-    assert source_files(load_plugin(str(heir))) == (heir, base)
-    names = [file.name for file in source_files(load_method("crossd-fixed"))]
-    assert names == ["crossd_fixed.py", "crossd.py"]
-
-
-def test_what_the_library_defines_is_no_source_of_a_method(tmp_path: Path) -> None:
-    code = METHOD.replace(
-        "class Mine:", "from crossbench.methods import Method\nclass Mine(Method):"
-    )
-    file = plugin(tmp_path, code + "method = Mine()")
-    assert source_files(load_plugin(str(file))) == (file,)
 
 
 @pytest.mark.parametrize("attribute", ["Mine", "ready"])
@@ -306,8 +420,8 @@ def test_a_plugin_file_with_an_attribute(tmp_path: Path, attribute: str) -> None
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("1 / 0", "plugin file '{file}' cannot be imported: ZeroDivisionError("),
-        ("class Mine", "plugin file '{file}' cannot be imported: SyntaxError("),
+        ("1 / 0", "plugin file '{file}' cannot be imported: ZeroDivisionError: "),
+        ("class Mine", "plugin file '{file}' cannot be imported: SyntaxError: "),
         ("", "plugin file '{file}' has no attribute 'method'; add a line such as"),
         ("method = 3", "{file} is no method: it lacks name, dims, layer_2d, layer_3d (see"),
         ("class method:\n name = 'x'\n dims = (3,)", "{file} is no method: it lacks layer_2d,"),
@@ -316,9 +430,55 @@ def test_a_plugin_file_with_an_attribute(tmp_path: Path, attribute: str) -> None
         (METHOD + "method = Mine()\nmethod.dims = (4,)", "{file}: dims (=(4,)) must be (2,), (3,)"),
         (METHOD + "method = Mine()\nmethod.name = 'a/b'", "{file}: name (='a/b') must be in kebab"),
         (METHOD + "method = Mine()\nmethod.name = 3", "{file}: name (=3) must be in kebab case"),
+        (METHOD + "method = Mine()\nmethod.name = 'a' * 70", "{file}: name (='aaa"),
+        (METHOD + "method = Mine()\nmethod.name = 'a' * 10**8", "{file}: name (='aaa"),
+        ("raise SystemExit(0)", "plugin file '{file}' cannot be imported: SystemExit: 0 (mine.py,"),
+        (
+            "class E(BaseException): pass\nraise E('x')",
+            "plugin file '{file}' cannot be imported: E: x",
+        ),
+        (
+            "class E(KeyboardInterrupt): pass\nraise E",
+            "plugin file '{file}' cannot be imported: E (mi",
+        ),
+        (
+            "raise ValueError('\\ud800')",
+            "plugin file '{file}' cannot be imported: ValueError: \\ud800",
+        ),
+        (
+            "raise ValueError('a' * 10**8)",
+            "plugin file '{file}' cannot be imported: ValueError: aaa",
+        ),
+        (
+            "class E(Exception):\n def __str__(self): raise SystemExit\nraise E",
+            "plugin file '{file}' cannot be imported: E: (its message cannot be read) (mine.py,",
+        ),
+        (
+            "def __getattr__(name): raise SystemExit(name)",
+            "plugin file '{file}' cannot be imported: SystemExit:",
+        ),
+        (
+            "class method:\n def __init__(self): raise SystemExit(0)",
+            "{file} cannot be made without arguments: SystemExit: 0 (mine.py, line 2)",
+        ),
+        (
+            METHOD.replace('name = "mine"', "@property\n    def name(self): raise KeyError('no')")
+            + "method = Mine()",
+            "{file} cannot be read as a method: KeyError: 'no' (mine.py, line 4)",
+        ),
+        (
+            METHOD.replace("dims = (2, 3)", "@property\n    def dims(self): raise SystemExit(0)")
+            + "method = Mine()",
+            "{file} cannot be read as a method: SystemExit: 0",
+        ),
+        (
+            METHOD + "class R:\n def __repr__(self): raise SystemExit\n"
+            "method = Mine()\nmethod.dims = R()",
+            "{file}: dims (=<R that has no repr>) must be (2,)",
+        ),
         (
             "class method:\n def __init__(self, depth): pass",
-            "{file} cannot be made without arguments: TypeError(",
+            "{file} cannot be made without arguments: TypeError: ",
         ),
     ],
 )
@@ -326,6 +486,25 @@ def test_a_bad_plugin_file(tmp_path: Path, code: str, message: str) -> None:
     file = plugin(tmp_path, code)
     with pytest.raises(RequestError, match=f"^{re.escape(message.format(file=file))}"):
         load_plugin(str(file))
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_name_that_means_something_else(tmp_path: Path, name: str) -> None:
+    file = plugin(tmp_path, METHOD + f"method = Mine()\nmethod.name = {name!r}")
+    message = rf": name \(='{name}'\) means something else to crossbench; choose another$"
+    with pytest.raises(RequestError, match=message):
+        load_plugin(str(file))
+
+
+def test_plain_baselines_and_inits_have_reserved_names() -> None:
+    assert {*PLAIN_BASELINES, RANDOM} < RESERVED
+
+
+def test_a_long_error_is_told_in_a_sane_length(tmp_path: Path) -> None:
+    file = plugin(tmp_path, "raise ValueError('a' * 10**8)")
+    with pytest.raises(RequestError, match=r"99998000 characters") as found:
+        load_plugin(str(file))
+    assert len(str(found.value)) < 3000
 
 
 def test_a_plugin_file_without_the_attribute(tmp_path: Path) -> None:

@@ -263,7 +263,8 @@ def test_a_method_that_has_changed_is_told_of(
     path, _ = run("mine", 3, plugins=[str(plugin)])
     arguments = ["predict", "--run", str(path), str(tmp_path / "blobs.npz"), "--device", "cpu"]
     assert main(arguments) == 2
-    assert "unknown method 'mine'" in capsys.readouterr().err
+    message = "is of method 'mine', which a plugin defined; pass --plugin mine.py"
+    assert message in capsys.readouterr().err
     assert main([*arguments, "--plugin", str(plugin)]) == 0
     assert capsys.readouterr().err == ""
     with plugin.open("a") as source:

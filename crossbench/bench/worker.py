@@ -9,6 +9,7 @@ from crossbench.bench.machine import describe
 from crossbench.bench.measure import failure, interleave, peak_memory
 from crossbench.bench.workloads import draw, make, resolve
 from crossbench.cards import from_mapping
+from crossbench.foreign import kind_of, message_of
 from crossbench.specs import ComputeSettings
 from crossbench.training.environment import arithmetic, find_device
 from crossbench.training.state import unchanged
@@ -83,4 +84,4 @@ def _memory(job: Job, device: torch.device) -> Reply:
 
 
 def _failed(error: Exception) -> dict[str, Any]:
-    return failure(type(error).__name__, str(error))
+    return failure(kind_of(error), message_of(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import (
@@ -11,6 +12,7 @@ from crossbench.cli.arguments import (
     add_plugins,
     add_settings,
 )
+from crossbench.cli.names import chosen_methods
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say, tracked
 from crossbench.errors import RequestError
 
@@ -112,7 +114,8 @@ def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
 
 def _bench(options: argparse.Namespace) -> int:
     from crossbench.bench.record import find_machine, make_setup
-    from crossbench.plugins import find_methods, split_names
+    from crossbench.method_identity import identify
+    from crossbench.provenance import method_origin
     from crossbench.results.benches import FoundBench, bench_frame, bench_tables, write_bench
     from crossbench.results.render import render
 
@@ -123,9 +126,12 @@ def _bench(options: argparse.Namespace) -> int:
         repeats=options.repeats,
         plugins=options.plugins,
     )
-    methods = find_methods(split_names(options.method), options.plugins)
+    methods = chosen_methods(options)
+    facts = {each.name: method_origin(each) | identify(each).facts for each in methods}
     count, measured = options.bench(options, methods, setup)
-    records = tracked(measured(find_machine(setup)), "measuring", total=count)
+    machine = find_machine(setup)
+    machine = replace(machine, provenance=machine.provenance | {"methods": facts})
+    records = tracked(measured(machine), "measuring", total=count)
     found = [FoundBench(write_bench(options.out, record), record) for record in records]
     print(render(bench_tables(bench_frame(found)), "table"))
     say([f"{len(found)} records in {options.out}; report: crossbench report {options.out}"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.cards import task_faults
 from crossbench.cli.output import EXIT_OK, print_json, say
+from crossbench.entries import package_faults
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +28,6 @@ def _list(options: argparse.Namespace) -> int:
         print_json(rows)
     else:
         print(views.table(rows))
-    if options.what == "tasks":
-        say([f"not loaded: {why}" for why in task_faults()])
+    faults = {"tasks": task_faults, "methods": package_faults}.get(options.what, tuple)
+    say([f"not loaded: {why}" for why in faults()])
     return EXIT_OK

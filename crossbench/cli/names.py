@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.cards import choose_preset, find_task
+from crossbench.cli.output import aside, say
+from crossbench.entries import method_entries
 from crossbench.errors import RequestError, unknown_name
 from crossbench.places import data_dir
-from crossbench.plugins import ALL, method_entries, plugin_path, split_names
+from crossbench.plugins import ALL, choose_methods, plugin_path, split_names
 from crossbench.training.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
+
+    from crossbench.methods import Method
 
 _CHECKPOINTS = (".pth", ".pt", ".safetensors")
 
@@ -47,6 +51,18 @@ def check_names(options: argparse.Namespace) -> None:
     if asked.get("data_dir"):
         data_dir(options.data_dir)
     _check_init(asked.get("init") or "")
+
+
+def chosen_methods(options: argparse.Namespace) -> tuple[Method, ...]:
+    """The methods that a command is for; what keeps registered ones out of ``all`` is said.
+
+    Raises:
+        RequestError: If a name is unknown, or a method that is asked for cannot be loaded.
+    """
+    with aside():
+        chosen = choose_methods(split_names(options.method), options.plugins)
+    say([f"not loaded: {why}" for why in chosen.left_out])
+    return chosen.methods
 
 
 def _check_known(kind: str, given: str, known: Iterable[str]) -> None:

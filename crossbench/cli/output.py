@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import TypeVar
+    from typing import TextIO, TypeVar
 
     T = TypeVar("T")
 
+_OUT = 1  # the descriptor of standard output
 _EVERY = 60.0  # seconds between lines, where there is no terminal
 
 EXIT_OK, EXIT_FAILED, EXIT_REQUEST, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -22,6 +26,49 @@ def say(lines: Sequence[str]) -> None:
     """Words for people, on standard error, so that standard output stays clean."""
     for line in lines:
         print(line, file=sys.stderr)
+
+
+@contextmanager
+def aside() -> Iterator[TextIO]:
+    """Have what a method prints go to standard error, that of C code and child processes too.
+
+    Yields:
+        Standard output itself, for what is part of the command's own answer.
+    """
+    sys.stdout.flush()
+    with ExitStack() as stack:
+        own: TextIO = sys.stdout
+        elsewhere = sys.stderr or stack.enter_context(Path(os.devnull).open("w"))  # 2>&-
+        number = _descriptor(elsewhere)
+        if _descriptor(own) == _OUT and number is not None:
+            kept = os.dup(_OUT)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, _OUT)
+            stack.callback(_flush_c_streams)
+            own = stack.enter_context(
+                open(kept, "w", encoding=own.encoding, errors=own.errors, closefd=False)
+            )
+            os.dup2(number, _OUT)
+        stack.enter_context(redirect_stdout(elsewhere))
+        yield own
+
+
+def _flush_c_streams() -> None:
+    """Write what C code has printed and the C library still holds."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """The number of an open file that a stream writes to, if it does."""
+    try:
+        number = stream.fileno()
+        os.fstat(number)
+    except (OSError, ValueError):  # replaced by something in memory, or closed
+        return None
+    return number
 
 
 def tracked(items: Iterable[T], doing: str, *, total: int | None = None) -> Iterable[T]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_device, add_plugins, path
-from crossbench.cli.output import EXIT_OK, say, tracked
+from crossbench.cli.output import EXIT_OK, aside, say, tracked
 
 if TYPE_CHECKING:
     import argparse
@@ -42,11 +42,12 @@ def _predict(options: argparse.Namespace) -> int:
     from crossbench.results.writing import place
     from crossbench.training.environment import find_device
 
-    predictor = load_predictor(
-        options.run, device=find_device(options.device), plugins=options.plugins
-    )
-    say([f"note: {why}" for why in predictor.warnings])
-    predicted = [predictor.predict(file) for file in tracked(options.files, "predicting")]
+    with aside():
+        predictor = load_predictor(
+            options.run, device=find_device(options.device), plugins=options.plugins
+        )
+        say([f"note: {why}" for why in predictor.warnings])
+        predicted = [predictor.predict(file) for file in tracked(options.files, "predicting")]
     text = to_csv(predictor.details.classes, predicted)
     if options.out is None:
         print(text, end="")

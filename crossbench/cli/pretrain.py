@@ -12,7 +12,8 @@ from crossbench.cli.arguments import (
     add_plugins,
     add_settings,
 )
-from crossbench.cli.output import EXIT_OK, print_json, say
+from crossbench.cli.names import chosen_methods
+from crossbench.cli.output import EXIT_OK, aside, print_json, say
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +69,7 @@ def _pretrain(options: argparse.Namespace) -> int:
             return _dry_run(requests, world)
         records = []
         for request in requests:
-            with PretrainBar(request, world) as bar:
+            with PretrainBar(request, world) as bar, aside():
                 records.append(pretrain(request, listener=bar, world=world))
         if world.leads:
             _tell(options, requests, records)
@@ -79,7 +80,6 @@ def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]
     """One request for each form of layers: methods of one form share 2D weights."""
     from crossbench.cards import find_preset
     from crossbench.places import cache_dir, data_dir
-    from crossbench.plugins import find_methods, split_names
     from crossbench.pretraining import PretrainRequest, make_settings
 
     requests = [
@@ -96,7 +96,7 @@ def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]
             data_dir=data_dir(options.data_dir),
             cache_dir=cache_dir(),
         )
-        for method in find_methods(split_names(options.method), options.plugins)
+        for method in chosen_methods(options)
     ]
     return list({request.form: request for request in reversed(requests)}.values())[::-1]
 
@@ -105,7 +105,8 @@ def _dry_run(requests: list[PretrainRequest], world: World) -> int:
     from crossbench.pretraining import estimate_seconds, record_path
 
     for request in requests if world.leads else ():
-        seconds = estimate_seconds(request, world=world)
+        with aside():
+            seconds = estimate_seconds(request, world=world)
         cost = f"about {seconds:.0f} s" if seconds else "already there"
         print(f"{record_path(request)}: {cost}")
     return EXIT_OK

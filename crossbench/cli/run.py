@@ -15,7 +15,7 @@ from crossbench.cli.arguments import (
     add_settings,
 )
 from crossbench.cli.jobs import add_jobs, left_failed, team
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
 from crossbench.specs import Statistics
 
@@ -101,16 +101,18 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.views import missing_view, not_applicable_view, warnings_view
 
     device, store = find_device(options.device), Store(options.out)
-    plan = _plan(options, store)
+    with aside():
+        plan = _plan(options, store)
     if options.dry_run:
         return _dry_run(plan, device, options)
     todo = together.begin({run.identity: run.earlier for run in plan.todo})
     if together.helps:
         if Claims(store.root).shared:
-            execute(plan.restrict(todo), store, device=device, listener=Echo())
+            with aside() as answer:
+                execute(plan.restrict(todo), store, device=device, listener=Echo(answer))
         return EXIT_OK
     say([*_left_out(plan), *missing_view(plan), *not_applicable_view(plan), *warnings_view(plan)])
-    with ProgressBar([plan], together.heard) as progress:
+    with ProgressBar([plan], together.heard) as progress, aside():
         written = execute(
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
         )
@@ -153,7 +155,9 @@ def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:
     from crossbench.estimate import estimate
     from crossbench.views import plan_view
 
-    cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
+    say(_not_loaded(plan))
+    with aside():
+        cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
     if options.json:
         print_json(_summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk})
     else:
@@ -162,10 +166,14 @@ def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:
 
 
 def _left_out(plan: Plan) -> list[str]:
-    """Tasks that are damaged, and how."""
-    lines = [f"not loaded: {why}" for why in task_faults()]
+    """Tasks and methods that cannot be loaded, tasks that are damaged, and why."""
+    lines = _not_loaded(plan)
     lines += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
     return lines
+
+
+def _not_loaded(plan: Plan) -> list[str]:
+    return [f"not loaded: {why}" for why in (*task_faults(), *plan.request.left_out)]
 
 
 def _found_out(plan: Plan, written: list[RunRecord]) -> list[str]:
@@ -203,6 +211,7 @@ def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
         ],
         "missing": plan.missing,
         "broken": plan.broken,
+        "not_loaded": list(plan.request.left_out),
         "not_applicable": [to_mapping(each) for each in plan.not_applicable],
         "learns": [
             {"method": method, "task": task, "parameters": finding.learns}

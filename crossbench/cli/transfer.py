@@ -15,7 +15,7 @@ from crossbench.cli.arguments import (
     add_settings,
 )
 from crossbench.cli.jobs import add_jobs, left_failed, team
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, say
 
 if TYPE_CHECKING:
     import argparse
@@ -71,33 +71,38 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.views import not_applicable_view, stages_view, warnings_view
 
     device, store = find_device(options.device), Store(options.out)
-    loop = transfer.prepare(_ask(options), store, device)
+    with aside():
+        loop = transfer.prepare(_ask(options), store, device)
     if together.helps:
         together.begin()
         if not Claims(store.root).shared:
             return EXIT_OK
-        transfer.run(
-            loop,
-            store,
-            device,
-            watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
-            watch_plans=lambda _: nullcontext(Echo()),
-        )
+        with aside() as answer:
+            transfer.run(
+                loop,
+                store,
+                device,
+                watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
+                watch_plans=lambda _: nullcontext(Echo(answer)),
+            )
         return EXIT_OK
-    stages = transfer.estimate_loop(loop, store, device)
+    say([f"not loaded: {why}" for why in loop.scratch[0].request.left_out])
+    with aside():
+        stages = transfer.estimate_loop(loop, store, device)
     print(stages_view(stages, jobs=options.jobs), flush=True)
     said = [not_applicable_view(plan) + warnings_view(plan) for plan in loop.scratch]
     say(list(dict.fromkeys(line for lines in said for line in lines)))
     if options.dry_run:
         return EXIT_OK
     together.begin()
-    written, left = transfer.run(
-        loop,
-        store,
-        device,
-        watch_pretraining=PretrainBar,
-        watch_plans=lambda plans: ProgressBar(plans, together.heard),
-    )
+    with aside():
+        written, left = transfer.run(
+            loop,
+            store,
+            device,
+            watch_pretraining=PretrainBar,
+            watch_plans=lambda plans: ProgressBar(plans, together.heard),
+        )
     failed = sum(record.status == "failed" for record in written)
     _print_tables(options.out, loop)
     say([left_failed(left)] if left else [])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_plugins, path
-from crossbench.cli.output import EXIT_OK, print_json, say
+from crossbench.cli.names import chosen_methods
+from crossbench.cli.output import EXIT_OK, aside, print_json, say
 
 if TYPE_CHECKING:
     import argparse
@@ -118,13 +119,13 @@ def _fetch(options: argparse.Namespace) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from crossbench.nets.checkpoint import read_checkpoint
     from crossbench.nets.inspection import carry
-    from crossbench.plugins import find_methods, split_names
 
     checkpoint = read_checkpoint(options.file)
     said = checkpoint.about.backbone if checkpoint.about is not None else _DEFAULT_BACKBONE
     backbone = options.backbone or said
-    methods = find_methods(split_names(options.method), options.plugins)
-    carries = [each for method in methods for each in carry(checkpoint, method, backbone)]
+    methods = chosen_methods(options)
+    with aside():
+        carries = [each for method in methods for each in carry(checkpoint, method, backbone)]
     content = _content(checkpoint)
     if options.json:
         fits = [_as_json(each, keys=options.keys) for each in carries]

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from crossbench.errors import ConversionError
+from crossbench.foreign import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -75,7 +76,7 @@ def _run(network: nn.Module, converted: Collection[nn.Module]) -> Tensor:
         except ConversionError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a module may raise
-            msg = f"{watch.place()} fails on a volume of {side} voxels a side: {error}"
+            msg = f"{watch.place()} fails on a volume of {side} voxels a side: {describe(error)}"
             failure = ConversionError(msg)
         else:
             return output

@@ -22,8 +22,9 @@ from crossbench.cards import (
 from crossbench.data.folder import open_folder
 from crossbench.errors import CardError, RequestError
 from crossbench.hashing import hash_json
+from crossbench.method_identity import method_hash
 from crossbench.nets.backbones import PLAIN, layer_form
-from crossbench.plan import choose_data, method_hash, task_hash
+from crossbench.plan import choose_data, task_hash
 from crossbench.provenance import package_versions
 from crossbench.results.reading import beside
 from crossbench.results.store import PRETRAIN_ENDING, file_name

@@ -14,12 +14,13 @@ from crossbench.cards import to_mapping
 from crossbench.estimate import seconds_of
 from crossbench.evaluation.metrics import Scores, evaluate_log
 from crossbench.hashing import hash_json
+from crossbench.method_identity import identify
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.checkpoint import About, pack_checkpoint
 from crossbench.pretraining import files
 from crossbench.pretraining.request import layers_hash, recipe, record_path, state_path
 from crossbench.pretraining.sources import Source, open_source
-from crossbench.provenance import git_state, hardware, package_versions
+from crossbench.provenance import git_state, hardware, method_origin, package_versions
 from crossbench.results.pretrain_files import PretrainRecord, read_pretraining
 from crossbench.training.environment import arithmetic, derive_seed, thread_count
 from crossbench.training.predict import log_probabilities
@@ -255,6 +256,8 @@ def _record(
         provenance={
             "hashes": _hashes(opened),
             "method": request.method.name,
+            "origin": method_origin(request.method),
+            "made_of": identify(request.method).facts,
             "versions": package_versions(),
             "git": git_state(),
             "hardware": hardware(request.device),

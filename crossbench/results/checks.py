@@ -88,7 +88,7 @@ def _facts(record: RunRecord) -> Iterator[str]:
     if not record.sealed:
         return
     hashes, facts = _hashes(record), _table(record.provenance, "facts")
-    for name in ("task", "split"):
+    for name in ("task", "split", *({"method"} & facts.keys())):  # a plain baseline has none
         if hash_json(facts.get(name)) != hashes.get(name):
             yield f"its facts of the {name} are not those in its identity"
     task, split = _table(facts, "task"), _table(facts, "split")

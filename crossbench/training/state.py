@@ -17,6 +17,7 @@ import torch
 from torch.nn.modules import module as hooks
 
 from crossbench.errors import StateError
+from crossbench.foreign import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,7 +175,7 @@ def unchanged() -> Iterator[None]:
             yield
     except Exception as error:
         if changed:
-            raise _changed(changed, f"; then {type(error).__name__}: {error}") from error
+            raise _changed(changed, f"; then {describe(error)}") from error
         raise
     if changed:
         raise _changed(changed)

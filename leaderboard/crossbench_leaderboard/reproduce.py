@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cards import load_presets, load_tasks, to_mapping
-from crossbench.plugins import method_entries
+from crossbench.entries import method_entries
 from crossbench.results.frame import flat
 
 if TYPE_CHECKING:
