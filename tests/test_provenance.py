@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from crossbench.provenance import resident_peak
+from crossbench.plugins import load_method, load_plugin
+from crossbench.provenance import method_origin, package_versions, resident_peak, source_state
 
 ROOT = Path(__file__).parents[1]
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
@@ -37,3 +39,55 @@ def test_peak_memory_is_known_or_left_out(monkeypatch: pytest.MonkeyPatch) -> No
 
 def _refuse(*_: object, **__: object) -> str:
     raise FileNotFoundError
+
+
+# ------------------------------------------------------------------------- where methods are from
+
+
+def _git(folder: Path, *words: str) -> str:
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    done = subprocess.run(
+        ["git", "-C", folder, *who, *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_checkout_that_holds_a_source_is_told(tmp_path: Path) -> None:
+    tracked, other, ignored = (tmp_path / name for name in ("mine.py", "other.py", "venv.py"))
+    for file in (tracked, other, ignored):
+        file.write_text("x = 1")
+    assert source_state((tracked,)) == {}  # no checkout
+    source_state.cache_clear()
+    _git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("venv.py")
+    _git(tmp_path, "add", "mine.py", ".gitignore")
+    _git(tmp_path, "commit", "-qm", "first")
+    commit = _git(tmp_path, "rev-parse", "HEAD")
+    assert source_state((tracked,)) == {"commit": commit, "dirty": False}
+    assert source_state((tracked, other)) == {"commit": commit, "dirty": True}
+    assert source_state((tracked, ignored)) == {"commit": commit, "dirty": True}
+    assert source_state((ignored,)) == {}  # as what is installed below a checkout
+    source_state.cache_clear()
+    tracked.write_text("x = 2")
+    other.write_text("x = 2")
+    assert source_state((tracked,)) == {"commit": commit, "dirty": True}
+    source_state.cache_clear()
+
+
+def test_registered_methods_and_plugins_say_where_they_are_from(tmp_path: Path) -> None:
+    origin = method_origin(load_method("acs"))
+    assert (origin["distribution"], origin["version"]) == (
+        "crossbench",
+        package_versions()["crossbench"],
+    )
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from crossbench_baselines.acs import ACS\n"
+        "class Mine(ACS):\n    name = 'mine'\nmethod = Mine()\n"
+    )
+    assert method_origin(load_plugin(str(file))) == {
+        "distribution": "plugin file",
+        "version": "",
+        "file": "mine.py",
+        "git": {},
+    }

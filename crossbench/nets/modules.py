@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import nn
 
 from crossbench.errors import ConversionError
+from crossbench.foreign import message_of, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,11 @@ def layer_of(method: Method, form: Literal["layer_2d", "layer_3d"], module: nn.M
     try:
         layer: object = getattr(method, form)(module)
     except NotImplementedError as error:
-        why = f": {error}" if str(error) else ""
+        why = f": {said}" if (said := message_of(error)) else ""
         msg = f"method {method.name!r} does not implement {form} for it{why}"
         raise ConversionError(msg) from error
     if not isinstance(layer, nn.Module):
-        msg = f"{form} of method {method.name!r} returned {layer!r}, which is no module"
+        msg = f"{form} of method {method.name!r} returned {show(layer)}, which is no module"
         raise ConversionError(msg)
     return layer
 

@@ -245,7 +245,9 @@ def test_module_that_fails_is_named() -> None:
         _, _, _height, _width = x.shape
         return x
 
-    message = r"module \(Inline\) fails on a volume of 64 voxels a side: too many values"
+    message = (
+        r"module \(Inline\) fails on a volume of 64 voxels a side: ValueError: too many values"
+    )
     with pytest.raises(ConversionError, match=message):
         convert(Body(Inline(fail)))
 
