@@ -82,6 +82,8 @@ def open_regular(path: Path) -> io.BufferedReader:
     """
     if "\0" in str(path):
         raise RecordError("its name holds NUL")
+    if is_foreign(path) and not path.exists():
+        raise RecordError("its name is no text in UTF-8; rename it")
     _check_regular(os.stat(path).st_mode)  # noqa: PTH116  # opening a device may already do harm
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
@@ -91,6 +93,16 @@ def open_regular(path: Path) -> io.BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def as_text(name: str) -> str:
+    """A file's name as text: bytes of it that are none, as the system hands them on, escaped."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a path is one that :func:`as_text` had to escape, by which no file is found."""
+    return "\\udc" in str(path)
 
 
 def _check_regular(mode: int) -> None:

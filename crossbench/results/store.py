@@ -23,6 +23,7 @@ import numpy as np
 from crossbench.errors import RecordError, RequestError
 from crossbench.results.files import read_predictions, read_record
 from crossbench.results.predictions import Predictions
+from crossbench.results.reading import as_text, is_foreign
 from crossbench.results.writing import write_run
 
 if TYPE_CHECKING:
@@ -165,8 +166,8 @@ class Store:
     def states(self) -> dict[str, str]:
         """What changes whenever a file of :meth:`paths` does, or one that lies beside it."""
         return {
-            os.path.join(folder, name).removeprefix(_HERE): " ".join(  # noqa: PTH118  # as there
-                _stamp(folder, each) for each in sorted(group)
+            as_text(os.path.join(folder, name).removeprefix(_HERE)): as_text(  # noqa: PTH118
+                " ".join(_stamp(folder, each) for each in sorted(group))
             )
             for folder, names in _walk(self.root)
             for group in _by_run(names)
@@ -195,7 +196,7 @@ def json_files(root: Path) -> list[Path]:
 def _json_paths(root: Path) -> list[str]:
     """The same as strings, each as ``str(Path(...))`` would write it."""
     return sorted(
-        os.path.join(folder, name).removeprefix(_HERE)  # noqa: PTH118  # see Store.paths
+        as_text(os.path.join(folder, name).removeprefix(_HERE))  # noqa: PTH118  # see Store.paths
         for folder, names in _walk(root)
         for name in names
         if _is_json(name)
@@ -306,7 +307,8 @@ def read_file(path: Path) -> Found | Broken | None:
     try:
         return Found(path, read_record(path))
     except RecordError as error:
-        return Broken(path, str(error).removeprefix(f"{path}: ")) if path.exists() else None
+        there = os.path.lexists(path) or is_foreign(path)
+        return Broken(path, str(error).removeprefix(f"{path}: ")) if there else None
 
 
 # -------------------------------------------------------------------------- folders

@@ -424,7 +424,8 @@ from pathlib import Path
 sys.path.insert(0, "tests/helpers")
 import numpy as np
 from made_records import identified
-from crossbench.results.diagnostics import Diagnostics
+from crossbench.results.diagnostics import Diagnostics, read_diagnostics
+from crossbench.results.files import read_predictions
 from crossbench.results.predictions import Predictions
 from crossbench.results.store import Store
 from crossbench.results.writing import place
@@ -516,6 +517,53 @@ def test_a_kill_at_any_line_leaves_the_old_record_or_the_new_one_with_its_files(
             assert told is not None
             assert told.layers["conv"]["angle"][0] == seed
     assert seen == {(before, 1.0), (after, 2.0)}
+
+
+FULL = (
+    PREAMBLE
+    + """
+from crossbench.errors import RecordError
+
+root, size, how = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+store = Store(root)
+attempt(store, 1)
+if how == "limit":
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+content = b"weights of 2" * (size // 12 + 1)
+
+def write_weights(file):
+    place(file, content)
+
+(found,) = store.scan()
+record, predictions = found.record, read_predictions(found.path)
+try:
+    store.write(record, predictions, write_weights)
+except RecordError as error:
+    print(error)
+(found,) = store.scan()
+weights = found.path.with_name(found.record.weights).read_bytes()
+told = read_diagnostics(found.path, found.record)
+print(found.record.timings["total"], weights, told.layers["conv"]["angle"][0])
+print(len(list(found.path.parent.iterdir())))
+"""
+)
+
+
+@pytest.mark.parametrize("how", ["limit", "disk"])
+def test_a_full_disk_leaves_the_old_record_with_its_files(tmp_path: Path, how: str) -> None:
+    words = [sys.executable, "-c", FULL, str(tmp_path), "300000", how]
+    if how == "disk":
+        mount = f"mount -t tmpfs -o size=256k none {tmp_path}"
+        tried = subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True)
+        if tried.returncode:
+            pytest.skip("a small file system cannot be mounted here")
+        words = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *words]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    said, stands, files = done.stdout.splitlines()
+    assert re.search(r"\.json: cannot be written: .*(No space left|File too large)", said)
+    assert stands == "1.0 b'weights of 1' 1.0"
+    assert files == "4"  # the record and the three that it names
 
 
 @pytest.mark.parametrize("writes", [1, 2, 5])

@@ -225,3 +225,43 @@ def repack(path: Path) -> None:
     np.savez(arrays, **dataclasses.asdict(predictions))
     digest = hash_file(arrays)
     change_record(path, lambda mapping: mapping.update(predictions_sha256=digest))
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_folder_that_is_a_link_is_written_and_found_alike(
+    tmp_path: Path, scored: Scored, level: int
+) -> None:
+    """Of a preset, a task or a method, as on another disk."""
+    store = Store(tmp_path / "results")
+    record, predictions = scored()
+    path = store.path_of(record.key, record.identity)
+    link = path.parents[3 - level]
+    (tmp_path / "elsewhere").mkdir()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    store.write(record, predictions)
+    assert store.find(record.key, record.identity) is not None
+    assert store.files() == [path]
+    assert list(store.states()) == [str(path)]
+    assert len(read_folders([store.root])[0]) == 1
+
+
+def test_links_count_nothing_twice_and_lead_in_no_circle(tmp_path: Path, scored: Scored) -> None:
+    store = Store(tmp_path / "results")
+    path = store.write(*scored())
+    links = {"again": "standard", "up": "..", "here": ".", "none": "gone"}
+    for name, target in links.items():
+        (store.root / name).symlink_to(target)
+    (path.parent / "round").symlink_to(store.root, target_is_directory=True)
+    assert store.files() == [path]
+
+
+def test_a_link_is_followed_no_deeper_than_a_method(tmp_path: Path) -> None:
+    inner = tmp_path / "elsewhere" / "task" / "method" / "deeper"
+    inner.mkdir(parents=True)
+    for folder in (inner, inner.parent):
+        (folder / "x.json").write_text("{}")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "standard").symlink_to(tmp_path / "elsewhere")
+    found = [str(path.relative_to(tmp_path)) for path in Store(tmp_path / "results").files()]
+    assert found == ["results/standard/task/method/x.json"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import streamlit as st
 
+from crossbench.errors import RecordError
 from crossbench.results.diagnostics import read_diagnostics
 from crossbench.results.files import read_record
 from crossbench.results.shifts import kernel_frame, shift_frame, shift_layers
@@ -47,8 +48,13 @@ def show(results: Results) -> None:
         st.code(arguments("crossbench", "run", *words), language="bash", wrap_lines=True)
         return
     run = _pick_run(runs)
-    record = read_record(Path(run["path"]))
-    diagnostics = read_diagnostics(Path(run["path"]), record)
+    try:
+        record = read_record(Path(run["path"]))
+        diagnostics = read_diagnostics(Path(run["path"]), record)
+    except RecordError as error:
+        st.error("What the layers told cannot be read:")
+        st.text(str(error))
+        return
     if diagnostics is None or not shift_layers(diagnostics):
         st.info("No layer of this run predicts a shift.")
         return
