@@ -105,8 +105,11 @@ def _place(error: BaseException) -> str:
 def _interrupts() -> Iterator[Callable[[], bool]]:
     """Whether the user has pressed Ctrl-C since; where nobody can tell, it is taken for so."""
     former = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(former):
+    if threading.current_thread() is not threading.main_thread():
         yield lambda: True
+        return
+    if not callable(former):  # ignored, as under nohup: no Ctrl-C arrives
+        yield lambda: former is None  # or handled by what is not Python's
         return
     pressed = []
 

@@ -87,6 +87,9 @@ class _Pixels:
     images = np.random.default_rng(0).normal(size=(100, 1, 16, 16)).astype(np.float32)
     labels = np.zeros(100, dtype=np.int64)
 
+    def check_unchanged(self) -> None:
+        """They are in memory."""
+
 
 def _feed(count: int) -> Feed:
     return Feed(
@@ -153,10 +156,12 @@ def test_volumes_have_no_observed_layers() -> None:
 def test_an_observer_that_is_none_is_named(
     monkeypatch: pytest.MonkeyPatch, target: str, message: str
 ) -> None:
-    from importlib.metadata import EntryPoint, distribution
+    from importlib.metadata import EntryPoint
 
-    point = EntryPoint("odd", target, "crossbench.observers")
-    vars(point).update(dist=distribution("crossbench"))
-    monkeypatch.setattr("crossbench.plugins.entry_points", lambda group: [point])
+    from crossbench.entries import Point
+
+    entry = EntryPoint("odd", target, "crossbench.observers")
+    point = Point(entry=entry, distribution="crossbench", version="0")
+    monkeypatch.setattr("crossbench.plugins.points", lambda group: [point])
     with pytest.raises(RequestError, match=message):
         load_observers()

@@ -16,6 +16,7 @@ from crossbench import api, plan, runner
 from crossbench.bench.measure import failure, forget_peak
 from crossbench.data.transforms import ImageTransform, VolumeTransform
 from crossbench.provenance import resident_peak
+from crossbench.results.predictions import Predictions
 from crossbench.results.store import Store
 from crossbench.training.environment import finish
 from crossbench.training.feed import Feed
@@ -37,7 +38,7 @@ _CHARGED: dict[tuple[Any, str], str] = {
     (Feed, "_gather"): "load",
     (ImageTransform, "__call__"): "augment",
     (VolumeTransform, "__call__"): "augment",
-    (runner, "evaluate"): "evaluate",
+    (Predictions, "scores"): "evaluate",
     (Store, "write"): "write",
 }
 

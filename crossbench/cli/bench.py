@@ -127,8 +127,8 @@ def _bench(options: argparse.Namespace) -> int:
         plugins=options.plugins,
     )
     methods = chosen_methods(options)
-    facts = {each.name: method_origin(each) | identify(each).facts for each in methods}
     count, measured = options.bench(options, methods, setup)
+    facts = {each.name: method_origin(each) | identify(each).facts for each in methods}
     machine = find_machine(setup)
     machine = replace(machine, provenance=machine.provenance | {"methods": facts})
     records = tracked(measured(machine), "measuring", total=count)

@@ -50,7 +50,7 @@ def test_what_is_killed_or_starved_is_a_record(
     assert "ended by SIGKILL" in dead.error["message"]
     assert not (planted / "ran").exists()
     assert record.peak_flops is not None
-    assert set(record.provenance) == {"hardware", "versions", "git", "load", "started"}
+    assert set(record.provenance) == {"hardware", "versions", "git", "load", "methods", "started"}
 
 
 def test_the_batch_is_halved_until_the_baseline_fits() -> None:

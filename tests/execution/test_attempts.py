@@ -18,8 +18,11 @@ from crossbench.execution.attempts import Attempts, put_back
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Whoever started the tests may ignore signals, as nohup does, and children inherit that.
 ATTEMPT = """
 import sys, os, signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from crossbench.execution.attempts import Attempts
 with Attempts(Path(sys.argv[1])).begin("a1") as abandoned:

@@ -125,7 +125,10 @@ def test_the_tables_come_in_every_form(helped: pd.DataFrame, form: str) -> None:
     assert "0.2" in text
 
 
-def test_the_tables_mark_what_is_significant(helped: pd.DataFrame) -> None:
+def test_the_tables_mark_what_is_significant(
+    helped: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # a row a line, whatever the terminal
     gains, contrasts = transfer_tables(helped)
     marked = [row.text for row, cells in zip(gains.rows, gains.cells, strict=True) if cells[2].mark]
     assert marked == ["finetune crossd", "weak-probe crossd"]
