@@ -9,6 +9,7 @@ from crossbench.bench.machine import describe
 from crossbench.bench.measure import failure, interleave, peak_memory
 from crossbench.bench.workloads import draw, make, resolve
 from crossbench.cards import from_mapping
+from crossbench.errors import CrossbenchError
 from crossbench.foreign import kind_of, message_of
 from crossbench.specs import ComputeSettings
 from crossbench.training.environment import arithmetic, find_device
@@ -33,13 +34,21 @@ def perform(job: Job) -> dict[str, Any]:
     device = find_device(setup.device)
     compute = ComputeSettings(threads=setup.threads, tf32=setup.dtype == "tf32")
     if job.what == "run":
-        from crossbench.bench.phases import measure_run
-
-        return {name: measure_run(job, name, device) for name in job.methods}
+        return {name: _run(job, name, device) for name in job.methods}
     with arithmetic(compute):
         if job.what == "machine":
             return describe(setup, device)
         return _memory(job, device) if job.what == "memory" else _time(job, device)
+
+
+def _run(job: Job, method: str, device: torch.device) -> dict[str, Any]:
+    """One whole run; what the plan refuses of one method is no matter of the others."""
+    from crossbench.bench.phases import measure_run
+
+    try:
+        return measure_run(job, method, device)
+    except CrossbenchError as error:
+        return _failed(error)
 
 
 def _time(job: Job, device: torch.device) -> Reply:
