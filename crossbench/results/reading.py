@@ -206,14 +206,17 @@ def has_surrogates(text: str) -> bool:
     return bool(_SURROGATE.search(json.dumps(json.loads(text), ensure_ascii=False)))
 
 
+_NESTED = (dict, list)
+
+
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _NESTED  # JSON makes no other kinds, and every value is asked
         ]
         if not level:
             return

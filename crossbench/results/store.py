@@ -63,7 +63,7 @@ PRETRAIN_ENDING = ".pretrain.json"
 _OTHERS = (BENCH_ENDING, PRETRAIN_ENDING)
 
 # How names end after what is common to the files of one run.
-_ENDINGS = re.compile(r"\.json$|(\.[0-9a-f]{16})?(\.diagnostics)?\.(npz|safetensors)$")
+_ENDINGS = re.compile(r"(\.[0-9a-f]{16})?(\.diagnostics)?\.(npz|safetensors)$")
 
 # Of a preset, a task and a method.
 _LINKED_DEPTH = 3
@@ -252,7 +252,9 @@ def _by_run(names: Iterable[str]) -> Iterable[list[str]]:
     """The files of one folder, those together that are of one run by their names."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(_ENDINGS.sub("", name), []).append(name)
+        # Most files are records, whose ending needs no pattern.
+        run = name.removesuffix(".json") if _is_json(name) else _ENDINGS.sub("", name)
+        groups.setdefault(run, []).append(name)
     return groups.values()
 
 
