@@ -6,19 +6,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
-from crossbench.cards import choose_preset, find_task, load_tasks
+from crossbench.environment.arithmetic import find_device
+from crossbench.environment.state import importing, own_randomness, restored
 from crossbench.errors import DataError, MissingDataError, RequestError, unknown_name
 from crossbench.evaluation.metrics import METRICS
+from crossbench.execution import forked
 from crossbench.execution.attempts import Attempts
-from crossbench.places import cache_dir, data_dir, named_path
-from crossbench.plan import Plan, Request, make_plan
-from crossbench.plugins import ALL, choose_methods, split_names
-from crossbench.results.store import Store, load_results
-from crossbench.runner import execute, execute_one
+from crossbench.execution.local import execute, execute_one
+from crossbench.files.paths import cache_dir, data_dir, named_path
+from crossbench.protocols import find_protocol
+from crossbench.registry.methods import ALL, choose_methods, split_names
+from crossbench.registry.presets import choose_preset
+from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.results.records.store import Store, load_results
+from crossbench.runs.plan import Plan, Request, make_plan
 from crossbench.specs import RANDOM, Statistics
-from crossbench.training.environment import find_device
-from crossbench.training.protocols import find_protocol
-from crossbench.training.state import importing, own_randomness, restored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +151,7 @@ def prepare(
         asked=_as_json({"method": method, "task": task, **options}),
     )
     with restored(), own_randomness(0):
-        plan = make_plan(request, store)
+        plan = make_plan(request, store, forked.ask if forked.can_fork() else None)
     _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
     return plan
 

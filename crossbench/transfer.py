@@ -3,7 +3,7 @@
 Each fold of the target task gets 2D networks of its own, pretrained on the part of the source
 task that trains and validates in the fold of the same number. Whether that part is disjoint from
 what the target tests on is not taken on trust: runs refuse weights that have seen their test part
-(:func:`crossbench.inits.check_unseen`).
+(:func:`crossbench.nets.weights.init.check_unseen`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossbench import api, pretraining, runner
-from crossbench.cards import find_preset, override
-from crossbench.claims import Claims
+from crossbench import api, pretraining
 from crossbench.errors import RequestError
-from crossbench.estimate import estimate
+from crossbench.execution.claims import Claims
+from crossbench.execution.local import execute_all
+from crossbench.files.paths import cache_dir, data_dir
 from crossbench.nets.backbones import layer_form
-from crossbench.places import cache_dir, data_dir
+from crossbench.protocols import PROTOCOLS
+from crossbench.registry.presets import find_preset, override
+from crossbench.runs.estimate import estimate
 from crossbench.specs import RANDOM
-from crossbench.training.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     import torch
 
     from crossbench.methods import Method
-    from crossbench.plan import Plan, PlannedRun
     from crossbench.pretraining import PretrainRequest
-    from crossbench.results.store import Store
+    from crossbench.results.records.store import Store
+    from crossbench.runs.execute import Listener
+    from crossbench.runs.plan import Plan, PlannedRun
     from crossbench.specs import Preset, RunRecord
 
 #: What a loop's pretraining is made with, beside Table I's settings.
@@ -200,7 +202,7 @@ def run(
     device: torch.device,
     *,
     watch_pretraining: Callable[[PretrainRequest], AbstractContextManager[pretraining.Listener]],
-    watch_plans: Callable[[Sequence[Plan]], AbstractContextManager[runner.Listener]],
+    watch_plans: Callable[[Sequence[Plan]], AbstractContextManager[Listener]],
 ) -> tuple[list[RunRecord], int]:
     """Pretrain what is missing, then run every protocol from random and from pretrained weights.
 
@@ -228,7 +230,7 @@ def run(
 
     def execute(plans: Sequence[Plan], *, wait: bool) -> list[RunRecord]:
         with watch_plans(plans) as listener:
-            return runner.execute_all(plans, store, device=device, listener=listener, wait=wait)
+            return execute_all(plans, store, device=device, listener=listener, wait=wait)
 
     # While others still pretrain, there are runs that need no pretrained weights.
     done = pretrain(loop.pretrainings, wait=False)

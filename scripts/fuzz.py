@@ -137,8 +137,8 @@ def make_npz_medmnist(folder: Path) -> Kind:
 
 
 def _data(folder: Path, save: Callable[..., None], arrays: dict[str, Any]) -> Kind:
-    from crossbench.cards import load_card
     from crossbench.data.sources import open_task
+    from crossbench.registry.tasks import load_card
 
     file = folder / "data.npz"
     save(file, **arrays)
@@ -160,7 +160,7 @@ def _data(folder: Path, save: Callable[..., None], arrays: dict[str, Any]) -> Ki
 
 def make_safetensors(folder: Path) -> Kind:
     """A checkpoint of our own."""
-    from crossbench.nets.checkpoint import About, write_checkpoint
+    from crossbench.nets.weights.checkpoint import About, write_checkpoint
 
     file = folder / "ours.safetensors"
     about = About(method="conv2d", dims=2, backbone="resnet18", num_classes=2)
@@ -186,7 +186,7 @@ def _network() -> nn.Module:
 
 
 def _checkpoint(file: Path, within: Callable[[bytes, np.random.Generator], bytes]) -> Kind:
-    from crossbench.nets.weights import load_weights
+    from crossbench.nets.weights.loading import load_weights
 
     def read(damaged: Path) -> dict[str, Tensor]:
         network = _network()
@@ -203,8 +203,9 @@ def _checkpoint(file: Path, within: Callable[[bytes, np.random.Generator], bytes
 
 def make_card(folder: Path) -> Kind:
     """A task card."""
-    from crossbench.cards import from_mapping, load_card, to_mapping
+    from crossbench.registry.tasks import load_card
     from crossbench.specs import TaskCard
+    from crossbench.specs.reader import from_mapping, to_mapping
 
     file = folder / "card.toml"
     file.write_text(CARD.format(file="data.npz"), encoding="utf-8")
@@ -219,14 +220,14 @@ def make_card(folder: Path) -> Kind:
 
 def make_record(folder: Path) -> Kind:
     """The record of a run."""
-    from crossbench.results.files import read_record
+    from crossbench.results.records.files import read_record
 
     return Kind(file=_run(folder), read=read_record, within=in_json, sealed=True)
 
 
 def make_predictions(folder: Path) -> Kind:
     """The predictions beside a record."""
-    from crossbench.results.files import read_predictions, read_record
+    from crossbench.results.records.files import read_predictions, read_record
 
     record = _run(folder)
     predictions = record.with_name(str(read_record(record).predictions))

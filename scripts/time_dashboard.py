@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crossbench.cards import load_tasks
 from crossbench.execution import interpreter
-from crossbench.hashing import hash_json
-from crossbench.identity import NOT_SPLIT, identity_of, seed_part, task_facts
-from crossbench.results.files import read_predictions, read_record
-from crossbench.results.store import Store
+from crossbench.files.hashing import hash_json
+from crossbench.registry.tasks import load_tasks
+from crossbench.results.records.files import read_predictions, read_record
+from crossbench.results.records.identity import NOT_SPLIT, identity_of, seed_part, task_facts
+from crossbench.results.records.store import Store
 from crossbench.specs import SCHEMA_VERSION
 from crossbench_leaderboard.state import EXAMPLES
 

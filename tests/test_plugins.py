@@ -16,20 +16,27 @@ import pytest
 import torch
 from torch import nn
 
-from crossbench import entries, plugins
-from crossbench.cards import task_faults
-from crossbench.entries import method_entries
 from crossbench.errors import RequestError
 from crossbench.evaluation.plain import PLAIN_BASELINES
-from crossbench.nets.weights import RANDOM
-from crossbench.plugins import RESERVED, choose_methods, load_method, load_observers, load_plugin
+from crossbench.nets.weights.loading import RANDOM
+from crossbench.registry import entries
+from crossbench.registry import methods as plugins
+from crossbench.registry.entries import method_entries
+from crossbench.registry.methods import (
+    RESERVED,
+    choose_methods,
+    load_method,
+    load_observers,
+    load_plugin,
+)
+from crossbench.registry.tasks import task_faults
 
 PACKAGE = Path(__file__).parent / "plugin_pkg"
 
 LISTING = """
 import json, sys
 from crossbench.cards import load_presets, load_tasks, task_faults
-from crossbench.entries import method_entries
+from crossbench.registry.entries import method_entries
 print(json.dumps({
     "methods": {name: vars(entry) for name, entry in method_entries().items()},
     "tasks": {name: str(card.path) for name, card in load_tasks().items()},
@@ -171,7 +178,8 @@ def test_a_listing_does_not_run_a_plugin(damaged: Path) -> None:
     assert {"slicewise", "crossd"} <= set(found["methods"])
     assert {"stripes", "vessel"} <= set(found["tasks"])
     done = python(
-        "from crossbench.plugins import load_method; load_method('slicewise')", path=damaged
+        "from crossbench.registry.methods import load_method; load_method('slicewise')",
+        path=damaged,
     )
     assert (
         "RequestError: method 'slicewise' of example-operator cannot be imported from "
@@ -244,7 +252,9 @@ def test_a_name_that_is_claimed_twice_is_nobodys(damaged: Path) -> None:
     (fault,) = found["faults"]
     assert re.search(r"^task 'vessel' is declared by .+ and .+; remove or rename one of", fault)
     assert str(card) in fault
-    done = python("from crossbench.plugins import load_method; load_method('crossd')", path=damaged)
+    done = python(
+        "from crossbench.registry.methods import load_method; load_method('crossd')", path=damaged
+    )
     message = "method 'crossd' is registered by crossbench and example-operator; uninstall one"
     assert message in done.stderr
 
@@ -252,7 +262,8 @@ def test_a_name_that_is_claimed_twice_is_nobodys(damaged: Path) -> None:
 def test_a_method_under_another_name(damaged: Path) -> None:
     (damaged / "example_operator" / "slicewise.py").write_text(METHOD + "Slicewise = Mine")
     done = python(
-        "from crossbench.plugins import load_method; load_method('slicewise')", path=damaged
+        "from crossbench.registry.methods import load_method; load_method('slicewise')",
+        path=damaged,
     )
     message = (
         "example_operator.slicewise:Slicewise of example-operator is registered as 'slicewise', but"

@@ -11,7 +11,7 @@ from torch import nn
 
 import crossbench
 from crossbench.methods import Method
-from crossbench.plugins import load_plugin
+from crossbench.registry.methods import load_plugin
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -15,12 +15,12 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
-from crossbench.exposure import units_of
-from crossbench.nets.checkpoint import data_file, read_facts, unpack_hashes
+from crossbench.execution.local import Silence
+from crossbench.nets.weights.checkpoint import data_file, read_facts, unpack_hashes
 from crossbench.pretraining.run import Silence as Quiet
-from crossbench.results.store import Store, load_results
-from crossbench.results.transfer import transfers
-from crossbench.runner import Silence
+from crossbench.results.boards.transfer import transfers
+from crossbench.results.records.store import Store, load_results
+from crossbench.runs.exposure import units_of
 
 if TYPE_CHECKING:
     from pathlib import Path

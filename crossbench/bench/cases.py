@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from crossbench.cards import from_mapping
 from crossbench.errors import CardError, RequestError, unknown_name
-from crossbench.toml import read_toml
+from crossbench.specs.reader import from_mapping
+from crossbench.specs.toml import read_toml
 
 _FOLDER = Path(__file__).parent / "layers"
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from crossbench.bench.cases import Run
 from crossbench.bench.jobs import Job
 from crossbench.bench.record import as_tuples, outcomes_of
-from crossbench.cards import find_preset, find_task, override, to_mapping
-from crossbench.plugins import split_names
-from crossbench.results.bench_files import BenchRecord, Measurement
-from crossbench.training.protocols import find_protocol
+from crossbench.protocols import find_protocol
+from crossbench.registry.methods import split_names
+from crossbench.registry.presets import find_preset, override
+from crossbench.registry.tasks import find_task
+from crossbench.results.records.benches import BenchRecord, Measurement
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

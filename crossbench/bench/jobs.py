@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossbench.bench.cases import Layer, Network, Run  # noqa: TC001  (Job is read from JSON)
-from crossbench.cards import to_mapping
 from crossbench.errors import CrossbenchError
+from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from crossbench.results.bench_files import Outcome
+    from crossbench.results.records.benches import Outcome
 
 Dtype = Literal["float32", "tf32", "bfloat16"]
 
@@ -91,7 +92,7 @@ def do(job: Job) -> dict[str, Any]:
     more = _MEMORY_ENVIRONMENT if job.what == "memory" else {}
     try:
         reply: dict[str, Any] = isolation.call(_WORK, {"job": to_mapping(job)}, more=more)
-    except isolation.ChildDiedError as error:
+    except ChildDiedError as error:
         last = f": {error.last_words.splitlines()[-1]}" if error.last_words else ""
         killed = error.code < 0
         raise WorkerError(

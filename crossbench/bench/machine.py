@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from crossbench.provenance import git_state, hardware, package_versions
-from crossbench.training.environment import finish
+from crossbench.environment.arithmetic import finish
+from crossbench.environment.provenance import hardware, package_versions
+from crossbench.files.checkout import git_state
 
 if TYPE_CHECKING:
     from crossbench.bench.jobs import Setup

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from crossbench.provenance import resident_peak
-from crossbench.training.state import unchanged
+from crossbench.environment.provenance import resident_peak
+from crossbench.environment.state import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from crossbench.bench.cases import Network, parse_input
 from crossbench.bench.record import measure
-from crossbench.cards import load_tasks
 from crossbench.errors import RequestError
+from crossbench.registry.tasks import load_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crossbench.bench.jobs import Setup
     from crossbench.bench.record import Machine
     from crossbench.methods import Method
-    from crossbench.results.bench_files import BenchRecord
+    from crossbench.results.records.benches import BenchRecord
     from crossbench.specs import TaskCard
 
 TASKS = "tasks"

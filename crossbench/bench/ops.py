@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crossbench.bench.jobs import Setup
     from crossbench.bench.record import Machine
     from crossbench.methods import Method
-    from crossbench.results.bench_files import BenchRecord
+    from crossbench.results.records.benches import BenchRecord
 
 
 def bench_ops(

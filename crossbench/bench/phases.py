@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from crossbench import api, plan, runner
+from crossbench import api
 from crossbench.bench.measure import failure, forget_peak
 from crossbench.data.transforms import ImageTransform, VolumeTransform
-from crossbench.provenance import resident_peak
-from crossbench.results.predictions import Predictions
-from crossbench.results.store import Store
-from crossbench.training.environment import finish
-from crossbench.training.feed import Feed
+from crossbench.environment.arithmetic import finish
+from crossbench.environment.provenance import resident_peak
+from crossbench.execution import local
+from crossbench.results.records.predictions import Predictions
+from crossbench.results.records.store import Store
+from crossbench.runs import plan
+from crossbench.training.loader import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from crossbench.bench.jobs import Job
-    from crossbench.plan import Plan
+    from crossbench.runs.plan import Plan
 
 #: The phases of a run, in its order; ``other`` is planning, building the network, bookkeeping.
 PHASES = ("load", "augment", "forward", "backward", "evaluate", "write", "other")
@@ -97,7 +99,7 @@ def measure_run(job: Job, method: str, device: torch.device) -> dict[str, Any]:
         store = Store(Path(folder))
         with _watching(watch):
             planned = _plan(job, method, store)
-            (record,) = runner.execute(planned, store, device=device)
+            (record,) = local.execute(planned, store, device=device)
         watch.charge()
     if record.error is not None:
         return failure(record.error["class"], record.error["message"])

@@ -11,11 +11,12 @@ from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Job, Setup, WorkerError, do
 from crossbench.bench.machine import load
 from crossbench.bench.workloads import BASELINES
-from crossbench.cards import MOST_THREADS, to_mapping
+from crossbench.environment.arithmetic import find_device, thread_count
 from crossbench.errors import CrossbenchError, RequestError
-from crossbench.results.bench_files import BenchRecord, Measurement
+from crossbench.registry.presets import MOST_THREADS
+from crossbench.results.records.benches import BenchRecord, Measurement
 from crossbench.specs import ComputeSettings
-from crossbench.training.environment import find_device, thread_count
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

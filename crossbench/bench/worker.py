@@ -8,12 +8,12 @@ from crossbench.bench.jobs import Job
 from crossbench.bench.machine import describe
 from crossbench.bench.measure import failure, interleave, peak_memory
 from crossbench.bench.workloads import draw, make, resolve
-from crossbench.cards import from_mapping
+from crossbench.environment.arithmetic import arithmetic, find_device
+from crossbench.environment.state import unchanged
 from crossbench.errors import CrossbenchError
-from crossbench.foreign import kind_of, message_of
+from crossbench.errors.foreign import kind_of, message_of
 from crossbench.specs import ComputeSettings
-from crossbench.training.environment import arithmetic, find_device
-from crossbench.training.state import unchanged
+from crossbench.specs.reader import from_mapping
 
 if TYPE_CHECKING:
     import torch

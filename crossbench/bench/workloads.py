@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from crossbench.environment.arithmetic import autocast
+from crossbench.environment.state import importing
 from crossbench.methods import cube
-from crossbench.plugins import find_methods
-from crossbench.training.environment import autocast
-from crossbench.training.state import importing
+from crossbench.registry.methods import find_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crossbench.errors import RequestError
-from crossbench.places import named_path
+from crossbench.files.paths import named_path
 
 
 def path(text: str) -> Path:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crossbench.bench.jobs import Setup
     from crossbench.bench.record import Machine
     from crossbench.methods import Method
-    from crossbench.results.bench_files import BenchRecord
+    from crossbench.results.records.benches import BenchRecord
 
     # How many records there will be, and what measures them.
     _Bench = tuple[int, Callable[[Machine], Iterator[BenchRecord]]]
@@ -114,10 +114,9 @@ def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
 
 def _bench(options: argparse.Namespace) -> int:
     from crossbench.bench.record import find_machine, make_setup
-    from crossbench.method_identity import identify
-    from crossbench.provenance import method_origin
-    from crossbench.results.benches import FoundBench, bench_frame, bench_tables, write_bench
-    from crossbench.results.render import render
+    from crossbench.registry.method_identity import identify, method_origin
+    from crossbench.results.boards.benches import FoundBench, bench_frame, bench_tables, write_bench
+    from crossbench.results.report.render import render
 
     setup = make_setup(
         device=options.device,

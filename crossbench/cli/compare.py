@@ -29,10 +29,10 @@ def add(commands: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from crossbench.results.compare import compare_boards
-    from crossbench.results.frame import to_frame
-    from crossbench.results.render import printable
-    from crossbench.results.store import read_folders
+    from crossbench.results.boards.compare import compare_boards
+    from crossbench.results.records.frame import to_frame
+    from crossbench.results.records.store import read_folders
+    from crossbench.results.report.render import printable
 
     found, broken = read_folders(options.folders)
     say([printable(f"left out: {path}: {reason}") for path, reason in broken])

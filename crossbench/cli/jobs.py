@@ -1,6 +1,7 @@
 """Further processes that help with a command: each does the same, and takes what none has claimed.
 
-:mod:`crossbench.claims` shares the work out; here processes are only started, heard and ended.
+:mod:`crossbench.execution.claims` shares the work out; here processes are only started, heard and
+ended.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def team(options: argparse.Namespace) -> Iterator[Team]:
 
 def _share_cores(jobs: int) -> None:
     """Give each process its part of the cores, where nothing else says how many threads it uses."""
-    from crossbench.provenance import available_cores
+    from crossbench.environment.provenance import available_cores
 
     if jobs < 1:
         raise RequestError(f"--jobs (={jobs}) must be at least 1")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cards import task_faults
 from crossbench.cli.output import EXIT_OK, print_json, say
-from crossbench.entries import package_faults
+from crossbench.registry.entries import package_faults
+from crossbench.registry.tasks import task_faults
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from crossbench import views
+    from crossbench.cli import views
 
     rows = views.listing(options.what)
     if options.json:

@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
 
 
 def _merge(options: argparse.Namespace) -> int:
-    from crossbench.results.merge import merge
+    from crossbench.results.records.merge import merge
 
     merged = merge(options.folders, options.into)
     say([f"left out: {path}: {reason}" for path, reason in merged.broken])

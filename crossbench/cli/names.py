@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossbench.cards import choose_preset, find_task
 from crossbench.cli.output import aside, say
-from crossbench.entries import method_entries
 from crossbench.errors import RequestError, unknown_name
-from crossbench.places import data_dir
-from crossbench.plugins import ALL, choose_methods, plugin_path, split_names
-from crossbench.training.protocols import PROTOCOLS
+from crossbench.files.paths import data_dir
+from crossbench.protocols import PROTOCOLS
+from crossbench.registry.entries import method_entries
+from crossbench.registry.methods import ALL, choose_methods, plugin_path, split_names
+from crossbench.registry.presets import choose_preset
+from crossbench.registry.tasks import find_task
 
 if TYPE_CHECKING:
     import argparse

@@ -38,9 +38,9 @@ def add(commands: Any) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from crossbench.prediction import load_predictor, to_csv
-    from crossbench.results.writing import place
-    from crossbench.training.environment import find_device
+    from crossbench.environment.arithmetic import find_device
+    from crossbench.results.records.writing import place
+    from crossbench.runs.prediction import load_predictor, to_csv
 
     with aside():
         predictor = load_predictor(

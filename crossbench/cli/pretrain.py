@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import argparse
 
     from crossbench.pretraining import PretrainRequest
-    from crossbench.results.pretrain_files import PretrainRecord
-    from crossbench.training.world import World
+    from crossbench.pretraining.distributed import World
+    from crossbench.results.records.pretrainings import PretrainRecord
 
 
 def add(commands: Any) -> None:
@@ -59,9 +59,9 @@ def add(commands: Any) -> None:
 
 
 def _pretrain(options: argparse.Namespace) -> int:
+    from crossbench.cli.progress import PretrainBar
     from crossbench.pretraining import pretrain
-    from crossbench.progress import PretrainBar
-    from crossbench.training.world import joined
+    from crossbench.pretraining.distributed import joined
 
     with joined(options.device) as (world, device):
         requests = _requests(options, device)
@@ -78,9 +78,9 @@ def _pretrain(options: argparse.Namespace) -> int:
 
 def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]:
     """One request for each form of layers: methods of one form share 2D weights."""
-    from crossbench.cards import find_preset
-    from crossbench.places import cache_dir, data_dir
+    from crossbench.files.paths import cache_dir, data_dir
     from crossbench.pretraining import PretrainRequest, make_settings
+    from crossbench.registry.presets import find_preset
 
     requests = [
         PretrainRequest(
@@ -115,8 +115,8 @@ def _dry_run(requests: list[PretrainRequest], world: World) -> int:
 def _tell(
     options: argparse.Namespace, requests: list[PretrainRequest], records: list[PretrainRecord]
 ) -> None:
-    from crossbench.cards import to_mapping
     from crossbench.pretraining import checkpoint_path
+    from crossbench.specs.reader import to_mapping
 
     if options.json:
         print_json([to_mapping(record) for record in records])

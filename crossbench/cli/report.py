@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_folders
 from crossbench.cli.output import EXIT_OK
-from crossbench.results.render import FORMATS
+from crossbench.results.report.render import FORMATS
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from crossbench.results.report import report
+    from crossbench.results.report.report import report
 
     text = report(
         options.folders,

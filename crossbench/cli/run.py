@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from crossbench.cards import task_faults
 from crossbench.cli.arguments import (
     add_backbone,
     add_data_dir,
@@ -17,14 +16,15 @@ from crossbench.cli.arguments import (
 from crossbench.cli.jobs import add_jobs, left_failed, team
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
+from crossbench.registry.tasks import task_faults
 from crossbench.specs import Statistics
 
 if TYPE_CHECKING:
     import argparse
 
     from crossbench.cli.jobs import Team
-    from crossbench.plan import Plan
-    from crossbench.results.store import Store
+    from crossbench.results.records.store import Store
+    from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
 
 
@@ -93,12 +93,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_with(options: argparse.Namespace, together: Team) -> int:
-    from crossbench.claims import Claims
-    from crossbench.progress import Echo, ProgressBar
-    from crossbench.results.store import Store
-    from crossbench.runner import execute
-    from crossbench.training.environment import find_device
-    from crossbench.views import missing_view, not_applicable_view, warnings_view
+    from crossbench.cli.progress import Echo, ProgressBar
+    from crossbench.cli.views import missing_view, not_applicable_view, warnings_view
+    from crossbench.environment.arithmetic import find_device
+    from crossbench.execution.claims import Claims
+    from crossbench.execution.local import execute
+    from crossbench.results.records.store import Store
 
     device, store = find_device(options.device), Store(options.out)
     with aside():
@@ -152,8 +152,8 @@ def _plan(options: argparse.Namespace, store: Store) -> Plan:
 
 
 def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:
-    from crossbench.estimate import estimate
-    from crossbench.views import plan_view
+    from crossbench.cli.views import plan_view
+    from crossbench.runs.estimate import estimate
 
     say(_not_loaded(plan))
     with aside():
@@ -197,7 +197,7 @@ def _outcome(plan: Plan, written: list[RunRecord]) -> str:
 
 
 def _summary(plan: Plan, written: list[RunRecord]) -> dict[str, Any]:
-    from crossbench.cards import to_mapping
+    from crossbench.specs.reader import to_mapping
 
     return {
         "runs": len(plan.runs),

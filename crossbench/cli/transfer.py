@@ -64,11 +64,11 @@ def _transfer(options: argparse.Namespace) -> int:
 
 def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench import pretraining, transfer
-    from crossbench.claims import Claims
-    from crossbench.progress import Echo, PretrainBar, ProgressBar
-    from crossbench.results.store import Store
-    from crossbench.training.environment import find_device
-    from crossbench.views import not_applicable_view, stages_view, warnings_view
+    from crossbench.cli.progress import Echo, PretrainBar, ProgressBar
+    from crossbench.cli.views import not_applicable_view, stages_view, warnings_view
+    from crossbench.environment.arithmetic import find_device
+    from crossbench.execution.claims import Claims
+    from crossbench.results.records.store import Store
 
     device, store = find_device(options.device), Store(options.out)
     with aside():
@@ -111,8 +111,8 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
 
 
 def _ask(options: argparse.Namespace) -> Ask:
-    from crossbench.plugins import ALL, split_names
-    from crossbench.training.protocols import PROTOCOLS
+    from crossbench.protocols import PROTOCOLS
+    from crossbench.registry.methods import ALL, split_names
     from crossbench.transfer import Ask
 
     protocols = split_names(options.protocol)
@@ -136,9 +136,9 @@ def _ask(options: argparse.Namespace) -> Ask:
 
 def _print_tables(out: Path, loop: Loop) -> None:
     """What this loop's pretraining was worth."""
-    from crossbench.results.render import render
-    from crossbench.results.store import load_results
-    from crossbench.results.transfer import transfer_tables
+    from crossbench.results.boards.transfer import transfer_tables
+    from crossbench.results.records.store import load_results
+    from crossbench.results.report.render import render
 
     tasks = {task.card.name for plan in loop.scratch for task in plan.tasks}
     frame = load_results(out)

@@ -10,7 +10,7 @@ from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, tracked
 if TYPE_CHECKING:
     import argparse
 
-    from crossbench.results.validation import Validated
+    from crossbench.results.records.validation import Validated
 
 
 def add(commands: Any) -> None:
@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from crossbench.results.validation import validate
+    from crossbench.results.records.validation import validate
 
     done = validate(options.folder, lambda paths: tracked(paths, "checking", total=len(paths)))
     if options.json:

@@ -11,8 +11,8 @@ from crossbench.cli.output import EXIT_OK, aside, print_json, say
 if TYPE_CHECKING:
     import argparse
 
-    from crossbench.nets.checkpoint import Checkpoint
-    from crossbench.nets.inspection import Carry
+    from crossbench.nets.weights.checkpoint import Checkpoint
+    from crossbench.nets.weights.inspection import Carry
 
 _DEFAULT_BACKBONE = "resnet18"
 
@@ -75,9 +75,9 @@ def _add_inspect(actions: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from crossbench import views
-    from crossbench.cards import to_mapping
-    from crossbench.nets.hub import known_weights, present
+    from crossbench.cli import views
+    from crossbench.nets.weights.catalogue import known_weights, present
+    from crossbench.specs.reader import to_mapping
 
     rows = []
     for weights in known_weights():
@@ -101,8 +101,8 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from crossbench.nets.hub import HUB_PREFIX, fetch, find_known, named_weights
-    from crossbench.plugins import load_method
+    from crossbench.nets.weights.catalogue import HUB_PREFIX, fetch, find_known, named_weights
+    from crossbench.registry.methods import load_method
 
     wanted = named_weights(options.name)
     if options.method and not options.name.startswith(HUB_PREFIX):
@@ -117,8 +117,8 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from crossbench.nets.checkpoint import read_checkpoint
-    from crossbench.nets.inspection import carry
+    from crossbench.nets.weights.checkpoint import read_checkpoint
+    from crossbench.nets.weights.inspection import carry
 
     checkpoint = read_checkpoint(options.file)
     said = checkpoint.about.backbone if checkpoint.about is not None else _DEFAULT_BACKBONE
@@ -139,7 +139,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _content(checkpoint: Checkpoint) -> dict[str, Any]:
-    from crossbench.cards import to_mapping
+    from crossbench.specs.reader import to_mapping
 
     tensors = checkpoint.tensors.values()
     return {
@@ -175,7 +175,7 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
 
 
 def _verdicts(carries: list[Carry], backbone: str) -> str:
-    from crossbench import views
+    from crossbench.cli import views
 
     cells = {(each.method, each.dims): _verdict(each) for each in carries}
     names = dict.fromkeys(each.method for each in carries)
@@ -198,7 +198,7 @@ def _verdict(carry: Carry) -> str:
 
 
 def _key_tables(carries: list[Carry]) -> str:
-    from crossbench import views
+    from crossbench.cli import views
 
     parts = []
     for each in carries:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.data.content import Stored
-from crossbench.data.npz import content_hash
+from crossbench.data.formats.npz import content_hash
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:

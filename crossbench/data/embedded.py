@@ -11,7 +11,7 @@ from crossbench.data.canonical import canonical_groups, canonical_images
 from crossbench.data.content import Stored
 from crossbench.data.dataset import Dataset
 from crossbench.data.facts import check_facts, notes
-from crossbench.data.npz import NpzFile, content_hash
+from crossbench.data.formats.npz import NpzFile, content_hash
 from crossbench.data.survey import survey
 from crossbench.errors import CardError, DataError, MissingDataError
 

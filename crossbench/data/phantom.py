@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.atomic import replacing
+from crossbench.files.atomic import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

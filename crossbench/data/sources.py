@@ -16,7 +16,7 @@ from crossbench.data.canonical import canonical_groups, canonical_images, canoni
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import read_embedded
 from crossbench.data.facts import check_facts, notes
-from crossbench.data.npz import NpzFile, is_mapped
+from crossbench.data.formats.npz import NpzFile, is_mapped
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, memo_file, recall, remember, survey
 from crossbench.errors import DataError, MissingDataError

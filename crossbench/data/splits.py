@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
-from crossbench.data.npz import content_hash
+from crossbench.data.formats.npz import content_hash
 from crossbench.data.subset import draw_share, subset
 from crossbench.errors import SplitError
 

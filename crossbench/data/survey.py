@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.atomic import replacing
-from crossbench.cards import from_mapping
-from crossbench.data.npz import chunks
+from crossbench.data.formats.npz import chunks
 from crossbench.errors import CardError, DataError
+from crossbench.files.atomic import replacing
+from crossbench.specs.reader import from_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path

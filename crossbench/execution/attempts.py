@@ -16,9 +16,9 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from crossbench.atomic import replacing
-from crossbench.claims import CLAIMS, claim_name
 from crossbench.errors import RequestError
+from crossbench.execution.claims import CLAIMS, claim_name
+from crossbench.files.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from crossbench.execution.isolation import ChildDiedError, end_with_parent
+from crossbench.errors.foreign import ChildDiedError
+from crossbench.execution.isolation import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import CrossbenchError
+from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import interpreter
 
 if TYPE_CHECKING:
@@ -28,36 +29,6 @@ ORPHANED = 130
 _CHILD = ("-m", "crossbench.execution.child")
 _GRACE = 10.0
 _TAIL = 4000
-
-
-class ChildDiedError(CrossbenchError):
-    """A process that came to no end of its own.
-
-    Attributes:
-        code: Its exit status; negative where a signal ended it.
-        last_words: The end of what it wrote to standard error.
-    """
-
-    def __init__(self, code: int, last_words: str = "") -> None:
-        super().__init__(f"its process {describe_end(code)}")
-        self.code = code
-        self.last_words = last_words
-
-
-def describe_end(code: int) -> str:
-    """How a process ended, in words.
-
-    Args:
-        code: Its exit status; negative where a signal ended it.
-    """
-    if code >= 0:
-        return f"ended with exit status {code} before its work was done"
-    try:
-        name, words = signal.Signals(-code).name, signal.strsignal(-code)
-    except ValueError:
-        name, words = f"signal {-code}", "unknown"
-    told = f"was ended by {name} ({words})"
-    return f"{told}, as systems do when memory runs out" if -code == signal.SIGKILL else told
 
 
 def call(work: str, arguments: Mapping[str, Any], *, more: Mapping[str, str] | None = None) -> Any:

@@ -12,8 +12,9 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from crossbench.errors.foreign import describe_end
 from crossbench.execution.attempts import put_back
-from crossbench.execution.isolation import ORPHANED, describe_end, end_with_parent
+from crossbench.execution.isolation import ORPHANED, end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from crossbench.errors import RequestError, WeightsError
 from crossbench.methods import drawing_3d
 from crossbench.nets.backbones import create_backbone, replace_convolutions
-from crossbench.nets.checkpoint import Checkpoint, read_checkpoint
 from crossbench.nets.convert import make_3d
-from crossbench.nets.fresh import start_afresh
+from crossbench.nets.reinit import start_afresh
 from crossbench.nets.roles import assign_roles, channels_of
-from crossbench.nets.weights import load_weights, resolve_init
-from crossbench.plugins import load_method
+from crossbench.nets.weights.checkpoint import Checkpoint, read_checkpoint
+from crossbench.nets.weights.loading import load_weights, resolve_init
+from crossbench.registry.methods import load_method
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def build_model(
         num_classes: Outputs of the linear head, which is always new; 0 for a network that
             returns pooled features (B, F), as in timm.
         init: Where the weights come from, as for
-            :func:`crossbench.nets.weights.resolve_init`: ``"random"``, a name such as
+            :func:`crossbench.nets.weights.loading.resolve_init`: ``"random"``, a name such as
             ``"in1k"``, or a checkpoint file; or a checkpoint that is read already. One that
             does not say whether it is of a 2D or a 3D network is taken as what it fits, 2D first.
         backbone: A convolutional network of timm.

@@ -2,7 +2,7 @@
 
 A method's layers are converted by the method, the modules in the table below by their 3D
 twins, and every other module stays as it is. Whether what stayed is free of the dimension is
-not a matter of belief: :mod:`crossbench.nets.trial` runs the network on a volume and refuses
+not a matter of belief: :mod:`crossbench.nets.axis_check` runs the network on a volume and refuses
 what reaches for the axes of an image.
 """
 
@@ -16,9 +16,9 @@ from torch import nn
 
 from crossbench.errors import ConversionError
 from crossbench.methods import cube
+from crossbench.nets.axis_check import try_on_volume
 from crossbench.nets.modules import layer_of, replace_modules
 from crossbench.nets.pooling import MaxPool3d
-from crossbench.nets.trial import try_on_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import nn
 
 from crossbench.errors import ConversionError
-from crossbench.foreign import message_of, show
+from crossbench.errors.foreign import message_of, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable

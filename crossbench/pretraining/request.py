@@ -9,32 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from crossbench.cards import (
-    MOST_EPOCHS,
-    MOST_THREADS,
-    check,
-    find_task,
-    from_mapping,
-    load_tasks,
-    overridden,
-    to_mapping,
-)
-from crossbench.data.folder import open_folder
+from crossbench.data.formats.folder import open_folder
+from crossbench.environment.provenance import package_versions
 from crossbench.errors import CardError, RequestError
-from crossbench.hashing import hash_json
-from crossbench.method_identity import method_hash
+from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import PLAIN, layer_form
-from crossbench.plan import choose_data, task_hash
-from crossbench.provenance import package_versions
-from crossbench.results.reading import beside
-from crossbench.results.store import PRETRAIN_ENDING, file_name
+from crossbench.registry.method_identity import method_hash
+from crossbench.registry.presets import MOST_EPOCHS, MOST_THREADS
+from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.results.records.reading import beside
+from crossbench.results.records.store import PRETRAIN_ENDING, file_name
+from crossbench.runs.plan import choose_data, task_hash
 from crossbench.specs import PretrainSettings, TaskCard
+from crossbench.specs.reader import check, from_mapping, overridden, to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.methods import Method
-    from crossbench.results.pretrain_files import PretrainRecord
+    from crossbench.results.records.pretrainings import PretrainRecord
     from crossbench.specs import Preset
 
 _WITHOUT_EFFECT = ("workers", "threads", "max_unreadable")  # on the weights

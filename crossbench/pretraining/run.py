@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
-from crossbench.cards import to_mapping
-from crossbench.estimate import seconds_of
+from crossbench.environment.arithmetic import arithmetic, derive_seed, thread_count
+from crossbench.environment.provenance import hardware, package_versions
 from crossbench.evaluation.metrics import Scores, evaluate_log
-from crossbench.hashing import hash_json
-from crossbench.method_identity import identify
+from crossbench.files.checkout import git_state
+from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import create_backbone, replace_convolutions
-from crossbench.nets.checkpoint import About, pack_checkpoint
+from crossbench.nets.weights.checkpoint import About, pack_checkpoint
 from crossbench.pretraining import files
+from crossbench.pretraining.distributed import World
+from crossbench.pretraining.loop import Job, Progress, score, train
 from crossbench.pretraining.request import layers_hash, recipe, record_path, state_path
 from crossbench.pretraining.sources import Source, open_source
-from crossbench.provenance import git_state, hardware, method_origin, package_versions
-from crossbench.results.pretrain_files import PretrainRecord, read_pretraining
-from crossbench.training.environment import arithmetic, derive_seed, thread_count
+from crossbench.registry.method_identity import identify, method_origin
+from crossbench.results.records.pretrainings import PretrainRecord, read_pretraining
+from crossbench.runs.estimate import seconds_of
+from crossbench.specs.reader import to_mapping
 from crossbench.training.predict import log_probabilities
-from crossbench.training.pretrain import Job, Progress, score, train
-from crossbench.training.world import World
 
 if TYPE_CHECKING:
     from crossbench.pretraining.request import PretrainRequest

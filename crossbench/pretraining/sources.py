@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from crossbench.data.folder import FolderPart, Listing, open_folder
+from crossbench.data.formats.folder import FolderPart, Listing, open_folder
 from crossbench.data.scaling import value_range
 from crossbench.data.sources import open_task
 from crossbench.data.transforms import ImageTransform, RandomSource
+from crossbench.environment.provenance import available_cores
 from crossbench.errors import RequestError
-from crossbench.exposure import seen_in
-from crossbench.plan import choose_data, draw_splits, input_size
 from crossbench.pretraining.request import find_data
-from crossbench.provenance import available_cores
-from crossbench.site import STATISTICS
-from crossbench.training.feed import Feed
+from crossbench.runs.context import STATISTICS
+from crossbench.runs.exposure import seen_in
+from crossbench.runs.plan import choose_data, draw_splits, input_size
+from crossbench.training.loader import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
-    from crossbench.nets.checkpoint import Seen
+    from crossbench.nets.weights.checkpoint import Seen
+    from crossbench.pretraining.loop import Part
     from crossbench.pretraining.request import PretrainRequest
     from crossbench.specs import PretrainSettings, Statistics, TaskCard
-    from crossbench.training.pretrain import Part
 
 _FOLDER_SIZE = 224
 
@@ -93,7 +93,7 @@ def open_source(request: PretrainRequest) -> Source:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPart:
-    """A part of a task as :class:`crossbench.training.pretrain.Part`."""
+    """A part of a task as :class:`crossbench.pretraining.loop.Part`."""
 
     feed: Feed
 

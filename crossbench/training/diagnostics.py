@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from crossbench.results.diagnostics import Diagnostics
+from crossbench.results.records.diagnostics import Diagnostics
 from crossbench.training.predict import predict
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from crossbench.methods import Observer
-    from crossbench.training.feed import Feed
+    from crossbench.training.loader import Feed
 
 SAMPLES = 64  # measured, at most
 DRAWN = 4  # of these, pictured

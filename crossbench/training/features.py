@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.atomic import replacing
-from crossbench.data.npz import content_hash
-from crossbench.hashing import hash_json
+from crossbench.data.formats.npz import content_hash
+from crossbench.environment.state import unchanged
+from crossbench.files.atomic import replacing
+from crossbench.files.hashing import hash_json
 from crossbench.training.predict import predict
-from crossbench.training.state import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from crossbench.training.feed import Feed
+    from crossbench.training.loader import Feed
 
 #: Bytes that the kept features may take; those used longest ago go first.
 CACHE_BYTES = 2 * 2**30

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
+from crossbench.environment.arithmetic import autocast
 from crossbench.errors import CrossbenchError
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.nets.roles import roles_of
-from crossbench.training.environment import autocast
 from crossbench.training.gradients import fast_gradients
 from crossbench.training.predict import predict
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crossbench.data.transforms import RandomSource
+    from crossbench.protocols import Part, Stage, StagedFit
     from crossbench.specs import FitSettings, LoraSettings
-    from crossbench.training.feed import Feed
-    from crossbench.training.protocols import Part, Stage, StagedFit
+    from crossbench.training.loader import Feed
 
 
 class DivergedError(CrossbenchError):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from crossbench.environment.arithmetic import autocast
 from crossbench.evaluation.probabilities import log_softmax
-from crossbench.training.environment import autocast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from crossbench.evaluation.probabilities import LogProbabilities
-    from crossbench.training.feed import Feed
+    from crossbench.training.loader import Feed
 
 
 @torch.no_grad()

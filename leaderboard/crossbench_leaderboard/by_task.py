@@ -12,19 +12,19 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.evaluation.metrics import title_of
-from crossbench.results.cells import TIED
-from crossbench.results.groups import task_groups
-from crossbench.results.standings import complete_means
-from crossbench.results.tables import leaderboard
+from crossbench.results.boards.columns import TIED
+from crossbench.results.boards.groups import task_groups
+from crossbench.results.boards.standings import complete_means
+from crossbench.results.boards.tables import leaderboard
 from crossbench_leaderboard import marks
 from crossbench_leaderboard.state import NONE, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.boards import Board
-    from crossbench.results.standings import Standing
-    from crossbench.results.table import Table
+    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.standings import Standing
+    from crossbench.results.boards.table import Table
 
 
 def show(board: Board, rows: list[Standing]) -> None:

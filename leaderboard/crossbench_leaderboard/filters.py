@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from crossbench.cards import load_tasks
+from crossbench.registry.tasks import load_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

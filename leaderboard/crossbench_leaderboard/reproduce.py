@@ -6,9 +6,11 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cards import load_presets, load_tasks, to_mapping
-from crossbench.entries import method_entries
-from crossbench.results.frame import flat
+from crossbench.registry.entries import method_entries
+from crossbench.registry.presets import load_presets
+from crossbench.registry.tasks import load_tasks
+from crossbench.results.records.frame import flat
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from crossbench.specs import RunRecord

@@ -12,17 +12,17 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.evaluation.metrics import METRICS, title_of
-from crossbench.results.boards import SOURCES
-from crossbench.results.cache import read_cached
-from crossbench.results.table import BEST, LEGEND
-from crossbench.results.tables import PHANTOM
+from crossbench.results.boards.boards import SOURCES
+from crossbench.results.boards.table import BEST, LEGEND
+from crossbench.results.boards.tables import PHANTOM
+from crossbench.results.records.cache import read_cached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.boards import Board
-    from crossbench.results.store import Broken
-    from crossbench.results.table import Cell, Table
+    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.table import Cell, Table
+    from crossbench.results.records.store import Broken
 
 #: Results that ship with the dashboard, shown where there are none of one's own.
 EXAMPLES = Path(__file__).resolve().parent / "examples"
@@ -43,7 +43,8 @@ class Results:
     Attributes:
         folders: The results folders.
         frame: The valid records, one row each, as from
-            :func:`~crossbench.results.store.load_results`; without columns if there is none.
+            :func:`~crossbench.results.records.store.load_results`; without columns if there is
+            none.
         broken: The files that are no valid records, and why.
     """
 

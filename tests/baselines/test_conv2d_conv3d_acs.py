@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from crossbench.errors import ConversionError
 from crossbench.methods import Method
-from crossbench.plugins import load_method
+from crossbench.registry.methods import load_method
 from crossbench_baselines.acs import ACS
 from crossbench_baselines.conv2d import Conv2d
 from crossbench_baselines.conv3d import Conv3d

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossbench.entries import method_entries
 from crossbench.errors import ConversionError
 from crossbench.nets import build_model
-from crossbench.plugins import load_method
+from crossbench.registry.entries import method_entries
+from crossbench.registry.methods import load_method
 from crossbench_baselines.crossd import CrossD, CrossDConv2d
 from crossbench_baselines.crossd_aligned import CrossDAligned
 from crossbench_baselines.crossd_fixed import CrossDFixed, CrossDFixedConv2d

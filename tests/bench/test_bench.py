@@ -11,8 +11,8 @@ from crossbench.bench.cases import Layer, Network
 from crossbench.bench.record import Machine, _fitting_batch, make_setup, measure
 from crossbench.cli import main
 from crossbench.errors import RequestError
-from crossbench.results.benches import read_benches
-from crossbench.results.store import Store
+from crossbench.results.boards.benches import read_benches
+from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from torch import nn
 
 from crossbench.bench.cases import Layer, find_layers, parse_input
 from crossbench.bench.models import find_networks
-from crossbench.cards import load_tasks
 from crossbench.errors import CardError, RequestError
 from crossbench.nets.backbones import create_backbone
-from crossbench.results.published import table3
+from crossbench.registry.tasks import load_tasks
+from crossbench.results.boards.published import table3
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import torch
 from crossbench.bench.cases import Run
 from crossbench.bench.phases import PHASES, Stopwatch
 from crossbench.bench.worker import perform
-from crossbench.cards import from_mapping, to_mapping
+from crossbench.specs.reader import from_mapping, to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable

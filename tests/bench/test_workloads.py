@@ -11,8 +11,8 @@ from torch import nn
 from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Setup
 from crossbench.bench.workloads import BASELINES, draw, make, resolve
-from crossbench.entries import method_entries
 from crossbench.errors import RequestError
+from crossbench.registry.entries import method_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable

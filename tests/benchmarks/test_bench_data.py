@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from crossbench.data.dataset import Dataset
-from crossbench.data.npz import NpzFile, content_hash
-from crossbench.training.feed import Feed
+from crossbench.data.formats.npz import NpzFile, content_hash
+from crossbench.training.loader import Feed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from made_records import identified
 
-from crossbench.cards import to_mapping
-from crossbench.results.frame import to_frame
-from crossbench.results.store import Found, Predictions, Store
+from crossbench.results.records.frame import to_frame
+from crossbench.results.records.store import Found, Predictions, Store
 from crossbench.specs import RunKey, RunRecord
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path

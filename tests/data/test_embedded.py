@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from crossbench.cards import find_task, load_card
 from crossbench.data.embedded import read_embedded
 from crossbench.data.sources import open_task
 from crossbench.errors import CardError, DataError, MissingDataError
+from crossbench.registry.tasks import find_task, load_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable

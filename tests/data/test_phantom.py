@@ -11,11 +11,11 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from crossbench.cards import load_tasks
 from crossbench.data.canonical import canonical_images
-from crossbench.data.npz import content_hash
+from crossbench.data.formats.npz import content_hash
 from crossbench.data.phantom import make_phantom, phantom_file, phantom_path
 from crossbench.evaluation.metrics import evaluate
+from crossbench.registry.tasks import load_tasks
 from crossbench.specs import SourceSpec, TaskCard
 
 FILE_CARDS = [card for card in load_tasks().values() if not card.embedded]

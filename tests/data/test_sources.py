@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from crossbench.cards import load_tasks
 from crossbench.data import watch
 from crossbench.data.dataset import Dataset
-from crossbench.data.npz import NpzFile, content_hash
+from crossbench.data.formats.npz import NpzFile, content_hash
 from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, MissingDataError
-from crossbench.hashing import hash_file
+from crossbench.files.hashing import hash_file
+from crossbench.registry.tasks import load_tasks
 from crossbench.specs import SourceSpec, TaskCard
 
 if TYPE_CHECKING:

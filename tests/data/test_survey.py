@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from crossbench.data import npz
+from crossbench.data.formats import npz
 from crossbench.data.survey import Known, Survey, recall, remember, survey
 from crossbench.errors import DataError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crossbench.cli import main
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

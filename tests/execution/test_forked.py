@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution.forked import ask
-from crossbench.execution.isolation import ChildDiedError
 
 SLEEPER = """
 import os, sys, time

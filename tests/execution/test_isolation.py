@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crossbench.errors import CrossbenchError
-from crossbench.execution.isolation import ChildDiedError, call, describe_end
+from crossbench.errors.foreign import ChildDiedError, describe_end
+from crossbench.execution.isolation import call
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from crossbench.hashing import hash_array, hash_json
-from crossbench.identity import NOT_SPLIT, identity_of, seed_part
+from crossbench.files.hashing import hash_array, hash_json
+from crossbench.results.records.identity import NOT_SPLIT, identity_of, seed_part
 
 if TYPE_CHECKING:
-    from crossbench.results.predictions import Predictions
+    from crossbench.results.records.predictions import Predictions
     from crossbench.specs import RunRecord
 
 SPLIT: dict[str, Any] = {"scheme": "standard", "folds": 5, "seeds": [], "run_folds": []}

@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from crossbench.results.files import record_digest
+from crossbench.results.records.files import record_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

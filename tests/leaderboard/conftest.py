@@ -14,8 +14,8 @@ from made_records import identified
 from streamlit.testing.v1 import AppTest
 
 from crossbench.evaluation.probabilities import as_stored, log_softmax
-from crossbench.results.diagnostics import Diagnostics
-from crossbench.results.store import Predictions, Store
+from crossbench.results.records.diagnostics import Diagnostics
+from crossbench.results.records.store import Predictions, Store
 from crossbench.specs import RunKey, RunRecord
 from crossbench_leaderboard.state import Results, load
 

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import crossbench_leaderboard
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 from crossbench_leaderboard.app import VIEWS
 from crossbench_leaderboard.state import AS_DECLARED, EXAMPLES, Results, out_folder, plain
 

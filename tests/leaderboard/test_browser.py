@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import take_screenshots as script
 
-from crossbench.results.diagnostics import Diagnostics
-from crossbench.results.files import read_predictions, read_record
-from crossbench.results.writing import write_run
+from crossbench.results.records.diagnostics import Diagnostics
+from crossbench.results.records.files import read_predictions, read_record
+from crossbench.results.records.writing import write_run
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 

@@ -11,7 +11,7 @@ from record_files import change_record, unseal
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 
 Open = Callable[..., AppTest]
 

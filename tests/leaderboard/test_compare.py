@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.compare import compare_boards
-from crossbench.results.store import Store, load_results
+from crossbench.results.boards.compare import compare_boards
+from crossbench.results.records.store import Store, load_results
 
 OpenView = Callable[..., AppTest]
 Words = Callable[[AppTest], str]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 
 OpenView = Callable[..., AppTest]
 Words = Callable[[AppTest], str]

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from crossbench.cards import load_tasks
-from crossbench.results.boards import split_boards
 from crossbench.results.compare import compare_boards
 from crossbench.results.frame import to_frame
 from crossbench.results.pretrain_files import read_pretrainings
 from crossbench.results.store import Found, read_folders, read_predictions
 from crossbench.results.transfer import transfers
 from crossbench.training.protocols import PROTOCOLS
+
+from crossbench.registry.tasks import load_tasks
+from crossbench.results.boards import split_boards
 
 EXAMPLES = Path(str(files("crossbench_leaderboard"))) / "examples"
 

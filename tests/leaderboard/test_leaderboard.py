@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.boards import split_boards
-from crossbench.results.store import Store
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.records.store import Store
 from crossbench_leaderboard.state import Results
 
 Open = Callable[..., AppTest]

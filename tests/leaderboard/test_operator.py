@@ -11,8 +11,8 @@ import pytest
 from record_files import companion
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.diagnostics import Diagnostics
-from crossbench.results.store import Store
+from crossbench.results.records.diagnostics import Diagnostics
+from crossbench.results.records.store import Store
 
 OpenView = Callable[..., AppTest]
 Words = Callable[[AppTest], str]

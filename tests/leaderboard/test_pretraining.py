@@ -11,8 +11,8 @@ import pytest
 from made_records import identified
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.pretrain_files import PretrainRecord, write_pretraining
-from crossbench.results.store import Store
+from crossbench.results.records.pretrainings import PretrainRecord, write_pretraining
+from crossbench.results.records.store import Store
 
 OpenView = Callable[..., AppTest]
 Words = Callable[[AppTest], str]

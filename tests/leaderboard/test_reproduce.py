@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crossbench.cli import main
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 from crossbench_leaderboard.reproduce import left_to_add, run_command
 
 REQUEST = "run --preset smoke --task nodule-malignancy-2d --method conv2d --backbone test_resnet"

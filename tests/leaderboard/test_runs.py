@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 
 Open = Callable[..., AppTest]
 Words = Callable[[AppTest], str]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 from crossbench_leaderboard.state import Results
 from crossbench_leaderboard.views.tasks import _pooled
 

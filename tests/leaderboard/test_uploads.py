@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from record_files import companion
 
-from crossbench.results.store import Store
+from crossbench.results.records.store import Store
 from crossbench_leaderboard import uploads
 from crossbench_leaderboard.uploads import UploadError, unpack
 

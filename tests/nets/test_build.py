@@ -14,9 +14,9 @@ from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.methods import Method
 from crossbench.nets import build_model
 from crossbench.nets.backbones import layer_form, replace_convolutions
-from crossbench.nets.checkpoint import About, write_checkpoint
-from crossbench.nets.fresh import start_afresh
-from crossbench.plugins import load_method
+from crossbench.nets.reinit import start_afresh
+from crossbench.nets.weights.checkpoint import About, write_checkpoint
+from crossbench.registry.methods import load_method
 
 SMALL = "test_resnet"
 

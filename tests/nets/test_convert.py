@@ -15,7 +15,7 @@ from torch.nn import functional
 from crossbench.errors import ConversionError
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
-from crossbench.plugins import load_method
+from crossbench.registry.methods import load_method
 
 
 def flat_network(backbone: str, method: str) -> tuple[nn.Module, tuple[str, ...]]:

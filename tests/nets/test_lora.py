@@ -13,12 +13,12 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from crossbench.entries import method_entries
 from crossbench.errors import ConversionError
 from crossbench.nets import build_model
 from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
 from crossbench.nets.roles import roles_of
-from crossbench.plugins import load_method
+from crossbench.registry.entries import method_entries
+from crossbench.registry.methods import load_method
 from crossbench_baselines.crossd import CrossDConv2d
 
 if TYPE_CHECKING:

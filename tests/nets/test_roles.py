@@ -12,9 +12,9 @@ from crossbench.errors import ConversionError
 from crossbench.nets import build_model
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.nets.roles import assign_roles, roles_of
+from crossbench.protocols import PROTOCOLS
 from crossbench.specs import LoraSettings
 from crossbench.training.fit import count_learning, prepare
-from crossbench.training.protocols import PROTOCOLS
 
 SMALL = "test_resnet"
 

@@ -21,14 +21,11 @@ import pytest
 import torch
 
 from crossbench import nets
-from crossbench.cards import find_preset
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RecordError, RequestError, WeightsError
-from crossbench.hashing import hash_file
-from crossbench.nets.checkpoint import read_checkpoint, read_facts, unpack_hashes
-from crossbench.places import cache_dir
-from crossbench.plan import draw_splits
-from crossbench.plugins import load_method
+from crossbench.files.hashing import hash_file
+from crossbench.files.paths import cache_dir
+from crossbench.nets.weights.checkpoint import read_checkpoint, read_facts, unpack_hashes
 from crossbench.pretraining import (
     PretrainRequest,
     checkpoint_path,
@@ -40,7 +37,10 @@ from crossbench.pretraining import (
     record_path,
 )
 from crossbench.pretraining.request import find_data, recipe, state_path
-from crossbench.results.pretrain_files import write_pretraining
+from crossbench.registry.methods import load_method
+from crossbench.registry.presets import find_preset
+from crossbench.results.records.pretrainings import write_pretraining
+from crossbench.runs.plan import draw_splits
 from crossbench.specs import PretrainSettings
 
 QUICK = ("epochs=2", "batch_size=16", "threads=1", "crop_scale=[0.5, 1.0]")

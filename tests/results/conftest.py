@@ -13,9 +13,9 @@ import pytest
 from made_records import identified
 
 from crossbench.evaluation.probabilities import as_stored, log_of
-from crossbench.hashing import hash_json
-from crossbench.results.frame import to_frame
-from crossbench.results.store import Predictions
+from crossbench.files.hashing import hash_json
+from crossbench.results.records.frame import to_frame
+from crossbench.results.records.store import Predictions
 from crossbench.specs import RunKey, RunRecord
 
 PLAIN = ("majority", "logistic", "covariate")

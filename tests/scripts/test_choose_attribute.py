@@ -8,8 +8,8 @@ import choose_attribute as script
 import numpy as np
 import pytest
 
-from crossbench.cards import load_card, load_tasks
 from crossbench.data.embedded import read_embedded
+from crossbench.registry.tasks import load_card, load_tasks
 
 
 @pytest.mark.parametrize("dimension", [2, 3])

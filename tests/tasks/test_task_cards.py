@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from crossbench.cards import load_tasks, task_faults
 from crossbench.evaluation.metrics import METRICS
+from crossbench.registry.tasks import load_tasks, task_faults
 from crossbench.specs import TaskCard
 
 CARDS = load_tasks()

@@ -21,7 +21,7 @@ from crossbench.training.features import (
     constant_share,
     extract,
 )
-from crossbench.training.feed import Feed
+from crossbench.training.loader import Feed
 
 SAMPLES = 11
 DAMAGES = ["cut", "flipped", "text", "pickled", "bare", "shorter", "no seconds"]

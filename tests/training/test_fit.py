@@ -11,8 +11,8 @@ from torch import nn
 from crossbench.data.dataset import Dataset
 from crossbench.data.transforms import RandomSource, make_transforms
 from crossbench.nets.lora import merge_lora
+from crossbench.protocols import PROTOCOLS
 from crossbench.specs import FitSettings, LoraSettings
-from crossbench.training.feed import Feed
 from crossbench.training.fit import (
     DivergedError,
     Fit,
@@ -21,8 +21,8 @@ from crossbench.training.fit import (
     prepare,
     scheduled_lr,
 )
+from crossbench.training.loader import Feed
 from crossbench.training.predict import log_probabilities, predict
-from crossbench.training.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

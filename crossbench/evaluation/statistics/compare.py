@@ -57,7 +57,7 @@ def compare_runs(
     those weights, and where all share one draw nothing is claimed of the methods.
 
     Args:
-        frame: Runs of one board, as :func:`~crossbench.results.store.load_results` returns
+        frame: Runs of one board, as :func:`~crossbench.results.records.store.load_results` returns
             them: the columns task, method, seed, fold and score (NaN or None for a failed
             run); a column of the metric's name takes precedence over score. Source,
             dimension and preset, where present, must each hold one value, and paired runs

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from crossbench.results.store import Found, Store
-from crossbench.results.validation import examine
+from crossbench.results.records.store import Found, Store
+from crossbench.results.records.validation import examine
 from crossbench_leaderboard.state import arguments, command, download
 from crossbench_leaderboard.uploads import MAX_BYTES, unpack
 
 if TYPE_CHECKING:
-    from crossbench.results.store import Broken
+    from crossbench.results.records.store import Broken
     from crossbench_leaderboard.state import Results
 
 _VALID, _UNSEALED, _INVALID = "valid", "valid, unsealed", "not valid"

@@ -10,10 +10,10 @@ import streamlit as st
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import friedman, tied_groups
-from crossbench.results.boards import split_boards
-from crossbench.results.compare import compare_on, comparison_notes
-from crossbench.results.duels import verdict_frame, win_frame
-from crossbench.results.standings import complete_means, higher_is_better
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.compare import compare_on, comparison_notes
+from crossbench.results.boards.pairwise import verdict_frame, win_frame
+from crossbench.results.boards.standings import complete_means, higher_is_better
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.state import (
     NONE,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.evaluation.statistics import Comparison, Friedman
-    from crossbench.results.boards import Board
+    from crossbench.results.boards.boards import Board
     from crossbench_leaderboard.state import Results
 
 _VERDICTS = ["better", "equivalent", "undecided", "no claim", "worse"]

@@ -9,9 +9,9 @@ import altair as alt
 import streamlit as st
 
 from crossbench.evaluation.metrics import title_of
-from crossbench.results.benches import bench_frame, bench_tables, read_benches
-from crossbench.results.boards import split_boards
-from crossbench.results.pareto import COSTS, cost_frame, known_costs
+from crossbench.results.boards.benches import bench_frame, bench_tables, read_benches
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.pareto import COSTS, cost_frame, known_costs
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     arguments,
@@ -27,7 +27,7 @@ from crossbench_leaderboard.state import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crossbench.results.boards import Board
+    from crossbench.results.boards.boards import Board
     from crossbench_leaderboard.state import Results
 
 _ALL = "all tasks"

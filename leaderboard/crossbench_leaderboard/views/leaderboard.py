@@ -8,17 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.evaluation.statistics import MIN_TASKS
-from crossbench.results.boards import split_boards
-from crossbench.results.published import table2
-from crossbench.results.tables import ranked
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.published import table2
+from crossbench.results.boards.tables import ranked
 from crossbench_leaderboard import by_task
 from crossbench_leaderboard.filters import filtered
 from crossbench_leaderboard.state import NONE, download, pick_board, pick_metric, report_command
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate
-    from crossbench.results.boards import Board
-    from crossbench.results.standings import Standing
+    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.standings import Standing
     from crossbench_leaderboard.state import Results
 
 _COSTS = {

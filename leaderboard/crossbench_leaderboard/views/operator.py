@@ -10,9 +10,9 @@ import altair as alt
 import streamlit as st
 
 from crossbench.errors import RecordError
-from crossbench.results.diagnostics import read_diagnostics
-from crossbench.results.files import read_record
-from crossbench.results.shifts import kernel_frame, shift_frame, shift_layers
+from crossbench.results.boards.shifts import kernel_frame, shift_frame, shift_layers
+from crossbench.results.records.diagnostics import read_diagnostics
+from crossbench.results.records.files import read_record
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.reproduce import run_command
 from crossbench_leaderboard.state import arguments, command, download, out_folder
@@ -20,7 +20,7 @@ from crossbench_leaderboard.state import arguments, command, download, out_folde
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crossbench.results.diagnostics import Diagnostics
+    from crossbench.results.records.diagnostics import Diagnostics
     from crossbench_leaderboard.state import Results
 
 _EXPLANATION = (

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.evaluation.metrics import title_of
-from crossbench.results.pretrain_files import read_pretrainings
-from crossbench.results.pretrainings import pretrain_tables
-from crossbench.results.transfer import contrast_table, gain_table, transfers
+from crossbench.results.boards.pretrainings import pretrain_tables
+from crossbench.results.boards.transfer import contrast_table, gain_table, transfers
+from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.state import (
     arguments,
@@ -23,7 +23,7 @@ from crossbench_leaderboard.state import (
 )
 
 if TYPE_CHECKING:
-    from crossbench.results.transfer import Transfer
+    from crossbench.results.boards.transfer import Transfer
     from crossbench_leaderboard.state import Results
 
 _WEIGHTS = ("random", "pretrained")

@@ -10,9 +10,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from crossbench.cards import to_mapping
-from crossbench.results.frame import flat
-from crossbench.results.store import read_record
+from crossbench.results.records.frame import flat
+from crossbench.results.records.store import read_record
+from crossbench.specs.reader import to_mapping
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.reproduce import left_to_add, run_command
 from crossbench_leaderboard.state import command, download, out_folder, plain
@@ -20,7 +20,7 @@ from crossbench_leaderboard.state import command, download, out_folder, plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.store import Broken
+    from crossbench.results.records.store import Broken
     from crossbench.specs import RunRecord
     from crossbench_leaderboard.state import Results
 

@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from crossbench.cards import load_tasks
 from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import title_of
-from crossbench.places import cache_dir, data_dir
-from crossbench.results.boards import split_boards
-from crossbench.results.standings import means_over_runs
-from crossbench.results.store import read_predictions, read_record
+from crossbench.files.paths import cache_dir, data_dir
+from crossbench.registry.tasks import load_tasks
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.standings import means_over_runs
+from crossbench.results.records.store import read_predictions, read_record
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.montage import evenly, montage
 from crossbench_leaderboard.state import arguments, command, download, pick_board, pick_metric
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate
-    from crossbench.results.boards import Board
+    from crossbench.results.boards.boards import Board
     from crossbench.specs import TaskCard
     from crossbench_leaderboard.state import Results
 

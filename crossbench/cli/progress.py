@@ -1,0 +1,281 @@
+"""Progress with an ETA: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from crossbench.cli.views import duration
+from crossbench.pretraining.distributed import World
+from crossbench.runs.execute import Silence
+from crossbench.runs.plan import count_passes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import TextIO
+
+    from rich.progress import Task
+
+    from crossbench.pretraining import PretrainRequest
+    from crossbench.runs.plan import Plan, PlannedRun
+    from crossbench.specs import RunRecord
+
+
+_EVERY = 180.0  # seconds between lines at most, where there is no terminal
+
+
+class _Lines:
+    """Plain lines on standard error: when something is done, and every few minutes anyway.
+
+    Args:
+        say: Prints a line.
+        state: How far things are, in words.
+
+    Attributes:
+        doing: What is being done, in words.
+    """
+
+    def __init__(self, say: Callable[[str], None], state: Callable[[], str]) -> None:
+        self._say, self._state = say, state
+        self._said, self._over = threading.Event(), threading.Event()
+        self.doing = "starting"
+        self._begun = perf_counter()
+
+    def begin(self) -> None:
+        """Begin to say now and then how far things are."""
+        threading.Thread(target=self._repeat, daemon=True).start()
+
+    def end(self) -> None:
+        """Say no more."""
+        self._over.set()
+        self._said.set()
+
+    def line(self, what: str) -> None:
+        """Say how far things are, and what."""
+        self._said.set()
+        self._say(f"{self._state()}: {what}")
+
+    def times(self, share: float) -> str:
+        """Time since the start and, where a share of the work is done, until the end."""
+        elapsed = perf_counter() - self._begun
+        words = f"{duration(elapsed)} elapsed"
+        left = f", about {duration(elapsed / share - elapsed)} left" if 0 < share <= 1 else ""
+        return words + left
+
+    def _repeat(self) -> None:
+        while not self._over.is_set():
+            if self._said.wait(_EVERY):
+                self._said.clear()
+            else:
+                self._say(f"{self._state()}: {self.doing}")
+
+
+class _Bar:
+    """One bar on standard error, while its context lasts; lines where that is no terminal.
+
+    Args:
+        *columns: What stands between the bar and the time.
+        shown: Whether anything is shown.
+        **fields: What :meth:`rich.progress.Progress.add_task` takes.
+    """
+
+    def __init__(self, *columns: ProgressColumn, shown: bool = True, **fields: Any) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            *columns,
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not (shown and self.console.is_terminal),
+        )
+        self._bar_id = self._bar.add_task(**fields)
+        plain = shown and not self.console.is_terminal
+        self._lines = _Lines(self.say, self._state) if plain else None
+
+    def say(self, words: str) -> None:
+        """Print a line, which is not broken where the terminal ends."""
+        self.console.print(words, markup=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        if self._lines:
+            self._lines.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        if self._lines:
+            self._lines.end()
+
+    def _state(self) -> str:
+        """How far things are, in words."""
+        raise NotImplementedError
+
+    def _times(self) -> str:
+        """Time since the start and until the end, in words."""
+        task = self._bar.tasks[0]
+        share = task.completed / task.total if task.total else 0.0
+        return self._lines.times(share) if self._lines else ""
+
+
+class ProgressBar(_Bar):
+    """A listener that weights each run by its work.
+
+    A sample counts by its number of pixels or voxels, so that the ETA does not take an hour
+    of volumes for a minute of images. Failures are printed on any standard error.
+
+    Args:
+        plans: What is run.
+        elsewhere: Identities of the runs that other processes finish.
+    """
+
+    def __init__(self, plans: Sequence[Plan], elsewhere: SimpleQueue[str] | None = None) -> None:
+        self._elsewhere: SimpleQueue[str] = elsewhere or SimpleQueue()
+        self._pixels: dict[str, int] = {}
+        self._left: dict[str, int] = {}
+        for plan in plans:
+            passes = count_passes(plan)
+            for task in plan.tasks:
+                pixels = math.prod(task.sample_shape[1:])
+                for run in task.todo:
+                    self._pixels[run.identity] = pixels
+                    self._left[run.identity] = passes[run.identity].total * pixels
+        super().__init__(
+            _RunsColumn(),
+            description="starting",
+            total=sum(self._left.values()),
+            runs_done=0,
+            runs=len(self._left),
+        )
+
+    def started(self, run: PlannedRun) -> None:
+        """Name the run that is going on."""
+        self._bar.update(self._bar_id, description=str(run.key))
+        if self._lines:
+            self._lines.doing = f"at work on {run.key}"
+
+    def advanced(self, run: PlannedRun, samples: int) -> None:
+        """Move the bar."""
+        if run.identity in self._left:
+            work = samples * self._pixels[run.identity]
+            self._left[run.identity] -= work
+            self._bar.advance(self._bar_id, work)
+        while not self._elsewhere.empty():
+            self._count(self._elsewhere.get())
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        """Count the run, and say so if it failed."""
+        self._count(run.identity)
+        if record.error is not None:
+            self.say(f"failed: {run.key}: {record.error['class']}: {record.error['message']}")
+        if self._lines:
+            self._lines.line(f"{run.key}: {record.status}")
+
+    def _count(self, identity: str) -> None:
+        """Count a run once, with what is left of its work."""
+        work = self._left.pop(identity, None)
+        if work is not None:
+            done = len(self._pixels) - len(self._left)
+            self._bar.update(self._bar_id, advance=work, runs_done=done)
+
+    def _state(self) -> str:
+        done = len(self._pixels) - len(self._left)
+        return f"{done}/{len(self._pixels)} runs, {self._times()}"
+
+
+class Echo(Silence):
+    """The listener of a helping process: says which runs are done.
+
+    Args:
+        output: Where to say it.
+    """
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
+        """Say its identity."""
+        print(run.identity, file=self._output, flush=True)
+
+
+class _RunsColumn(ProgressColumn):
+    """Finished runs of all runs; the bar itself counts samples."""
+
+    def render(self, task: Task) -> Any:
+        return f"{task.fields['runs_done']}/{task.fields['runs']} runs"
+
+
+class PretrainBar(_Bar):
+    """A listener that shows images a second and epochs, in the first of several processes."""
+
+    def __init__(self, request: PretrainRequest, world: World | None = None) -> None:
+        world = world or World()
+        self._samples = 0
+        what = f"{request.form} on {Path(request.data).name}"
+        super().__init__(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            _SpeedColumn(world.size),
+            shown=world.leads,
+            description=f"{what}, seed {request.seed}, fold {request.fold}",
+            total=None,
+            epoch=0,
+            epochs=request.settings.epochs,
+        )
+
+    def started(self, request: PretrainRequest, samples: int) -> None:
+        """Begin to count."""
+        self._samples = samples
+        if self._lines:
+            self._lines.doing = "at work"
+        self._bar.reset(self._bar_id, total=request.settings.epochs * samples)
+
+    def advanced(self, samples: int) -> None:
+        """Move the bar."""
+        self._bar.advance(self._bar_id, samples)
+
+    def epoch_done(self, row: dict[str, Any]) -> None:
+        """Count the epoch, which an earlier process may have done."""
+        done = row["epoch"]
+        self._bar.update(self._bar_id, completed=done * self._samples, epoch=done)
+        if self._lines:
+            self._lines.line(f"epoch {done} done")
+
+    def _state(self) -> str:
+        task = self._bar.tasks[0]
+        what = f"{task.description}, {task.fields['epoch']}/{task.fields['epochs']} epochs"
+        return f"{what}, {self._times()}"
+
+
+class _SpeedColumn(ProgressColumn):
+    """Images a second through all processes, validation included."""
+
+    def __init__(self, processes: int) -> None:
+        super().__init__()
+        self._processes = processes
+
+    def render(self, task: Task) -> Any:
+        return f"{(task.speed or 0) * self._processes:.0f} images/s"

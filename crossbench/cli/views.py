@@ -1,0 +1,258 @@
+"""What the command line shows of the registry and of a plan. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from crossbench.runs.estimate import Estimate
+    from crossbench.runs.plan import Plan
+    from crossbench.specs import SourceSpec
+    from crossbench.transfer import Stage
+
+
+def listing(what: str) -> list[dict[str, Any]]:
+    """Rows of ``tasks``, ``methods``, ``protocols`` or ``presets``."""
+    return _LISTINGS[what]()
+
+
+def _tasks() -> list[dict[str, Any]]:
+    from crossbench.registry.tasks import load_tasks
+
+    return [
+        {
+            "name": card.name,
+            "dims": f"{card.dimension}D",
+            "modality": card.modality,
+            "classes": len(card.classes),
+            "samples": next(iter(card.samples.values()), None),
+            "group": card.group,
+            "data": "control" if card.control else "shipped" if card.embedded else "download",
+            "title": card.title,
+        }
+        for card in load_tasks().values()
+    ]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from crossbench.registry.entries import method_entries
+
+    return [
+        {
+            "name": entry.name,
+            "dims": ", ".join(f"{dims}D" for dims in entry.dims) or None,
+            "package": f"{entry.distribution} {entry.version}",
+            "summary": entry.summary,
+        }
+        for entry in method_entries().values()
+    ]
+
+
+def _protocols() -> list[dict[str, Any]]:
+    from crossbench.protocols import PROTOCOLS
+
+    return [{"name": each.name, "title": each.title} for each in PROTOCOLS.values()]
+
+
+def _presets() -> list[dict[str, Any]]:
+    from crossbench.registry.presets import load_presets
+
+    return [
+        {
+            "name": each.name,
+            "data": each.data,
+            "split": f"{len(each.split.seeds)} x {each.split.folds} {each.split.scheme}",
+            "epochs": each.fit.epochs,
+            "metric": each.metric,
+            "title": each.title,
+        }
+        for each in load_presets().values()
+    ]
+
+
+_ADDRESS = re.compile(r"https?://\S+")
+_WIDEST = 1000
+_PARTS = {"adapters": "low-rank updates", "norm": "BatchNorm", "all": "all"}
+_TIMED = "timed on this machine, augmentation not counted"
+
+_LISTINGS = {
+    "tasks": _tasks,
+    "methods": _methods,
+    "protocols": _protocols,
+    "presets": _presets,
+}
+
+
+def table(rows: Sequence[Mapping[str, Any]], *, width: int | None = None) -> str:
+    """Rows as aligned text; names are shown as they are, never as markup.
+
+    Args:
+        rows: Columns by name, the same in every row.
+        width: Columns of text to fit into; None asks the terminal.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=StringIO(), width=width or _width(), highlight=False)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = list(rows[0]) if rows else []
+    for column in columns:
+        grid.add_column(column, overflow="fold", no_wrap=column == "name")
+    for row in rows:
+        grid.add_row(*(Text("–" if row[key] is None else str(row[key])) for key in columns))
+    console.print(grid)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
+    """A dry run in words: the grid, what is done, what is missing, time and disk.
+
+    The time of a task is that of one process, the time of all what ``jobs`` of them need.
+    """
+    rows = [
+        {
+            "name": task.card.name,
+            "input": "x".join(str(size) for size in task.sample_shape),
+            "methods": ", ".join(dict.fromkeys(run.key.method for run in task.runs)),
+            "runs": len(task.runs),
+            "done": len(task.runs) - len(task.todo),
+            "time": duration(cost.seconds[task.card.name]),
+        }
+        for task in plan.tasks
+    ]
+    parts = [table(rows)] if rows else []
+    parts += missing_view(plan)
+    parts += statistics_view(plan)
+    parts += warnings_view(plan)
+    parts += [f"damaged: {name}: {why}" for name, why in plan.broken.items()]
+    parts += not_applicable_view(plan)
+    parts += learning_view(plan)
+    parts += [f"not timed: {name}: {why}" for name, why in cost.untimed.items()]
+    left = len(plan.left_failed)
+    done = f"{len(plan.runs) - len(plan.todo) - left} done"
+    done += f", {left} failed before (--retry-failed plans them again)" if left else ""
+    parts.append(
+        f"{len(plan.todo)} runs to do, {done}; "
+        f"about {_shared(cost.seconds.values(), jobs)} and {cost.disk / 1e6:.1f} MB ({_TIMED})"
+    )
+    return "\n".join(parts)
+
+
+def stages_view(stages: Sequence[Stage], *, jobs: int = 1) -> str:
+    """The stages of a transfer and what they would take, all of them shared by ``jobs``."""
+    rows = [
+        {
+            "stage": stage.what,
+            "networks": stage.count,
+            "to do": stage.todo,
+            "time": duration(stage.seconds),
+        }
+        for stage in stages
+    ]
+    total = _shared([stage.seconds for stage in stages], jobs)
+    networks = sum(stage.todo for stage in stages)
+    return f"{table(rows)}\n{networks} networks to do; about {total} ({_TIMED})"
+
+
+def _shared(seconds: Iterable[float], jobs: int) -> str:
+    """What is left for each of several processes."""
+    words = duration(sum(seconds) / jobs)
+    return words if jobs == 1 else f"{words} in {jobs} processes"
+
+
+def warnings_view(plan: Plan) -> list[str]:
+    """What a reader of the results should know of weights, data, splits and methods."""
+    inits = [run.init for run in plan.runs if run.init is not None]
+    weights = dict.fromkeys(why for init in inits for why in init.warnings)
+    networks = dict.fromkeys(why for found in plan.findings.values() for why in found.warnings)
+    return [
+        *(f"note: {why}" for why in weights),
+        *(f"note: {task.card.name}: {why}" for task in plan.tasks for why in task.warnings),
+        *(f"note: {why}" for why in networks),
+    ]
+
+
+def statistics_view(plan: Plan) -> list[str]:
+    """Whose channel statistics normalise the inputs of which methods, and why these."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for run in plan.runs:
+        if run.init is not None:
+            methods.setdefault((run.init.statistics, run.init.basis), []).append(run.key.method)
+    return [
+        f"inputs normalised by {statistics} statistics ({basis}): {', '.join(dict.fromkeys(names))}"
+        for (statistics, basis), names in methods.items()
+    ]
+
+
+def not_applicable_view(plan: Plan) -> list[str]:
+    """What cannot be, and why: a line for all tasks that a method is refused for one reason."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for each in plan.not_applicable:
+        tasks.setdefault((each.method, each.reason), []).append(each.task)
+    return [
+        f"not applicable: {method} on {', '.join(names)}: {reason}"
+        for (method, reason), names in tasks.items()
+    ]
+
+
+def learning_view(plan: Plan) -> list[str]:
+    """What would learn of the networks, a line for the methods of which the same holds."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for (method, task), finding in plan.findings.items():
+        dims = next(each.card.dimension for each in plan.tasks if each.card.name == task)
+        counts = ", ".join(f"{_PARTS.get(part, part)} {n:,}" for part, n in finding.learns.items())
+        named = methods.setdefault((f"{dims}D", counts), [])
+        if counts and method not in named:
+            named.append(method)
+    protocol = plan.request.protocol.name
+    return [
+        f"learns under {protocol}: {counts} parameters ({dims}: {', '.join(names)})"
+        for (dims, counts), names in methods.items()
+        if counts
+    ]
+
+
+def missing_view(plan: Plan) -> list[str]:
+    """The tasks without data: what file each wants, where to get it, and where to put it."""
+    cards = {card.name: card for card in plan.request.tasks}
+    shipped = [why for name, why in plan.missing.items() if cards[name].embedded]
+    rows = [
+        {"name": name, "wants": cards[name].source.file, "from": _origin(cards[name].source)}
+        for name in plan.missing
+        if not cards[name].embedded
+    ]
+    lines = [f"no data: {why}" for why in shipped]
+    if rows:
+        folder = plan.request.data_dir
+        lines += [
+            f"no data for {len(rows)} tasks:" if len(rows) > 1 else "no data for 1 task:",
+            table(rows, width=_WIDEST),  # an address that is broken cannot be copied
+            f"save the files in {folder}, or in a folder that --data-dir names",
+        ]
+    return lines
+
+
+def _origin(source: SourceSpec) -> str:
+    """Where to get a file: its address, else the one that its remedy names, else the remedy."""
+    named = _ADDRESS.search(source.remedy)
+    return source.url or (named.group().rstrip(".,") if named else source.remedy)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``45 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

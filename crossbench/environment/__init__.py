@@ -1,0 +1,1 @@
+"""The environment of a computation: seeds, arithmetic, global state, hardware, versions."""

@@ -1,0 +1,137 @@
+"""Work that several processes share: each item is done by the one that claims it first.
+
+A claim is a lock on a file, which the system takes back when its process ends, however that comes
+about. Processes need not know of one another: those that write into one folder share its work.
+Where the file system has no locks, a process does all of the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import uuid
+import warnings
+from collections import deque
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock, Timeout
+
+from crossbench.errors import RequestError
+from crossbench.files.hashing import hash_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+#: The folder of claims below a results folder.
+CLAIMS = ".claims"
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+
+
+class Claims:
+    """The claims on the work of one folder.
+
+    Args:
+        root: The folder; made as needed. Claims are files in ``.claims`` below it, while they last.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / CLAIMS
+
+    @cached_property
+    def shared(self) -> bool:
+        """Whether processes can share the folder's work: whether its file system has locks.
+
+        Raises:
+            RequestError: If the folder cannot be written.
+        """
+        file = self._folder / f"{uuid.uuid4().hex}.lock"  # nobody else's
+        lock = FileLock(file, fallback_to_soft=False)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+        except (Timeout, NotImplementedError):  # some systems say EACCES, as if it were taken
+            return False
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return False
+            raise self._not_writable(error) from error
+        finally:
+            lock.release()
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+        return True
+
+    def each(
+        self, groups: Iterable[Iterable[T]], name: Callable[[T], str], *, wait: bool = True
+    ) -> Iterator[T]:
+        """Every item, each under a claim that lasts until the next is asked for.
+
+        Where another process is at work in a group, the next group comes first. What others
+        have claimed comes last, once they let go of it: whether it is done by then, the caller
+        must see.
+
+        Args:
+            groups: Items that had better be done by one process, such as those that share data.
+            name: What tells an item from all others of the folder.
+            wait: Whether to come back for what others have claimed.
+
+        Raises:
+            RequestError: If the folder cannot be written.
+        """
+        if not self.shared:
+            folder = str(self._folder.parent)
+            warnings.warn(
+                f"the file system of results folder {folder!r} has no locks, so processes cannot "
+                "share its runs; start one at a time",
+                stacklevel=2,
+            )
+        left = [deque(group) for group in groups]
+        while left:
+            taken = []
+            for group in left:
+                while group:
+                    with self._claim(name(group[0])) as mine:
+                        if not mine:
+                            taken.append(group)
+                            break
+                        yield group.popleft()
+            left = taken if wait else []
+            if left:
+                with self._claim(name(left[0][0]), wait=True):
+                    pass
+
+    @contextlib.contextmanager
+    def _claim(self, name: str, *, wait: bool = False) -> Iterator[bool]:
+        """Hold an item; False where another process does."""
+        if not self.shared:
+            yield True
+            return
+        file = self._folder / f"{claim_name(name)}.lock"
+        lock = FileLock(file, fallback_to_soft=False)
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+            lock.release()
+
+    def _not_writable(self, error: OSError) -> RequestError:
+        folder = str(self._folder.parent)
+        return RequestError(f"results folder {folder!r} cannot be written: {error}")
+
+
+def claim_name(name: str) -> str:
+    """What the files about an item are called, whatever characters its name has."""
+    return hash_json(name)[:32]

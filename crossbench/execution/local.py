@@ -1,0 +1,181 @@
+"""One planned run to one record; a plan to many.
+
+Processes that execute the same plan into one folder share its runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeAlias
+
+from crossbench.errors import RecordError, RequestError
+from crossbench.errors.foreign import ChildDiedError
+from crossbench.execution import isolation
+from crossbench.execution.attempts import Attempts
+from crossbench.execution.claims import Claims
+from crossbench.protocols import LinearProbe
+from crossbench.runs.execute import (
+    Listener,
+    Silence,
+    begin_record,
+    execute_run,
+    open_context,
+    write_failure,
+)
+from crossbench.runs.plan import feature_source, is_finished
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+    import torch
+
+    from crossbench.results.records.store import Store
+    from crossbench.runs.context import Site
+    from crossbench.runs.plan import Plan, PlannedRun, TaskPlan
+    from crossbench.specs import RunRecord
+
+    Item: TypeAlias = tuple[Plan, TaskPlan, PlannedRun]
+
+
+_ABANDONED_AT_MOST = 1
+_DIED = "Died"  # the class of error of a run that ended its process
+
+
+def execute(
+    plan: Plan,
+    store: Store,
+    *,
+    device: torch.device,
+    listener: Listener | None = None,
+    fail_fast: bool = False,
+) -> list[RunRecord]:
+    """Run what a plan has to do; see :func:`execute_all`."""
+    return execute_all([plan], store, device=device, listener=listener, fail_fast=fail_fast)
+
+
+def execute_all(
+    plans: Sequence[Plan],
+    store: Store,
+    *,
+    device: torch.device,
+    listener: Listener | None = None,
+    fail_fast: bool = False,
+    wait: bool = True,
+) -> list[RunRecord]:
+    """Run what plans have to do; each run leaves a record, failures included.
+
+    What another process is doing meanwhile is not done again.
+
+    Args:
+        plans: What to run.
+        store: Where records go.
+        device: Where networks run.
+        listener: Told of progress.
+        fail_fast: Whether the first failure ends the plan.
+        wait: Whether what other processes are doing is waited for, at the end.
+
+    Returns:
+        The records written, by whichever process, in the order in which they were met.
+    """
+    listener = listener or Silence()
+    written: list[RunRecord] = []
+    site: Site | None = None
+    claims = Claims(store.root)
+    attempts = Attempts(store.root, locked=claims.shared)
+    for plan, task, run in claims.each(_groups(plans), _identity, wait=wait):
+        record = _by_another(plan, run, store)
+        if record is None:
+            if site is None or site.request is not plan.request or site.task is not task:
+                site = open_context(plan, task, device)
+            listener.started(run)
+            record = _attempt(site, run, store, listener, attempts)
+        listener.finished(run, record)
+        written.append(record)
+        if fail_fast and record.status == "failed":
+            return written
+    return written
+
+
+def execute_one(plan: Plan, store: Store, identity: str, *, device: torch.device) -> RunRecord:
+    """Do one run of a plan, whatever its record says and whoever has claimed it.
+
+    Raises:
+        RequestError: If the plan has no such run.
+    """
+    for task in plan.tasks:
+        for run in task.runs:
+            if run.identity == identity:
+                return execute_run(open_context(plan, task, device), run, store, Silence())
+    msg = f"run {identity[:8]} is not what was planned: its data, weights or method have changed"
+    raise RequestError(f"{msg} since; start the command again")
+
+
+def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
+    """What there is to do, the runs together that share a network's features."""
+    for plan in plans:
+        probes = isinstance(plan.request.protocol, LinearProbe)
+        for task in plan.tasks:
+            groups: dict[Hashable, list[Item]] = defaultdict(list)
+            for run in task.todo:
+                shares = probes and not run.key.plain
+                group = feature_source(plan.request, run) if shares else run.identity
+                groups[group].append((plan, task, run))
+            yield from groups.values()
+
+
+def _identity(item: Item) -> str:
+    *_, run = item
+    return run.identity
+
+
+def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
+    """The record that has been written since the plan was made; a failure of before is no such."""
+    record = store.find(run.key, run.identity)
+    if record is None or record.status != "ok":
+        return record if store.changed(run.key, run.identity) != run.earlier else None
+    return record if is_finished(record, plan.request) else None
+
+
+def _attempt(
+    site: Site, run: PlannedRun, store: Store, listener: Listener, attempts: Attempts
+) -> RunRecord:
+    """One attempt at a run, in a process of its own where an earlier one ended its process."""
+    earlier = store.find(run.key, run.identity)
+    with attempts.begin(run.identity) as abandoned:
+        if abandoned > _ABANDONED_AT_MOST:
+            return _died(site, run, store, "its process ended twice, nobody saw how", "")
+        if abandoned or _has_died(earlier):
+            return _record_alone(site, run, store, abandoned)
+        return execute_run(site, run, store, listener)
+
+
+def _has_died(record: RunRecord | None) -> bool:
+    return record is not None and record.error is not None and record.error["class"] == _DIED
+
+
+def _record_alone(site: Site, run: PlannedRun, store: Store, abandoned: int) -> RunRecord:
+    """One run in a process of its own, whose end is a record too."""
+    arguments = {
+        "asked": site.request.asked,
+        "out": str(store.root),
+        "device": str(site.device),
+        "identity": run.identity,
+        "abandoned": abandoned,
+    }
+    try:
+        error = isolation.call("crossbench.api:run_alone", arguments)
+    except ChildDiedError as died:
+        return _died(site, run, store, str(died), died.last_words)
+    if error is not None:
+        return dataclasses.replace(begin_record(site, run), error=error)
+    record = store.find(run.key, run.identity)
+    if record is None:
+        raise RecordError(f"{store.path_of(run.key, run.identity)}: was just written and is gone")
+    return record
+
+
+def _died(site: Site, run: PlannedRun, store: Store, message: str, trace: str) -> RunRecord:
+    """The record of a run that ended its process, put on disk."""
+    error = {"class": _DIED, "message": message, "traceback": trace}
+    return write_failure(store, dataclasses.replace(begin_record(site, run), error=error))

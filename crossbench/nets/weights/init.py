@@ -1,0 +1,185 @@
+"""Where the weights of each run come from, and how their inputs are normalised."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossbench.errors import RequestError, WeightsError
+from crossbench.nets.backbones import layer_form
+from crossbench.nets.weights.catalogue import (
+    catalogued_statistics,
+    find_known,
+    known_weights,
+    unreserved,
+)
+from crossbench.nets.weights.checkpoint import About, read_facts
+from crossbench.nets.weights.loading import init_name, resolve_init
+from crossbench.specs import RANDOM
+
+if TYPE_CHECKING:
+    from crossbench.methods import Method
+    from crossbench.nets.weights.checkpoint import Facts
+    from crossbench.specs import Statistics
+
+_OF_RANDOM: Statistics = "radimagenet"  # as in the authors' scripts
+_OF_OTHERS: Statistics = "imagenet"  # as nearly all published 2D networks
+_ASSUMED = "assumed"
+
+#: What an init may leave open, to be filled for each run.
+PLACEHOLDERS = ("method", "layers", "seed", "fold")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Init:
+    """The weights that one run starts from.
+
+    Attributes:
+        name: What views show; the same for all runs of a request.
+        source: ``random``, or the path of a checkpoint file.
+        sha256: Of the file, which is refused if it is another when it is loaded.
+        hashes: Parts of the run's identity.
+        about: What the checkpoint says of itself; None for random and foreign weights.
+        statistics: Whose channel statistics normalise the inputs.
+        basis: Why these, in words.
+        warnings: What a reader of the results should know.
+    """
+
+    name: str
+    source: str | Path
+    sha256: str | None = None
+    hashes: dict[str, str]
+    about: About | None = None
+    statistics: Statistics
+    basis: str
+    warnings: tuple[str, ...] = ()
+
+
+def find_init(
+    init: str, method: Method, *, seed: int, fold: int, statistics: Statistics | None = None
+) -> Init:
+    """The weights of one run.
+
+    Args:
+        init: ``random``, a known name, ``hf:REPO/FILE@REV`` or a file. A file may have
+            ``{method}``, ``{layers}`` (``conv2d`` for every method with plain 2D layers),
+            ``{seed}`` and ``{fold}`` in its path, and ``*`` for what one file alone can fill.
+        method: The run's method.
+        seed: The run's seed.
+        fold: The run's fold.
+        statistics: Whose channel statistics normalise the inputs; None takes those that the
+            weights or their entry in the catalogue name, RadImageNet's for random weights, and
+            for others ImageNet's, with a warning.
+
+    Raises:
+        RequestError: If the path has an unknown placeholder.
+        WeightsError: If there is no such file, or more than one.
+    """
+    fields = _placeholders(init)
+    if init == RANDOM:
+        basis = "as set" if statistics else "the default of random weights"
+        return _init(RANDOM, RANDOM, {"init": RANDOM}, (statistics or _OF_RANDOM, basis))
+    if fields:
+        values = {"method": method.name, "layers": layer_form(method), "seed": seed, "fold": fold}
+        path, name = _only_file(init.format(**values)), unreserved(_template_name(init))
+    else:
+        path, name = Path(resolve_init(init, method)), init_name(init)
+    facts = read_facts(path)
+    recipe = facts.about.recipe if facts.about is not None and facts.about.recipe else init
+    return _init(
+        unreserved(_made_from(facts.about)) or name,
+        path,
+        {"init": recipe, "weights": facts.sha256} if fields else {"init": facts.sha256},
+        _choose_statistics(init, method, facts, statistics),
+        facts,
+    )
+
+
+def _init(
+    name: str,
+    source: str | Path,
+    hashes: dict[str, str],
+    chosen: tuple[Statistics, str],
+    facts: Facts | None = None,
+) -> Init:
+    statistics, basis = chosen
+    unknown = (
+        f"nothing says by whose channel statistics the inputs of {name!r} were normalised; "
+        f"{statistics} is assumed, --statistics says otherwise"
+    )
+    return Init(
+        name=name,
+        source=source,
+        sha256=None if facts is None else facts.sha256,
+        hashes=hashes | {"statistics": statistics},
+        about=None if facts is None else facts.about,
+        statistics=statistics,
+        basis=basis,
+        warnings=(unknown,) if basis == _ASSUMED else (),
+    )
+
+
+def _choose_statistics(
+    init: str, method: Method, facts: Facts, given: Statistics | None
+) -> tuple[Statistics, str]:
+    """Whose channel statistics a checkpoint gets, and why."""
+    if given is not None:
+        return given, "as set"
+    if facts.about is not None and facts.about.statistics is not None:
+        return facts.about.statistics, "as the weights say"
+    listed = catalogued_statistics(init, method, facts.sha256)
+    return (listed, "as the catalogue says") if listed is not None else (_OF_OTHERS, _ASSUMED)
+
+
+def lacks_weights(init: str, method: Method) -> str:
+    """Why a method has none of the weights that a known name stands for; empty where it has."""
+    if init not in {each.name for each in known_weights()}:
+        return ""
+    try:
+        find_known(init, method)
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+def _made_from(about: About | None) -> str:
+    """The data that weights of our own were made from; empty for others."""
+    details = about.details if about is not None else {}
+    return str(details.get("data") or details.get("task") or "")
+
+
+def _placeholders(init: str) -> list[str]:
+    try:
+        parts = [part for part in string.Formatter().parse(init) if part[1] is not None]
+    except ValueError as error:
+        raise RequestError(f"init {init!r} has a brace too many or too few: {error}") from error
+    names = [str(name) for _, name, _, _ in parts]
+    for _, name, spec, conversion in parts:
+        if spec or conversion:  # {seed:>1000000000} would be a path of a gigabyte
+            raise RequestError(f"init {init!r} has {{{name}}} with a format; leave the format out")
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+            raise RequestError(f"init {init!r} has {{{name}}}; it may have {known}")
+    return names
+
+
+def _only_file(pattern: str) -> Path:
+    found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]  # noqa: PTH207
+    if len(found) != 1:
+        names = f": {', '.join(found)}" if found else ""
+        msg = f"init {pattern!r} is to name one checkpoint, and names {len(found)}{names}"
+        raise WeightsError(msg)
+    path = Path(found[0]).expanduser()
+    if not path.is_file():
+        raise WeightsError(f"no checkpoint at {str(path)!r}, which the init asks for")
+    return path
+
+
+def _template_name(init: str) -> str:
+    """The folder before the first part of the path that differs between runs."""
+    parts = Path(init).parts
+    first = next(place for place, part in enumerate(parts) if "{" in part)
+    return parts[first - 1] if first else Path(init).stem

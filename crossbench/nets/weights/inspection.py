@@ -1,0 +1,177 @@
+"""What each method would carry of a checkpoint into its 2D and into its 3D network."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from crossbench.errors import ConversionError
+from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.convert import make_3d
+from crossbench.nets.modules import layer_of
+from crossbench.nets.weights.matching import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from torch import nn
+
+    from crossbench.methods import Method
+    from crossbench.nets.weights.checkpoint import Checkpoint
+    from crossbench.nets.weights.matching import State
+
+#: By tensor of the 3D network, the tensors of the 2D network that it is made of.
+Origins = dict[str, tuple[str, ...]]
+
+_ORDER = ("carried", "fresh", "dropped", "ignored", "missing", "unexpected", "shape", "dtype")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What becomes of one key.
+
+    Attributes:
+        name: Of the network's tensor, or of the checkpoint's where the network has none.
+        state: As :data:`crossbench.nets.weights.matching.State`; or ``dropped`` where a 2D tensor
+            is carried into 2D and no tensor of the 3D network is made of it.
+        made_of: Tensors of the 2D network under other names.
+    """
+
+    name: str
+    state: str
+    made_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carry:
+    """What becomes of a checkpoint in one network of one method.
+
+    Attributes:
+        method: The method's name.
+        dims: Of the network: 2 or 3.
+        converted: Whether it is loaded into the 2D network, which is then made a 3D one.
+        misfit: Why it cannot be loaded; empty where it can.
+        keys: What becomes of each key; empty if the backbone cannot be converted.
+    """
+
+    method: str
+    dims: int
+    converted: bool
+    misfit: str
+    keys: tuple[Key, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of keys by state, in a fixed order."""
+        found = Counter(key.state for key in self.keys)
+        return {state: found[state] for state in _ORDER if state in found}
+
+
+def carry(checkpoint: Checkpoint, method: Method, backbone: str) -> tuple[Carry, ...]:
+    """Try a checkpoint on the networks that a method is evaluated with.
+
+    Args:
+        checkpoint: Of whatever network.
+        method: The method.
+        backbone: timm name of its networks.
+
+    Returns:
+        One for each of ``method.dims``.
+
+    Raises:
+        RequestError: If timm has no such backbone.
+    """
+    network = create_backbone(backbone, num_classes=2)
+    found: list[Carry] = []
+    try:
+        layers = replace_convolutions(network, method)
+        flat, misfit = compare(network, checkpoint.tensors), checkpoint.misfit(network, 2)
+        if 2 in method.dims:
+            found.append(_carry(method, 2, misfit, _keys(flat)))
+        if 3 in method.dims:
+            origins = find_origins(network, method, layers)
+            make_3d(network, method, layers)
+            misfit_3d = checkpoint.misfit(network, 3)
+            if misfit and (checkpoint.dims == 3 or not misfit_3d):
+                keys = _keys(compare(network, checkpoint.tensors))
+                found.append(_carry(method, 3, misfit_3d, keys))
+            else:
+                keys = _converted_keys(flat, origins)
+                found.append(_carry(method, 3, misfit, keys, converted=True))
+    except ConversionError as error:
+        tried = {each.dims for each in found}
+        found += [_carry(method, dims, str(error), ()) for dims in method.dims if dims not in tried]
+    return tuple(found)
+
+
+def find_origins(network: nn.Module, method: Method, layers: Collection[str]) -> Origins:
+    """What each tensor of a method's 3D network is made of, found by changing one at a time.
+
+    Args:
+        network: The method's 2D network, left as it is.
+        method: What converts its layers.
+        layers: Their names.
+
+    Raises:
+        ConversionError: If a layer cannot be converted.
+    """
+    inside = tuple(f"{layer}." for layer in layers)
+    origins: Origins = {key: (key,) for key in network.state_dict() if not key.startswith(inside)}
+    known: dict[object, Origins] = {}  # many layers differ in their numbers of channels alone
+    for name in layers:
+        layer = network.get_submodule(name)
+        kind = (type(layer), *((key, t.shape[2:]) for key, t in layer.state_dict().items()))
+        if kind not in known:
+            known[kind] = _layer_origins(layer, method)
+        for key, sources in known[kind].items():
+            origins[f"{name}.{key}"] = tuple(f"{name}.{source}" for source in sources)
+    return origins
+
+
+@torch.no_grad()
+def _layer_origins(layer: nn.Module, method: Method) -> Origins:
+    before = layer_of(method, "layer_3d", copy.deepcopy(layer)).state_dict()
+    sources: dict[str, list[str]] = {key: [] for key in before}
+    for source in layer.state_dict():
+        changed = copy.deepcopy(layer)
+        tensor = changed.state_dict()[source]
+        tensor += 1 + torch.arange(tensor.numel()).view_as(tensor)
+        for key, after in layer_of(method, "layer_3d", changed).state_dict().items():
+            if not torch.equal(after, before[key]):
+                sources[key].append(source)
+    return {key: tuple(found) for key, found in sources.items()}
+
+
+def _carry(
+    method: Method, dims: int, misfit: str, keys: tuple[Key, ...], *, converted: bool = False
+) -> Carry:
+    return Carry(method=method.name, dims=dims, converted=converted, misfit=misfit, keys=keys)
+
+
+def _keys(states: Mapping[str, State]) -> tuple[Key, ...]:
+    return tuple(Key(name=name, state=state) for name, state in states.items())
+
+
+def _converted_keys(flat: Mapping[str, State], origins: Origins) -> tuple[Key, ...]:
+    """Keys of a 3D network, and of the checkpoint where none of it is made of them."""
+    made = tuple(
+        Key(name=name, state=_made(flat, sources), made_of=() if sources == (name,) else sources)
+        for name, sources in origins.items()
+    )
+    used = {source for sources in origins.values() for source in sources}
+    rest = tuple(
+        Key(name=name, state="dropped" if state == "carried" else state)
+        for name, state in flat.items()
+        if name not in used
+    )
+    return made + rest
+
+
+def _made(flat: Mapping[str, State], sources: tuple[str, ...]) -> State:
+    """The state of a tensor: carried if all that it is made of is."""
+    states = [flat[source] for source in sources]
+    return next((state for state in states if state != "carried"), "carried" if states else "fresh")

@@ -1,0 +1,81 @@
+"""What a network starts from: the file that an init names, and its way into the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossbench.errors import WeightsError
+from crossbench.nets.weights import catalogue as hub
+from crossbench.nets.weights.checkpoint import Checkpoint, existing, read_checkpoint
+from crossbench.specs import RANDOM
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from crossbench.methods import Method
+
+_USUAL_STEMS = ("model", "pytorch_model")  # of files that only their repository tells apart
+
+
+def resolve_init(init: str | Path, method: Method) -> str | Path:
+    """Where the weights that an init names lie; what is not here yet is fetched.
+
+    Args:
+        init: ``random``; a known name, such as ``in1k``; ``hf:REPO/FILE@REV``; or a file's path.
+        method: Whose layers a named file has to fit.
+
+    Returns:
+        ``random``, or the path of a file.
+
+    Raises:
+        WeightsError: If there is no such file, it cannot be fetched, or it is not what was
+            pinned.
+        RequestError: If a file of the hub is not of the form above.
+    """
+    if init == RANDOM:
+        return RANDOM
+    if isinstance(init, str) and init.startswith(hub.HUB_PREFIX):
+        return hub.fetch(hub.hub_file(init))
+    if init in {each.name for each in hub.known_weights()}:
+        return hub.fetch(hub.find_known(str(init), method))
+    return existing(init)
+
+
+def init_name(init: str | Path) -> str:
+    """The name that views show: ``random``, a known name, or the file's without its ending.
+
+    A file of the hub that is called what most are called has its repository's name. A file that is
+    called ``random``, or as known weights are, is marked as a file.
+    """
+    if init == RANDOM or init in {each.name for each in hub.known_weights()}:
+        return str(init)
+    if isinstance(init, str) and init.startswith(hub.HUB_PREFIX):
+        weights = hub.hub_file(init)
+        stem = Path(weights.file).stem
+        return hub.unreserved(Path(weights.repo).name if stem in _USUAL_STEMS else stem)
+    return hub.unreserved(Path(init).stem)
+
+
+# ------------------------------------------------------------------------ into the network
+
+
+def load_weights(network: nn.Module, init: str | Path | Checkpoint, *, dims: int = 2) -> None:
+    """Load a checkpoint into a network; all but the classifier must be there, and fit.
+
+    Args:
+        network: A timm network, with a method's layers.
+        init: A checkpoint, or the path of one as for
+            :func:`crossbench.nets.weights.checkpoint.read_checkpoint`. Its classifier is ignored.
+        dims: Of the network: 2 or 3.
+
+    Raises:
+        WeightsError: If the file is missing or unreadable, is of a network of other
+            dimensions, or a key is missing, unexpected, of another shape, of another kind of
+            numbers, or not finite.
+    """
+    checkpoint = init if isinstance(init, Checkpoint) else read_checkpoint(init)
+    reason = checkpoint.misfit(network, dims)
+    if reason:
+        raise WeightsError(f"{checkpoint.path}: {reason}")
+    checkpoint.load(network)

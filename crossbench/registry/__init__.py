@@ -1,0 +1,1 @@
+"""Registered tasks, presets and methods by name: entry points, plugin files, identity."""

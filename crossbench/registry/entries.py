@@ -1,0 +1,251 @@
+"""What installed packages register: the only reader of entry points, and it imports nothing.
+
+Metadata and docstrings are read from files, so a listing is fast and runs nobody's code. What is
+malformed in one package is named, and hides nothing of the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.machinery
+import importlib.util
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from crossbench.errors.foreign import describe, message_of, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import Distribution
+
+METHOD_GROUP = "crossbench.methods"
+OBSERVER_GROUP = "crossbench.observers"
+TASK_GROUP = "crossbench.tasks"
+KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PARTS_OF_A_NAME = re.compile(r"[-_.]+")
+_NO_PYTHON = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodEntry:
+    """A registered method, before its code is imported.
+
+    Attributes:
+        name: Registry name.
+        target: ``module:attribute`` or ``file.py:attribute``.
+        distribution: Name of the installed package that registers it, or "plugin file".
+        version: Version of that package.
+        summary: First line of the module's docstring; in parentheses, what is wrong with it.
+        dims: Dimensions of the tasks it is evaluated on; empty where its source does not say.
+    """
+
+    name: str
+    target: str
+    distribution: str
+    version: str
+    summary: str
+    dims: tuple[int, ...]
+
+
+class Point(NamedTuple):
+    """An entry point and the package that registers it.
+
+    Attributes:
+        entry: The entry point.
+        distribution: Name of the package.
+        version: Its version.
+    """
+
+    entry: EntryPoint
+    distribution: str
+    version: str
+
+    @property
+    def fault(self) -> str:
+        """What is malformed about it, if anything."""
+        if EntryPoint.pattern.match(self.entry.value):
+            return ""
+        return f"its entry point {show(self.entry.value)} is not of the form module:attribute"
+
+
+def points(group: str) -> list[Point]:
+    """The entry points of a group, malformed ones included."""
+    return [point for point in _registered()[0] if point.entry.group == group]
+
+
+def package_faults() -> tuple[str, ...]:
+    """One message with its remedy for each installed package whose registrations are unreadable."""
+    return _registered()[1]
+
+
+def task_folders() -> dict[str, Path]:
+    """Folders of task cards by the registered package that holds them, where it is found."""
+    packages = [point.entry.module for point in points(TASK_GROUP) if not point.fault]
+    folders = {package: _folder(package) for package in packages}
+    return {package: folder for package, folder in folders.items() if folder is not None}
+
+
+def missing_task_packages() -> tuple[str, ...]:
+    """One message with its remedy for each registered task package that is not found."""
+    return package_faults() + tuple(
+        f"{point.distribution} registers tasks in {show(point.entry.value)}, which is no installed "
+        f"package; reinstall {point.distribution} or remove it"
+        for point in points(TASK_GROUP)
+        if point.fault or _folder(point.entry.module) is None
+    )
+
+
+@cache
+def method_entries() -> dict[str, MethodEntry]:
+    """The registered methods by name, found without importing them."""
+    found: dict[str, list[Point]] = defaultdict(list)
+    for point in points(METHOD_GROUP):
+        found[point.entry.name].append(point)
+    return {name: _entry(claims) for name, claims in found.items()}
+
+
+def owners(claims: list[Point]) -> str:
+    """The packages that register something, in words."""
+    return " and ".join(sorted(point.distribution for point in claims))
+
+
+def _entry(claims: list[Point]) -> MethodEntry:
+    """One method, or the quarrel over its name."""
+    entry, fault = claims[0].entry, claims[0].fault
+    if len(claims) > 1:
+        fault = f"registered by {owners(claims)}; uninstall one of them"
+    return MethodEntry(
+        name=entry.name,
+        target=entry.value,
+        distribution=claims[0].distribution,
+        version=claims[0].version,
+        summary=f"({fault})" if fault else _summary(entry.module),
+        dims=() if fault else _dims(entry.module, entry.attr),
+    )
+
+
+def _registered() -> tuple[list[Point], tuple[str, ...]]:
+    """Everything that concerns crossbench, of each package once, and what cannot be read."""
+    found: list[Point] = []
+    faults: list[str] = []
+    seen = set()
+    for package in distributions():
+        try:
+            if "crossbench." not in (package.read_text("entry_points.txt") or ""):
+                continue
+            entries = tuple(package.entry_points)
+        except Exception as error:  # noqa: BLE001  (parsers of other versions raise what they like)
+            name = _name_and_version(package)[0]
+            msg = f"entry_points.txt of {name} cannot be read ({describe(error)}); reinstall {name}"
+            faults.append(msg)
+            continue
+        name, version = _name_and_version(package)
+        normal = _PARTS_OF_A_NAME.sub("-", name).lower()
+        if normal not in seen:  # the first on the path is the one that is imported
+            found += [Point(entry, name, version) for entry in entries]
+        seen.add(normal)
+    return found, tuple(dict.fromkeys(faults))
+
+
+def _name_and_version(package: Distribution) -> tuple[str, str]:
+    try:
+        return str(package.name), str(package.version)
+    except Exception:  # noqa: BLE001  (metadata that is missing, or no metadata)
+        return "unknown package", "unknown"
+
+
+# ----------------------------------------------------------------- what sources say, not run
+
+
+def _summary(module: str) -> str:
+    """First line of a module's docstring, read from its source without running it."""
+    spec = _find_spec(module)
+    if spec is None:
+        return "(module not found)"
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return ""
+    try:
+        docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_bytes()))
+    except _NO_PYTHON as error:
+        return f"(unreadable: {message_of(error)})"
+    return docstring.splitlines()[0] if docstring else ""
+
+
+def _dims(module: str, name: str) -> tuple[int, ...]:
+    """What a class declares as ``dims``, or inherits, read from its source without running it."""
+    return next(_declarations(module, name, set()), ())
+
+
+def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[int, ...]]:
+    """The declarations of a class and, after its own, of its bases; each class is read once."""
+    if (module, name) in seen:
+        return
+    seen.add((module, name))
+    node = _definition(module, name)
+    if isinstance(node, ast.ClassDef):
+        if declared := _declared_dims(node):
+            yield declared
+        for base in node.bases:
+            if isinstance(base, ast.Name):
+                yield from _declarations(module, base.id, seen)
+    elif node is not None and node.module and not node.level:
+        yield from _declarations(node.module, _bound(node)[name], seen)
+
+
+def _definition(module: str, name: str) -> ast.ClassDef | ast.ImportFrom | None:
+    """The last statement at the top of a module that defines or imports a class of this name."""
+    spec = _find_spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    try:
+        body = ast.parse(Path(spec.origin).read_bytes()).body
+    except _NO_PYTHON:
+        return None
+    for node in reversed(body):
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return node
+        if isinstance(node, ast.ImportFrom) and name in _bound(node):
+            return node
+    return None
+
+
+def _bound(node: ast.ImportFrom) -> dict[str, str]:
+    """The names that a statement imports, by the names that it gives them."""
+    return {alias.asname or alias.name: alias.name for alias in node.names}
+
+
+def _declared_dims(kind: ast.ClassDef) -> tuple[int, ...]:
+    for node in kind.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "dims" for target in targets):
+            with contextlib.suppress(ValueError, TypeError):  # computed, or no tuple
+                return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return ()
+
+
+def _folder(package: str) -> Path | None:
+    spec = _find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0])
+
+
+def _find_spec(module: str) -> importlib.machinery.ModuleSpec | None:
+    """Locate a module by walking its packages' folders; importing none of them."""
+    parts = module.split(".")
+    try:
+        spec = importlib.util.find_spec(parts[0])
+    except (ImportError, ValueError):  # an empty name, or a module that is no file's
+        return None
+    for position in range(1, len(parts)):
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = ".".join(parts[: position + 1])
+        spec = importlib.machinery.PathFinder.find_spec(name, spec.submodule_search_locations)
+    return spec

@@ -1,0 +1,1 @@
+"""Boards: what records amount to, as tables of figures with their statistics."""

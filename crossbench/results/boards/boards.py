@@ -1,0 +1,266 @@
+"""Which runs may be compared: a frame of runs is divided into boards.
+
+A board is one data source, dimension, preset, protocol, backbone and init, with equal settings
+throughout. By which metric it ranks is a question to it and divides nothing. On a board, methods
+whose code, weights or own settings changed, and tasks whose data or card changed, are told apart
+by name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import unknown_name
+from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.plain import PLAIN_BASELINES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+#: Where data may be from, what says most about medicine first.
+SOURCES = ("real", "embedded", "phantom")
+_PLAIN = ["source", "dimension", "preset", "split_settings"]
+_NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
+_SETTINGS = ("split_settings", "fit_settings")
+_METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
+_TASK_VERSIONS = {"hash_task": "card", "hash_data": "data"}
+_FOLD = ["seed", "fold"]
+_CELL = ["task", *_FOLD]
+_SAMPLES = ["hash_data", "hash_split"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Runs that may be compared.
+
+    Attributes:
+        source: ``real``, ``embedded`` or ``phantom``.
+        metric: Name of the metric that ranks: the one asked for, else the main metric.
+        declared: Main metrics of the tasks, as preset or card declare them, the commonest first.
+        title: What may be compared here, in words.
+        shared: What the runs have in common, by name; under ``settings`` those that tell this
+            board from others.
+        runs: One row a run: the frame's columns, ``row`` (the method or plain baseline) and
+            ``column`` (the task). Plain baselines are those on the methods' seeds and folds.
+        superseded: Number of older records of the same runs that were left out.
+    """
+
+    source: str
+    metric: str
+    declared: tuple[str, ...]
+    title: str
+    shared: Mapping[str, str]
+    runs: pd.DataFrame
+    superseded: int
+    _tables: dict[str, dict[str, pd.DataFrame]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Names of the methods."""
+        return sorted(self.runs.loc[self.runs["protocol"] != "plain", "row"].unique())
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """Names of the plain baselines, the plainest first."""
+        names = set(self.runs.loc[self.runs["protocol"] == "plain", "row"])
+        return sorted(names, key=[*PLAIN_BASELINES, *sorted(names)].index)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Names of the tasks."""
+        return sorted(self.runs["column"].unique())
+
+    @cached_property
+    def counted(self) -> list[str]:
+        """The tasks that count over tasks: of several versions of one, that of the latest run."""
+        latest = self.runs.sort_values("started", kind="stable").groupby("task").tail(1)
+        return sorted(latest["column"])
+
+    @cached_property
+    def earlier(self) -> list[str]:
+        """Earlier versions of tasks, shown each by itself and counted nowhere."""
+        return [task for task in self.tasks if task not in self.counted]
+
+    @cached_property
+    def folds(self) -> list[tuple[int, int]]:
+        """The (seed, fold) pairs that anything was run on: what a full cell has."""
+        return sorted(set(zip(self.runs["seed"], self.runs["fold"], strict=True)))
+
+    @cached_property
+    def split_folds(self) -> int:
+        """Folds of one repetition, whether or not all were run; those found where unknown."""
+        settings: dict[str, Any] = json.loads(self.runs["split_settings"].iloc[0])
+        return settings.get("split.folds") or len({fold for _, fold in self.folds})
+
+    @cached_property
+    def named_runs(self) -> pd.DataFrame:
+        """The runs of the counted tasks under the names of the board, as statistics take them."""
+        runs = self.runs[self.runs["column"].isin(self.counted)]
+        return runs.assign(method=runs["row"], task=runs["column"])
+
+    def scores(self, metric: str) -> dict[str, pd.DataFrame]:
+        """What the finished runs scored, by task.
+
+        Rows are the board's folds, columns the methods and then the plain baselines; NaN where a
+        run failed, is missing, or has no such value.
+        """
+        return self._by_fold(metric)
+
+    def partial(self, metric: str) -> dict[tuple[str, str], list[str]]:
+        """Runs whose value is a mean over fewer classes than there are: why, by (task, row)."""
+        found: dict[tuple[str, str], list[str]] = {}
+        some = self.runs.loc[self.runs["partial"] != "", ["column", "row", "partial"]]
+        for task, row, partial in some.itertuples(index=False):
+            if reason := json.loads(partial).get(metric):
+                found.setdefault((task, row), []).append(reason)
+        return found
+
+    def lacking(self, metric: str) -> str:
+        """Where a metric is a mean over fewer classes than there are, and why; empty if nowhere."""
+        reasons: dict[str, set[str]] = {}
+        for (task, _), found in self.partial(metric).items():
+            reasons.setdefault(task, set()).update(found)
+        return "; ".join(f"{task}: {', '.join(sorted(reasons[task]))}" for task in sorted(reasons))
+
+    def is_paired(self, task: str, rows: Sequence[str]) -> bool:
+        """Whether finished runs of these rows on a task had the same samples, fold for fold."""
+        tables = (self._by_fold(name)[task][list(rows)].to_numpy() for name in _SAMPLES)
+        return all((table == table[:, :1]).all() for table in tables)
+
+    def _by_fold(self, name: str) -> dict[str, pd.DataFrame]:
+        """One column of the finished runs, as :meth:`scores` arranges it."""
+        if name not in self._tables:
+            done = self.runs.loc[self.runs["status"] == "ok", ["column", "row", *_FOLD, name]]
+            table = done.pivot(index=["column", *_FOLD], columns="row", values=name)
+            rows = [(task, *fold) for task in self.tasks for fold in self.folds]
+            table = table.reindex(index=rows, columns=[*self.methods, *self.plain])
+            parts = range(0, len(rows), len(self.folds))
+            self._tables[name] = {
+                task: table.iloc[part : part + len(self.folds)]
+                for task, part in zip(self.tasks, parts, strict=True)
+            }
+        return self._tables[name]
+
+    def task_runs(self, task: str, metric: str) -> pd.DataFrame:
+        """The runs of one task, with no more than the statistics ask of them.
+
+        Columns: ``task method seed fold status score``, the last of ``metric``, and
+        ``hash_data hash_split``. A board has many more, and selecting rows copies them all.
+        """
+        columns = {"column": "task", "row": "method"}
+        columns |= {name: name for name in [*_FOLD, "status", *_SAMPLES]} | {metric: "score"}
+        here = self.runs["column"] == task
+        return self.runs.loc[here, list(columns)].set_axis([*columns.values()], axis="columns")
+
+
+def split_boards(frame: pd.DataFrame, metric: str | None = None) -> list[Board]:
+    """The boards of a frame: real data first, phantoms last, 2D before 3D.
+
+    Args:
+        frame: As from :func:`crossbench.results.records.store.load_results`.
+        metric: What every board ranks by; each board's main metric where None.
+
+    Raises:
+        RequestError: If no metric has this name.
+    """
+    if metric is not None and metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    if frame.empty:  # without columns, where there was no record
+        return []
+    frame = frame.reset_index(drop=True)
+    keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
+    is_plain = keys["protocol"] == "plain"
+    plain, networks = keys[is_plain], keys[~is_plain]
+    # Runs with the same number agree in what plain baselines have too: with the cell, or without.
+    cells, kinds = (keys.groupby(by).ngroup() for by in ([*_PLAIN, *_CELL], _PLAIN))
+    groups = []
+    for values, runs in networks.groupby(_NETWORK):
+        same = cells[plain.index].isin(cells[runs.index])
+        groups.append((dict(zip(_NETWORK, values, strict=True)), [*runs.index, *plain.index[same]]))
+    alone = plain[~kinds[plain.index].isin(kinds[networks.index])]
+    for values, runs in alone.groupby(_PLAIN):
+        groups.append((dict(zip(_PLAIN, values, strict=True)), [*runs.index]))
+
+    names = [
+        {key: value for key, value in what.items() if key not in _SETTINGS} for what, _ in groups
+    ]
+    settings = [_settings(what) for what, _ in groups]
+    boards = []
+    for (_, index), name, own in zip(groups, names, settings, strict=True):
+        others = [each for each, its in zip(settings, names, strict=True) if its == name]
+        boards.append(_board(frame, index, name, _difference(own, others), metric))
+    return sorted(boards, key=lambda board: (SOURCES.index(board.source), board.title))
+
+
+def _settings(what: Mapping[str, Any]) -> dict[str, Any]:
+    """Both groups of settings as one mapping of dotted keys."""
+    merged: dict[str, Any] = {}
+    for column in _SETTINGS:
+        merged |= json.loads(what.get(column, "{}"))
+    return merged
+
+
+def _difference(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    """The settings that are not the same on all boards of one name, with their values here."""
+    keys = sorted(set().union(*others))
+    differing = [key for key in keys if any(each.get(key) != own.get(key) for each in others)]
+    return ", ".join(f"{key} = {json.dumps(own.get(key))}" for key in differing)
+
+
+def main_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
+    """The main metrics that runs declare, that of most tasks first, of equals by name."""
+    declared = runs.drop_duplicates(["task", "metric"]).groupby("metric").size()
+    return tuple(sorted(declared.index, key=lambda name: (-declared[name], name)))
+
+
+def _board(
+    frame: pd.DataFrame,
+    index: list[int],
+    name: Mapping[str, Any],
+    difference: str,
+    metric: str | None,
+) -> Board:
+    """The board of the runs at these places of the frame."""
+    runs = frame.loc[index, ["method", "task", *_METHOD_VERSIONS, *_TASK_VERSIONS]]
+    row = _told_apart(runs, "method", _METHOD_VERSIONS)
+    column = _told_apart(runs, "task", _TASK_VERSIONS)
+    cells = frame.loc[index, [*_FOLD, "started"]].assign(row=row, column=column)
+    cells = cells.sort_values("started", kind="stable")
+    latest = cells.drop_duplicates(["row", "column", *_FOLD], keep="last")
+    declared = main_metrics(frame.loc[latest.index, ["task", "metric"]])
+    return Board(
+        source=name["source"],
+        metric=metric or declared[0],
+        declared=declared,
+        title=_title(name, difference),
+        shared={key: str(value) for key, value in name.items()} | {"settings": difference},
+        runs=frame.loc[latest.index].assign(row=latest["row"], column=latest["column"]),
+        superseded=len(cells) - len(latest),
+    )
+
+
+def _title(name: Mapping[str, Any], difference: str) -> str:
+    parts = [f"{name['dimension']}D tasks", f"{name['source']} data", f"preset {name['preset']}"]
+    if "init" in name:
+        untrained = " (untrained backbone)" if name["init"] == "random" else ""
+        parts += [name["protocol"], f"{name['backbone']}, init {name['init']}{untrained}"]
+    return " · ".join([*parts, difference] if difference else parts)
+
+
+def _told_apart(runs: pd.DataFrame, name: str, versions: Mapping[str, str]) -> pd.Series[Any]:
+    """The names, with a short hash where one name stands for several things."""
+    labels = runs[name].astype(object)
+    for column, word in versions.items():
+        versions_of = runs.groupby(name)[column].nunique()
+        several = runs[name].isin(versions_of.index[versions_of > 1])
+        if several.any():
+            hashes = runs.loc[several, column].replace("", "unknown")
+            labels[several] = labels[several] + f" [{word} " + hashes + "]"
+    return labels

@@ -1,0 +1,144 @@
+"""Two methods compared on every board that holds both."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import RequestError, unknown_name
+from crossbench.evaluation.metrics import title_of
+from crossbench.evaluation.statistics import compare_runs
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.draws import weights_of
+from crossbench.results.boards.tables import PHANTOM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from crossbench.evaluation.statistics import Comparison
+    from crossbench.results.boards.boards import Board
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardComparison:
+    """Two methods on one board.
+
+    Attributes:
+        title: What may be compared there, in words.
+        caution: What no reader may overlook, or empty.
+        comparison: The verdicts.
+        notes: What a reader must know of the tasks, a sentence each.
+    """
+
+    title: str
+    caution: str
+    comparison: Comparison
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        """Title, caution, one sentence a task and the one over tasks, each to quote."""
+        said = self.comparison.sentences()
+        said += tuple(f"({note})" for note in self.notes)
+        return tuple(filter(None, (self.title, self.caution, *said)))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The same as plain data."""
+        comparison = dataclasses.asdict(self.comparison)
+        return {
+            "title": self.title,
+            "caution": self.caution,
+            "notes": self.notes,
+            **comparison,
+            "sentences": self.comparison.sentences(),
+        }
+
+
+def compare_boards(
+    frame: pd.DataFrame,
+    *,
+    baseline: str,
+    candidate: str,
+    metric: str | None = None,
+    rope: float | None = None,
+) -> list[BoardComparison]:
+    """Compare two methods on each board that holds both.
+
+    The folds of a repetition are those of the board's split, whether or not all were run.
+
+    Args:
+        frame: As from :func:`crossbench.results.records.store.load_results`.
+        baseline: The method compared with, as it is named on the boards; a plain baseline may
+            be given too.
+        candidate: The method in question.
+        metric: What is compared; each board's main metric where None.
+        rope: Half-width of the region of practical equivalence; the metric's own where None.
+
+    Raises:
+        RequestError: If a name is unknown, both methods are the same, or no board holds both.
+        StatisticsError: If ``rope`` is negative.
+    """
+    boards = split_boards(frame, metric)
+    known = {name for board in boards for name in (*board.methods, *board.plain)}
+    for method in (baseline, candidate):
+        if method not in known:
+            raise unknown_name("method", method, known)
+    shared = [board for board in boards if _holds(board, baseline) and _holds(board, candidate)]
+    if not shared:
+        raise _apart(boards, baseline, candidate)
+    return [
+        BoardComparison(
+            title=board.title,
+            caution=PHANTOM if board.source == "phantom" else "",
+            comparison=compare_on(board, baseline, candidate, rope=rope),
+            notes=comparison_notes(board),
+        )
+        for board in shared
+    ]
+
+
+def comparison_notes(board: Board) -> tuple[str, ...]:
+    """What limits a comparison on a board: versions left out, and means over fewer classes."""
+    notes = []
+    if board.earlier:
+        which = ", ".join(board.earlier)
+        notes.append(f"Left out, being earlier versions of tasks: {which}.")
+    if where := board.lacking(board.metric):
+        what = f"{title_of(board.metric)} is a mean over fewer classes"
+        notes.append(f"{what} where test parts lack one: {where}.")
+    return tuple(notes)
+
+
+def compare_on(
+    board: Board, baseline: str, candidate: str, *, rope: float | None = None
+) -> Comparison:
+    """Compare two methods of one board; see :func:`compare_boards`."""
+    runs = board.named_runs
+    return compare_runs(
+        runs.assign(weights=weights_of(runs)),
+        baseline=baseline,
+        candidate=candidate,
+        metric=board.metric,
+        folds=board.split_folds,
+        rope=rope,
+    )
+
+
+def _holds(board: Board, method: str) -> bool:
+    return method in (*board.methods, *board.plain)
+
+
+def _apart(boards: Sequence[Board], baseline: str, candidate: str) -> RequestError:
+    """The error for two methods that share no board, with the boards of each."""
+    where = "\n".join(
+        f"  {method}: {board.title}"
+        for method in (baseline, candidate)
+        for board in boards
+        if _holds(board, method)
+    )
+    return RequestError(
+        f"no board holds both {baseline} and {candidate}; run both with the same preset, "
+        f"protocol, backbone, init and settings. They are on:\n{where}"
+    )

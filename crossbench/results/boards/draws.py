@@ -1,0 +1,69 @@
+"""Which runs began from the same weights: what is found of those holds for these weights alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossbench.specs import RANDOM
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crossbench.results.boards.boards import Board
+
+LINEAR_PROBE = "linear-probe"
+
+
+def weights_of(runs: pd.DataFrame) -> pd.Series[str]:
+    """The weights that each run began from: a name that runs share where they share weights.
+
+    Random weights are drawn for each method, task, seed and fold; under the linear probe for each
+    method, task and seed, whatever the fold. A checkpoint is known by its hash, which a run has of
+    its own where the init named a file for each seed or fold.
+
+    Args:
+        runs: Rows of a frame, as from :func:`crossbench.results.records.store.load_results`.
+
+    Returns:
+        A name a row; missing for the plain baselines, which have no weights.
+    """
+    draw = runs["task"] + " seed " + runs["seed"].astype(str)
+    fold = " fold " + runs["fold"].astype(str)
+    draw = draw.where(runs["protocol"] == LINEAR_PROBE, draw + fold)
+    file = runs["hash_weights"].where(runs["hash_weights"] != "", runs["hash_init"])
+    names = draw.where(_are_random(runs), file)
+    return names.where((runs["protocol"] != "plain") & (names != ""))
+
+
+def is_one_random_draw(runs: pd.DataFrame) -> bool:
+    """Whether all runs of a method on a task share one draw of random weights."""
+    random = len(runs) > 1 and bool(_are_random(runs).all())
+    return random and weights_of(runs).nunique() == 1
+
+
+def share_weights(runs: pd.DataFrame) -> bool:
+    """Whether some runs of a method on a task began from the same weights."""
+    weights = weights_of(runs).dropna()
+    return bool(weights.nunique() < len(weights))
+
+
+def shared_words(board: Board) -> str:
+    """What holds for the weights alone, where a method's runs of a task share any; or nothing."""
+    runs = board.runs
+    counts = weights_of(runs).groupby([runs["row"], runs["column"]]).agg(["nunique", "count"])
+    shared = counts.loc[counts["nunique"] < counts["count"], "nunique"]
+    shared = shared[shared > 0]
+    if shared.empty:
+        return ""
+    fewest = int(shared.min())
+    draws = "one set" if fewest == 1 else f"{fewest} sets"
+    said = f"A method's runs of a task share {draws} of weights: what is shown on a task holds for"
+    if fewest == 1 and _are_random(runs[runs["protocol"] != "plain"]).all():
+        return f"{said} these alone, and of one random draw nothing is tested."
+    return f"{said} these weights."
+
+
+def _are_random(runs: pd.DataFrame) -> pd.Series[bool]:
+    """By hash, and by name where a record has none."""
+    unknown = runs["hash_init"] == ""
+    return (runs["hash_init"] == RANDOM) | (unknown & (runs["init"] == RANDOM))

@@ -1,0 +1,446 @@
+"""What pretraining is worth: the same runs from random and from pretrained weights, paired.
+
+Boards never mix inits, so this is the one place where two of them meet: a method under a protocol
+from pretrained weights, beside the same method and protocol from random ones, and beside the
+method trained from scratch in full, on the same folds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pandas as pd
+
+from crossbench.errors import StatisticsError
+from crossbench.evaluation.metrics import title_of
+from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.draws import is_one_random_draw, share_weights
+from crossbench.results.boards.standings import higher_is_better
+from crossbench.results.boards.table import Cell, Header, Table
+from crossbench.specs import RANDOM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from crossbench.evaluation.statistics import CorrectedT
+    from crossbench.results.boards.boards import Board
+
+Key: TypeAlias = tuple[str, ...]
+Weights: TypeAlias = Literal["own", "shared", "one draw"]
+
+#: The protocol under which every weight learns: from random weights, training from scratch.
+FROM_SCRATCH = "finetune"
+
+_WEIGHTS: tuple[Weights, ...] = ("own", "shared", "one draw")
+_ALPHA = 0.05
+_SHOWN = "*"
+_SHARED = ("source", "dimension", "preset", "backbone", "split_settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """One method under one protocol, from pretrained weights and from others.
+
+    Attributes:
+        protocol: How the network was fitted.
+        method: The method.
+        random: Mean score from random weights; None where there are no such runs.
+        pretrained: Mean score from pretrained weights; None where a run is missing.
+        over_random: Pretrained beside random weights under this protocol; None where they
+            cannot be compared.
+        over_scratch: Pretrained under this protocol beside training from scratch.
+    """
+
+    protocol: str
+    method: str
+    random: float | None
+    pretrained: float | None
+    over_random: Test | None = None
+    over_scratch: Test | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """A paired comparison; gains are positive where pretraining is better.
+
+    Attributes:
+        result: Corrected resampled t over the paired runs.
+        p_holm: Its p after Holm, over the comparisons of one kind on one task.
+        family: How many those are.
+        weights: ``own`` where each run has weights of its own; ``shared`` where runs share some,
+            of which alone the test then speaks; ``one draw`` where a side has but one draw of
+            random weights, so that nothing is shown of the method.
+    """
+
+    result: CorrectedT
+    p_holm: float
+    family: int
+    weights: Weights
+
+    @property
+    def shown(self) -> bool:
+        """Whether a difference is shown at 5 %."""
+        return self.p_holm <= _ALPHA and self.weights != "one draw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """Scores of the same runs from two kinds of weights, larger is better; see :class:`Test`."""
+
+    before: pd.Series[float]
+    after: pd.Series[float]
+    weights: Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """Whether one method gains more from pretraining than another, under one protocol.
+
+    Attributes:
+        protocol: How the networks were fitted.
+        method: The method.
+        other: The method it is compared with.
+        more: The gain of ``method`` less that of ``other``, paired run by run; Holm's family
+            are the contrasts of one task.
+    """
+
+    protocol: str
+    method: str
+    other: str
+    more: Test
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """Every gain on one task from one pretraining.
+
+    Attributes:
+        title: What may be compared here, in words.
+        task: The 3D (or 2D) task.
+        init: Name of the pretrained weights.
+        metric: What is compared.
+        gains: By protocol and method.
+        contrasts: By protocol and pair of methods.
+        missing: What could not be compared, and why.
+    """
+
+    title: str
+    task: str
+    init: str
+    metric: str
+    gains: tuple[Gain, ...]
+    contrasts: tuple[Contrast, ...]
+    missing: tuple[str, ...]
+
+
+def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
+    """What pretraining is worth, for each task and init that has runs from random weights too.
+
+    Args:
+        frame: As from :func:`crossbench.results.records.store.load_results`.
+        metric: What is compared; the main metric of each task where None.
+
+    Raises:
+        RequestError: If no metric has this name.
+    """
+    groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
+    for board in split_boards(frame, metric):
+        if board.methods:
+            groups[tuple(_of(board, name) for name in _SHARED)].append(board)
+    return [
+        _transfer(boards, task, init, metric or _main_metric(boards, task))
+        for boards in groups.values()
+        if RANDOM in {_of(board, "init") for board in boards}
+        for init in sorted({_of(board, "init") for board in boards} - {RANDOM})
+        for task in sorted({task for board in boards for task in board.tasks})
+        if any(_of(board, "init") == init and task in board.tasks for board in boards)
+    ]
+
+
+def _main_metric(boards: Sequence[Board], task: str) -> str:
+    """The metric that most runs of a task declare: one for all boards that are compared."""
+    runs = pd.concat(board.runs.loc[board.runs["column"] == task, ["metric"]] for board in boards)
+    return str(runs["metric"].mode().iloc[0])
+
+
+def _of(board: Board, column: str) -> str:
+    """What all networks of a board have in common."""
+    return str(board.runs.loc[board.runs["protocol"] != "plain", column].iloc[0])
+
+
+def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Transfer:
+    boards = [replace(board, metric=metric) for board in boards]
+    own = [board for board in boards if _of(board, "init") == init and task in board.tasks]
+    scratch = _matching(boards, protocol=FROM_SCRATCH, init=RANDOM)
+    cells = [(board, method) for board in own for method in board.methods]
+    others = {board.title: _from_random(board, boards) for board in own}
+    pairs: dict[str, dict[Key, Paired]] = {"random": {}, "scratch": {}}
+    missing: list[str] = []
+    for board, method in cells:
+        protocol = _of(board, "protocol")
+        compared = (("random", others[board.title], protocol), ("scratch", scratch, FROM_SCRATCH))
+        for kind, found, under in compared:
+            try:
+                pairs[kind][protocol, method] = _paired(board, _only(found, under), method, task)
+            except StatisticsError as error:
+                missing.append(f"{protocol} {method}: {error}")
+    folds = own[0].split_folds
+    over_random, over_scratch = (
+        _tested(pairs[kind], folds, missing) for kind in ("random", "scratch")
+    )
+    contrasts = _contrasts(pairs["random"], folds, missing)
+    return Transfer(
+        title=_title(own[0], task, init),
+        task=task,
+        init=init,
+        metric=metric,
+        gains=tuple(
+            Gain(
+                protocol=_of(board, "protocol"),
+                method=method,
+                random=_mean(others[board.title], method, task),
+                pretrained=_mean([board], method, task),
+                over_random=over_random.get((_of(board, "protocol"), method)),
+                over_scratch=over_scratch.get((_of(board, "protocol"), method)),
+            )
+            for board, method in cells
+        ),
+        contrasts=contrasts,
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _from_random(board: Board, boards: Sequence[Board]) -> list[Board]:
+    """The boards that differ in nothing but the weights, which are random: one or none."""
+    shared = {name: _of(board, name) for name in ("protocol", "fit_settings")}
+    return _matching(boards, init=RANDOM, **shared)
+
+
+def _matching(boards: Iterable[Board], **wanted: str) -> list[Board]:
+    return [board for board in boards if all(_of(board, key) == wanted[key] for key in wanted)]
+
+
+def _only(found: Sequence[Board], protocol: str) -> Board:
+    """The one board of random weights under a protocol.
+
+    Raises:
+        StatisticsError: If there is none, or it is not clear which.
+    """
+    if len(found) == 1:
+        return found[0]
+    runs = f"runs from random weights under {protocol}"
+    if found:
+        raise StatisticsError(f"{runs} are of {len(found)} kinds, by their settings")
+    raise StatisticsError(f"there are no {runs}")
+
+
+def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
+    """Scores of a method on another board and on this one, larger is better.
+
+    Raises:
+        StatisticsError: If the runs cannot be paired.
+    """
+    names = (f"from random weights under {_of(other, 'protocol')}", "pretrained")
+    both = [each.task_runs(task, board.metric) for each in (other, board)]
+    runs = pd.concat(
+        each[each["method"] == method].assign(method=name)
+        for name, each in zip(names, both, strict=True)
+    )
+    table = paired_runs(runs, task, names)
+    if not higher_is_better(board.metric):
+        table = -table
+    before, after = (table[name] for name in names)
+    own = [_runs_of(each, method, task) for each in (other, board)]
+    weights: Weights = "shared" if any(map(share_weights, own)) else "own"
+    if any(map(is_one_random_draw, own)):
+        weights = "one draw"
+    return Paired(before=before, after=after, weights=weights)
+
+
+def _runs_of(board: Board, method: str, task: str) -> pd.DataFrame:
+    return board.runs[(board.runs["row"] == method) & (board.runs["column"] == task)]
+
+
+def _tested(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> dict[Key, Test]:
+    """The tests of one family; those that cannot be made are told to ``missing``."""
+    tests: dict[Key, CorrectedT] = {}
+    for key, pair in pairs.items():
+        try:
+            tests[key] = corrected_t(pair.before, pair.after, folds=folds)
+        except StatisticsError as error:
+            missing.append(f"{' '.join(key)}: {error}")
+    adjusted = holm({key: test.p_value for key, test in tests.items()}) if tests else {}
+    return {
+        key: Test(result=test, p_holm=adjusted[key], family=len(tests), weights=pairs[key].weights)
+        for key, test in tests.items()
+    }
+
+
+def _contrasts(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> tuple[Contrast, ...]:
+    contrasted: dict[Key, Paired] = {}
+    for (one, other), (two, method) in itertools.combinations(pairs, 2):
+        first, second = pairs[one, other], pairs[two, method]
+        if one == two and first.before.index.equals(second.before.index):
+            weights = max(first.weights, second.weights, key=_WEIGHTS.index)
+            contrasted[one, method, other] = Paired(
+                before=first.after - first.before,
+                after=second.after - second.before,
+                weights=weights,
+            )
+    return tuple(
+        Contrast(protocol=key[0], method=key[1], other=key[2], more=test)
+        for key, test in _tested(contrasted, folds, missing).items()
+    )
+
+
+def _mean(found: Sequence[Board], method: str, task: str) -> float | None:
+    if len(found) != 1:
+        return None
+    (board,) = found
+    scores = _runs_of(board, method, task)[board.metric]
+    return float(scores.mean()) if len(scores) and scores.notna().all() else None
+
+
+def _title(board: Board, task: str, init: str) -> str:
+    parts = [
+        f"What pretraining on {init} is worth on {task}",
+        f"{board.source} data",
+        f"preset {_of(board, 'preset')}",
+        _of(board, "backbone"),
+    ]
+    return " · ".join(parts)
+
+
+# ------------------------------------------------------------------------ words and tables
+
+
+def transfer_tables(frame: pd.DataFrame, metric: str | None = None) -> list[Table]:
+    """What each of :func:`transfers` found: the gains, and which method gains more."""
+    tables = []
+    for transfer in transfers(frame, metric):
+        tables.append(gain_table(transfer))
+        if transfer.contrasts:
+            tables.append(contrast_table(transfer))
+    return tables
+
+
+def gain_table(transfer: Transfer) -> Table:
+    """Means from random and pretrained weights and the gains, a row a protocol and method."""
+    columns = ("random", "pretrained", "gain", "over scratch")
+    runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
+    how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
+    turned = (
+        "" if higher_is_better(transfer.metric) else "; the sign is turned, for lower is better"
+    )
+    notes = (
+        f"gain: pretrained less random weights, same method and protocol{turned}.",
+        f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}{turned}.",
+        f"In brackets: 95 % interval, corrected resampled t{how_many}.",
+        f"{_SHOWN} differs at 5 % after Holm over its column.",
+        *_power_notes("gain", {_name(gain): gain.over_random for gain in transfer.gains}),
+        *_power_notes("over scratch", {_name(gain): gain.over_scratch for gain in transfer.gains}),
+        *_weights_notes({_name(gain): gain.over_random for gain in transfer.gains}),
+        *(f"Not compared: {reason}." for reason in transfer.missing),
+    )
+    return Table(
+        title=transfer.title,
+        subtitle=f"{title_of(transfer.metric)}, means",
+        axes=("protocol, method", ""),
+        rows=tuple(Header(_name(gain)) for gain in transfer.gains),
+        columns=tuple(map(Header, columns)),
+        cells=tuple(
+            (
+                _score(gain.random),
+                _score(gain.pretrained),
+                _difference(gain.over_random),
+                _difference(gain.over_scratch),
+            )
+            for gain in transfer.gains
+        ),
+        notes=notes,
+    )
+
+
+def contrast_table(transfer: Transfer) -> Table:
+    """Which of two methods gains more, a row a protocol and pair."""
+    tests = {_contrast_name(each): each.more for each in transfer.contrasts}
+    return Table(
+        title=f"Which method gains more · {transfer.title}",
+        subtitle=f"{title_of(transfer.metric)}: gain of the first less gain of the second",
+        axes=("protocol, methods", ""),
+        rows=tuple(Header(_contrast_name(each)) for each in transfer.contrasts),
+        columns=(Header("difference of gains"), Header("p after Holm")),
+        cells=tuple(
+            (
+                _difference(each.more),
+                Cell(text=f"{each.more.p_holm:.2g}", value=each.more.p_holm),
+            )
+            for each in transfer.contrasts
+        ),
+        notes=(
+            f"{_SHOWN} differs at 5 % after Holm over the table.",
+            *_power_notes("difference", tests),
+            *_weights_notes(tests),
+        ),
+    )
+
+
+def _name(gain: Gain) -> str:
+    return f"{gain.protocol} {gain.method}"
+
+
+def _contrast_name(contrast: Contrast) -> str:
+    return f"{contrast.protocol} {contrast.method} – {contrast.other}"
+
+
+def _power_notes(what: str, tests: Mapping[str, Test | None]) -> list[str]:
+    """The least difference that each row could be expected to show, from row to row."""
+    least = {
+        name: test.result.detectable(family=test.family, alpha=_ALPHA)
+        for name, test in tests.items()
+        if test is not None and not test.result.identical
+    }
+    if not least:
+        return []
+    ends = (min(least, key=least.__getitem__), max(least, key=least.__getitem__))
+    words = " to ".join(f"{least[name]:.2f} ({name})" for name in dict.fromkeys(ends))
+    return [
+        f"{what}: found with 80 % power from {words} on, at the spread seen (Holm's first step)."
+    ]
+
+
+def _weights_notes(tests: Mapping[str, Test | None]) -> list[str]:
+    """Which rows speak of weights that their runs share, and which show nothing of a method."""
+    said = {
+        "shared": "Holds for the weights that the runs share",
+        "one draw": "From one draw of random weights, which shows nothing of a method",
+    }
+    rows = {
+        weights: [name for name, test in tests.items() if test and test.weights == weights]
+        for weights in said
+    }
+    return [f"{said[weights]}: {', '.join(names)}." for weights, names in rows.items() if names]
+
+
+def _score(value: float | None) -> Cell:
+    return Cell(text="–" if value is None else f"{value:.3f}", value=value)
+
+
+def _difference(test: Test | None) -> Cell:
+    if test is None:
+        return Cell(text="–")
+    gain = test.result.gain
+    interval = "" if gain.low is None else f" ({gain.low:+.2f} to {gain.high:+.2f})"
+    return Cell(
+        text=f"{gain.value:+.3f}{interval}",
+        mark=_SHOWN if test.shown else "",
+        value=gain.value,
+        low=gain.low,
+        high=gain.high,
+        count=test.result.runs,
+        complete=True,
+    )

@@ -1,0 +1,171 @@
+"""What a record shows to be true or false of itself, at the price of reading it.
+
+An identity is the hash of its parts, and settings, split, counts, source and seed are parts of it
+or facts behind them; whoever edits one of them would have to find another identity. What only
+the predictions can tell, :mod:`crossbench.results.records.validation` computes again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import RecordError
+from crossbench.evaluation.metrics import METRICS
+from crossbench.files.hashing import hash_json
+from crossbench.results.records.identity import NOT_SPLIT, PARTS, identity_of, seed_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from crossbench.specs import RunRecord
+
+#: Columns of :func:`~crossbench.results.records.frame.to_frame` beside metrics; no metric may have
+#: such a name, or one that begins as those of :data:`PREFIXES` do.
+COLUMNS = frozenset(
+    (
+        *("preset", "task", "method", "backbone", "init", "protocol", "seed", "fold"),
+        *("status", "source", "dimension", "metric", "grouped", "score", "ms_per_sample"),
+        *("warnings", "error_class", "error_message", "split_settings", "fit_settings"),
+        *("version", "started", "hardware", "sealed", "diagnostics", "partial", "identity", "path"),
+    )
+)
+PREFIXES = (
+    "parameters_",
+    "cost_",
+    "seconds_",
+    "bytes_",
+    "samples_",
+    "selected_",
+    "hash_",
+    "cache_",
+)
+
+
+def check_record(record: RunRecord) -> None:
+    """Hold what a record says against what else it says.
+
+    Raises:
+        RecordError: At the first contradiction; the message is the fact alone.
+    """
+    for checked in (_identity, _key, _facts, _folds, _status, _metrics, _values):
+        for fault in checked(record):
+            raise RecordError(fault)
+
+
+def _identity(record: RunRecord) -> Iterator[str]:
+    hashes = _hashes(record)
+    if record.identity != identity_of(hashes):
+        yield "its identity is not the hash of its parts"
+
+
+def _hashes(record: RunRecord) -> dict[str, str]:
+    """The parts of the identity; schema 1 kept the card's hash among them, which is none."""
+    hashes = _table(record.provenance, "hashes")
+    return hashes if record.sealed else {k: v for k, v in hashes.items() if k != "card"}
+
+
+def _key(record: RunRecord) -> Iterator[str]:
+    """Whether the key agrees with the identity's parts and the settings in it."""
+    key, hashes = record.key, _hashes(record)
+    settings = record.provenance.get("settings")
+    yield from _differ("method", key.method, hashes.get("name"))
+    yield from _differ("seed and fold", seed_part(key.seed, key.fold), hashes.get("seed"))
+    if record.sealed:
+        yield from _differ("source", record.source, hashes.get("source"))
+    if key.plain:
+        return
+    if (key.init == "random") != (hashes.get("init") == "random"):
+        yield f"its init {key.init!r} is not the one in its identity"
+    if not isinstance(settings, dict) or hash_json(settings) != hashes.get("config"):
+        yield "its settings are not those in its identity"
+        return
+    yield from _differ("backbone", key.backbone, settings.get("backbone"))
+    yield from _differ("protocol", key.protocol, _table(settings, "protocol").get("name"))
+
+
+def _facts(record: RunRecord) -> Iterator[str]:
+    """Whether task, split and counts are those in the identity; schema 1 does not tell."""
+    if not record.sealed:
+        return
+    hashes, facts = _hashes(record), _table(record.provenance, "facts")
+    for name in ("task", "split", *({"method"} & facts.keys())):  # a plain baseline has none
+        if hash_json(facts.get(name)) != hashes.get(name):
+            yield f"its facts of the {name} are not those in its identity"
+    task, split = _table(facts, "task"), _table(facts, "split")
+    yield from _differ("task", record.key.task, task.get("name"))
+    yield from _differ("dimension", record.dimension, task.get("dimension"))
+    yield from _differ("grouped", record.grouped, split.get("grouped"))
+    for part in PARTS:
+        found = record.counts.get(part)
+        yield from _differ(f"count of {part} samples", found, _table(split, part).get("samples"))
+    yield from _differ(
+        "max_samples", record.provenance.get("max_samples"), split.get("max_samples")
+    )
+    for name, value in _table(record.provenance, "split").items():
+        if name not in NOT_SPLIT:
+            yield from _differ(f"split.{name}", value, split.get(name))
+
+
+def _folds(record: RunRecord) -> Iterator[str]:
+    key, split = record.key, _table(record.provenance, "split")
+    folds, seeds, chosen = (split.get(name) for name in ("folds", "seeds", "run_folds"))
+    if key.seed < 0 or key.fold < 0:
+        yield f"its seed {key.seed} or fold {key.fold} is negative"
+    if isinstance(folds, int) and key.fold >= folds:
+        yield f"its fold {key.fold} is none of the {folds} folds of its split"
+    if isinstance(seeds, list) and key.seed not in seeds:
+        yield f"its seed {key.seed} is none of its split's {seeds}"
+    if isinstance(chosen, list) and chosen and key.fold not in chosen:
+        yield f"its fold {key.fold} is none of those that were run, {chosen}"
+
+
+def _status(record: RunRecord) -> Iterator[str]:
+    """Whether what is there is what a run of this status leaves."""
+    done = record.status == "ok"
+    results = {
+        "metrics": bool(record.metrics),
+        "predictions": record.predictions is not None,
+    }
+    for name, there in results.items():
+        if there != done:
+            yield f"its status is {record.status!r} {'with' if there else 'without'} {name}"
+    if done and record.error is not None:
+        yield "its status is 'ok' with an error"
+    if not done and not (record.error and record.error.keys() >= {"class", "message"}):
+        yield f"its status is {record.status!r} without the class and message of an error"
+    if not done and record.weights is not None:
+        yield f"its status is {record.status!r} with weights"
+
+
+def _metrics(record: RunRecord) -> Iterator[str]:
+    for name in [*record.metrics, record.metric]:
+        if name in COLUMNS or name.startswith(PREFIXES):
+            yield f"its metric {name!r} has the name of another column"
+    for name, value in record.metrics.items():
+        highest = METRICS[name].highest if name in METRICS else float("inf")
+        lowest = 0.0 if name in METRICS else float("-inf")
+        if value is not None and not lowest <= value <= highest:
+            yield f"its {name} is {value:g}, outside [{lowest:g}, {highest:g}]"
+        if value is None and name not in record.undefined:
+            yield f"its {name} is undefined without a reason"
+
+
+def _values(record: RunRecord) -> Iterator[str]:
+    counted = ("counts", "parameters", "cost", "timings", "peak_memory")
+    for field in counted:
+        for name, value in getattr(record, field).items():
+            if value < 0:
+                yield f"its {field}.{name} is {value:g}, which is negative"
+    epoch, epochs = record.selected_epoch, len(record.curve)
+    if epoch is not None and not 1 <= epoch <= epochs:
+        yield f"its selected_epoch is {epoch}, of {epochs} epochs"
+
+
+def _differ(what: str, said: Any, known: Any) -> Iterator[str]:
+    if said != known:
+        yield f"its {what} is {said!r}, and {known!r} in its identity"
+
+
+def _table(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = mapping.get(name)
+    return value if isinstance(value, dict) else {}

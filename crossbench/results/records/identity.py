@@ -1,0 +1,67 @@
+"""What a run's identity is made of, such that a record shows it: parts, and the facts in them.
+
+An identity is the hash of its parts by name. A part is a word (``name``, ``source``, ``seed``), the
+digest of a file or of arrays, or the hash of facts that stand in the record beside it, so that
+whoever changes one of them changes the identity. Nothing here imports anything heavy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from crossbench.files.hashing import hash_array, hash_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crossbench.data.splits import Split
+    from crossbench.specs import Preset, TaskCard
+
+#: Settings of a split that choose which runs there are, and not what they are.
+NOT_SPLIT = ("seeds", "run_folds")
+
+#: Parts of a split, which counts are of.
+PARTS = ("train", "val", "test")
+
+
+def identity_of(hashes: Mapping[str, str]) -> str:
+    """SHA-256 over the parts of an identity, by name."""
+    return hash_json(dict(hashes))
+
+
+def seed_part(seed: int, fold: int) -> str:
+    """The part ``seed``."""
+    return f"{seed}/{fold}"
+
+
+def task_facts(card: TaskCard) -> dict[str, Any]:
+    """The facts on a card that reach the numbers, the part ``task``."""
+    return {
+        "name": card.name,
+        "version": card.version,
+        "dimension": card.dimension,
+        "classes": len(card.classes),
+        "input_size": card.input_size,
+    }
+
+
+def split_facts(preset: Preset, split: Split, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """How samples were divided, and which went where, the part ``split``.
+
+    Args:
+        preset: The settings.
+        split: The fold.
+        labels: (N,) int64 class of each sample of the dataset.
+    """
+    settings = dataclasses.asdict(preset.split)
+    facts = {key: value for key, value in settings.items() if key not in NOT_SPLIT}
+    facts |= {"max_samples": preset.input.max_samples, "grouped": split.grouped}
+    for part in PARTS:
+        index = getattr(split, part)
+        facts[part] = {"samples": len(index), "sha256": hash_array(index)}
+    facts["test"]["labels"] = hash_array(labels[split.test])
+    return facts

@@ -1,0 +1,1 @@
+"""Reports: tables as text, Markdown, LaTeX, CSV and HTML."""

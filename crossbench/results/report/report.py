@@ -1,0 +1,82 @@
+"""What ``crossbench report`` prints: boards, runtimes, pretraining, then what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossbench.errors import RequestError
+from crossbench.results.boards.benches import bench_frame, bench_tables, read_benches
+from crossbench.results.boards.groups import task_groups
+from crossbench.results.boards.pretrainings import pretrain_tables
+from crossbench.results.boards.published import published_tables
+from crossbench.results.boards.tables import broken_files, failures, leaderboards, task_tables
+from crossbench.results.boards.transfer import transfer_tables
+from crossbench.results.records.frame import to_frame
+from crossbench.results.records.pretrainings import read_pretrainings
+from crossbench.results.records.store import read_folders, without_runs
+from crossbench.results.report.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossbench.results.boards.table import Table
+
+
+def report(
+    folders: Sequence[Path | str],
+    form: str = "table",
+    *,
+    task: str | None = None,
+    metric: str | None = None,
+    published: bool = False,
+    width: int | None = None,
+    colour: bool = False,
+) -> str:
+    """The results in one or more folders, in words and figures.
+
+    Args:
+        folders: Results folders, read together.
+        form: One of :data:`crossbench.results.report.render.FORMATS`.
+        task: None for leaderboards over tasks and runtimes, or a task to show every metric of.
+        metric: What boards show and rank by; each board's main metric where None. Where a task
+            is given every metric is shown.
+        published: Whether the paper's tables follow, as reported.
+        width: ``table`` only: columns to fit into; None asks the terminal.
+        colour: ``table`` only: whether to use the terminal's colours.
+
+    Raises:
+        RequestError: If a folder does not exist or holds nothing, no record is of ``task``,
+            there is no such format or metric, or both a task and a metric are given.
+        RecordError: If there is no valid record, or two folders hold the same run with
+            different results.
+    """
+    if task is not None and metric is not None:
+        msg = f"--task {task} shows every metric, {metric!r} among them; leave out --metric"
+        raise RequestError(msg)
+    tables = _every_table(folders, metric) if task is None else _tables_of(task, folders)
+    if published:
+        tables += published_tables()
+    return render(tables, form, width=width, colour=colour)
+
+
+def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Table]:
+    benches, broken_benches = read_benches(folders)
+    pretrained, broken_others = read_pretrainings(folders)
+    others = [*bench_tables(bench_frame(benches)), *pretrain_tables(pretrained)]
+    broken_others += broken_benches
+    paths = [path for path, _ in (*benches, *pretrained)]
+    with_runs = [folder for folder in folders if not without_runs(folder, paths)]
+    if paths and not with_runs:
+        return [*others, *broken_files(broken_others)]
+    found, broken = read_folders(with_runs)
+    frame = to_frame(found)
+    boards = [*leaderboards(frame, task_groups(), metric), *transfer_tables(frame, metric)]
+    return [*boards, *others, *failures(frame), *broken_files([*broken, *broken_others])]
+
+
+def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:
+    found, broken = read_folders(folders)
+    frame = to_frame(found)
+    tables = task_tables(frame, task)
+    return [*tables, *failures(frame[frame["task"] == task]), *broken_files(broken)]

@@ -1,0 +1,340 @@
+"""Whether a method can do a task at all, found out on no data before anything runs.
+
+A network is built and fed as a run would do it, on torch's meta device, which computes shapes and
+nothing else. What fails there is tried again in earnest, on the CPU, before it counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from crossbench import nets
+from crossbench.environment.state import unchanged
+from crossbench.errors import ConversionError, CrossbenchError, StateError
+from crossbench.errors.foreign import ChildDiedError, describe
+from crossbench.nets.roles import roles_of
+from crossbench.nets.weights.checkpoint import read_checkpoint
+from crossbench.nets.weights.init import lacks_weights
+from crossbench.protocols import LinearProbe
+from crossbench.specs import RANDOM
+from crossbench.training.fit import count_learning, prepare, set_training
+from crossbench.training.loader import smallest_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from crossbench.methods import Method
+    from crossbench.nets.weights.checkpoint import Checkpoint
+    from crossbench.protocols import Protocol, StagedFit
+    from crossbench.runs.plan import PlannedRun, Request
+    from crossbench.specs import LoraSettings, TaskCard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """All that decides whether a run can be.
+
+    Attributes:
+        method: The method.
+        shape: Spatial shape of an input.
+        num_classes: Classes of the task.
+        init: ``random``, or the path of a checkpoint file.
+        backbone: timm name of the 2D network.
+        drop_keys: As for :func:`crossbench.build_model`.
+        protocol: How the network is fitted.
+        lora: What low-rank updates are.
+        batch: Samples of the smallest batch that it is trained on.
+    """
+
+    method: Method
+    shape: tuple[int, ...]
+    num_classes: int
+    init: str | Path
+    backbone: str
+    drop_keys: tuple[str, ...]
+    protocol: Protocol
+    lora: LoraSettings
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a trial came to.
+
+    Attributes:
+        obstacle: Why the run cannot be; empty where it can.
+        learns: Parameters that would learn, as :func:`crossbench.training.fit.count_learning`
+            counts them; empty under a linear probe.
+        warnings: What its record should say.
+    """
+
+    obstacle: str = ""
+    learns: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotApplicable:
+    """Runs of a method on a task that cannot be.
+
+    Attributes:
+        method: Name of the method.
+        task: Name of the task.
+        reason: Why, in words.
+    """
+
+    method: str
+    task: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.task}: {self.reason}"
+
+
+Apart: TypeAlias = Callable[[Callable[[], dict[str, Any]]], dict[str, Any]]
+
+
+def examine(trial: Trial, apart: Apart | None = None) -> Finding:
+    """Build a run's network and feed it.
+
+    What a method's code does wrong, rather than refuses, is left to the run, whose record keeps
+    it: it is a warning here.
+
+    Args:
+        trial: What decides whether the run can be.
+        apart: Does work in a process of its own and returns its answer as JSON has it; None does
+            it in this one.
+    """
+    if apart is None:
+        with torch.random.fork_rng(devices=[]):
+            return _examine(trial)
+    try:
+        found = apart(lambda: _alone(trial))
+    except ChildDiedError as error:
+        return Finding(warnings=(f"{trial.method.name} will hardly run: {error}",))
+    return Finding(**found | {"warnings": tuple(found["warnings"])})
+
+
+def _alone(trial: Trial) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    # A pool of threads is not there after a fork: a method that asks for one would wait for good.
+    torch.set_num_threads = lambda _: None  # type: ignore[assignment]
+    return dataclasses.asdict(_examine(trial))
+
+
+def _examine(trial: Trial) -> Finding:
+    try:
+        init = RANDOM if trial.init == RANDOM else read_checkpoint(trial.init)
+        try:
+            with torch.device("meta"), unchanged():
+                return _try(trial, init)
+        except (Exception, SystemExit):  # noqa: BLE001 - what fails without numbers may do with them
+            with unchanged():
+                return _try(trial, init)
+    except StateError as error:
+        return Finding(warnings=(f"{trial.method.name} will hardly run: {error}",))
+    except CrossbenchError as error:
+        return Finding(obstacle=str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the run's record will keep it
+        fault = f"{trial.method.name} will hardly run: {describe(error)}"
+        return Finding(warnings=(fault,))
+
+
+def _try(trial: Trial, init: str | Checkpoint) -> Finding:
+    network = nets.build_model(
+        trial.method,
+        dims=len(trial.shape),
+        num_classes=trial.num_classes,
+        init=init,
+        backbone=trial.backbone,
+        drop_keys=trial.drop_keys,
+    )
+    if isinstance(trial.protocol, LinearProbe):
+        network.eval()
+        _feed(network, trial, batch=1)
+        return Finding(warnings=tuple(_notes(network, trial)))
+    protocol = prepare(network, trial.protocol, trial.lora)
+    for stage in protocol.stages:
+        set_training(network, stage)
+        _feed(network, trial, batch=trial.batch)
+    notes = [*_notes(network, trial), *_frozen_norm(network, trial, protocol)]
+    return Finding(learns=count_learning(network, protocol), warnings=tuple(notes))
+
+
+def _feed(network: nn.Module, trial: Trial, *, batch: int) -> None:
+    """Run the network on inputs of the task's size.
+
+    Raises:
+        ConversionError: If it cannot take them.
+    """
+    inputs = next(network.parameters()).new_zeros(batch, 3, *trial.shape)
+    size = "x".join(map(str, trial.shape))
+    try:
+        network(inputs)
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        if batch == 1 and network.training and "more than 1 value per channel" in str(error):
+            msg = (
+                f"{trial.backbone} comes to one value a channel of a {size} input, which BatchNorm "
+                "cannot normalise in a batch of one sample; train in batches of 2 and more "
+                "(--set fit.batch_size=...), on 2 samples and more"
+            )
+            raise ConversionError(msg) from error
+        msg = (
+            f"a batch of {size} inputs fails in {trial.backbone} ({error}); larger samples or "
+            "another --backbone may do"
+        )
+        raise ConversionError(msg) from error
+
+
+def _notes(network: nn.Module, trial: Trial) -> list[str]:
+    """What of the method's own parameters does not learn, though it might."""
+    method, protocol, roles = trial.method.name, trial.protocol, roles_of(network)
+    if isinstance(protocol, LinearProbe) and roles.learns:
+        sizes = dict.fromkeys(roles.learns.values(), 0)
+        for name, own in roles.learns.items():
+            sizes[own] += network.get_parameter(name).numel()
+        note = (
+            f"{method}: {_listed(sizes)} learn with the head elsewhere; under {protocol.name}, "
+            "which trains nothing within the network, they stay as they are drawn or loaded"
+        )
+        return [note]
+    idle = {} if _trains_all(protocol) else dict(roles.silent)
+    if _adapts(protocol):
+        idle |= roles.unread
+    if not idle:
+        return []
+    unread = _adapts(protocol) and roles.unread
+    hint = "kernels of another layout are declared by `kernels`, " if unread else ""
+    note = (
+        f"{method}: nothing trains {_listed(idle)} under {protocol.name}; {hint}what learns with "
+        "the head is declared by `learns`, which may be ()"
+    )
+    return [note]
+
+
+def _trains_all(protocol: Protocol) -> bool:
+    return not isinstance(protocol, LinearProbe) and any(
+        "all" in stage.trains for stage in protocol.stages
+    )
+
+
+def _adapts(protocol: Protocol) -> bool:
+    return not isinstance(protocol, LinearProbe) and protocol.adapts
+
+
+def _listed(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({size:,} parameters)" for name, size in sizes.items())
+
+
+def _frozen_norm(network: nn.Module, trial: Trial, protocol: StagedFit) -> list[str]:
+    """Whether BatchNorm is to normalise by statistics that nobody ever measured."""
+    frozen = all(stage.freezes_norm for stage in protocol.stages)
+    tracked = any(isinstance(module, _BatchNorm) for module in network.modules())
+    if trial.init != RANDOM or not frozen or not tracked:
+        return []
+    note = (
+        f"{protocol.name} from random weights with BatchNorm frozen: its running statistics are "
+        "those of no data (mean 0, variance 1), so signals grow or die with depth; pass --init, or "
+        "--set lora.batch_norm=train"
+    )
+    return [note]
+
+
+# --------------------------------------------------------------------------- the runs of a plan
+
+
+class Trials:
+    """Finds out which runs cannot be, each kind of network being built once.
+
+    Attributes:
+        findings: Of what can be, by method and task.
+    """
+
+    def __init__(self, request: Request, apart: Apart | None = None) -> None:
+        self.findings: dict[tuple[str, str], Finding] = {}
+        self._request = request
+        self._apart = apart
+        self._methods = {method.name: method for method in request.methods}
+        self._examined: dict[tuple[object, ...], list[tuple[tuple[int, ...], Finding]]] = {}
+        self._reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def unsuited(self, method: Method, card: TaskCard) -> bool:
+        """Whether a method lacks the task's dimension or the weights that are asked for."""
+        if card.dimension not in method.dims:
+            reason = f"it has no {card.dimension}D form"
+        else:
+            reason = lacks_weights(self._request.init, method)
+        if reason:
+            self._reasons[method.name, card.name].append(reason)
+        return bool(reason)
+
+    def refused(self, card: TaskCard) -> bool:
+        """Whether any method was refused for a task."""
+        return any(task == card.name for _, task in self._reasons)
+
+    def passed(
+        self, runs: Iterable[PlannedRun], card: TaskCard, shape: tuple[int, ...]
+    ) -> Iterator[PlannedRun]:
+        """Those of a task's runs that are done, or can be.
+
+        Args:
+            runs: The runs.
+            card: The task.
+            shape: Spatial shape of what its networks are fed.
+        """
+        for run in runs:
+            if run.done or run.key.plain:
+                yield run
+                continue
+            finding = self._examine(run, card, shape)
+            place = run.key.method, run.key.task
+            if finding.obstacle:
+                self._reasons[place].append(finding.obstacle)
+            else:
+                self.findings[place] = finding
+                yield dataclasses.replace(run, noticed=finding.warnings)
+
+    def not_applicable(self) -> tuple[NotApplicable, ...]:
+        """What was refused, a row a method and task."""
+        rows = []
+        for (method, task), reasons in self._reasons.items():
+            some = f" ({len(reasons)} of its runs)" if (method, task) in self.findings else ""
+            rows.append(NotApplicable(method=method, task=task, reason=f"{reasons[0]}{some}"))
+        return tuple(rows)
+
+    def _examine(self, run: PlannedRun, card: TaskCard, shape: tuple[int, ...]) -> Finding:
+        """What a run's network comes to; one that takes small inputs takes large ones too."""
+        request, init = self._request, run.init
+        if init is None:
+            raise ValueError(f"{run.key} is a plain baseline and has no network")
+        settings = request.preset.fit
+        batch = min(2, smallest_batch(len(run.split.train), settings.batch_size))
+        kind = (run.key.method, len(shape), init.source, tuple(init.hashes.values()), batch)
+        known = self._examined.setdefault(kind, [])
+        for tried, finding in known:
+            smaller = all(one <= two for one, two in zip(tried, shape, strict=True))
+            if tried == shape or (smaller and not finding.obstacle):
+                return finding
+        trial = Trial(
+            method=self._methods[run.key.method],
+            shape=shape,
+            num_classes=len(card.classes),
+            init=init.source,
+            backbone=request.backbone,
+            drop_keys=tuple(request.preset.drop_keys.get(run.key.method, ())),
+            protocol=request.protocol,
+            lora=request.preset.lora,
+            batch=batch,
+        )
+        known.append((shape, examine(trial, self._apart)))
+        return known[-1][1]

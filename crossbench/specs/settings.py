@@ -1,0 +1,206 @@
+"""Settings: how samples are divided, fed and learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: What weights that are drawn are called, and no others.
+RANDOM = "random"
+
+
+#: Whose channel means and standard deviations normalise the inputs of a network.
+Statistics = Literal["imagenet", "radimagenet"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """How samples are divided.
+
+    Attributes:
+        scheme: ``paper`` (shuffled k-fold, unstratified, ungrouped, first 20 % of the
+            training indices validate), ``standard`` (stratified group k-fold) or
+            ``official`` (MedMNIST's own).
+        folds: Number of folds of one repetition; ``official`` has one.
+        seeds: One repetition a seed.
+        run_folds: The folds that are run; empty means all.
+        validation: Share of the training part that validates.
+        max_labelled: At most so many samples are learnt from, those that validate included: a
+            stratified draw of whole groups, as if no more were labelled; where no whole group of
+            each class fits, of groups in part, which is said. Test parts stay whole.
+    """
+
+    scheme: Literal["paper", "standard", "official"]
+    folds: int
+    seeds: tuple[int, ...]
+    run_folds: tuple[int, ...] = ()
+    validation: float = 0.2
+    max_labelled: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings:
+    """How stored samples become network inputs.
+
+    Attributes:
+        scaling: Range that is mapped to [0, 1]: ``global`` (the whole array, test folds
+            included), ``train`` (the training part) or ``sample`` (each sample its own).
+        max_size: Upper bound on the side length in pixels of a 2D input.
+        crop_scale: Area range of RandomResizedCrop.
+        augment: Whether training batches are augmented.
+        max_samples: Stratified subset of a task, in whole groups where these are enough for the
+            folds; None takes every sample.
+        radimagenet_3d: Methods whose 3D inputs are normalised by RadImageNet's statistics
+            whatever their weights were pretrained on.
+        jitter_order: Whose order of the four colour adjustments is drawn in 2D: one for each
+            ``batch``, or one for each ``sample``, as the paper's scripts do.
+        forked_workers: Loader processes with one random state among them that are imitated in
+            3D: the augmentation of a batch depends on its number over this, rounded down, and on
+            the run's seed, the same in every epoch. 0 draws afresh for every sample. The paper's
+            scripts have 6.
+    """
+
+    scaling: Literal["global", "train", "sample"]
+    max_size: int | None = None
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    augment: bool = True
+    max_samples: int | None = None
+    radimagenet_3d: tuple[str, ...] = ()
+    jitter_order: Literal["batch", "sample"] = "batch"
+    forked_workers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How a network is fitted.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Samples a step.
+        lr: Learning rate of the first stage.
+        weight_decay: AdamW's weight decay in the first stage.
+        milestone: Share of the epochs after which the learning rate drops.
+        gamma: Factor of that drop.
+    """
+
+    epochs: int
+    batch_size: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    milestone: float = 0.5
+    gamma: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraSettings:
+    """How protocol ``lora`` adapts a network; no other protocol reads it.
+
+    Attributes:
+        rank: Rank of each kernel's update.
+        alpha: Updates are scaled by ``alpha / rank``.
+        target: ``all`` kernels, or ``spatial`` ones: those larger than 1 along some axis.
+        batch_norm: ``frozen`` (BatchNorm normalises by its running statistics, and nothing of it
+            changes) or ``train`` (it normalises by batch statistics, running statistics follow,
+            scale and shift learn).
+    """
+
+    rank: int = 4
+    alpha: float = 4.0
+    target: Literal["all", "spatial"] = "all"
+    batch_norm: Literal["frozen", "train"] = "frozen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeSettings:
+    """What the arithmetic runs on, fixed so that a rerun gives the same bits.
+
+    Attributes:
+        threads: CPU threads; 0 takes every core this process may use.
+        workers: Background threads that read the next batch.
+        precision: ``float32``, or ``bfloat16`` under autocast.
+        tf32: Whether CUDA matrix products may round to TF32.
+    """
+
+    threads: int = 0
+    workers: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    tf32: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named bundle of settings under which results may be compared.
+
+    Attributes:
+        name: Registry name.
+        title: One line for people.
+        data: ``real`` reads the files; ``phantom`` replaces the files a user would have to
+            download by synthetic twins (embedded tasks keep their real data).
+        protocol: Default protocol.
+        metric: Main metric; None leaves the card's.
+        drop_keys: Per method, parts of tensor names that are not carried from 2D to 3D.
+    """
+
+    name: str
+    title: str
+    data: Literal["real", "phantom"]
+    protocol: str
+    split: SplitSettings
+    input: InputSettings
+    fit: FitSettings
+    lora: LoraSettings = LoraSettings()
+    compute: ComputeSettings = ComputeSettings()
+    metric: str | None = None
+    drop_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings:
+    """How a network is pretrained; the defaults are those of the paper's Table I.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Samples a step, over all processes together.
+        lr: Learning rate of the first ``step`` epochs.
+        weight_decay: AdamW's weight decay.
+        step: Epochs after which the learning rate drops, again and again.
+        gamma: Factor of each drop.
+        size: Side length in pixels that the network is fed; None takes 224 for a folder of images
+            and the task's own for a task.
+        crop_scale: Area range of RandomResizedCrop.
+        statistics: What normalises the inputs; None takes RadImageNet's for gray tasks and
+            ImageNet's for all else.
+        select: Whether the weights of the ``last`` epoch are kept, as in the paper, or those of
+            the ``lowest`` validation loss.
+        max_unreadable: Share of a folder's images that may be unreadable.
+        precision: ``float32``, or ``bfloat16`` under autocast.
+        tf32: Whether CUDA matrix products may round to TF32.
+        channels_last: Whether inputs are laid out channels last.
+        compile: Whether torch.compile compiles the training step's network.
+        workers: Threads a process that read ahead; None takes a thread for every core for a
+            folder of images and none for a task.
+        threads: CPU threads a process; 0 takes ``$OMP_NUM_THREADS`` or every core it may use.
+    """
+
+    epochs: int = 90
+    batch_size: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    step: int = 30
+    gamma: float = 0.1
+    size: int | None = None
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    statistics: Statistics | None = None
+    select: Literal["last", "lowest"] = "last"
+    max_unreadable: float = 0.01
+    precision: Literal["float32", "bfloat16"] = "float32"
+    tf32: bool = False
+    channels_last: bool = False
+    compile: bool = False
+    workers: int | None = None
+    threads: int = 0
+
+    @property
+    def compute(self) -> ComputeSettings:
+        """The settings of the arithmetic."""
+        return ComputeSettings(threads=self.threads, precision=self.precision, tf32=self.tf32)

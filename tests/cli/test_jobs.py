@@ -1,0 +1,157 @@
+"""``--jobs``: real processes that share the work, and what becomes of it when one of them ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crossbench.cli import main
+from crossbench.results.records.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: What a single process gives is what any number of them gives.
+_QUICK = ("fit.epochs=2", "compute.threads=1")
+
+
+@pytest.fixture
+def words(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., list[str]]:
+    """The command line of six runs on blobs, and the plain baselines."""
+    card = str(make_task())
+
+    def build(out: str, *more: str) -> list[str]:
+        return [
+            "run", "--method", "acs,conv3d", "--task", card, "--seeds", "43",
+            "--folds", "0", "1", "2", "--out", str(tmp_path / out), "--device", "cpu",
+            "--data-dir", str(tmp_path), "--backbone", "test_resnet",
+            *(word for setting in _QUICK for word in ("--set", setting)), *more,
+        ]  # fmt: skip
+
+    return build
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    """The command in a process of its own, which heeds Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "crossbench", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+
+
+def helpers_of(out: Path) -> list[int]:
+    """Processes that help with what goes to this folder."""
+    listed = subprocess.run(["pgrep", "-f", f"{out}.*--helper"], capture_output=True, text=True)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 600
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_two_processes_write_what_one_does(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    planted: Path,
+) -> None:
+    assert main(words("one")) == 0
+    assert main(words("two", "--jobs", "2")) == 0
+    assert not (planted / "ran").exists()
+    assert "runs done, 0 failed, 0 already there" in capsys.readouterr().err
+    one, two = (
+        {record.identity: record for record in Store(tmp_path / name).records()}
+        for name in ("one", "two")
+    )
+    assert one.keys() == two.keys()
+    for identity, record in one.items():
+        assert two[identity].metrics == record.metrics
+        assert two[identity].predictions_sha256 == record.predictions_sha256
+
+
+def test_a_helper_that_is_killed_loses_nothing(
+    words: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = start(words("out", "--jobs", "2"))
+    wait_for(lambda: helpers_of(out))
+    os.kill(helpers_of(out)[0], signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == 0
+    assert "1 of 1 helping processes ended early; the others did their work" in said
+    assert "runs done, 0 failed, 0 already there" in said
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
+)
+def test_helpers_end_with_the_one_that_they_help(
+    words: Callable[..., list[str]], tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "out"
+    process = start(words("out", "--jobs", "3"))
+    wait_for(lambda: helpers_of(out) and list(out.rglob("*.json")))
+    process.send_signal(sent)
+    _, said = process.communicate()
+    assert process.returncode == code
+    assert "Traceback" not in said
+    wait_for(lambda: not helpers_of(out))
+    assert not Store(out).broken()
+    assert main(words("out")) == 0
+
+
+def test_cores_are_shared_unless_something_says_otherwise(
+    words: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("crossbench.environment.provenance.available_cores", lambda: 8)
+    monkeypatch.setattr(os, "environ", environment := dict(os.environ))
+    main(words("out", "--jobs", "3", "--dry-run"))
+    assert environment["OMP_NUM_THREADS"] == "2"
+    environment["OMP_NUM_THREADS"] = "5"
+    main(words("out", "--jobs", "3", "--dry-run"))
+    assert environment["OMP_NUM_THREADS"] == "5"
+
+
+def test_a_dry_run_says_how_many_share_it(
+    words: Callable[..., list[str]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert main(words("out", "--jobs", "2", "--dry-run")) == 0
+    assert " in 2 processes and " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--jobs", "0"], "--jobs (=0) must be at least 1"),
+        (
+            ["--jobs", "2", "--fail-fast"],
+            "--fail-fast stops one process, and --jobs is 2; drop one of them",
+        ),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(
+    words: Callable[..., list[str]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: list[str],
+    why: str,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert main(words("out", *more)) == 2
+    assert why in capsys.readouterr().err

@@ -1,0 +1,136 @@
+"""``crossbench weights`` as a user meets it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from crossbench.cli import main
+from crossbench.nets import build_model
+from crossbench.nets.weights.checkpoint import About, Seen, write_checkpoint
+
+SMALL = "test_resnet"
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that wrap nowhere, whatever terminal the tests are run from."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A 2D checkpoint of our own, of Cross-D layers."""
+    network = build_model("crossd", dims=2, num_classes=3, backbone=SMALL)
+    about = About(
+        method="crossd",
+        dims=2,
+        backbone=SMALL,
+        num_classes=3,
+        recipe="0123abcd",
+        statistics="radimagenet",
+        seen=(Seen(file="nodules.npz:9", unit="group", codes=(1, 5)),),
+    )
+    write_checkpoint(tmp_path / "w.safetensors", network.state_dict(), about)
+    return tmp_path / "w.safetensors"
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is known as ``mine``, and one that is not there."""
+    (tmp_path / "mine.pth").write_bytes(b"weights")
+    (tmp_path / "weights.toml").write_text(
+        '[[weights]]\nname = "mine"\nfile = "mine.pth"\nlayers = ["conv2d"]\nlicence = "MIT"\n'
+        '[[weights]]\nname = "mine"\nfile = "absent.pth"\nlayers = ["crossd"]\n'
+    )
+    monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "mine.pth"
+
+
+def test_list(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ["mine", "mine", "in1k", "in1k", "rin", "rin"]
+    assert [row["here"] for row in rows] == [str(named), *[None] * 5]
+    assert rows[0]["licence"] == "MIT"
+    assert rows[2]["source"].startswith("hf:timm/resnet18.tv_in1k/model.safetensors@bbd144b3")
+    assert main(["weights", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("mine")] == ["mine", "mine"]
+    assert "yes" in lines[2]
+    assert "crossd-aligned" in "".join(lines)
+
+
+def test_fetch(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "fetch", "mine", "--method", "acs"]) == 0
+    assert capsys.readouterr().out == f"{named}\n"
+    assert main(["weights", "fetch", "mine"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == f"{named}\n"
+    assert "no weights 'mine' at '" in captured.err
+    assert main(["weights", "fetch", "yours"]) == 2
+    assert "unknown weights 'yours'" in capsys.readouterr().err
+
+
+def test_inspect_in_words(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "inspect", str(checkpoint), "--method", "crossd,acs"]) == 0
+    shown = capsys.readouterr().out
+    assert f"w.safetensors: {227} tensors" in shown
+    assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() in shown
+    assert "2D test_resnet of crossd layers, 3 classes\nrecipe 0123abcd\n" in shown
+    assert "inputs normalised by radimagenet statistics" in shown
+    assert "has seen 2 groups of nodules.npz:9" in shown
+    row = next(line for line in shown.splitlines() if line.startswith("crossd"))
+    assert row.split("   ")[1:] == [
+        "fits: 225 carried, 2 fresh",
+        "converted: 90 carried, 2 fresh, 135 dropped",
+    ]
+    assert "acs      –" in shown
+    assert "no: 75 carried, 2 fresh, 15 missing" in shown
+
+
+def test_inspect_one_method_gives_the_reason(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["weights", "inspect", str(checkpoint), "--method", "acs"]) == 0
+    assert "acs in 3D: made with another method's layers: it has" in capsys.readouterr().out
+
+
+def test_inspect_key_by_key(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["weights", "inspect", str(checkpoint), "--method", "crossd", "--keys"]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (seen,) = found["about"]["seen"]
+    assert (seen["file"], seen["unit"], seen["codes"]) == ("nodules.npz:9", "group", [1, 5])
+    assert (found["tensors"], found["dtypes"]) == (227, ["float32", "int64"])
+    flat, volumetric = found["networks"]
+    assert (flat["fits"], flat["converted"], flat["misfit"]) == (True, False, None)
+    assert (volumetric["dims"], volumetric["converted"]) == (3, True)
+    assert {"name": "bn1.bias", "state": "carried", "made_of": []} in volumetric["keys"]
+    assert main(command) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["conv1.0.weight", "carried", "conv1.0.weights_3d"] in lines
+    assert ["conv1.0.rotation_params.0.bias", "dropped", "–"] in lines
+
+
+def test_inspect_a_foreign_file_under_another_backbone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "theirs.pth"
+    torch.save(build_model("conv2d", dims=2, num_classes=3, backbone=SMALL).state_dict(), file)
+    command = ["weights", "inspect", str(file), "--method", "conv2d", "--backbone"]
+    assert main([*command, SMALL]) == 0
+    shown = capsys.readouterr().out
+    assert "says nothing of itself" in shown
+    assert "fits: 90 carried, 2 fresh" in shown
+    assert main([*command, "resnet10t"]) == 0
+    assert "no: " in capsys.readouterr().out
+    assert main([*command, "resnet_18"]) == 2
+    assert "unknown backbone 'resnet_18'" in capsys.readouterr().err
+    assert main(["weights", "inspect", str(tmp_path / "absent.pth")]) == 2
+    assert "no checkpoint at" in capsys.readouterr().err

@@ -1,0 +1,138 @@
+"""What each method would carry of a checkpoint, key by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crossbench.nets import build_model
+from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.weights.checkpoint import About, write_checkpoint
+from crossbench.nets.weights.inspection import Carry, carry, find_origins
+from crossbench.nets.weights.loading import read_checkpoint
+from crossbench.registry.methods import load_method
+
+SMALL = "test_resnet"
+
+
+def state(method: str, dims: int) -> dict[str, Tensor]:
+    return build_model(method, dims=dims, num_classes=7, backbone=SMALL).state_dict()
+
+
+def inspect(
+    file: Path, tensors: dict[str, Tensor], method: str, about: About | None = None
+) -> dict[int, Carry]:
+    if about is None:
+        torch.save(tensors, file)
+    else:
+        write_checkpoint(file, tensors, about)
+    return {each.dims: each for each in carry(read_checkpoint(file), load_method(method), SMALL)}
+
+
+def test_2d_checkpoint_of_cross_d(tmp_path: Path) -> None:
+    tensors = state("crossd", 2)
+    found = inspect(tmp_path / "w.pth", tensors, "crossd")
+    assert found.keys() == {2, 3}
+    assert not found[2].misfit
+    assert not found[3].misfit
+    assert found[3].converted
+    assert found[2].counts == {"carried": len(tensors) - 2, "fresh": 2}
+
+    keys = {key.name: key for key in found[3].keys}
+    kernels = [key for key in tensors if key.endswith("weights_3d")]
+    for kernel in kernels:
+        made = keys[kernel.replace("weights_3d", "weight")]
+        assert (made.state, made.made_of) == ("carried", (kernel,))
+    dropped = {name for name, key in keys.items() if key.state == "dropped"}
+    assert dropped == {key for key in tensors if "rotation_params" in key}
+    assert keys["bn1.running_var"].state == "carried"
+    assert keys["bn1.running_var"].made_of == ()
+    assert keys["fc.weight"].state == "fresh"
+    assert keys.keys() == state("crossd", 3).keys() | dropped
+
+
+@pytest.mark.parametrize("method", ["acs", "conv3d"])
+def test_2d_checkpoint_of_plain_layers(tmp_path: Path, method: str) -> None:
+    (found,) = inspect(tmp_path / "w.pth", state("conv2d", 2), method).values()
+    assert (found.dims, found.converted, found.misfit) == (3, True, "")
+    assert found.counts.keys() == {"carried", "fresh"}
+
+
+def test_3d_checkpoint(tmp_path: Path) -> None:
+    tensors = state("conv3d", 3)
+    for about in (None, About(method="conv3d", dims=3, backbone=SMALL, num_classes=7)):
+        file = tmp_path / ("w.pth" if about is None else "w.safetensors")
+        (found,) = inspect(file, tensors, "conv3d", about).values()
+        assert (found.dims, found.converted, found.misfit) == (3, False, "")
+        assert found.counts == {"carried": len(tensors) - 2, "fresh": 2}
+        flat = inspect(file, tensors, "conv2d", about)[2]
+        assert flat.misfit
+        assert flat.counts["shape"] == sum(tensor.dim() == 5 for tensor in tensors.values())
+
+
+def test_every_state_is_told(tmp_path: Path) -> None:
+    tensors = state("conv2d", 2)
+    del tensors["bn1.weight"], tensors["bn1.num_batches_tracked"], tensors["fc.bias"]
+    tensors |= {"bn1.bias": torch.ones(3), "extra": torch.ones(3)}
+    found = inspect(tmp_path / "w.pth", tensors, "conv2d")[2]
+    assert "does not fit the 2D network key by key: 1 missing (bn1.weight), 1 un" in found.misfit
+    states = {key.name: key.state for key in found.keys}
+    assert states.pop("bn1.weight") == "missing"
+    assert states.pop("bn1.bias") == "shape"
+    assert states.pop("extra") == "unexpected"
+    fresh = {"bn1.num_batches_tracked", "fc.bias", "fc.weight"}
+    assert {name for name, each in states.items() if each != "carried"} == fresh
+    assert all(states[name] == "fresh" for name in fresh)
+
+    volumetric = inspect(tmp_path / "w.pth", tensors, "acs")[3]
+    assert {key.name for key in volumetric.keys if key.state == "unexpected"} == {"extra"}
+    assert volumetric.misfit == found.misfit
+
+
+def test_backbone_that_cannot_be_converted(tmp_path: Path) -> None:
+    torch.save({"x": torch.ones(1)}, tmp_path / "w.pth")
+    checkpoint = read_checkpoint(tmp_path / "w.pth")
+    for each in carry(checkpoint, load_method("crossd"), "test_nfnet"):
+        assert "it computes more than a plain Conv2d" in each.misfit
+        assert each.keys == ()
+
+
+def test_origins_of_a_layer_that_mixes_and_drops() -> None:
+    """Found by what the tensors do, whatever they are called."""
+
+    class Mixed(nn.Conv2d):
+        def __init__(self) -> None:
+            super().__init__(3, 4, 3)
+            self.gain = nn.Parameter(torch.ones(4))
+            self.unused = nn.Parameter(torch.ones(2))
+
+    class Mixing(type(load_method("conv3d"))):  # type: ignore[misc]
+        def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
+            return Mixed()
+
+        def layer_3d(self, layer: nn.Module) -> nn.Module:
+            assert isinstance(layer, Mixed)
+            new = nn.Conv3d(3, 4, 3, device="meta")
+            weight = (layer.weight * layer.gain[:, None, None, None])[:, :, None]
+            new.weight = nn.Parameter(weight.expand(-1, -1, 3, -1, -1).detach())
+            new.bias = nn.Parameter(torch.zeros(4))
+            return new
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    layers = replace_convolutions(network, Mixing())
+    origins = find_origins(network, Mixing(), layers)
+    assert origins["0.weight"] == ("0.weight", "0.gain")
+    assert origins["0.bias"] == ()
+    assert origins["1.running_mean"] == ("1.running_mean",)
+
+
+def test_looking_leaves_the_network_as_it_was() -> None:
+    method = load_method("crossd")
+    network = create_backbone(SMALL, 2)
+    layers = replace_convolutions(network, method)
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    find_origins(network, method, layers)
+    assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())

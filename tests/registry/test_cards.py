@@ -1,0 +1,385 @@
+"""The strict reader: every error names the file and the key."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossbench.errors import CardError, RequestError
+from crossbench.registry.presets import find_preset, load_presets, override
+from crossbench.registry.tasks import find_task, load_card, load_tasks
+from crossbench.specs import (
+    ComputeSettings,
+    FitSettings,
+    InputSettings,
+    Preset,
+    RunKey,
+    SourceSpec,
+    SplitSettings,
+    TaskCard,
+)
+from crossbench.specs.reader import from_mapping, to_mapping
+
+SOURCE = {"kind": "npz", "file": "stripes.npz"}
+EMBEDDED = {"kind": "embedded", "file": "a.npz", "images": "x", "label": "y", "threshold": 3}
+CORE = {
+    "name": "stripes",
+    "title": "Stripes",
+    "dimension": 3,
+    "modality": "Drawing",
+    "classes": ["across", "along"],
+    "licence": "CC0-1.0",
+    "citation": "Drawn for the tests",
+    "metric": "accuracy",
+    "version": 1,
+    "source": SOURCE,
+}
+
+
+def write_card(folder: Path, *, without: str = "", **keys: Any) -> Path:
+    """A card file with the required core, changed as told."""
+    file = folder / "card.toml"
+    lines = [f"{key} = {_toml(value)}" for key, value in (CORE | keys).items() if key != without]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    return value.isoformat() if isinstance(value, dt.date) else json.dumps(value)
+
+
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != key}
+
+
+def complaint(file: Path, message: str) -> str:
+    """The pattern of an error that names the file and then says ``message``."""
+    return f"^{re.escape(f'{file}: {message}')}"
+
+
+# ------------------------------------------------------------------------- task cards
+
+
+def test_the_required_core_is_enough(tmp_path: Path) -> None:
+    file = write_card(tmp_path)
+    card = load_card(file)
+    assert card.classes == ("across", "along")
+    assert card.source == SourceSpec(kind="npz", file="stripes.npz")
+    assert card.path == file
+    assert (card.samples, card.known_issues, card.shape) == ({}, (), None)
+
+
+def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
+    card = load_card(write_card(tmp_path, intensity=[0, 255]))
+    assert card.intensity is not None
+    assert [type(bound) for bound in card.intensity] == [float, float]
+
+
+@pytest.mark.parametrize("key", CORE)
+def test_a_missing_core_key(tmp_path: Path, key: str) -> None:
+    file = write_card(tmp_path, without=key)
+    with pytest.raises(CardError, match=complaint(file, f"required key '{key}' is missing")):
+        load_card(file)
+
+
+@pytest.mark.parametrize("key", SOURCE)
+def test_a_missing_source_key(tmp_path: Path, key: str) -> None:
+    file = write_card(tmp_path, source=_without(SOURCE, key))
+    message = f"[source]: required key '{key}' is missing"
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+def test_an_unknown_key_with_the_nearest(tmp_path: Path) -> None:
+    file = write_card(tmp_path, license="MIT")
+    message = "unknown key 'license'; did you mean licence"
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+def test_an_unknown_source_key(tmp_path: Path) -> None:
+    file = write_card(tmp_path, source=SOURCE | {"fille": "x"})
+    message = "[source]: unknown key 'fille'; did you mean file?"
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+def test_a_card_cannot_set_its_path(tmp_path: Path) -> None:
+    file = write_card(tmp_path, path="elsewhere")
+    with pytest.raises(CardError, match=complaint(file, "unknown key 'path'")):
+        load_card(file)
+
+
+def _fields(spec: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(spec) if field.name != "path"]
+
+
+@pytest.mark.parametrize("key", _fields(TaskCard))
+def test_a_value_of_the_wrong_type(tmp_path: Path, key: str) -> None:
+    file = write_card(tmp_path, **{key: dt.date(2026, 1, 1)})  # fits no key
+    with pytest.raises(CardError, match=complaint(file, f"key '{key}' is datetime.date(")):
+        load_card(file)
+
+
+@pytest.mark.parametrize("key", _fields(SourceSpec))
+def test_a_source_value_of_the_wrong_type(tmp_path: Path, key: str) -> None:
+    file = write_card(tmp_path, source=SOURCE | {key: dt.date(2026, 1, 1)})
+    message = f"[source]: key '{key}' is datetime.date("
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"dimension": 4}, "key 'dimension' is 4; it must be one of 2, 3"),
+        ({"dimension": 3.0}, "key 'dimension' is 3.0; it must be one of 2, 3"),
+        ({"dimension": True}, "key 'dimension' is True; it must be one of 2, 3"),
+        ({"version": True}, "key 'version' is True; it must be a whole number"),
+        ({"version": 1.0}, "key 'version' is 1.0; it must be a whole number"),
+        ({"title": 3}, "key 'title' is 3; it must be a string"),
+        ({"classes": "two"}, "key 'classes' is 'two'; it must be an array"),
+        ({"classes": ["one", 2]}, "key 'classes[1]' is 2; it must be a string"),
+        ({"samples": 3}, "key 'samples' is 3; it must be a table"),
+        ({"samples": {"paper": "3"}}, "key 'samples.paper' is '3'; it must be a whole number"),
+        ({"intensity": [0]}, "key 'intensity' has 1 entries; it must have 2"),
+        ({"intensity": [False, 1]}, "key 'intensity[0]' is False; it must be a number"),
+        ({"intensity": [0, "1"]}, "key 'intensity[1]' is '1'; it must be a number"),
+        ({"shape": [8, 8, 8.0]}, "key 'shape[2]' is 8.0; it must be a whole number"),
+    ],
+)
+def test_nothing_is_coerced(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
+    file = write_card(tmp_path, **keys)
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"name": "../stripes"}, "name"),
+        ({"name": "My Stripes"}, "name"),
+        ({"version": 0}, "version"),
+        ({"classes": ["one"]}, "classes"),
+        ({"classes": ["same", "same"]}, "classes"),
+        ({"samples": {"paper": 0}}, "samples"),
+        ({"class_counts": [3]}, "class_counts"),
+        ({"class_counts": [3, 0]}, "class_counts"),
+        ({"shape": [8, 8]}, "shape"),
+        ({"shape": [8, 8, 0]}, "shape"),
+        ({"channels": 4}, "channels"),
+        ({"intensity": [1, 1]}, "intensity"),
+        ({"input_size": 32}, "input_size"),
+        ({"dimension": 2, "input_size": 0}, "input_size"),
+        ({"source": SOURCE | {"label": "malignancy"}}, "source.label"),
+        ({"source": SOURCE | {"minimum": {"diameter_mm": 6}}}, "source.minimum"),
+        ({"source": SOURCE | {"covariate": "diameter_mm"}}, "source.covariate"),
+        ({"source": SOURCE | {"axes": "WHDC"}}, "source.axes"),
+        ({"source": SOURCE | {"axes": "WH"}}, "source.axes"),
+        ({"dimension": 2, "source": SOURCE | {"axes": "WHD"}}, "source.axes"),
+        (
+            {"classes": ["a", "b"], "source": EMBEDDED | {"url": "https://example.org"}},
+            "source.url",
+        ),
+        ({"checksum": {"crc": "00"}}, "checksum"),
+        ({"checksum": {"md5": "not hexadecimal"}}, "checksum"),
+    ],
+)
+def test_a_contradiction(tmp_path: Path, keys: dict[str, Any], key: str) -> None:
+    file = write_card(tmp_path, **keys)
+    with pytest.raises(CardError, match=complaint(file, f"key '{key}' is ") + ".+; .+"):
+        load_card(file)
+
+
+@pytest.mark.parametrize("key", ["images", "label", "threshold"])
+def test_an_embedded_source_lacks_a_key(tmp_path: Path, key: str) -> None:
+    load_card(write_card(tmp_path, source=EMBEDDED))
+    file = write_card(tmp_path, source=_without(EMBEDDED, key))
+    message = f"key 'source.{key}' is None; an embedded source needs it"
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    with pytest.raises(CardError, match=f"^{re.escape(str(file))} does not exist$"):
+        load_card(file)
+
+
+@pytest.mark.parametrize("content", [b"name = ", b"name = '\xff'", b"\x00"])
+def test_a_file_that_is_no_toml(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_bytes(content)
+    with pytest.raises(CardError, match=complaint(file, "not readable as TOML: ")):
+        load_card(file)
+
+
+def test_a_folder_is_no_card(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match=complaint(tmp_path, "not readable as TOML: ")):
+        load_card(tmp_path)
+
+
+def test_a_task_is_found_by_name_and_by_path(tmp_path: Path) -> None:
+    assert find_task("vessel") == load_tasks()["vessel"]
+    assert find_task(str(write_card(tmp_path))).name == "stripes"
+
+
+def test_an_unknown_task() -> None:
+    with pytest.raises(RequestError, match=r"^unknown task 'vesel'; did you mean vessel"):
+        find_task("vesel")
+
+
+def test_the_registry_cannot_be_changed_by_a_reader() -> None:
+    load_tasks().clear()
+    assert "vessel" in load_tasks()
+
+
+# ---------------------------------------------------------------------------- presets
+
+
+@pytest.mark.parametrize("name", ["adhd-lora", "paper", "smoke", "standard"])
+def test_presets_load(name: str) -> None:
+    assert load_presets()[name] is find_preset(name)
+    assert find_preset(name).name == name
+
+
+def test_an_unknown_preset() -> None:
+    with pytest.raises(RequestError, match=r"^unknown preset 'standart'; did you mean standard"):
+        find_preset("standart")
+
+
+def test_the_paper_preset_holds_the_papers_settings() -> None:
+    paper = find_preset("paper")
+    assert paper.split == SplitSettings(scheme="paper", folds=5, seeds=(43, 44, 45))
+    assert paper.fit == FitSettings(
+        epochs=15, batch_size=8, lr=1e-3, weight_decay=0.01, milestone=0.5, gamma=0.1
+    )
+    assert (paper.input.scaling, paper.metric) == ("global", "accuracy")
+    assert paper.drop_keys == dict.fromkeys(("crossd", "crossd-aligned", "crossd-fixed"), ("bn",))
+
+
+@pytest.mark.parametrize(
+    ("setting", "section", "key", "value"),
+    [
+        ("fit.epochs=5", "fit", "epochs", 5),
+        ("fit.lr = 1", "fit", "lr", 1.0),
+        ("split.seeds=[1, 2]", "split", "seeds", (1, 2)),
+        ("split.run_folds=[0, 4]", "split", "run_folds", (0, 4)),
+        ("input.max_samples=100", "input", "max_samples", 100),
+        ("input.augment=false", "input", "augment", False),
+        ("input.scaling=train", "input", "scaling", "train"),
+        ("lora.rank=8", "lora", "rank", 8),
+        ("lora.batch_norm=train", "lora", "batch_norm", "train"),
+        ("compute.precision='bfloat16'", "compute", "precision", "bfloat16"),
+    ],
+)
+def test_an_override_changes_one_setting(setting: str, section: str, key: str, value: Any) -> None:
+    before = find_preset("standard")
+    part = dataclasses.replace(getattr(before, section), **{key: value})
+    assert override(before, [setting]) == dataclasses.replace(before, **{section: part})
+
+
+def test_overrides_of_the_preset_itself() -> None:
+    changed = override(find_preset("standard"), ["fit.lr=1", 'drop_keys={crossd=["bn"]}'])
+    assert (changed.fit.lr, changed.drop_keys) == (1.0, {"crossd": ("bn",)})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("fit.epochs", "--set 'fit.epochs' is not of the form KEY=VALUE, such as fit.epochs=5"),
+        ("fit.epoch=5", "unknown setting 'fit.epoch'; did you mean fit.epochs"),
+        ("fitt.epochs=5", "unknown setting 'fitt.epochs'; did you mean fit.epochs"),
+        ("fit.epochs.late=5", "unknown setting 'fit.epochs.late'; did you mean fit.epochs"),
+        ("name=mine", "--set name: a preset's name cannot be overridden"),
+        ("fit.epochs=many", "--set: [fit]: key 'epochs' is 'many'; it must be a whole number"),
+        ("fit=3", "--set: key 'fit' is 3; it must be a table"),
+        ("input.augment=no", "--set: [input]: key 'augment' is 'no'; it must be true or false"),
+        ("input.scaling=all", "--set: [input]: key 'scaling' is 'all'; it must be one of 'global'"),
+        ("fit.epochs=0", "--set: key 'fit.epochs' is 0; it must be from 1 to 100000"),
+        ("fit.epochs=100001", "--set: key 'fit.epochs' is 100001; it must be from 1 to 100000"),
+        ("split.folds=1001", "--set: key 'split.folds' is 1001; it must be at most 1000"),
+        ("split.seeds=[4294967296]", "--set: key 'split.seeds' is (4294967296,); seeds are below"),
+        ("compute.threads=1025", "--set: key 'compute.threads' is 1025; it must be from 0 to 1024"),
+        ("fit.batch_size=0", "--set: key 'fit.batch_size' is 0; it must be at least 1"),
+        ("fit.lr=nan", "--set: key 'fit.lr' is nan; it must be a positive number"),
+        ("fit.weight_decay=-1", "--set: key 'fit.weight_decay' is -1.0; it must not be negative"),
+        ("fit.milestone=2", "--set: key 'fit.milestone' is 2.0; it must be a share"),
+        ("fit.gamma=0", "--set: key 'fit.gamma' is 0.0; it must be a positive number"),
+        ("split.folds=1", "--set: key 'split.folds' is 1; scheme 'standard' has two or more"),
+        ("split.scheme=official", "--set: key 'split.folds' is 5; scheme 'official' has one"),
+        ("split.seeds=[]", "--set: key 'split.seeds' is (); at least one repetition is needed"),
+        ("split.seeds=[1, 1]", "--set: key 'split.seeds' is (1, 1); seeds are whole numbers"),
+        ("split.seeds=[-1]", "--set: key 'split.seeds' is (-1,); seeds are whole numbers from 0"),
+        ("split.run_folds=[5]", "--set: key 'split.run_folds' is (5,); folds count from 0 to 4"),
+        ("split.validation=1", "--set: key 'split.validation' is 1.0; it must be a share"),
+        ("input.max_size=0", "--set: key 'input.max_size' is 0; it must be at least 1"),
+        ("input.max_samples=0", "--set: key 'input.max_samples' is 0; it must be at least 1"),
+        ("input.crop_scale=[1, 0.5]", "--set: key 'input.crop_scale' is (1.0, 0.5); it must be"),
+        ("lora.rank=0", "--set: key 'lora.rank' is 0; it must be at least 1"),
+        ("lora.alpha=0", "--set: key 'lora.alpha' is 0.0; it must be a positive number"),
+        ("lora.target=k>1", "--set: [lora]: key 'target' is 'k>1'; it must be one of 'all', 'sp"),
+        ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must be from 0 to 1024"),
+        ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must be from 0 to 1024"),
+        ("metric=f1", "--set: metric (='f1') is no setting of a run: every metric is in every"),
+    ],
+)
+def test_a_bad_override(setting: str, message: str) -> None:
+    with pytest.raises(RequestError, match=f"^{re.escape(message)}"):
+        override(find_preset("standard"), [setting])
+
+
+# ------------------------------------------------------------------------- round trip
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+PAIRS = st.tuples(NUMBERS, NUMBERS)
+SOURCES = st.builds(
+    SourceSpec,
+    threshold=st.none() | NUMBERS,
+    minimum=st.dictionaries(st.text(), NUMBERS),
+)
+SPECS = st.one_of(
+    SOURCES,
+    st.builds(TaskCard, source=SOURCES, intensity=st.none() | PAIRS, path=st.none()),
+    st.builds(
+        Preset,
+        split=st.builds(SplitSettings, validation=NUMBERS),
+        input=st.builds(InputSettings, crop_scale=PAIRS),
+        fit=st.builds(
+            FitSettings, lr=NUMBERS, weight_decay=NUMBERS, milestone=NUMBERS, gamma=NUMBERS
+        ),
+        compute=st.builds(ComputeSettings),
+    ),
+    st.builds(RunKey),
+)
+
+
+@given(SPECS)
+def test_a_spec_survives_json(spec: Any) -> None:
+    text = json.dumps(to_mapping(spec))
+    assert from_mapping(type(spec), json.loads(text), where="here") == spec
+
+
+@given(SPECS, st.data())
+def test_a_mapping_with_one_key_too_many_is_refused(spec: Any, data: st.DataObject) -> None:
+    mapping = to_mapping(spec)
+    key = data.draw(st.text().filter(lambda text: text not in mapping))
+    with pytest.raises(CardError, match=f"^here: unknown key {re.escape(repr(key))}; "):
+        from_mapping(type(spec), mapping | {key: 0}, where="here")
+
+
+def test_where_a_card_lies_is_no_part_of_it(tmp_path: Path) -> None:
+    card = load_card(write_card(tmp_path))
+    moved = dataclasses.replace(card, path=Path("elsewhere.toml"))
+    assert to_mapping(card) == to_mapping(moved)
+    assert card == moved

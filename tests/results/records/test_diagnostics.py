@@ -1,0 +1,145 @@
+"""Diagnostics beside a record: written and read back, refused where they are not its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from record_files import companion, unseal
+
+from crossbench.errors import RecordError
+from crossbench.results.boards.shifts import kernel_frame, shift_frame, shift_layers
+from crossbench.results.records.diagnostics import Diagnostics, pack_diagnostics, read_diagnostics
+from crossbench.results.records.files import read_record
+from crossbench.results.records.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make(samples: int = 5, drawn: int = 2, channels: int = 3, size: int = 3) -> Diagnostics:
+    random = np.random.default_rng(0)
+
+    def numbers(*shape: int) -> Any:
+        return random.normal(size=shape).astype(np.float32)
+
+    measured = {"angle": numbers(samples), "shift": numbers(samples, 3)}
+    kernels = {
+        "kernel_middle": numbers(channels, size, size),
+        "kernel_unturned": numbers(channels, size, size),
+        "kernel_shifted": numbers(drawn, channels, size, size),
+    }
+    return Diagnostics(
+        identity="abc",
+        index=np.arange(samples) * 10,
+        drawn=np.arange(drawn) * 10,
+        layers={"stem/conv": measured | kernels, "down": measured, "a.conv1": measured | kernels},
+    )
+
+
+@pytest.fixture
+def written(tmp_path: Path, scored: Any) -> Path:
+    """The record of a run with diagnostics."""
+    record, predictions = scored()
+    diagnostics = dataclasses.replace(make(), identity=record.identity)
+    return Store(tmp_path).write(record, predictions, diagnostics=diagnostics)
+
+
+def read(path: Path) -> Diagnostics | None:
+    return read_diagnostics(path, read_record(path))
+
+
+def test_what_is_written_is_read_back(written: Path) -> None:
+    name = companion(written, "diagnostics").name
+    assert re.fullmatch(rf"{written.stem}\.[0-9a-f]{{16}}\.diagnostics\.npz", name)
+    again, before = read(written), make()
+    assert again is not None
+    np.testing.assert_array_equal(again.index, before.index)
+    np.testing.assert_array_equal(again.drawn, before.drawn)
+    assert list(again.layers) == list(before.layers)
+    for layer, arrays in before.layers.items():
+        assert list(again.layers[layer]) == list(arrays)
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(again.layers[layer][name], values)
+
+
+def test_a_run_without_diagnostics_has_none(tmp_path: Path, scored: Any) -> None:
+    assert read(Store(tmp_path).write(*scored())) is None
+
+
+def test_a_run_written_again_keeps_what_was_observed(
+    tmp_path: Path, written: Path, scored: Any
+) -> None:
+    before = companion(written, "diagnostics").read_bytes()
+    Store(tmp_path).write(*scored(), lambda file: file.write_bytes(b"weights"))
+    assert companion(written, "diagnostics").read_bytes() == before
+    assert read(written) is not None
+
+
+def test_diagnostics_of_schema_1_are_found_under_their_fixed_name(written: Path) -> None:
+    companion(written, "diagnostics").rename(written.with_suffix(".diagnostics.npz"))
+    unseal(written)
+    assert read(written) is not None
+    written.with_suffix(".diagnostics.npz").unlink()
+    assert read(written) is None
+
+
+def test_another_runs_diagnostics_are_refused(tmp_path: Path, scored: Any) -> None:
+    path = Store(tmp_path).write(*scored(), diagnostics=make())
+    with pytest.raises(RecordError, match=r"\.diagnostics\.npz: belongs to another run"):
+        read(path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 400])
+def test_a_damaged_file_is_named(written: Path, keep: int) -> None:
+    file = companion(written, "diagnostics")
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(RecordError, match=r"\.diagnostics\.npz: cannot be read"):
+        read(written)
+    assert read_record(written).status == "ok"  # which is as valid without
+
+
+def test_exchanged_diagnostics_are_refused(written: Path) -> None:
+    other = dataclasses.replace(make(samples=6), identity=read_record(written).identity)
+    companion(written, "diagnostics").write_bytes(pack_diagnostics(other))
+    with pytest.raises(RecordError, match="not the file that the record was written with"):
+        read(written)
+
+
+def test_nothing_is_unpickled(written: Path) -> None:
+    with companion(written, "diagnostics").open("wb") as stream:
+        np.savez(stream, identity=np.array({"a": 1}, dtype=object))
+    with pytest.raises(RecordError, match="Object arrays cannot be loaded"):
+        read(written)
+
+
+def test_shifts_as_a_table_leave_out_layers_without_kernels() -> None:
+    diagnostics = make(samples=5)
+    assert shift_layers(diagnostics) == ["stem/conv", "a.conv1"]
+    frame = shift_frame(diagnostics)
+    assert list(frame["layer"].unique()) == ["stem/conv", "a.conv1"]
+    assert len(frame) == 2 * 5
+    second = frame[(frame["layer"] == "a.conv1") & (frame["sample"] == 20)].squeeze()
+    arrays = diagnostics.layers["a.conv1"]
+    assert second["angle"] == arrays["angle"][2]
+    assert second[["first", "second", "third"]].tolist() == arrays["shift"][2].tolist()
+
+
+def test_a_network_without_shifts_gives_an_empty_table() -> None:
+    diagnostics = Diagnostics(
+        identity="abc", index=np.arange(1), drawn=np.arange(1), layers={"x": {}}
+    )
+    assert shift_frame(diagnostics).empty
+
+
+def test_kernels_as_a_table() -> None:
+    diagnostics = make(drawn=2, channels=3, size=3)
+    frame = kernel_frame(diagnostics, "a.conv1")
+    assert list(frame["kernel"].unique()) == ["middle slice", "angle 0", "sample 0", "sample 10"]
+    assert len(frame) == 4 * 3 * 9
+    place = frame.query("kernel == 'sample 10' and channel == 2 and row == 1 and column == 0")
+    expected = diagnostics.layers["a.conv1"]["kernel_shifted"][1, 2, 1, 0]
+    assert place["weight"].tolist() == [expected]

@@ -1,0 +1,111 @@
+"""TOML from anywhere: values within bounds, or one short message that names the file."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossbench.errors import CardError
+from crossbench.specs.toml import parse_toml, read_toml, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+BEYOND = {
+    "dots": ("a" + ".a" * 100_000 + " = 1", "line 1 has a key of more than 16 parts"),
+    "header": (
+        "\n[" + " . ".join(['"a"'] * 10_000) + "]",
+        "line 2 has a key of more than 16 parts",
+    ),
+    "inline": (
+        "x = {" + ".".join(["'a'"] * 18) + " = 1}",
+        "line 1 has a key of more than 16 parts",
+    ),
+    "brackets": ("a = " + "[" * 20_000, "nested deeper than 16 levels"),
+    "braces": ("a = " + "{a=" * 3000, "nested deeper than 16 levels"),
+    "lists": ("a = " + "[" * 20 + "]" * 20, "nested deeper than 16 levels"),
+    "digits": ("a = " + "9" * 5000, "Exceeds the limit"),
+    "hex": ("a = 0x" + "f" * 5000, "a whole number has more than 64 bits"),
+    "64 bits": ("a = [{b = 9223372036854775808}]", "a whole number has more than 64 bits"),
+    "nan": ("a = nan", "a number is nan; numbers must be finite"),
+    "inf": ("a = 1e999", "a number is inf; numbers must be finite"),
+    "size": ('a = "' + "x" * 300_000 + '"', "it is larger than 262144 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_what_is_beyond_bounds_is_named_at_once(tmp_path: Path, name: str) -> None:
+    text, message = BEYOND[name]
+    file = tmp_path / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    start = re.escape(f"{file}: not readable as TOML: ")
+    with pytest.raises(CardError, match=f"^{start}{re.escape(message)}") as caught:
+        read_toml(file)
+    assert len(str(caught.value)) < 400
+
+
+def test_dots_in_strings_and_comments_join_no_keys(tmp_path: Path) -> None:
+    dots = "b." * 40
+    text = (
+        f"a = '{dots}' # {dots}\nc = \"\"\"{dots}\n\\\"{dots}\"\"\"\nd = '''{dots}'''\ne.f = 1.5\n"
+    )
+    assert parse_toml(text)["e"] == {"f": 1.5}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfname = 'x'\r\n")
+    assert read_toml(tmp_path / "a.toml") == {"name": "x"}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(CardError, match=r"a\.toml: not readable as TOML: it is no regular file"):
+        read_toml(tmp_path / "a.toml")
+
+
+@given(st.text("ab.\"'=[]{},\\#\n 1", max_size=60))
+def test_whatever_the_text_the_values_are_tomllibs_or_the_error_is_one(text: str) -> None:
+    try:
+        found = parse_toml(text)
+    except ValueError:
+        return
+    assert found == tomllib.loads(text)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_bytes_the_file_is_named(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("toml") / "a.toml"
+    file.write_bytes(content)
+    message = ""
+    try:
+        read_toml(file)
+    except CardError as error:
+        message = str(error)
+    assert not message or message.startswith(f"{file}: not readable as TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10**6, "1000000"),
+        ("word", "'word'"),
+        ((1.0, 0.5), "(1.0, 0.5)"),
+    ],
+)
+def test_values_in_messages(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_long_values_are_shortened_in_messages() -> None:
+    assert shown(16**5000) == "a whole number of 20001 bits"
+    assert len(shown("x" * 10_000)) < 250
+    assert len(shown([["x" * 1000] * 100] * 100)) < 600
