@@ -5,7 +5,7 @@ BIN := .venv/bin
 USABLE := .venv/.usable
 READY := .venv/.ready
 
-.PHONY: demo test slow lint types contracts unit bench clean
+.PHONY: demo test slow lint types contracts unit bench examples clean
 
 demo: $(USABLE)
 	$(BIN)/crossbench run --method crossd --task all --preset smoke --jobs 2 --out results/demo
@@ -35,6 +35,10 @@ slow: $(READY)
 bench: $(READY)
 	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only \
 		--benchmark-columns=median,iqr,rounds --benchmark-group-by=group --benchmark-sort=name
+
+# Hours: every command whose figures the documents show, then the figures. Resumes when interrupted.
+examples: $(READY)
+	$(BIN)/python scripts/make_examples.py
 
 $(READY): EXTRA := [dev]
 $(READY) $(USABLE): pyproject.toml constraints.txt

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crossbench.results.compare import compare_boards
-from crossbench.results.frame import to_frame
-from crossbench.results.pretrain_files import read_pretrainings
-from crossbench.results.store import Found, read_folders, read_predictions
-from crossbench.results.transfer import transfers
-from crossbench.training.protocols import PROTOCOLS
 
+from crossbench.protocols import PROTOCOLS
 from crossbench.registry.tasks import load_tasks
-from crossbench.results.boards import split_boards
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.compare import compare_boards
+from crossbench.results.boards.transfer import transfers
+from crossbench.results.records.files import read_predictions
+from crossbench.results.records.frame import to_frame
+from crossbench.results.records.pretrainings import read_pretrainings
+from crossbench.results.records.store import Found, read_folders
 
 EXAMPLES = Path(str(files("crossbench_leaderboard"))) / "examples"
 

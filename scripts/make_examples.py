@@ -1,0 +1,275 @@
+"""Make the example records again, and write their figures into the documents.
+
+    python scripts/make_examples.py --dry-run       # time and disk of each command
+    python scripts/make_examples.py                 # run what is missing, ship it, render
+    python scripts/make_examples.py --render-only   # figures of the records that are shipped
+
+``docs/examples.toml`` lists the commands and the blocks of the documents. Commands can be
+interrupted: runs that have a record are skipped, and so are benches that were measured under this
+version. Records replace the shipped ones once every command of their set has succeeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import crossbench
+from crossbench.cli import main as command_line
+from crossbench.execution import interpreter
+from crossbench.results.boards.benches import bench_frame, read_benches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+TABLE = ROOT / "docs" / "examples.toml"
+WORK = ROOT / "build" / "examples"
+WIDTH = 100
+
+_BLOCK = re.compile(r"(<!-- example: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def read_table() -> dict[str, Any]:
+    """What ``docs/examples.toml`` holds."""
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def set_of(entry: Mapping[str, Any]) -> str:
+    """The set of records that a command makes or a block shows."""
+    return str(entry.get("set", "examples"))
+
+
+def read_records(table: Mapping[str, Any]) -> dict[str, Records]:
+    """The shipped records of every set."""
+    return {name: Records(ROOT / folder) for name, folder in table["records"].items()}
+
+
+# ------------------------------------------------------------------------------- the commands
+
+
+def estimate(command: Mapping[str, str], folder: Path) -> str:
+    """Time and disk that a command still takes, in words."""
+    if "takes" in command:
+        return "done" if _stamp(command, folder).exists() else command["takes"]
+    process = _start(f"{command['run']} --dry-run", folder, stdout=subprocess.PIPE)
+    printed = process.communicate()[0].strip().splitlines()
+    return printed[-1] if process.returncode == 0 else "known once the commands above are done"
+
+
+def run(command: Mapping[str, str], folder: Path) -> None:
+    """Run a command in the folder of its set, unless it is done.
+
+    Raises:
+        SystemExit: If the command failed.
+    """
+    stamp = _stamp(command, folder)
+    if stamp.exists():
+        return
+    print(f"$ {command['run']}", flush=True)
+    if code := _start(command["run"], folder).wait():
+        raise SystemExit(code)
+    if "takes" in command:  # a bench; other commands know by themselves what is done
+        stamp.touch()
+
+
+def _start(line: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return interpreter.start("-m", *shlex.split(line), cwd=folder, **options)
+
+
+def _stamp(command: Mapping[str, str], folder: Path) -> Path:
+    words = re.sub(r"[^\w.]+", "-", command["run"].removeprefix("crossbench "))
+    return folder / f"{words}-{crossbench.__version__}.done"
+
+
+def ship(folder: Path, shipped: Path) -> None:
+    """Replace the shipped records by those in ``folder``; networks stay behind."""
+    for old in shipped.iterdir() if shipped.exists() else ():
+        if old.is_dir():
+            shutil.rmtree(old)
+    left = shutil.ignore_patterns("*.safetensors", "*.pt", "*.lock", ".*")
+    shutil.copytree(folder / "results", shipped, ignore=left, dirs_exist_ok=True)
+
+
+# --------------------------------------------------------------------------------- the blocks
+
+
+class Records:
+    """The shipped records of a set, as frames that are read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = crossbench.load_results(folder)
+        self.benches = bench_frame(read_benches([folder])[0])
+
+
+def render(document: Path, table: Mapping[str, Any], records: Mapping[str, Records]) -> str:
+    """The document's text with every block made anew.
+
+    Args:
+        document: The file.
+        table: What ``docs/examples.toml`` holds.
+        records: By set.
+
+    Raises:
+        KeyError: If a marked block is not in the table.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        found = table["blocks"][match[2]]
+        return f"{match[1]}{_render(found, table, records[set_of(found)])}\n{match[3]}"
+
+    return _BLOCK.sub(block, document.read_text(encoding="utf-8"))
+
+
+def _render(block: Mapping[str, Any], table: Mapping[str, Any], records: Records) -> str:
+    if "commands" in block:
+        commands = [each for each in table["commands"].values() if set_of(each) == set_of(block)]
+        lines = [_wrapped(command["run"]) for command in commands]
+        return "\n".join(["```sh", *lines, "```"])
+    if "bench" in block:
+        return markdown(block, _wide(records.benches, block["bench"]))
+    if "rows" in block:
+        return markdown(block, select(records.runs, block["where"]))
+    lines = [f"$ {_wrapped(table['commands'][name]['run'])}" for name in block["after"]]
+    results = block.get("results", "results")
+    with _results(select(records.runs, block["where"]), records.folder, results):
+        for shown in block["show"]:
+            lines += [f"$ {shown}", *_printed(shown, block.get("tables", "")), ""]
+    return "\n".join(["```text", *lines[:-1], "```"])
+
+
+def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows of equal values: of a column, or with a dotted key of a setting; a list gives several.
+
+    Raises:
+        LookupError: If no row is left.
+    """
+    chosen = frame
+    for key, value in where.items():
+        wanted = value if isinstance(value, list) else [value]
+        column = chosen["fit_settings"].map(_setting(key)) if "." in key else chosen[key]
+        chosen = chosen[column.isin(wanted)]
+    if chosen.empty:
+        raise LookupError(f"no record with {dict(where)}; see docs/examples.toml")
+    return chosen
+
+
+def _setting(key: str) -> Any:
+    return lambda text: json.loads(text or "{}").get(key)
+
+
+def markdown(block: Mapping[str, Any], frame: pd.DataFrame) -> str:
+    """A Markdown table: ``rows`` select, ``cells`` format means and ``NAME_std``."""
+    heads = block["heads"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for label, where in block["rows"].items():
+        rows = select(frame, where)
+        numbers = rows.select_dtypes("number")
+        values = {**numbers.mean(), **numbers.std(ddof=0).add_suffix("_std")}
+        cells = [cell.format(**values).replace("nan", "–") for cell in block["cells"]]
+        lines.append(f"| {' | '.join([label, *cells])} |")
+    return "\n".join(lines)
+
+
+def _wide(benches: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """One row a case, batch and method; columns by workload, memory in MiB."""
+    case = ["case", "batch"]
+    of = benches[benches["kind"] == kind].sort_values("started")
+    of = of.drop_duplicates([*case, "workload", "method"], keep="last")
+    of = of.assign(memory=of["peak_memory"] / 2**20)
+    plain = of[of["method"] == of["baseline"]].rename(columns={"memory": "plain_memory"})
+    of = of.merge(plain[[*case, "workload", "plain_memory"]], on=[*case, "workload"], how="left")
+    wide = of.pivot_table(
+        index=[*case, "method"],
+        columns="workload",
+        values=["ratio", "ratio_low", "ratio_high", "memory", "plain_memory"],
+    )
+    wide.columns = [f"{workload.replace('-', '_')}_{name}" for name, workload in wide.columns]
+    return wide.reset_index()
+
+
+@contextlib.contextmanager
+def _results(chosen: pd.DataFrame, folder: Path, results: str) -> Iterator[None]:
+    """Work in a folder whose results folder holds the chosen records."""
+    with tempfile.TemporaryDirectory() as name:
+        for path in map(Path, chosen["path"]):
+            target = Path(name, results, path.relative_to(folder).parent)
+            target.mkdir(parents=True, exist_ok=True)
+            for file in path.parent.glob(f"{path.stem}.*"):
+                shutil.copy(file, target)
+        with contextlib.chdir(name), patch.dict(os.environ, COLUMNS=str(WIDTH)):
+            yield
+
+
+def _printed(line: str, title: str) -> list[str]:
+    """What a command prints: the tables whose titles begin with ``title``."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        if code := command_line(shlex.split(line)[1:]):
+            raise RuntimeError(f"{line} ended with code {code}")
+    tables = out.getvalue().rstrip().split("\n\n\n")
+    kept = [table.strip("\n") for table in tables if table.strip("\n").startswith(title)]
+    lines = "\n\n\n".join(kept).splitlines() + ["", "[...]"] * (len(kept) < len(tables))
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH) or [""]]
+
+
+def _wrapped(line: str) -> str:
+    """A command line broken before options."""
+    lines = [""]
+    for part in re.split(r" (?=--)", line):
+        if len(lines[-1]) + len(part) > WIDTH - 8:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {part}".strip()
+    return " \\\n    ".join(lines)
+
+
+# -------------------------------------------------------------------------------- the command
+
+
+def documents(table: Mapping[str, Any]) -> list[Path]:
+    """The documents that hold blocks."""
+    return [ROOT / name for name in dict.fromkeys(b["document"] for b in table["blocks"].values())]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--dry-run", action="store_true", help="time and disk; run nothing")
+    parser.add_argument("--render-only", action="store_true", help="run nothing, write documents")
+    options = parser.parse_args(arguments)
+    table = read_table()
+    if not options.render_only:
+        for name, command in table["commands"].items():
+            print(f"{name}: {estimate(command, WORK / set_of(command))}", flush=True)
+    if options.dry_run:
+        return 0
+    if not options.render_only:
+        for command in table["commands"].values():
+            run(command, WORK / set_of(command))
+        for name, shipped in table["records"].items():
+            ship(WORK / name, ROOT / shipped)
+    records = read_records(table)
+    for document in documents(table):
+        document.write_text(render(document, table, records), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
