@@ -35,8 +35,9 @@ PACKAGE = Path(__file__).parent / "plugin_pkg"
 
 LISTING = """
 import json, sys
-from crossbench.cards import load_presets, load_tasks, task_faults
 from crossbench.registry.entries import method_entries
+from crossbench.registry.presets import load_presets
+from crossbench.registry.tasks import load_tasks, task_faults
 print(json.dumps({
     "methods": {name: vars(entry) for name, entry in method_entries().items()},
     "tasks": {name: str(card.path) for name, card in load_tasks().items()},
@@ -204,7 +205,7 @@ def test_a_malformed_card_hides_nothing(damaged: Path) -> None:
     assert "stripes" not in found["tasks"]
     (fault,) = found["faults"]
     assert fault.startswith(f"{card}: unknown key 'license'; did you mean licence")
-    done = python("from crossbench.cards import find_task; find_task('stripes')", path=damaged)
+    done = python("from crossbench.registry.tasks import find_task; find_task('stripes')", path=damaged)
     assert "RequestError: unknown task 'stripes'; known: " in done.stderr
     assert f"\n{card}: unknown key 'license'" in done.stderr
 

@@ -13,10 +13,10 @@ from crossbench.bench.machine import load
 from crossbench.bench.workloads import BASELINES
 from crossbench.environment.arithmetic import find_device, thread_count
 from crossbench.errors import CrossbenchError, RequestError
-from crossbench.registry.presets import MOST_THREADS
 from crossbench.results.records.benches import BenchRecord, Measurement
 from crossbench.specs import ComputeSettings
 from crossbench.specs.reader import to_mapping
+from crossbench.specs.settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,12 +6,13 @@ import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from crossbench.specs import NpzSource
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
-    from crossbench.specs import SourceSpec
     from crossbench.transfer import Stage
 
 
@@ -229,10 +230,11 @@ def missing_view(plan: Plan) -> list[str]:
     """The tasks without data: what file each wants, where to get it, and where to put it."""
     cards = {card.name: card for card in plan.request.tasks}
     shipped = [why for name, why in plan.missing.items() if cards[name].embedded]
+    sources = {name: cards[name].source for name in plan.missing}
     rows = [
-        {"name": name, "wants": cards[name].source.file, "from": _origin(cards[name].source)}
-        for name in plan.missing
-        if not cards[name].embedded
+        {"name": name, "wants": source.file, "from": _origin(source)}
+        for name, source in sources.items()
+        if isinstance(source, NpzSource)
     ]
     lines = [f"no data: {why}" for why in shipped]
     if rows:
@@ -245,7 +247,7 @@ def missing_view(plan: Plan) -> list[str]:
     return lines
 
 
-def _origin(source: SourceSpec) -> str:
+def _origin(source: NpzSource) -> str:
     """Where to get a file: its address, else the one that its remedy names, else the remedy."""
     named = _ADDRESS.search(source.remedy)
     return source.url or (named.group().rstrip(".,") if named else source.remedy)

@@ -14,6 +14,7 @@ from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
 from crossbench.data.survey import survey
 from crossbench.errors import CardError, DataError, MissingDataError
+from crossbench.specs import EmbeddedSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,15 +35,16 @@ def read_embedded(card: TaskCard) -> Dataset:
         card: A card with ``source.kind = "embedded"``.
 
     Raises:
-        CardError: If the card does not say what to read.
+        CardError: If the card's source is of another kind.
         MissingDataError: If the file is not beside the card.
         DataError: If the file is damaged, or an array that the card names is missing or
             does not fit; the message names the file and the array.
     """
-    file, source = _beside(card), card.source
-    if source.images is None or source.label is None or source.threshold is None:
-        msg = f"task {card.name!r}: an embedded source needs images, label and threshold"
+    source = card.source
+    if not isinstance(source, EmbeddedSource):
+        msg = f"task {card.name!r}: its source.kind is {source.kind!r}; this reads 'embedded' alone"
         raise CardError(msg)
+    file = _beside(card)
     arrays: dict[str, NDArray[Any]] = {}
     spellings: tuple[str, ...] = ()
     codes: NDArray[np.int64] | None = None
@@ -101,8 +103,7 @@ def read_embedded(card: TaskCard) -> Dataset:
 def _beside(card: TaskCard) -> Path:
     file = (card.path or Path()).parent / card.source.file
     if not file.is_file():
-        remedy = card.source.remedy or "It ships beside its card: install the card's package again."
-        msg = f"task {card.name!r}: no file {file}. {remedy}"
+        msg = f"task {card.name!r}: no file {file}. {card.source.advice(card.name)}"
         raise MissingDataError(msg)
     return file
 

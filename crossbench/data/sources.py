@@ -53,9 +53,8 @@ def find_file(
 
 def _missing(card: TaskCard, folder: Path, names: list[str]) -> MissingDataError:
     looked_for = " or ".join(filter(None, names))
-    remedy = card.source.remedy or f"Save {card.name}.npz with arrays 'images' and 'labels' there."
-    download = f" Download: {card.source.url}" if card.source.url else ""
-    return MissingDataError(f"task {card.name!r}: no {looked_for} in {folder}. {remedy}{download}")
+    advice = card.source.advice(card.name)
+    return MissingDataError(f"task {card.name!r}: no {looked_for} in {folder}. {advice}")
 
 
 def open_task(

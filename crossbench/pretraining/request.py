@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,13 @@ from crossbench.errors import CardError, RequestError
 from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import PLAIN, layer_form
 from crossbench.registry.method_identity import method_hash
-from crossbench.registry.presets import MOST_EPOCHS, MOST_THREADS
 from crossbench.registry.tasks import find_task, load_tasks
 from crossbench.results.records.reading import beside
 from crossbench.results.records.store import PRETRAIN_ENDING, file_name
 from crossbench.runs.plan import choose_data, task_hash
 from crossbench.specs import PretrainSettings, TaskCard
-from crossbench.specs.reader import check, from_mapping, overridden, to_mapping
+from crossbench.specs.overrides import overridden
+from crossbench.specs.reader import check, from_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from crossbench.methods import Method
     from crossbench.results.records.pretrainings import PretrainRecord
     from crossbench.specs import Preset
-
-_WITHOUT_EFFECT = ("workers", "threads", "max_unreadable")  # on the weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,31 +81,10 @@ def make_settings(overrides: Sequence[str] = ()) -> PretrainSettings:
     try:
         mapping = overridden(PretrainSettings(), overrides, example="epochs=5")
         settings = from_mapping(PretrainSettings, mapping, where="--set")
-        _check_settings(settings)
+        check(settings, where="--set")
     except CardError as error:
         raise RequestError(str(error)) from error
     return settings
-
-
-def _check_settings(settings: PretrainSettings) -> None:
-    positive = "it must be at least 1"
-    threads = f"it must be from 0 to {MOST_THREADS}"
-    low, high = settings.crop_scale
-    check(
-        settings,
-        ("epochs", 1 <= settings.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"),
-        ("batch_size", settings.batch_size >= 2, "it must be at least 2"),
-        ("lr", 0 < settings.lr < math.inf, "it must be a positive number"),
-        ("weight_decay", 0 <= settings.weight_decay < math.inf, "it must not be negative"),
-        ("step", settings.step >= 1, positive),
-        ("gamma", 0 < settings.gamma < math.inf, "it must be a positive number"),
-        ("size", settings.size is None or settings.size >= 1, positive),
-        ("crop_scale", 0 < low <= high <= 1, "it must be [smallest, largest] share of the area"),
-        ("max_unreadable", 0 <= settings.max_unreadable < 1, "it must be a share below 1"),
-        ("workers", 0 <= (settings.workers or 0) <= MOST_THREADS, threads),
-        ("threads", 0 <= settings.threads <= MOST_THREADS, f"{threads}; 0 takes every core"),
-        where="--set",
-    )
 
 
 # --------------------------------------------------------------------------- what and where
@@ -134,15 +110,12 @@ def find_data(data: str) -> TaskCard | Path:
 
 def recipe(request: PretrainRequest) -> str:
     """SHA-256 over what makes the weights, except seed, fold and samples."""
-    settings = to_mapping(request.settings)
-    for name in _WITHOUT_EFFECT:
-        del settings[name]
     return hash_json(
         {
             "harness": package_versions()["crossbench"],
             "layers": layers_hash(request),
             "backbone": request.backbone,
-            "settings": settings,
+            "settings": request.settings.fingerprint(),
             "data": _data_facts(request),
         }
     )

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 METHOD_GROUP = "crossbench.methods"
 OBSERVER_GROUP = "crossbench.observers"
+PRESET_GROUP = "crossbench.presets"
 TASK_GROUP = "crossbench.tasks"
-KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PARTS_OF_A_NAME = re.compile(r"[-_.]+")
 _NO_PYTHON = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -89,6 +89,18 @@ def task_folders() -> dict[str, Path]:
     packages = [point.entry.module for point in points(TASK_GROUP) if not point.fault]
     folders = {package: _folder(package) for package in packages}
     return {package: folder for package, folder in folders.items() if folder is not None}
+
+
+def preset_folders() -> dict[str, tuple[Path, frozenset[str]]]:
+    """Folders of parts of presets by package, each with the methods that the package registers."""
+    found = {}
+    for point in points(PRESET_GROUP):
+        folder = None if point.fault else _folder(point.entry.module)
+        if folder is not None:
+            own = points(METHOD_GROUP)
+            methods = {each.entry.name for each in own if each.distribution == point.distribution}
+            found[point.distribution] = folder, frozenset(methods)
+    return found
 
 
 def missing_task_packages() -> tuple[str, ...]:

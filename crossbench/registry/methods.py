@@ -13,7 +13,6 @@ from crossbench.errors import RequestError, unknown_name
 from crossbench.errors.foreign import contained, show
 from crossbench.methods import Method, Observer
 from crossbench.registry.entries import (
-    KEBAB_CASE,
     METHOD_GROUP,
     OBSERVER_GROUP,
     method_entries,
@@ -22,6 +21,7 @@ from crossbench.registry.entries import (
 )
 from crossbench.registry.method_identity import Origin, remember
 from crossbench.registry.plugin_files import PluginFile, import_plugin
+from crossbench.specs.cards import KEBAB_CASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ from crossbench.results.records.identity import identity_of, seed_part, split_fa
 from crossbench.runs.compatibility import Trials
 from crossbench.runs.exposure import check_unseen
 from crossbench.specs import RunKey
-from crossbench.specs.reader import hash_spec, to_mapping
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -488,7 +488,7 @@ def task_hash(card: TaskCard) -> str:
 
 def card_hash(card: TaskCard) -> str:
     """Hash of a whole card, for the record."""
-    return hash_spec(dataclasses.replace(card, path=None))
+    return hash_json(to_mapping(card))
 
 
 def input_shape(card: TaskCard, sample_shape: tuple[int, ...], preset: Preset) -> tuple[int, ...]:

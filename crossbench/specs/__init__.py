@@ -1,10 +1,9 @@
-"""The nouns of the suite: immutable descriptions, with no behaviour beyond naming themselves.
+"""Task cards, settings and records: frozen descriptions, to TOML or JSON and back.
 
-Everything here is plain data that survives a round trip through TOML or JSON. Nothing
-here imports torch, so cards, records and tables can be read at once anywhere.
+Nothing here imports torch or numpy.
 """
 
-from crossbench.specs.cards import DataSource, Dimension, SourceSpec, TaskCard
+from crossbench.specs.cards import DataSource, Dimension, TaskCard
 from crossbench.specs.records import SCHEMA_VERSION, RunKey, RunRecord, Status
 from crossbench.specs.settings import (
     RANDOM,
@@ -17,6 +16,7 @@ from crossbench.specs.settings import (
     SplitSettings,
     Statistics,
 )
+from crossbench.specs.sources import EmbeddedSource, MedmnistSource, NpzSource
 
 __all__ = [
     "RANDOM",
@@ -24,14 +24,16 @@ __all__ = [
     "ComputeSettings",
     "DataSource",
     "Dimension",
+    "EmbeddedSource",
     "FitSettings",
     "InputSettings",
     "LoraSettings",
+    "MedmnistSource",
+    "NpzSource",
     "Preset",
     "PretrainSettings",
     "RunKey",
     "RunRecord",
-    "SourceSpec",
     "SplitSettings",
     "Statistics",
     "Status",

@@ -1,55 +1,24 @@
-"""Task cards: what a labelled dataset is and where its samples come from."""
+"""Task cards: a labelled dataset's content, origin and known issues."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from crossbench.specs.reader import Demand, under
+from crossbench.specs.sources import EmbeddedSource, MedmnistSource, NpzSource
 
 Dimension = Literal[2, 3]
-
-
 DataSource = Literal["real", "embedded", "phantom"]
 
+#: Form of the names of tasks.
+KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
-@dataclass(frozen=True, kw_only=True)
-class SourceSpec:
-    """Where a task's samples come from.
-
-    Attributes:
-        kind: ``npz`` (the authors' format: ``images``, ``labels``, optional ``groups``),
-            ``medmnist`` (``{train,val,test}_{images,labels}``) or ``embedded`` (a file
-            shipped beside the card).
-        file: File name, looked for in the data folder; for ``embedded`` relative to the card.
-        remedy: One sentence for a user who does not have the file: where to get it.
-        url: Direct download, where the publisher offers one.
-        axes: Order of the stored axes in space where it is not ``HW`` or ``DHW``: ``WHD`` where
-            the slices lie along the last axis. Nothing is guessed from the lengths.
-        images: ``embedded`` only: key of the image array. A 2D card over volumes takes
-            each volume's largest slice.
-        label: ``embedded`` only: key of the rating that is thresholded into two classes.
-        threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
-        minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
-        covariate: ``embedded`` only: column that a plain baseline predicts from, such as
-            ``diameter_mm``.
-        invert: ``embedded`` only: whether intensities are turned around within the range of
-            their dtype, as where another modality shows bright what this one shows dark.
-        permute: ``embedded`` only: seed under which labels are dealt out anew, which leaves
-            nothing to learn; the folds stay those of the labels as they were.
-    """
-
-    kind: Literal["npz", "medmnist", "embedded"]
-    file: str
-    remedy: str = ""
-    url: str | None = None
-    axes: str | None = None
-    images: str | None = None
-    label: str | None = None
-    threshold: float | None = None
-    minimum: dict[str, float] = field(default_factory=dict)
-    covariate: str | None = None
-    invert: bool = False
-    permute: int | None = None
+#: Length of a hexadecimal digest by the algorithm that a card may name.
+_DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +63,7 @@ class TaskCard:
     classes: tuple[str, ...]
     licence: str
     citation: str
-    source: SourceSpec
+    source: NpzSource | MedmnistSource | EmbeddedSource
     metric: str
     version: int
 
@@ -117,4 +86,48 @@ class TaskCard:
     @property
     def embedded(self) -> bool:
         """Whether the data ships with the card."""
-        return self.source.kind == "embedded"
+        return isinstance(self.source, EmbeddedSource)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The facts that reach the numbers, as identities hash them."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "dimension": self.dimension,
+            "classes": len(self.classes),
+            "input_size": self.input_size,
+        }
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold of a card beyond the types of its keys."""
+        count, axes = len(self.classes), self.dimension
+        yield "name", KEBAB_CASE.fullmatch(self.name), "it must be in kebab case: 'brain-tumor'"
+        yield "version", self.version >= 1, "versions count from 1"
+        yield "classes", count >= 2, "a task has two or more"
+        yield "classes", len(set(self.classes)) == count, "each name must differ from the others"
+        embedded = "an embedded source is thresholded into two"
+        yield "classes", count == 2 or not self.embedded, embedded
+        yield "samples", min(self.samples.values(), default=1) >= 1, "counts are positive"
+        counts = f"it must be one positive count for each of the {count} classes"
+        yield "class_counts", _are_sizes(self.class_counts, count), counts
+        lengths = f"it must be {axes} positive lengths, for dimension is {axes}"
+        yield "shape", _are_sizes(self.shape, axes), lengths
+        yield "channels", self.channels in (None, 1, 2, 3), "it must be 1, 2 or 3"
+        low, high = self.intensity or (0, 1)
+        yield "intensity", low < high, "it must be [lowest, highest]"
+        side = "it must be a positive side length of a 2D task; volumes are fed as stored"
+        fed = self.input_size
+        yield "input_size", fed is None or (fed >= 1 and axes == 2), side
+        yield from under("source", self.source.demands(self.dimension))
+        digests = f"it must be hexadecimal digests by algorithm, of {', '.join(_DIGESTS)}"
+        yield "checksum", all(map(_is_digest, self.checksum.items())), digests
+
+
+def _are_sizes(values: tuple[int, ...] | None, length: int) -> bool:
+    return values is None or (len(values) == length and min(values) >= 1)
+
+
+def _is_digest(item: tuple[str, str]) -> bool:
+    algorithm, digest = item
+    length = _DIGESTS.get(algorithm)
+    return length is not None and bool(re.fullmatch(f"[0-9a-fA-F]{{{length}}}", digest))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-#: What weights that are drawn are called, and no others.
+from crossbench.specs.reader import Demand, facts, under
+
+#: Name of the init that draws weights at random.
 RANDOM = "random"
 
+#: Upper bounds on counts: far above any use, and low enough that nothing hangs or runs out of
+#: memory before it can say why.
+MOST_THREADS = 1024
+MOST_EPOCHS = 100_000
+MOST_SEEDS = MOST_FOLDS = 1000
+
+_POSITIVE = "it must be at least 1"
+_NUMBER = "it must be a positive number"
+_THREADS = f"it must be from 0 to {MOST_THREADS}"
 
 #: Whose channel means and standard deviations normalise the inputs of a network.
 Statistics = Literal["imagenet", "radimagenet"]
@@ -36,6 +49,25 @@ class SplitSettings:
     run_folds: tuple[int, ...] = ()
     validation: float = 0.2
     max_labelled: int | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash: all but which of the runs are asked for."""
+        return facts(self, "scheme", "folds", "validation", "max_labelled")
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        seeds, official = self.seeds, self.scheme == "official"
+        count = f"scheme {self.scheme!r} has {'one' if official else 'two or more'}"
+        yield "folds", self.folds == 1 if official else self.folds >= 2, count
+        yield "folds", self.folds <= MOST_FOLDS, f"it must be at most {MOST_FOLDS}"
+        yield "seeds", _are_distinct(seeds), "seeds are whole numbers from 0, each once"
+        yield "seeds", seeds, "at least one repetition is needed"
+        yield "seeds", len(seeds) <= MOST_SEEDS, f"{MOST_SEEDS} at most"
+        yield "seeds", max(seeds, default=0) < 2**32, "seeds are below 2**32"
+        chosen = _are_distinct(self.run_folds, below=self.folds)
+        yield "run_folds", chosen, f"folds count from 0 to {self.folds - 1}, each once"
+        yield "validation", 0 < self.validation < 1, "it must be a share between 0 and 1"
+        yield "max_labelled", _at_least(4, self.max_labelled), "it must be at least 4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +101,19 @@ class InputSettings:
     jitter_order: Literal["batch", "sample"] = "batch"
     forked_workers: int = 0
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash: all but ``max_samples``, which the indices of the split say."""
+        fed = facts(self, "scaling", "max_size", "radimagenet_3d")
+        return fed | facts(self, "crop_scale", "augment", "jitter_order", "forked_workers")
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        yield "max_size", _at_least(1, self.max_size), _POSITIVE
+        yield "max_samples", _at_least(1, self.max_samples), _POSITIVE
+        yield "crop_scale", *_are_shares(self.crop_scale)
+        forked = 0 <= self.forked_workers <= MOST_THREADS
+        yield "forked_workers", forked, f"{_THREADS}; 0 draws afresh"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
@@ -90,6 +135,16 @@ class FitSettings:
     milestone: float = 0.5
     gamma: float = 0.1
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash."""
+        return facts(self, "epochs", "batch_size", "lr", "weight_decay", "milestone", "gamma")
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        yield from _rates(self)
+        yield "batch_size", self.batch_size >= 1, _POSITIVE
+        yield "milestone", 0 <= self.milestone <= 1, "it must be a share between 0 and 1"
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSettings:
@@ -109,6 +164,15 @@ class LoraSettings:
     target: Literal["all", "spatial"] = "all"
     batch_norm: Literal["frozen", "train"] = "frozen"
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash."""
+        return facts(self, "rank", "alpha", "target", "batch_norm")
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        yield "rank", self.rank >= 1, _POSITIVE
+        yield "alpha", 0 < self.alpha < math.inf, _NUMBER
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSettings:
@@ -125,6 +189,15 @@ class ComputeSettings:
     workers: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     tf32: bool = False
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash: the arithmetic, not how many threads do it."""
+        return facts(self, "precision", "tf32")
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        yield "threads", 0 <= self.threads <= MOST_THREADS, f"{_THREADS}; 0 takes every core"
+        yield "workers", 0 <= self.workers <= MOST_THREADS, _THREADS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +225,11 @@ class Preset:
     compute: ComputeSettings = ComputeSettings()
     metric: str | None = None
     drop_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        for name in ("split", "input", "fit", "lora", "compute"):
+            yield from under(name, getattr(self, name).demands())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,3 +282,39 @@ class PretrainSettings:
     def compute(self) -> ComputeSettings:
         """The settings of the arithmetic."""
         return ComputeSettings(threads=self.threads, precision=self.precision, tf32=self.tf32)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash: all that bears on the weights."""
+        fit = facts(self, "epochs", "batch_size", "lr", "weight_decay", "step", "gamma", "select")
+        fed = facts(self, "size", "crop_scale", "statistics")
+        return fit | fed | facts(self, "precision", "tf32", "channels_last", "compile")
+
+    def demands(self) -> Iterator[Demand]:
+        """What must hold beyond types."""
+        yield from _rates(self)
+        yield "batch_size", self.batch_size >= 2, "it must be at least 2"
+        yield "step", self.step >= 1, _POSITIVE
+        yield "size", _at_least(1, self.size), _POSITIVE
+        yield "crop_scale", *_are_shares(self.crop_scale)
+        yield "max_unreadable", 0 <= self.max_unreadable < 1, "it must be a share below 1"
+        yield "workers", 0 <= (self.workers or 0) <= MOST_THREADS, _THREADS
+        yield "threads", 0 <= self.threads <= MOST_THREADS, f"{_THREADS}; 0 takes every core"
+
+
+def _rates(fit: FitSettings | PretrainSettings) -> Iterator[Demand]:
+    yield "epochs", 1 <= fit.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"
+    yield "lr", 0 < fit.lr < math.inf, _NUMBER
+    yield "weight_decay", 0 <= fit.weight_decay < math.inf, "it must not be negative"
+    yield "gamma", 0 < fit.gamma < math.inf, _NUMBER
+
+
+def _at_least(least: int, value: int | None) -> bool:
+    return value is None or value >= least
+
+
+def _are_shares(scale: tuple[float, float]) -> tuple[bool, str]:
+    return 0 < scale[0] <= scale[1] <= 1, "it must be [smallest, largest] share of the area"
+
+
+def _are_distinct(values: tuple[int, ...], below: float = math.inf) -> bool:
+    return len(set(values)) == len(values) and all(0 <= value < below for value in values)

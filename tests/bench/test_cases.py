@@ -57,7 +57,10 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     [
         ("layer = 3", "key 'layer' is 3; it must be an array"),
         ("layer = []", r"it must hold \[\[layer\]\] tables"),
-        ('[[layer]]\nname = "a"\nshape = [1, 2, 3]\noutputs = 1', "has 3 entries; it must have 4"),
+        (
+            '[[layer]]\nname = "a"\nshape = [1, 2, 3]\noutputs = 1',
+            r"\[1, 2, 3\]; it must be an array of 4",
+        ),
         ('[[layer]]\nname = "a"\nshape = [1, 2, 3, 4]\noutput = 1', "did you mean outputs"),
         ('[[layer]]\nname = "a"\nshape = [0, 2, 3, 4]\noutputs = 1', "sizes must be at least 1"),
         (

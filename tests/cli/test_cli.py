@@ -98,7 +98,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
         (["--preset", "papr"], "unknown preset 'papr'; did you mean paper"),
         (["--protocol", "finetun"], "unknown protocol 'finetun'; did you mean finetune"),
         (["--set", "fit.epoch=2"], "unknown setting 'fit.epoch'; did you mean fit.epochs"),
-        (["--set", "fit.epochs=two"], "'epochs' is 'two'; it must be a whole number"),
+        (["--set", "fit.epochs=two"], "'fit.epochs' is 'two'; it must be a whole number"),
         (["--set", "epochs"], "--set 'epochs' is not of the form KEY=VALUE"),
         (["--set", "metric=auroc"], "with `crossbench report DIR --metric auroc`"),
         (["--device", "gpu"], "device 'gpu' is not auto, cpu, cuda or cuda:N"),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from crossbench.data.embedded import read_embedded
 from crossbench.data.sources import open_task
 from crossbench.errors import CardError, DataError, MissingDataError
 from crossbench.registry.tasks import find_task, load_card
+from crossbench.specs import NpzSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,16 +183,15 @@ def test_a_file_that_is_not_there(make: Callable[..., TaskCard]) -> None:
     (card.path.parent / "sky/stars.npz").unlink()
     with pytest.raises(MissingDataError, match=r"'stars': no file .*stars\.npz\. It ships beside"):
         read_embedded(card)
-    told = dataclasses.replace(card, source=dataclasses.replace(card.source, remedy="Look up."))
+    told = dataclasses.replace(card, source=structs.replace(card.source, remedy="Look up."))
     with pytest.raises(MissingDataError, match=r"stars\.npz\. Look up\."):
         read_embedded(told)
 
 
-def test_a_card_that_does_not_say_what_to_read(make: Callable[..., TaskCard]) -> None:
-    card = make()
-    silent = dataclasses.replace(card, source=dataclasses.replace(card.source, label=None))
-    with pytest.raises(CardError, match="'stars': an embedded source needs images, label and"):
-        read_embedded(silent)
+def test_a_card_of_another_kind_of_source(make: Callable[..., TaskCard]) -> None:
+    other = dataclasses.replace(make(), source=NpzSource(file="stars.npz"))
+    with pytest.raises(CardError, match=r"'stars': its source\.kind is 'npz'; this reads 'emb"):
+        read_embedded(other)
 
 
 def test_a_truncated_file(make: Callable[..., TaskCard]) -> None:

@@ -16,7 +16,7 @@ from crossbench.data.formats.npz import content_hash
 from crossbench.data.phantom import make_phantom, phantom_file, phantom_path
 from crossbench.evaluation.metrics import evaluate
 from crossbench.registry.tasks import load_tasks
-from crossbench.specs import SourceSpec, TaskCard
+from crossbench.specs import NpzSource, TaskCard
 
 FILE_CARDS = [card for card in load_tasks().values() if not card.embedded]
 CARD = TaskCard(
@@ -27,7 +27,7 @@ CARD = TaskCard(
     classes=("a", "b"),
     licence="CC0-1.0",
     citation="Made on the spot",
-    source=SourceSpec(kind="npz", file="twin.npz"),
+    source=NpzSource(file="twin.npz"),
     metric="accuracy",
     version=1,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from crossbench.data import watch
 from crossbench.data.dataset import Dataset
@@ -17,7 +18,7 @@ from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, MissingDataError
 from crossbench.files.hashing import hash_file
 from crossbench.registry.tasks import load_tasks
-from crossbench.specs import SourceSpec, TaskCard
+from crossbench.specs import NpzSource, TaskCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,7 @@ CARD = TaskCard(
     classes=("a", "b"),
     licence="CC0-1.0",
     citation="Made on the spot",
-    source=SourceSpec(
-        kind="npz",
+    source=NpzSource(
         file="cells_224.npz",
         remedy="Ask the lab for it.",
         url="https://example.org/cells_224.npz",
@@ -103,7 +103,7 @@ def test_says_what_is_missing_and_how_to_get_it(folders: Folders) -> None:
 
 
 def test_says_what_to_save_where_a_card_has_no_remedy(folders: Folders) -> None:
-    card = replace(CARD, source=SourceSpec(kind="npz", file="cells.npz"))
+    card = replace(CARD, source=NpzSource(file="cells.npz"))
     message = r"no cells\.npz in .*data\. Save cells\.npz with arrays 'images' and 'labels' there"
     with pytest.raises(MissingDataError, match=message):
         folders.find(card)
@@ -432,7 +432,7 @@ def test_counts_of_another_release_are_not_held_against_a_file(folders: Folders)
 def test_a_shape_is_in_the_stored_order_of_the_axes(folders: Folders) -> None:
     volumes = np.arange(2 * 6 * 5 * 4).reshape(2, 6, 5, 4)
     folders.write(images=volumes, labels=[0, 1])
-    source = replace(CARD.source, axes="WHD")
+    source = structs.replace(CARD.source, axes="WHD")
     dataset = folders.open(replace(CARD, dimension=3, shape=(6, 5, 4), source=source))
     np.testing.assert_array_equal(dataset.images[:, 0], volumes.transpose(0, 3, 2, 1))
     assert dataset.warnings == ()

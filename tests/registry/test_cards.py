@@ -18,11 +18,13 @@ from crossbench.registry.presets import find_preset, load_presets, override
 from crossbench.registry.tasks import find_task, load_card, load_tasks
 from crossbench.specs import (
     ComputeSettings,
+    EmbeddedSource,
     FitSettings,
     InputSettings,
+    MedmnistSource,
+    NpzSource,
     Preset,
     RunKey,
-    SourceSpec,
     SplitSettings,
     TaskCard,
 )
@@ -74,7 +76,7 @@ def test_the_required_core_is_enough(tmp_path: Path) -> None:
     file = write_card(tmp_path)
     card = load_card(file)
     assert card.classes == ("across", "along")
-    assert card.source == SourceSpec(kind="npz", file="stripes.npz")
+    assert card.source == NpzSource(file="stripes.npz")
     assert card.path == file
     assert (card.samples, card.known_issues, card.shape) == ({}, (), None)
 
@@ -95,7 +97,7 @@ def test_a_missing_core_key(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize("key", SOURCE)
 def test_a_missing_source_key(tmp_path: Path, key: str) -> None:
     file = write_card(tmp_path, source=_without(SOURCE, key))
-    message = f"[source]: required key '{key}' is missing"
+    message = f"required key 'source.{key}' is missing"
     with pytest.raises(CardError, match=complaint(file, message)):
         load_card(file)
 
@@ -131,10 +133,10 @@ def test_a_value_of_the_wrong_type(tmp_path: Path, key: str) -> None:
         load_card(file)
 
 
-@pytest.mark.parametrize("key", _fields(SourceSpec))
+@pytest.mark.parametrize("key", ["kind", *EmbeddedSource.__struct_fields__])
 def test_a_source_value_of_the_wrong_type(tmp_path: Path, key: str) -> None:
-    file = write_card(tmp_path, source=SOURCE | {key: dt.date(2026, 1, 1)})
-    message = f"[source]: key '{key}' is datetime.date("
+    file = write_card(tmp_path, source=EMBEDDED | {key: dt.date(2026, 1, 1)})
+    message = f"key 'source.{key}' is datetime.date("
     with pytest.raises(CardError, match=complaint(file, message)):
         load_card(file)
 
@@ -152,7 +154,7 @@ def test_a_source_value_of_the_wrong_type(tmp_path: Path, key: str) -> None:
         ({"classes": ["one", 2]}, "key 'classes[1]' is 2; it must be a string"),
         ({"samples": 3}, "key 'samples' is 3; it must be a table"),
         ({"samples": {"paper": "3"}}, "key 'samples.paper' is '3'; it must be a whole number"),
-        ({"intensity": [0]}, "key 'intensity' has 1 entries; it must have 2"),
+        ({"intensity": [0]}, "key 'intensity' is [0]; it must be an array of 2"),
         ({"intensity": [False, 1]}, "key 'intensity[0]' is False; it must be a number"),
         ({"intensity": [0, "1"]}, "key 'intensity[1]' is '1'; it must be a number"),
         ({"shape": [8, 8, 8.0]}, "key 'shape[2]' is 8.0; it must be a whole number"),
@@ -181,16 +183,11 @@ def test_nothing_is_coerced(tmp_path: Path, keys: dict[str, Any], message: str) 
         ({"intensity": [1, 1]}, "intensity"),
         ({"input_size": 32}, "input_size"),
         ({"dimension": 2, "input_size": 0}, "input_size"),
-        ({"source": SOURCE | {"label": "malignancy"}}, "source.label"),
-        ({"source": SOURCE | {"minimum": {"diameter_mm": 6}}}, "source.minimum"),
-        ({"source": SOURCE | {"covariate": "diameter_mm"}}, "source.covariate"),
         ({"source": SOURCE | {"axes": "WHDC"}}, "source.axes"),
         ({"source": SOURCE | {"axes": "WH"}}, "source.axes"),
         ({"dimension": 2, "source": SOURCE | {"axes": "WHD"}}, "source.axes"),
-        (
-            {"classes": ["a", "b"], "source": EMBEDDED | {"url": "https://example.org"}},
-            "source.url",
-        ),
+        ({"classes": ["a", "b", "c"], "source": EMBEDDED}, "classes"),
+        ({"source": EMBEDDED | {"permute": -1}}, "source.permute"),
         ({"checksum": {"crc": "00"}}, "checksum"),
         ({"checksum": {"md5": "not hexadecimal"}}, "checksum"),
     ],
@@ -205,7 +202,28 @@ def test_a_contradiction(tmp_path: Path, keys: dict[str, Any], key: str) -> None
 def test_an_embedded_source_lacks_a_key(tmp_path: Path, key: str) -> None:
     load_card(write_card(tmp_path, source=EMBEDDED))
     file = write_card(tmp_path, source=_without(EMBEDDED, key))
-    message = f"key 'source.{key}' is None; an embedded source needs it"
+    message = f"required key 'source.{key}' is missing"
+    with pytest.raises(CardError, match=complaint(file, message)):
+        load_card(file)
+
+
+@pytest.mark.parametrize("key", ["label", "minimum", "covariate", "invert", "permute"])
+@pytest.mark.parametrize("kind", ["npz", "medmnist"])
+def test_only_an_embedded_source_takes_a_key(tmp_path: Path, kind: str, key: str) -> None:
+    file = write_card(tmp_path, source=SOURCE | {"kind": kind, key: 0})
+    with pytest.raises(CardError, match=complaint(file, f"[source]: unknown key '{key}'; ")):
+        load_card(file)
+
+
+def test_an_embedded_file_is_not_fetched(tmp_path: Path) -> None:
+    file = write_card(tmp_path, source=EMBEDDED | {"url": "https://example.org"})
+    with pytest.raises(CardError, match=complaint(file, "[source]: unknown key 'url'; ")):
+        load_card(file)
+
+
+def test_an_unknown_kind_of_source(tmp_path: Path) -> None:
+    file = write_card(tmp_path, source=SOURCE | {"kind": "dicom"})
+    message = "key 'source.kind' is 'dicom'; it must be one of 'npz', 'medmnist', 'embedded'"
     with pytest.raises(CardError, match=complaint(file, message)):
         load_card(file)
 
@@ -302,10 +320,10 @@ def test_overrides_of_the_preset_itself() -> None:
         ("fitt.epochs=5", "unknown setting 'fitt.epochs'; did you mean fit.epochs"),
         ("fit.epochs.late=5", "unknown setting 'fit.epochs.late'; did you mean fit.epochs"),
         ("name=mine", "--set name: a preset's name cannot be overridden"),
-        ("fit.epochs=many", "--set: [fit]: key 'epochs' is 'many'; it must be a whole number"),
+        ("fit.epochs=many", "--set: key 'fit.epochs' is 'many'; it must be a whole number"),
         ("fit=3", "--set: key 'fit' is 3; it must be a table"),
-        ("input.augment=no", "--set: [input]: key 'augment' is 'no'; it must be true or false"),
-        ("input.scaling=all", "--set: [input]: key 'scaling' is 'all'; it must be one of 'global'"),
+        ("input.augment=no", "--set: key 'input.augment' is 'no'; it must be true or false"),
+        ("input.scaling=all", "--set: key 'input.scaling' is 'all'; it must be one of 'global'"),
         ("fit.epochs=0", "--set: key 'fit.epochs' is 0; it must be from 1 to 100000"),
         ("fit.epochs=100001", "--set: key 'fit.epochs' is 100001; it must be from 1 to 100000"),
         ("split.folds=1001", "--set: key 'split.folds' is 1001; it must be at most 1000"),
@@ -328,7 +346,7 @@ def test_overrides_of_the_preset_itself() -> None:
         ("input.crop_scale=[1, 0.5]", "--set: key 'input.crop_scale' is (1.0, 0.5); it must be"),
         ("lora.rank=0", "--set: key 'lora.rank' is 0; it must be at least 1"),
         ("lora.alpha=0", "--set: key 'lora.alpha' is 0.0; it must be a positive number"),
-        ("lora.target=k>1", "--set: [lora]: key 'target' is 'k>1'; it must be one of 'all', 'sp"),
+        ("lora.target=k>1", "--set: key 'lora.target' is 'k>1'; it must be one of 'all', 'sp"),
         ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must be from 0 to 1024"),
         ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must be from 0 to 1024"),
         ("metric=f1", "--set: metric (='f1') is no setting of a run: every metric is in every"),
@@ -343,13 +361,25 @@ def test_a_bad_override(setting: str, message: str) -> None:
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PAIRS = st.tuples(NUMBERS, NUMBERS)
-SOURCES = st.builds(
-    SourceSpec,
-    threshold=st.none() | NUMBERS,
-    minimum=st.dictionaries(st.text(), NUMBERS),
+FILE_KEYS = {
+    "file": st.text(),
+    "remedy": st.text(),
+    "axes": st.none() | st.text(),
+}
+SOURCES = st.one_of(
+    st.builds(NpzSource, url=st.none() | st.text(), **FILE_KEYS),
+    st.builds(MedmnistSource, **FILE_KEYS),
+    st.builds(
+        EmbeddedSource,
+        images=st.text(),
+        label=st.text(),
+        threshold=NUMBERS,
+        minimum=st.dictionaries(st.text(), NUMBERS),
+        permute=st.none() | st.integers(0, 9),
+        **FILE_KEYS,
+    ),
 )
 SPECS = st.one_of(
-    SOURCES,
     st.builds(TaskCard, source=SOURCES, intensity=st.none() | PAIRS, path=st.none()),
     st.builds(
         Preset,

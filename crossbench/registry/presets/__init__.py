@@ -1,36 +1,50 @@
-"""Presets by name, and overrides of their settings."""
+"""Presets by name, with what packages add for their methods, and overrides of their settings."""
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RequestError, unknown_name
+from crossbench.registry.entries import preset_folders
 from crossbench.specs import Preset
-from crossbench.specs.reader import check, from_mapping, overridden
+from crossbench.specs.overrides import overridden
+from crossbench.specs.reader import check, from_mapping
 from crossbench.specs.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 _PRESET_FOLDER = Path(__file__).parent
 
-#: Upper bounds on counts: far above any use, and low enough that nothing hangs or runs out of
-#: memory before it can say why.
-MOST_THREADS = 1024
 
-MOST_EPOCHS = 100_000
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What a package sets for one of its methods under a preset; see :class:`Preset`."""
 
-MOST_SEEDS = MOST_FOLDS = 1000
+    drop_keys: tuple[str, ...] = ()
+    radimagenet_3d: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Parts:
+    methods: dict[str, _Part]
 
 
 @cache
 def load_presets() -> dict[str, Preset]:
-    """The presets that ship with crossbench, by name."""
-    presets = (_load_preset(file) for file in sorted(_PRESET_FOLDER.glob("*.toml")))
-    return {preset.name: preset for preset in presets}
+    """The presets that ship with crossbench, by name, with what packages add to them.
+
+    A package that registers methods adds to a preset by ``<preset>.toml`` in a folder that it
+    registers as ``crossbench.presets``, with a table ``[methods.NAME]`` for methods of its own.
+
+    Raises:
+        CardError: If a file is malformed or concerns another package's method.
+    """
+    presets = [_load_preset(file) for file in sorted(_PRESET_FOLDER.glob("*.toml"))]
+    return {preset.name: _with_parts(preset) for preset in presets}
 
 
 def find_preset(name: str) -> Preset:
@@ -71,16 +85,6 @@ def choose_preset(
     return preset
 
 
-def _load_preset(file: Path) -> Preset:
-    return _preset(read_toml(file), where=str(file))
-
-
-def _preset(mapping: Mapping[str, Any], *, where: str) -> Preset:
-    preset = from_mapping(Preset, mapping, where=where)
-    _check_preset(preset, where=where)
-    return preset
-
-
 def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -> Preset:
     """A preset with ``section.key=value`` settings replaced; values are written as in TOML.
 
@@ -99,7 +103,9 @@ def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -
             to the records.
     """
     try:
-        changed = _preset(overridden(preset, settings, example="fit.epochs=5"), where=where)
+        mapping = overridden(preset, settings, example="fit.epochs=5")
+        changed = from_mapping(Preset, mapping, where=where)
+        check(changed, where=where)
     except CardError as error:
         raise RequestError(str(error)) from error
     if changed.metric != preset.metric:
@@ -110,58 +116,30 @@ def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -
     return changed
 
 
-def _check_preset(preset: Preset, *, where: str) -> None:
-    split, inputs, fit, compute = preset.split, preset.input, preset.fit, preset.compute
-    positive = "it must be at least 1"
-    threads = f"it must be from 0 to {MOST_THREADS}"
-    check(
-        preset,
-        (
-            "split.folds",
-            split.folds == 1 if split.scheme == "official" else split.folds >= 2,
-            f"scheme {split.scheme!r} has {'one' if split.scheme == 'official' else 'two or more'}",
-        ),
-        ("split.seeds", _are_distinct(split.seeds), "seeds are whole numbers from 0, each once"),
-        ("split.seeds", split.seeds != (), "at least one repetition is needed"),
-        ("split.seeds", len(split.seeds) <= MOST_SEEDS, f"{MOST_SEEDS} at most"),
-        ("split.seeds", max(split.seeds, default=0) < 2**32, "seeds are below 2**32"),
-        ("split.folds", split.folds <= MOST_FOLDS, f"it must be at most {MOST_FOLDS}"),
-        (
-            "split.run_folds",
-            _are_distinct(split.run_folds, below=split.folds),
-            f"folds count from 0 to {split.folds - 1}, each once",
-        ),
-        ("split.validation", 0 < split.validation < 1, "it must be a share between 0 and 1"),
-        (
-            "split.max_labelled",
-            split.max_labelled is None or split.max_labelled >= 4,
-            "it must be at least 4",
-        ),
-        ("input.max_size", inputs.max_size is None or inputs.max_size >= 1, positive),
-        ("input.max_samples", inputs.max_samples is None or inputs.max_samples >= 1, positive),
-        (
-            "input.crop_scale",
-            0 < inputs.crop_scale[0] <= inputs.crop_scale[1] <= 1,
-            "it must be [smallest, largest] share of the area",
-        ),
-        (
-            "input.forked_workers",
-            0 <= inputs.forked_workers <= MOST_THREADS,
-            f"{threads}; 0 draws afresh",
-        ),
-        ("fit.epochs", 1 <= fit.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"),
-        ("fit.batch_size", fit.batch_size >= 1, positive),
-        ("fit.lr", 0 < fit.lr < math.inf, "it must be a positive number"),
-        ("fit.weight_decay", 0 <= fit.weight_decay < math.inf, "it must not be negative"),
-        ("fit.milestone", 0 <= fit.milestone <= 1, "it must be a share between 0 and 1"),
-        ("fit.gamma", 0 < fit.gamma < math.inf, "it must be a positive number"),
-        ("lora.rank", preset.lora.rank >= 1, positive),
-        ("lora.alpha", 0 < preset.lora.alpha < math.inf, "it must be a positive number"),
-        ("compute.threads", 0 <= compute.threads <= MOST_THREADS, f"{threads}; 0 takes every core"),
-        ("compute.workers", 0 <= compute.workers <= MOST_THREADS, threads),
-        where=where,
+def _load_preset(file: Path) -> Preset:
+    preset = from_mapping(Preset, read_toml(file), where=str(file))
+    check(preset, where=str(file))
+    return preset
+
+
+def _with_parts(preset: Preset) -> Preset:
+    """A preset with what the packages of methods add to it."""
+    parts = dict(_parts(preset.name))
+    drop_keys = {name: part.drop_keys for name, part in parts.items() if part.drop_keys}
+    normalised = tuple(name for name, part in parts.items() if part.radimagenet_3d)
+    inputs = dataclasses.replace(
+        preset.input, radimagenet_3d=(*preset.input.radimagenet_3d, *normalised)
     )
+    return dataclasses.replace(preset, input=inputs, drop_keys=preset.drop_keys | drop_keys)
 
 
-def _are_distinct(values: tuple[int, ...], below: float = math.inf) -> bool:
-    return len(set(values)) == len(values) and all(0 <= value < below for value in values)
+def _parts(preset: str) -> Iterator[tuple[str, _Part]]:
+    for package, (folder, own) in sorted(preset_folders().items()):
+        file = folder / f"{preset}.toml"
+        if not file.exists():
+            continue
+        for name, part in from_mapping(_Parts, read_toml(file), where=str(file)).methods.items():
+            if name not in own:
+                msg = f"{file}: table 'methods.{name}' is of no method that {package} registers"
+                raise CardError(f"{msg}; remove it or register the method in its package")
+            yield name, part

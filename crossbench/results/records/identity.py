@@ -7,7 +7,6 @@ whoever changes one of them changes the identity. Nothing here imports anything 
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from crossbench.files.hashing import hash_array, hash_json
@@ -40,13 +39,7 @@ def seed_part(seed: int, fold: int) -> str:
 
 def task_facts(card: TaskCard) -> dict[str, Any]:
     """The facts on a card that reach the numbers, the part ``task``."""
-    return {
-        "name": card.name,
-        "version": card.version,
-        "dimension": card.dimension,
-        "classes": len(card.classes),
-        "input_size": card.input_size,
-    }
+    return card.fingerprint()
 
 
 def split_facts(preset: Preset, split: Split, labels: NDArray[np.int64]) -> dict[str, Any]:
@@ -57,8 +50,7 @@ def split_facts(preset: Preset, split: Split, labels: NDArray[np.int64]) -> dict
         split: The fold.
         labels: (N,) int64 class of each sample of the dataset.
     """
-    settings = dataclasses.asdict(preset.split)
-    facts = {key: value for key, value in settings.items() if key not in NOT_SPLIT}
+    facts = preset.split.fingerprint()
     facts |= {"max_samples": preset.input.max_samples, "grouped": split.grouped}
     for part in PARTS:
         index = getattr(split, part)

@@ -185,7 +185,7 @@ def test_own_weights_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ({"revision": ""}, "weights 'in1k': 'revision' is ''; a repo needs one"),
         ({"sha256": "ab12"}, "weights 'in1k': 'sha256' is 'ab12'; it must be 64 hex digits"),
-        ({"name": ""}, "required key 'name' is missing"),
+        ({"name": ""}, r"required key 'weights\[0\]\.name' is missing"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
 )

@@ -250,7 +250,7 @@ def test_a_number_too_large_for_a_float_is_refused(
         (lambda m: m.pop("schema_version"), "no run record: it has no schema_version"),
         (lambda m: m.update(colour="red"), "unknown key 'colour'"),
         (lambda m: m.pop("status"), "required key 'status' is missing"),
-        (lambda m: m["key"].pop("fold"), r"\[key\]: required key 'fold' is missing"),
+        (lambda m: m["key"].pop("fold"), r"required key 'key\.fold' is missing"),
         (lambda m: m.update(status="great"), "key 'status' is 'great'; it must be one of 'ok'"),
         (lambda m: m.update(dimension="2"), "key 'dimension' is '2'"),
         (lambda m: m.update(metrics=[0.5]), r"key 'metrics' is \[0.5\]; it must be a table"),

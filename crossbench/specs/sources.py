@@ -1,0 +1,96 @@
+"""Where the samples of a task come from: one struct a kind, chosen by ``kind`` on the card.
+
+They stand here and not beside their readers in ``crossbench.data``, so that cards are listed
+without numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from crossbench.specs.reader import Demand
+
+
+class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    file: str
+    remedy: str = ""
+    axes: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The word that chooses this kind on a card."""
+        return str(self.__struct_config__.tag)
+
+    def demands(self, dimension: int) -> Iterator[Demand]:
+        """What must hold of a source of a 2D or 3D task beyond its types."""
+        orders = self._orders(dimension)
+        yield (
+            "axes",
+            self.axes is None or sorted(self.axes) in map(sorted, orders),
+            f"it must be the letters of {' or of '.join(orders)} in their stored order",
+        )
+
+    def _orders(self, dimension: int) -> tuple[str, ...]:
+        return ("HW",) if dimension == 2 else ("DHW",)
+
+
+class NpzSource(_Source, frozen=True, kw_only=True, tag="npz"):
+    """An npz file of the authors' format: ``images``, ``labels`` and, where known, ``groups``.
+
+    Attributes:
+        file: File name, looked for in the data folder.
+        remedy: One sentence for a user who does not have the file: where to get it.
+        axes: Order of the stored axes in space where it is not ``HW`` or ``DHW``: ``WHD`` where
+            the slices lie along the last axis. Nothing is guessed from the lengths.
+        url: Direct download, where the publisher offers one.
+    """
+
+    url: str | None = None
+
+    def advice(self, task: str) -> str:
+        """Where to get the file, for a user who does not have it."""
+        remedy = self.remedy or f"Save {task}.npz with arrays 'images' and 'labels' there."
+        return f"{remedy} Download: {self.url}" if self.url else remedy
+
+
+class MedmnistSource(NpzSource, frozen=True, kw_only=True, tag="medmnist"):
+    """An npz file of MedMNIST's format: ``{train,val,test}_{images,labels}``."""
+
+
+class EmbeddedSource(_Source, frozen=True, kw_only=True, tag="embedded"):
+    """An npz file beside the card: images with ratings, thresholded into two classes.
+
+    Attributes:
+        file: Path relative to the card.
+        images: Key of the image array. A 2D card over volumes takes each volume's largest slice.
+        label: Key of the rating.
+        threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
+        minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
+        covariate: Column that a plain baseline predicts from, such as ``diameter_mm``.
+        invert: Whether intensities are mirrored within the range of their dtype, as where another
+            modality shows bright what this one shows dark.
+        permute: Seed under which labels are permuted, which leaves nothing to learn; the folds
+            stay those of the original labels.
+    """
+
+    images: str
+    label: str
+    threshold: float
+    minimum: dict[str, float] = {}
+    covariate: str | None = None
+    invert: bool = False
+    permute: int | None = None
+
+    def advice(self, task: str) -> str:  # noqa: ARG002
+        """Where to get the file, for a user who does not have it."""
+        return self.remedy or "It ships beside its card: install the card's package again."
+
+    def demands(self, dimension: int) -> Iterator[Demand]:
+        """What must hold of a source of a 2D or 3D task beyond its types."""
+        yield from super().demands(dimension)
+        yield "permute", (self.permute or 0) >= 0, "it must be a seed, 0 or above"
+
+    def _orders(self, dimension: int) -> tuple[str, ...]:
+        return ("HW", "DHW") if dimension == 2 else ("DHW",)
