@@ -300,6 +300,10 @@ def evaluate(
 ) -> Scores:
     """Every metric of one set of predictions.
 
+    Example:
+        >>> evaluate([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]).metrics["accuracy"]
+        0.6666666666666666
+
     Args:
         labels: (N,) whole numbers in [0, K), N >= 1.
         probabilities: (N, K) floats of any precision, float16 included, in [0, 1], K >= 2, rows

@@ -60,6 +60,10 @@ def interquartile_mean(values: ArrayLike, *, axis: int = -1) -> Any:
     Where the count is not a multiple of four, the two outermost values kept enter with the
     fraction of them that lies inside the middle half, so that exactly n / 2 are averaged.
 
+    Example:
+        >>> float(interquartile_mean([0, 1, 2, 3, 100]))
+        2.0
+
     Args:
         values: Numbers (..., n, ...).
         axis: Axis along which to average.
@@ -86,6 +90,12 @@ def bootstrap_interval(
     The plain percentile interval is too narrow for few tasks (88 % instead of 95 % at
     N = 8), so the percentiles move out as far as Student's t lies beyond the normal:
     tail = Phi(-sqrt(N / (N - 1)) t[(1 + confidence) / 2, N - 1]).
+
+    Example:
+        >>> gains = [0.01, 0.02, 0.02, 0.03, 0.05, 0.08]
+        >>> low, high = bootstrap_interval(gains, rng=np.random.default_rng(0))
+        >>> 0 < low < 0.035 < high
+        True
 
     Args:
         values: One value a task, shape (N,).
@@ -123,6 +133,10 @@ def estimate(
 
     Equal values have no interval: how much others would vary they do not show.
 
+    Example:
+        >>> f"{estimate([1, 2, 3, 4, 5, 6], rng=np.random.default_rng(0)):.1f}"
+        '3.5 (95 % interval 1.7 to 5.3)'
+
     Raises:
         StatisticsError: There is no value, or one is not finite.
     """
@@ -143,6 +157,10 @@ def bounded_mean(
     be whole: of all distributions between the bounds with one mean, two values at the bounds
     vary the most, so the interval covers at least as often (docs/statistics.md). Resampling a few
     ranks collapses where all but one are the best. Equal values have no interval.
+
+    Example:
+        >>> f"{bounded_mean([1, 1, 1, 1, 1, 2], lowest=1, highest=2):.2f}"
+        '1.17 (95 % interval 1.00 to 1.64)'
 
     Args:
         values: One value a task, from ``lowest`` to ``highest``.

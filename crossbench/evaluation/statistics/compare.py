@@ -56,6 +56,14 @@ def compare_runs(
     family is the tasks that are tested. What is found of runs that share weights is said of
     those weights, and where all share one draw nothing is claimed of the methods.
 
+    Example:
+        >>> import pandas as pd
+        >>> runs = {"task": "t", "method": ["a", "b"] * 2, "seed": 0, "fold": [0, 0, 1, 1]}
+        >>> frame = pd.DataFrame(runs | {"score": [0.6, 0.7, 0.5, 0.8]})
+        >>> found = compare_runs(frame, baseline="a", candidate="b", metric="accuracy", folds=2)
+        >>> [(verdict.task, verdict.verdict) for verdict in found.tasks]
+        [('t', 'undecided')]
+
     Args:
         frame: Runs of one board, as :func:`~crossbench.results.records.store.load_results` returns
             them: the columns task, method, seed, fold and score (NaN or None for a failed

@@ -19,6 +19,10 @@ Name = TypeVar("Name")
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     """Holm's step-down adjustment by statsmodels; the mapping is the declared family.
 
+    Example:
+        >>> holm({"first task": 0.01, "second task": 0.04})
+        {'first task': 0.02, 'second task': 0.04}
+
     Args:
         p_values: Unadjusted p by name of the hypothesis.
 
@@ -42,7 +46,12 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def rejected(p_values: Mapping[Name, float], alpha: float) -> set[Name]:
-    """Hypotheses that Holm's adjustment rejects at level ``alpha``; none of an empty family."""
+    """Hypotheses that Holm's adjustment rejects at level ``alpha``; none of an empty family.
+
+    Example:
+        >>> rejected({"first task": 0.03, "second task": 0.04}, alpha=0.05)
+        set()
+    """
     if min(p_values.values(), default=1.0) > alpha:
         return set()  # as the adjusted ones are, which are no smaller
     return {name for name, p in holm(p_values).items() if p <= alpha}

@@ -84,7 +84,12 @@ def require_tasks(count: int) -> None:
 
 
 def smallest_p(count: int) -> float:
-    """Smallest two-sided p that ``count`` non-zero differences can reach: 2 / 2**count."""
+    """Smallest two-sided p that ``count`` non-zero differences can reach: 2 / 2**count.
+
+    Example:
+        >>> smallest_p(6)
+        0.03125
+    """
     return min(1.0, 2.0 ** (1 - count))
 
 
@@ -128,6 +133,13 @@ def require_one_board(frame: pd.DataFrame) -> None:
 
 def paired_runs(frame: pd.DataFrame, task: str, methods: Sequence[str]) -> pd.DataFrame:
     """Scores of one task, paired: a row a run (seed, fold), a column a method.
+
+    Example:
+        >>> import pandas as pd
+        >>> runs = {"task": "t", "method": ["a", "b"] * 2, "seed": 0, "fold": [0, 0, 1, 1]}
+        >>> frame = pd.DataFrame(runs | {"score": [0.6, 0.7, 0.5, 0.8]})
+        >>> paired_runs(frame, "t", ["a", "b"]).to_numpy().tolist()
+        [[0.6, 0.7], [0.5, 0.8]]
 
     Args:
         frame: Runs, with the columns task, method, seed, fold and score (NaN or None for a
@@ -173,6 +185,13 @@ def lacking_runs(table: pd.DataFrame, folds: int) -> int:
 
 def task_scores(frame: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
     """Mean score by task (row) and method (column), over runs that are paired and complete.
+
+    Example:
+        >>> import pandas as pd
+        >>> runs = {"task": "t", "method": ["a", "b"] * 2, "seed": 0, "fold": [0, 0, 1, 1]}
+        >>> frame = pd.DataFrame(runs | {"score": [0.6, 0.7, 0.5, 0.8]})
+        >>> task_scores(frame, ["a", "b"]).loc["t"].to_dict()
+        {'a': 0.55, 'b': 0.75}
 
     Args:
         frame: Runs of one board, with the columns task, method, seed, fold and score.

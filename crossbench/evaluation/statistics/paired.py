@@ -93,6 +93,11 @@ def corrected_t(
 
     Validation samples count as training, so n_test / n_train = 1 / (folds - 1).
 
+    Example:
+        >>> test = corrected_t([0.70, 0.72, 0.71, 0.69], [0.73, 0.74, 0.75, 0.72], folds=4)
+        >>> f"gain {test.gain:+.3f}, p = {test.p_value:.3f}"
+        'gain +0.030 (95 % interval +0.010 to +0.050), p = 0.017'
+
     Args:
         baseline: Scores (n,), larger is better.
         candidate: Scores (n,) of the same runs, in the same order.
@@ -139,6 +144,10 @@ def corrected_mean(scores: ArrayLike, *, folds: int, confidence: float = 0.95) -
     of :func:`corrected_t`. Two methods are not compared by their intervals: their runs are paired,
     and the gain has an interval of its own.
 
+    Example:
+        >>> f"{corrected_mean([0.70, 0.72, 0.71, 0.69], folds=4):.3f}"
+        '0.705 (95 % interval 0.674 to 0.736)'
+
     Args:
         scores: Scores (n,) of one method.
         folds: Folds of one repetition, whether or not all of them were run.
@@ -167,6 +176,11 @@ def correlated_posterior(
     baseline: ArrayLike, candidate: ArrayLike, *, folds: int, rope: float
 ) -> Posterior:
     """Bayesian correlated t test: the Student posterior of the mean gain, cut at the ROPE.
+
+    Example:
+        >>> found = correlated_posterior([0.70, 0.72], [0.75, 0.76], folds=2, rope=0.01)
+        >>> f"{found.worse:.2f} {found.equivalent:.2f} {found.better:.2f}"
+        '0.05 0.03 0.92'
 
     Args:
         baseline: Scores (n,), larger is better.

@@ -55,6 +55,10 @@ def signed_rank(baseline: ArrayLike, candidate: ArrayLike) -> SignedRank:
     Zero differences are left out; where all are zero, p is 1. Equal absolute differences
     share their mean rank, and p is exact with or without them.
 
+    Example:
+        >>> signed_rank([0.6, 0.7, 0.5, 0.8, 0.6, 0.7], [0.7, 0.9, 0.8, 0.9, 0.8, 0.8]).p_value
+        0.03125
+
     Raises:
         StatisticsError: The scores are not paired and finite, or N < 6.
 
@@ -103,6 +107,10 @@ def hodges_lehmann(gains: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     :func:`signed_rank` of the same gains would see as none, so that its sign is that of the test.
     Fewer than six gains have no interval, for the test cannot reject; nor have equal ones.
 
+    Example:
+        >>> f"{hodges_lehmann([0.01, 0.02, 0.03, 0.04, 0.05, 0.06]):+.3f}"
+        '+0.035 (95 % interval +0.010 to +0.060)'
+
     Args:
         gains: One gain a task (N,).
         confidence: Level of the interval.
@@ -140,6 +148,10 @@ def probability_of_improvement(
 
     The mean over tasks of the share of (candidate run, baseline run) pairs that the
     candidate wins, a tie counting half; the interval is :func:`bounded_mean`'s.
+
+    Example:
+        >>> probability_of_improvement([[0.6, 0.7], [0.5]], [[0.7, 0.8], [0.4]]).value
+        0.4375
 
     Args:
         baseline: Scores of the runs, one array a task; larger is better.

@@ -134,6 +134,12 @@ def summarise(
 ) -> tuple[MethodSummary, ...]:
     """Mean, interquartile mean and mean rank of every method, best mean rank first.
 
+    Example:
+        >>> scores = pd.DataFrame({"a": [0.6, 0.7], "b": [0.7, 0.8]}, index=["x", "y"])
+        >>> rows = summarise(scores, rng=np.random.default_rng(0))
+        >>> [(row.method, row.mean_rank.value) for row in rows]
+        [('b', 1.0), ('a', 2.0)]
+
     Args:
         scores: A row a task, a column a method.
         rng: Source of the resamples.
@@ -170,6 +176,11 @@ def friedman(
 
     Which of two methods differ is for :func:`pairwise` to say: Nemenyi's answer for two depends
     on which others are on the board (Benavoli, Corani and Mangili, JMLR 17, 2016).
+
+    Example:
+        >>> scores = pd.DataFrame({"a": [1] * 6, "b": [2] * 6, "c": [3] * 6})
+        >>> friedman(scores).mean_ranks
+        {'c': 1.0, 'b': 2.0, 'a': 3.0}
 
     Args:
         scores: A row a task, a column a method.
@@ -208,6 +219,10 @@ def friedman(
 def critical_difference(methods: int, tasks: int, alpha: float = 0.05) -> float:
     """Nemenyi's critical difference of mean ranks, q / sqrt(2) sqrt(k (k + 1) / (6 N)).
 
+    Example:
+        >>> round(critical_difference(methods=4, tasks=8), 2)
+        1.66
+
     Args:
         methods: Methods k.
         tasks: Tasks N.
@@ -227,6 +242,11 @@ def pairwise(
     higher_is_better: bool = True,
 ) -> tuple[PairTest, ...]:
     """Signed-rank tests with Holm over a declared family of (baseline, candidate) pairs.
+
+    Example:
+        >>> scores = pd.DataFrame({"a": [1, 2, 3, 4, 5, 6], "b": [2, 3, 4, 5, 6, 7]})
+        >>> [(test.baseline, test.candidate, test.p_holm) for test in pairwise(scores)]
+        [('a', 'b', 0.03125)]
 
     Args:
         scores: A row a task, a column a method.
@@ -259,6 +279,10 @@ def tied_groups(
     scores: pd.DataFrame, *, alpha: float = 0.05, higher_is_better: bool = True
 ) -> tuple[tuple[str, ...], ...]:
     """Methods that :func:`pairwise` does not tell apart, best mean rank first: a diagram's bars.
+
+    Example:
+        >>> tied_groups(pd.DataFrame({"a": [1, 2, 3, 4, 5, 6], "b": [2, 1, 4, 3, 6, 5]}))
+        (('a', 'b'),)
 
     Args:
         scores: A row a task, a column a method.
