@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def hash_json(value: Any) -> str:
     """SHA-256 (hex) of a JSON-able value, independent of the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def hash_array(array: NDArray[Any]) -> str:

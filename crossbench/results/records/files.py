@@ -45,13 +45,10 @@ def read_record(path: Path) -> RunRecord:
         RecordError: If the file is not a whole record of a schema version that is known; the
             message names the file and the fact.
     """
-    before = _inode(path)
     try:
         return _read_once(path)
-    except RecordError:
-        if _inode(path) == before:
-            raise
-    return _read_once(path)  # a new record took its place, and the old one's files are gone
+    except RecordError:  # perhaps a new record took its place, and the old one's files are gone
+        return _read_once(path)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -72,14 +69,6 @@ def read_predictions(path: Path) -> Predictions:
 def record_digest(mapping: Mapping[str, Any]) -> str:
     """The seal of a record: SHA-256 over its canonical JSON, all but the digest itself."""
     return hash_json({key: value for key, value in mapping.items() if key != "digest"})
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        state = path.stat()
-    except (OSError, ValueError):
-        return None
-    return state.st_ino, state.st_ctime_ns
 
 
 def _read_once(path: Path) -> RunRecord:

@@ -67,10 +67,10 @@ def read_regular(path: Path, limit: int) -> bytes:
             the message is the fact alone.
     """
     with open_regular(path) as stream:
-        content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise RecordError(f"it is larger than {limit // 2**20} MiB")
-    return content
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise RecordError(f"it is larger than {limit // 2**20} MiB")
+        return stream.read(size)
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -192,7 +192,9 @@ def parse_json(content: bytes) -> Any:
         ValueError: If it is none; the message is the fact.
     """
     text = content.decode("utf-8")
-    value = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+    if text.startswith("\ufeff"):
+        raise ValueError("it begins with a byte order mark (BOM)")
+    value = _DECODER.decode(text)
     if has_surrogates(text):
         raise ValueError("it holds half a surrogate pair, which is no text")
     _check_depth(value)
@@ -239,6 +241,9 @@ def _whole(text: str) -> int:
         msg = f"{shown} is a whole number of more than 64 bits"
         raise ValueError(msg)
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_whole)
 
 
 # ---------------------------------------------------------------------- arrays
