@@ -30,14 +30,13 @@ def add(commands: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from crossbench.results.boards.compare import compare_boards
-    from crossbench.results.records.frame import to_frame
-    from crossbench.results.records.store import read_folders
+    from crossbench.results.records.store import read_frame
     from crossbench.results.report.render import printable
 
-    found, broken = read_folders(options.folders)
+    frame, broken = read_frame(options.folders)
     say([printable(f"left out: {path}: {reason}") for path, reason in broken])
     boards = compare_boards(
-        to_frame(found),
+        frame,
         baseline=options.baseline,
         candidate=options.candidate,
         metric=options.metric,

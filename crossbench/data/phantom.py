@@ -12,12 +12,11 @@ on every machine.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.files.atomic import replacing
+from crossbench.files import cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,11 +44,10 @@ _SLOPE = 0.2  # illumination, from edge to edge
 def phantom_path(card: TaskCard, cache_dir: Path) -> Path:
     """Where a task's phantom is kept; the name changes with the recipe and the card's facts."""
     facts = [
-        _RECIPE, card.dimension, card.shape, card.channels, card.intensity,
+        _RECIPE, card.name, card.dimension, card.shape, card.channels, card.intensity,
         len(card.classes), card.class_counts, card.group is not None,
     ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    return cache_dir / "phantoms" / f"{card.name}-{digest[:12]}.npz"
+    return cache.entry(cache_dir / "phantoms", facts, ".npz")
 
 
 def phantom_file(card: TaskCard, cache_dir: Path) -> Path:
@@ -62,10 +60,13 @@ def phantom_file(card: TaskCard, cache_dir: Path) -> Path:
     """
     file = phantom_path(card, cache_dir)
     if not file.is_file():
-        arrays = make_phantom(card)
-        with replacing(file) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
+        cache.store(file, lambda draft: _write(draft, make_phantom(card)))
     return file
+
+
+def _write(draft: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with draft.open("wb") as stream:  # savez would give another name an ending
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
 
 
 def make_phantom(card: TaskCard) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,6 @@ file's state, so that a file of many gigabytes is read through once and not at e
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.data.formats.npz import chunks
-from crossbench.errors import CardError, DataError
-from crossbench.files.atomic import replacing
+from crossbench.errors import DataError
+from crossbench.files import cache
 from crossbench.specs.reader import from_mapping
 
 if TYPE_CHECKING:
@@ -118,20 +117,19 @@ def memo_file(file: Path, state: FileState, form: list[Any], cache_dir: Path) ->
         cache_dir: Folder of the cache.
     """
     key = [_MEMO_VERSION, str(file.resolve()), *state, *form]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-    return cache_dir / "checked" / f"{name}.json"
+    return cache.entry(cache_dir / "checked", key, ".json")
 
 
 def recall(memo: Path) -> Known | None:
     """What is remembered; None if there is nothing, or nothing that can be believed."""
-    try:
-        known = from_mapping(Known, json.loads(memo.read_bytes()), where=str(memo))
-    except (OSError, ValueError, RecursionError, TypeError, CardError):
-        return None
+    return cache.load(memo, _read)
+
+
+def _read(memo: Path) -> Known | None:
+    known = from_mapping(Known, json.loads(memo.read_bytes()), where=str(memo))
     return known if len(known.content_hash) == hashlib.sha256().digest_size * 2 else None
 
 
 def remember(memo: Path, known: Known) -> None:
-    """Keep what is known; a cache that cannot be written costs time, not correctness."""
-    with contextlib.suppress(OSError), replacing(memo) as temporary:
-        temporary.write_text(json.dumps(asdict(known)), encoding="utf-8")
+    """Keep what is known."""
+    cache.keep(memo, lambda draft: draft.write_text(json.dumps(asdict(known)), encoding="utf-8"))

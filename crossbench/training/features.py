@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import os
-import zipfile
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -20,8 +18,7 @@ import numpy as np
 
 from crossbench.data.formats.npz import content_hash
 from crossbench.environment.state import unchanged
-from crossbench.files.atomic import replacing
-from crossbench.files.hashing import hash_json
+from crossbench.files import cache
 from crossbench.training.predict import predict
 
 if TYPE_CHECKING:
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from crossbench.training.loader import Feed
-
-#: Bytes that the kept features may take; those used longest ago go first.
-CACHE_BYTES = 2 * 2**30
 
 #: Share of constant features from which on a result is to be taken with care.
 MANY_CONSTANT = 0.5
@@ -99,8 +93,8 @@ def extract(
             ).numpy()
         return values
 
-    file = folder / f"{_key(model, depends_on)}.npz"
-    kept = _recall(file)
+    file = cache.entry(folder, _key(model, depends_on), ".npz")
+    kept = cache.load(file, _read)
     begin = perf_counter()
     first, *rest = _first_batch_and_rest(feed)
     head = compute(first)
@@ -109,7 +103,7 @@ def extract(
         return kept
     values = np.concatenate([head, *map(compute, rest)])
     features = Features(values=values, seconds=perf_counter() - begin)
-    _keep(file, features)
+    cache.keep(file, lambda draft: _write(draft, features))
     return features
 
 
@@ -160,9 +154,9 @@ def constant_note(share: float, part: str) -> tuple[str, ...]:
     return (note,)
 
 
-def _key(model: nn.Module, depends_on: Mapping[str, Any]) -> str:
+def _key(model: nn.Module, depends_on: Mapping[str, Any]) -> dict[str, Any]:
     weights = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
-    return hash_json({"weights": content_hash(weights), **depends_on})
+    return {"weights": content_hash(weights), **depends_on}
 
 
 def _first_batch_and_rest(feed: Feed) -> list[Feed]:
@@ -175,29 +169,13 @@ def _begins_with(kept: NDArray[np.float32], first: NDArray[np.float32], samples:
     return kept.shape == (samples, first.shape[1]) and np.array_equal(kept[: len(first)], first)
 
 
-def _recall(file: Path) -> Features | None:
-    """What is kept in a file, if that can be read; its checksum is verified by reading."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            features = Features(values=arrays["values"], seconds=float(arrays["seconds"]))
-        os.utime(file)  # used just now
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
+def _read(file: Path) -> Features | None:
+    """What a file holds; its checksum is verified by reading."""
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        features = Features(values=arrays["values"], seconds=float(arrays["seconds"]))
     return features if features.values.dtype == np.float32 else None
 
 
-def _keep(file: Path, features: Features) -> None:
-    with contextlib.suppress(OSError):
-        with replacing(file) as draft, draft.open("wb") as stream:
-            np.savez(stream, values=features.values, seconds=np.float64(features.seconds))
-        _make_room(file.parent)
-
-
-def _make_room(folder: Path) -> None:
-    """Delete what was used longest ago, drafts that a killed process left included."""
-    states = [(file.stat(), file) for file in folder.iterdir()]
-    held = 0
-    for state, file in sorted(states, key=lambda each: -each[0].st_mtime):
-        held += state.st_size
-        if held > CACHE_BYTES:
-            file.unlink(missing_ok=True)
+def _write(draft: Path, features: Features) -> None:
+    with draft.open("wb") as stream:  # savez would give another name an ending
+        np.savez(stream, values=features.values, seconds=np.float64(features.seconds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from crossbench.data.dataset import Dataset
 from crossbench.data.transforms import make_transforms
-from crossbench.training import features
 from crossbench.training.features import (
     Features,
     batch_size,
@@ -152,25 +150,6 @@ def test_a_folder_that_cannot_be_written_costs_time_alone(feed: Feed, tmp_path: 
     wanted = run(feed, tmp_path / "good").values
     (tmp_path / "file").write_text("in the way")
     assert np.array_equal(run(feed, tmp_path / "file").values, wanted)
-
-
-def test_what_was_used_longest_ago_makes_room(
-    feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = {}
-    for age, name in enumerate("abc"):
-        run(feed, tmp_path, data=name)
-        (files[name],) = set(tmp_path.iterdir()) - set(files.values())
-        os.utime(files[name], (1000 + age, 1000 + age))
-    run(feed, tmp_path, data="a")  # used just now
-    (tmp_path / ".draft.tmp").write_text("left by a killed process")
-    os.utime(tmp_path / ".draft.tmp", (0, 0))
-    size = files["a"].stat().st_size
-    monkeypatch.setattr(features, "CACHE_BYTES", 3 * size)
-    run(feed, tmp_path, data="d")
-    left = set(tmp_path.iterdir())
-    assert {files["a"], files["c"]} < left
-    assert len(left) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,12 @@
-"""Tables of many records, kept, so that only what has changed is read again.
+"""Kept tables of many records, so that only what has changed is read again.
 
-Reading a record and checking its predictions takes about a millisecond. Ten thousand are
-read once; from then on the sizes and times of their files say which to read anew. There is
-one parquet file for each results folder, in the cache folder. It can be deleted at any
-time; one that is damaged or was made by other code is made again.
+Reading a record and the files it names takes about a third of a millisecond; from the second time
+on, sizes and times of files say which to read. There is one parquet file for each results folder.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,24 +14,26 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import compute, parquet
 
-from crossbench import specs
 from crossbench.errors import RecordError
-from crossbench.evaluation import curves, metrics, probabilities
+from crossbench.evaluation.metrics import METRICS
+from crossbench.files import cache
 from crossbench.files.paths import cache_dir
-from crossbench.results.records import files, frame, predictions, reading, store, writing
+from crossbench.results.records.frame import to_frame
 from crossbench.results.records.store import Broken, Found, Store, read_file, unite
-from crossbench.specs import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Progress: TypeAlias = Callable[[Path, int, int], None]
 
+#: Raise when a column of the tables is added, removed or filled in another way, or when a record
+#: is checked otherwise.
+VERSION = 1
+
 # Columns beside those of `to_frame`; of a file that is no valid record, only its path and
 # these are filled.
 _STATE, _REASON, _DIGEST = "cache_state", "cache_reason", "cache_predictions"
 _OWN = [_STATE, _REASON, _DIGEST]
-_MADE_BY = b"made_by"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +46,16 @@ class Records:
             none.
         broken: The files that are no valid records, and those that contradict one another
             about the results of one run.
+        whole: Whether every folder holds a file, one of them a valid record, and no two
+            contradict each other.
     """
 
     frame: pd.DataFrame
     broken: tuple[Broken, ...]
+    whole: bool
 
 
-def read_cached(folders: Sequence[Path], *, progress: Progress | None = None) -> Records:
+def read_cached(folders: Sequence[Path], *, progress: Progress = lambda *_: None) -> Records:
     """The records of several folders; those that have not changed come from the cache.
 
     Other than :func:`~crossbench.results.records.store.read_folders`, this never fails: a folder
@@ -67,19 +66,19 @@ def read_cached(folders: Sequence[Path], *, progress: Progress | None = None) ->
         folders: Results folders; of two equal records the first stands.
         progress: Called with the folder, the number of records read and that to read.
     """
-    tables = [_table(folder, progress or _silent) for folder in dict.fromkeys(folders)]
+    tables = [_table(folder, progress) for folder in dict.fromkeys(folders)]
     table = _joined(tables)
     if not table.num_rows:
-        return Records(frame=pd.DataFrame(), broken=())
-    whole = table.column(_REASON).is_null()
-    outside = table.filter(compute.invert(whole)).select(["path", _REASON]).to_pylist()
+        return Records(pd.DataFrame(), (), whole=False)
+    valid = table.column(_REASON).is_null()
+    outside = table.filter(compute.invert(valid)).select(["path", _REASON]).to_pylist()
     broken = [Broken(Path(row["path"]), row[_REASON]) for row in outside]
-    runs, contradicting = _united(table.filter(whole).to_pandas(ignore_metadata=True))
-    return Records(frame=runs, broken=tuple(dict.fromkeys([*broken, *contradicting])))
-
-
-def _silent(folder: Path, done: int, total: int) -> None:
-    """Progress for nobody."""
+    runs, contradicting = _united(table.filter(valid).to_pandas(ignore_metadata=True))
+    return Records(
+        frame=runs,
+        broken=tuple(dict.fromkeys([*broken, *contradicting])),
+        whole=all(each.num_rows for each in tables) and len(runs) > 0 and not contradicting,
+    )
 
 
 # ------------------------------------------------------------------ one folder's table
@@ -88,32 +87,30 @@ def _silent(folder: Path, done: int, total: int) -> None:
 def _table(folder: Path, progress: Progress) -> pa.Table:
     """The table of one folder, true to its files as they were when this was called."""
     states = Store(folder).states()
-    file = _kept_file(folder)
-    kept = _load(file)
-    if kept is None:
-        kept = pa.table({})
-    elif _entries(kept) == states:
+    key = [VERSION, str(folder.resolve()), str(folder)]
+    file = cache.entry(cache_dir() / "tables", key, ".parquet")
+    kept = cache.load(file, _read)
+    known = {} if kept is None else _entries(kept)
+    if kept is not None and known == states:
         return kept
-    else:
-        true = [states.get(path) == state for path, state in _entries(kept).items()]
-        kept = kept.filter(pa.array(true, pa.bool_()))
-    known = _entries(kept)
-    changed = {path: state for path, state in states.items() if path not in known}
+    true = {path for path, state in known.items() if states.get(path) == state}
+    changed = {path: state for path, state in states.items() if path not in true}
     items = []
     for count, path in enumerate(changed):
         progress(folder, count, len(changed))
         items.append(read_file(Path(path)))
-    table = _joined([kept, _tabulated([item for item in items if item is not None], changed)])
+    parts = [_tabulated([item for item in items if item is not None], changed)]
+    if kept is not None:
+        parts.append(kept.filter(pa.array([path in true for path in known], pa.bool_())))
+    table = _joined(parts)
     if table.num_rows:
         table = table.sort_by("path")
-        _save(file, table)
+        cache.keep(file, lambda draft: _write(draft, table))
     return table
 
 
 def _entries(table: pa.Table) -> dict[str, str]:
     """The state of each file when it was read."""
-    if not table.num_rows:
-        return {}
     columns = (table.column(name).to_pylist() for name in ("path", _STATE))
     return dict(zip(*columns, strict=True))
 
@@ -121,27 +118,20 @@ def _entries(table: pa.Table) -> dict[str, str]:
 def _tabulated(items: Sequence[Found | Broken], states: dict[str, str]) -> pa.Table:
     found = [item for item in items if isinstance(item, Found)]
     broken = [item for item in items if isinstance(item, Broken)]
-    runs, unfit = _runs(found)
-    rows = [{"path": str(path), _REASON: reason} for path, reason in [*broken, *unfit]]
-    table = _joined([runs, pa.Table.from_pylist(rows)])
+    rows = [{"path": str(path), _REASON: reason} for path, reason in broken]
+    table = _joined([_runs(found), pa.Table.from_pylist(rows)])
     if not table.num_rows:
         return table
     own = [states[path] for path in table.column("path").to_pylist()]
     return table.append_column(_STATE, pa.array(own, pa.string()))
 
 
-def _runs(found: Sequence[Found]) -> tuple[pa.Table, list[Broken]]:
-    """Valid records as a table, and those with a number that no table holds, such as 10^30."""
-    runs = frame.to_frame(found)
+def _runs(found: Sequence[Found]) -> pa.Table:
+    """Valid records as a table."""
+    runs = to_frame(found)
     runs[_DIGEST] = [item.record.predictions_sha256 or "" for item in found]
-    try:
-        table = pa.Table.from_pandas(runs, preserve_index=False).replace_schema_metadata(None)
-    except (pa.ArrowException, OverflowError) as error:
-        if len(found) == 1:
-            return pa.table({}), [Broken(found[0].path, f"does not fit into a table: {error}")]
-        halves = [_runs(found[: len(found) // 2]), _runs(found[len(found) // 2 :])]
-        return _joined([table for table, _ in halves]), [each for _, out in halves for each in out]
-    return table.append_column(_REASON, pa.nulls(len(table), pa.string())), []
+    table = pa.Table.from_pandas(runs, preserve_index=False).replace_schema_metadata(None)
+    return table.append_column(_REASON, pa.nulls(len(table), pa.string()))
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
@@ -149,55 +139,13 @@ def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(filled, promote_options="permissive") if filled else pa.table({})
 
 
-# --------------------------------------------------------------------- on the disk
+def _read(file: Path) -> pa.Table:
+    table = parquet.read_table(file, page_checksum_verification=True)
+    return table if table.schema.names[-1:] == [_STATE] else None
 
 
-def _kept_file(folder: Path) -> Path:
-    name = hashlib.sha256(f"{folder.resolve()}\n{folder}".encode()).hexdigest()[:32]
-    return cache_dir() / "tables" / f"{name}.parquet"
-
-
-def _load(file: Path) -> pa.Table | None:
-    """A kept table; None if there is none, or none that can be believed."""
-    try:
-        table = parquet.read_table(file, page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
-        return None
-    made_here = (table.schema.metadata or {}).get(_MADE_BY) == _made_by()
-    return table.replace_schema_metadata(None) if made_here else None
-
-
-def _save(file: Path, table: pa.Table) -> None:
-    """Keep a table; a cache that cannot be written costs time, not correctness."""
-    stream = io.BytesIO()
-    marked = table.replace_schema_metadata({_MADE_BY: _made_by()})
-    parquet.write_table(marked, stream, write_page_checksum=True)
-    with contextlib.suppress(OSError):
-        writing.place(file, stream.getvalue())
-
-
-@cache
-def _made_by() -> bytes:
-    """Digest of the code that decides what is in a table."""
-    code = [
-        Path(module.__file__ or "")
-        for module in (
-            reader,
-            curves,
-            files,
-            frame,
-            metrics,
-            predictions,
-            probabilities,
-            reading,
-            specs,
-            store,
-        )
-    ]
-    digest = hashlib.sha256(f"{pd.__version__} {pa.__version__}".encode())
-    for path in [*code, Path(__file__)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest().encode()
+def _write(draft: Path, table: pa.Table) -> None:
+    parquet.write_table(table, draft, write_page_checksum=True)
 
 
 # ------------------------------------------------------------------- several folders
@@ -207,7 +155,7 @@ def _united(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Broken]]:
     """One row for each run, and the records that contradict one another."""
     if table.empty:
         return pd.DataFrame(), []
-    results = [name for name in metrics.METRICS if name in table]
+    results = [name for name in METRICS if name in table]
     table = table.drop_duplicates(["identity", "status", _DIGEST, *results])
     several = table[table.duplicated("identity", keep=False)]
     if several.empty:

@@ -13,6 +13,7 @@ What the files hold, and how they come to be whole or absent, is in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -375,10 +376,21 @@ def load_results(*folders: Path | str) -> pd.DataFrame:
         RequestError: If a folder does not exist or holds no record.
         RecordError: If two folders hold the same run with different results.
     """
+    return read_frame(folders)[0]
+
+
+def read_frame(folders: Sequence[Path | str]) -> tuple[pd.DataFrame, list[Broken]]:
+    """:func:`read_folders` as a table, kept in the cache where pyarrow is installed."""
     from crossbench.results.records.frame import to_frame
 
-    found, _ = read_folders(folders)
-    return to_frame(found)
+    with contextlib.suppress(ModuleNotFoundError):
+        from crossbench.results.records.cache import read_cached
+
+        records = read_cached([Path(folder) for folder in folders])
+        if records.whole:
+            return records.frame, list(records.broken)
+    found, broken = read_folders(folders)  # says what is wrong
+    return to_frame(found), broken
 
 
 def _read_folder(folder: Path) -> list[Found | Broken]:

@@ -11,9 +11,8 @@ from crossbench.results.boards.pretrainings import pretrain_tables
 from crossbench.results.boards.published import published_tables
 from crossbench.results.boards.tables import broken_files, failures, leaderboards, task_tables
 from crossbench.results.boards.transfer import transfer_tables
-from crossbench.results.records.frame import to_frame
 from crossbench.results.records.pretrainings import read_pretrainings
-from crossbench.results.records.store import read_folders, without_runs
+from crossbench.results.records.store import read_frame, without_runs
 from crossbench.results.report.render import render
 
 if TYPE_CHECKING:
@@ -69,14 +68,12 @@ def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Tabl
     with_runs = [folder for folder in folders if not without_runs(folder, paths)]
     if paths and not with_runs:
         return [*others, *broken_files(broken_others)]
-    found, broken = read_folders(with_runs)
-    frame = to_frame(found)
+    frame, broken = read_frame(with_runs)
     boards = [*leaderboards(frame, task_groups(), metric), *transfer_tables(frame, metric)]
     return [*boards, *others, *failures(frame), *broken_files([*broken, *broken_others])]
 
 
 def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:
-    found, broken = read_folders(folders)
-    frame = to_frame(found)
+    frame, broken = read_frame(folders)
     tables = task_tables(frame, task)
     return [*tables, *failures(frame[frame["task"] == task]), *broken_files(broken)]
