@@ -10,7 +10,7 @@ from crossbench.environment.arithmetic import find_device
 from crossbench.environment.state import importing, own_randomness, restored
 from crossbench.errors import DataError, MissingDataError, RequestError, unknown_name
 from crossbench.evaluation.metrics import METRICS
-from crossbench.execution import forked
+from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
 from crossbench.execution.local import execute, execute_one
 from crossbench.files.paths import cache_dir, data_dir, named_path
@@ -151,7 +151,7 @@ def prepare(
         asked=_as_json({"method": method, "task": task, **options}),
     )
     with restored(), own_randomness(0):
-        plan = make_plan(request, store, forked.ask if forked.can_fork() else None)
+        plan = make_plan(request, store, isolation.ask if isolation.can_fork() else None)
     _refuse_missing(plan, strict=options.get("strict", False) or names != [ALL])
     return plan
 

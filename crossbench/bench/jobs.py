@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "tf32", "bfloat16"]
 
-# glibc keeps small blocks that were freed, which hides memory that is taken again. From this
-# size on each block is the system's own, and the peak is that of the tensors.
-_WORK = "crossbench.bench.worker:work"
-_MEMORY_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
@@ -89,15 +84,15 @@ def do(job: Job) -> dict[str, Any]:
     Raises:
         WorkerError: If the process was killed, or ended without a reply.
     """
-    more = _MEMORY_ENVIRONMENT if job.what == "memory" else {}
     try:
-        reply: dict[str, Any] = isolation.call(_WORK, {"job": to_mapping(job)}, more=more)
+        reply: dict[str, Any] = isolation.call(
+            "crossbench.bench.worker:work", {"job": to_mapping(job)}
+        )
     except ChildDiedError as error:
+        killed = error.verdict == "died" and error.code < 0
         last = f": {error.last_words.splitlines()[-1]}" if error.last_words else ""
-        killed = error.code < 0
-        raise WorkerError(
-            "killed" if killed else "failed", str(error) if killed else f"{error}{last}"
-        ) from error
+        message = f"{error}{last}" if error.verdict == "died" and not killed else str(error)
+        raise WorkerError("killed" if killed else "failed", message) from error
     except CrossbenchError as error:
         raise WorkerError("failed", str(error)) from error
     return reply

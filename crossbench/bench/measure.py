@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WARM_UP = 3  # calls of each method before any is timed
 _SHORTEST = 0.005  # seconds that the fastest method is timed for
 _TICK = 1e-5  # seconds; no call is shorter
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's mallopt
 # What refused allocations say: PyTorch on the CPU, oneDNN, PyTorch on CUDA, C++.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 
@@ -88,6 +89,17 @@ def _timed(call: Call, count: int, device: torch.device, clock: Clock) -> float:
     for _ in range(count):
         call()
     return (clock() - start) / count
+
+
+def return_freed_blocks() -> None:
+    """Have the C library give freed blocks back, so that the peak is that of the tensors.
+
+    glibc keeps small blocks that were freed, which hides memory that is taken again. From 64 KiB
+    on each block is the system's own then.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
+            ctypes.CDLL(None).mallopt(option, 65536)
 
 
 def peak_memory(call: Call, device: torch.device) -> int | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.bench.jobs import Job
 from crossbench.bench.machine import describe
-from crossbench.bench.measure import failure, interleave, peak_memory
+from crossbench.bench.measure import failure, interleave, peak_memory, return_freed_blocks
 from crossbench.bench.workloads import draw, make, resolve
 from crossbench.environment.arithmetic import arithmetic, find_device
 from crossbench.environment.state import unchanged
@@ -75,6 +75,7 @@ def _memory(job: Job, device: torch.device) -> Reply:
     """Peak memory and arithmetic of one method, alone in this process."""
     from crossbench.nets.cost import count_multiply_adds
 
+    return_freed_blocks()
     (method,) = resolve(job.methods, job.setup.plugins)
     try:
         workload = make(job, method, draw(job, device))

@@ -1,4 +1,4 @@
-"""Further processes that help with a command: each does the same, and takes what none has claimed.
+"""``--jobs``: further processes that do the same command, each taking what none has claimed.
 
 :mod:`crossbench.execution.claims` shares the work out; here processes are only started, heard and
 ended.
@@ -9,22 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.output import EXIT_OK, say
-from crossbench.errors import RequestError
-from crossbench.execution import interpreter, isolation
+from crossbench.errors import CrossbenchError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from crossbench.execution.isolation import Child
 
 
 def add_jobs(parser: Any) -> None:
-    """How many processes share the work, and whether what failed is a part of it."""
+    """Add the number of processes, and whether failed runs are tried again."""
     parser.add_argument(
         "--jobs",
         type=int,
@@ -37,7 +37,7 @@ def add_jobs(parser: Any) -> None:
         action="store_true",
         help="do runs again that failed before; without it they are left at that",
     )
-    parser.add_argument("--helper", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--helper", metavar="WORK", help=argparse.SUPPRESS)
 
 
 def left_failed(count: int) -> str:
@@ -50,74 +50,97 @@ class Team:
 
     Attributes:
         heard: The identities of the runs that the others finish.
+        helps: Whether this process is one of those that help.
     """
 
-    def __init__(self, told: SimpleQueue[str] | None = None) -> None:
+    def __init__(self, words: Sequence[str], helpers: int, *, work: str | None = None) -> None:
         self.heard = SimpleQueue[str]()
-        self._told = told
-        self._members: list[subprocess.Popen[str]] = []
-
-    @property
-    def helps(self) -> bool:
-        """Whether this process is one of those that help."""
-        return self._told is not None
+        self.helps = work is not None
+        self._words, self._helpers, self._work = list(words), helpers, work
+        self._members: list[tuple[Child, threading.Thread]] = []
+        self._lost = 0
 
     def begin(self, work: Any = None) -> Any:
-        """Begin together: the first process says what there is to do, the others wait for that.
-
-        So whatever is there then was there before any of them, and nothing is planned twice.
+        """Start the helpers, which do what the first process found to do and nothing else.
 
         Args:
-            work: What the first process says, as JSON.
+            work: What there is to do, as JSON.
 
         Returns:
-            The same, in all of them.
+            The same, in all processes.
         """
-        if self._told is not None:
-            return json.loads(self._told.get())
-        for process in self._members:
-            try:
-                print(json.dumps(work), file=process.stdin, flush=True)
-            except BrokenPipeError:  # it has ended; the others do its work
-                continue
+        from crossbench.execution import isolation
+
+        if self._work is not None:
+            return json.loads(self._work)
+        for _ in range(self._helpers):
+            child = isolation.start(
+                "crossbench.cli.jobs:help_with", {"words": self._words, "work": work}
+            )
+            listening = threading.Thread(target=self._listen, args=[child], daemon=True)
+            listening.start()
+            self._members.append((child, listening))
         return work
 
-    def add(self, process: subprocess.Popen[str]) -> None:
-        """Listen to one more process."""
-        self._members.append(process)
-        threading.Thread(target=self._hear, args=[process], daemon=True).start()
+    def end(self) -> None:
+        """End the helpers that are still at work; they leave nothing half-written."""
+        from crossbench.execution.isolation import GRACE
+
+        working = [(child, thread) for child, thread in self._members if thread.is_alive()]
+        for child, _ in working:
+            child.interrupt()
+        for child, thread in working:
+            thread.join(GRACE)
+            if thread.is_alive():
+                child.kill()
 
     def lost(self) -> str:
         """How many of the others ended early, in words; empty if none did."""
-        lost = sum(process.poll() not in (None, EXIT_OK) for process in self._members)
-        ended = f"{lost} of {len(self._members)} helping processes ended early"
-        return f"{ended}; the others did their work" if lost else ""
+        ended = f"{self._lost} of {len(self._members)} helping processes ended early"
+        return f"{ended}; the others did their work" if self._lost else ""
 
-    def _hear(self, process: subprocess.Popen[str]) -> None:
-        for line in process.stdout or ():
-            self.heard.put(line.strip())
+    def _listen(self, child: Child) -> None:
+        try:
+            child.result(hear=self.heard.put)
+        except CrossbenchError:
+            self._lost += 1
 
 
 @contextmanager
 def team(options: argparse.Namespace) -> Iterator[Team]:
     """Have the other processes of ``--jobs`` do the same command meanwhile.
 
-    They start at once, for to import torch takes them seconds too.
-
     Raises:
         RequestError: If there is no such number of processes.
     """
     _share_cores(options.jobs)
-    if options.helper:
-        yield Team(_listen())
-        return
-    together = Team()
-    with ExitStack() as stack:
-        for _ in range(0 if options.dry_run else options.jobs - 1):
-            together.add(process := stack.enter_context(_start(options.words)))
-            stack.callback(isolation.stop, process)
+    helpers = 0 if options.dry_run or options.helper else options.jobs - 1
+    if helpers:
+        from crossbench.execution.isolation import warm_up
+
+        warm_up()  # importing torch takes it seconds, as it does this process
+    together = Team(options.words, helpers, work=options.helper)
+    try:
         yield together
         say([words] if (words := together.lost()) else [])
+    finally:
+        together.end()
+
+
+def help_with(words: list[str], work: Any) -> None:
+    """Do a command as one of its helping processes.
+
+    Args:
+        words: The command's.
+        work: What the first process found to do.
+
+    Raises:
+        RequestError: If it ended early.
+    """
+    from crossbench.cli import main
+
+    if main([*words, "--jobs=1", "--helper", json.dumps(work)]) != EXIT_OK:
+        raise RequestError("the helping process ended early")
 
 
 def _share_cores(jobs: int) -> None:
@@ -128,23 +151,3 @@ def _share_cores(jobs: int) -> None:
         raise RequestError(f"--jobs (={jobs}) must be at least 1")
     if jobs > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // jobs)))
-
-
-def _start(words: list[str]) -> subprocess.Popen[str]:
-    """A helper, which is silent but for the runs that it has done."""
-    return interpreter.start(
-        *("-m", "crossbench", *words, "--jobs=1", "--helper"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the one that is helped, which tells the others
-    )
-
-
-def _listen() -> SimpleQueue[str]:
-    """What the process that is helped says, whose end is the end of this one."""
-    from crossbench.execution.attempts import put_back
-
-    told = SimpleQueue[str]()
-    isolation.end_with_parent(isolation.private_stdin(), told.put, before=put_back)
-    return told

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from crossbench.cli.views import duration
+from crossbench.execution.isolation import tell
 from crossbench.pretraining.distributed import World
 from crossbench.runs.execute import Silence
 from crossbench.runs.plan import count_passes
@@ -27,7 +28,6 @@ from crossbench.runs.plan import count_passes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
-    from typing import TextIO
 
     from rich.progress import Task
 
@@ -208,18 +208,11 @@ class ProgressBar(_Bar):
 
 
 class Echo(Silence):
-    """The listener of a helping process: says which runs are done.
-
-    Args:
-        output: Where to say it.
-    """
-
-    def __init__(self, output: TextIO) -> None:
-        self._output = output
+    """The listener of a helping process: tells the first process which runs are done."""
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
-        """Say its identity."""
-        print(run.identity, file=self._output, flush=True)
+        """Tell the run's identity."""
+        tell(run.identity)
 
 
 class _RunsColumn(ProgressColumn):

@@ -108,8 +108,8 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     todo = together.begin({run.identity: run.earlier for run in plan.todo})
     if together.helps:
         if Claims(store.root).shared:
-            with aside() as answer:
-                execute(plan.restrict(todo), store, device=device, listener=Echo(answer))
+            with aside():
+                execute(plan.restrict(todo), store, device=device, listener=Echo())
         return EXIT_OK
     say([*_left_out(plan), *missing_view(plan), *not_applicable_view(plan), *warnings_view(plan)])
     with ProgressBar([plan], together.heard) as progress, aside():

@@ -77,13 +77,13 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
         together.begin()
         if not Claims(store.root).shared:
             return EXIT_OK
-        with aside() as answer:
+        with aside():
             transfer.run(
                 loop,
                 store,
                 device,
                 watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
-                watch_plans=lambda _: nullcontext(Echo(answer)),
+                watch_plans=lambda _: nullcontext(Echo()),
             )
         return EXIT_OK
     say([f"not loaded: {why}" for why in loop.scratch[0].request.left_out])

@@ -125,17 +125,21 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 
 
 class ChildDiedError(CrossbenchError):
-    """A process that came to no end of its own.
+    """A process that gave no reply.
 
     Attributes:
         code: Its exit status; negative where a signal ended it.
-        last_words: The end of what it wrote to standard error.
+        last_words: The end of what it printed.
+        verdict: ``raised``, ``died``, ``out of time`` or ``out of memory``.
     """
 
-    def __init__(self, code: int, last_words: str = "") -> None:
-        super().__init__(f"its process {describe_end(code)}")
+    def __init__(
+        self, code: int, last_words: str = "", *, verdict: str = "died", reason: str = ""
+    ) -> None:
+        super().__init__(reason or f"its process {describe_end(code)}")
         self.code = code
         self.last_words = last_words
+        self.verdict = verdict
 
 
 def describe_end(code: int) -> str:

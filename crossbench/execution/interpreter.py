@@ -68,6 +68,12 @@ def become(*words: str, folder: Path) -> NoReturn:
     os.execve(sys.executable, command(*words), environment())  # noqa: S606
 
 
+def safe_path() -> list[str]:
+    """The import path without the working folder, which an empty entry stands for too."""
+    here = Path.cwd()
+    return [entry for entry in sys.path if entry and Path(entry).resolve() != here]
+
+
 def leave_working_folder() -> None:
     """Take the working folder, which ``python -m`` has put there, off the import path."""
     if not sys.flags.safe_path and sys.path and Path(sys.path[0] or ".").resolve() == Path.cwd():

@@ -1,126 +1,355 @@
-"""One piece of work in a process of its own: JSON in, JSON out, and its end in words.
+"""One piece of work in one process of its own, its time and memory limited, its end in words.
 
-The work is named rather than handed over, as ``module:function``: the child imports it, calls it
-with the arguments, and sends back what it returns. Nothing is pickled.
+Named work (``module:function`` with JSON arguments) runs in a fork of a server that has imported
+torch and timm, started no thread and not touched CUDA; where systems do not fork safely, in a new
+interpreter. Work that needs what this process has loaded runs in a fork of this process, which
+takes milliseconds. Whatever the process does, the caller gets a reply or an error with a verdict.
 """
 
 from __future__ import annotations
 
+import faulthandler
+import importlib
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
+import traceback
+import warnings
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from multiprocessing import connection, forkserver
+from pathlib import Path
+from time import monotonic
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import CrossbenchError
-from crossbench.errors.foreign import ChildDiedError
+from crossbench.errors.foreign import ChildDiedError, describe
 from crossbench.execution import interpreter
+from crossbench.execution.attempts import put_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import TextIO
+    from collections.abc import Callable, Iterator, Mapping
+    from multiprocessing.connection import Connection
 
 #: Exit code of a process whose parent is gone.
 ORPHANED = 130
 
-_CHILD = ("-m", "crossbench.execution.child")
-_GRACE = 10.0
-_TAIL = 4000
+#: Seconds that an interrupted process has to end by itself.
+GRACE = 10.0
+
+_PRELOADED = ["torch", "timm", "crossbench.execution.isolation"]
+_PERIOD = 0.05  # seconds between looks at limits
+_TAIL = 4000  # bytes kept of what a process prints
+_starting = threading.Lock()
+_told: Connection | None = None  # in a child: where its messages go
 
 
-def call(work: str, arguments: Mapping[str, Any], *, more: Mapping[str, str] | None = None) -> Any:
-    """Have a function called in a process of its own, which ends with this one.
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a process may use; None does not limit.
+
+    Attributes:
+        seconds: Wall-clock time.
+        memory: Resident bytes, looked at every 50 ms; only Linux tells them.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
+UNLIMITED = Limits()
+
+#: What the trial build of one network may use: some take a minute on one thread.
+TRIAL = Limits(seconds=300)
+
+
+def call(
+    work: str,
+    arguments: Mapping[str, Any],
+    *,
+    limits: Limits = UNLIMITED,
+    hear: Callable[[Any], object] = lambda _: None,
+) -> Any:
+    """Call a named function in a process of its own, which ends with this one.
 
     Args:
         work: ``module:function``.
         arguments: Its arguments by name, as JSON.
-        more: Variables to add to the process's environment.
+        limits: What the process may use.
+        hear: Called with each value that the work passes to :func:`tell`.
 
     Returns:
         What it returns, as JSON.
 
     Raises:
-        ChildDiedError: If the process ended without a reply.
+        ChildDiedError: If there is no reply; its verdict says why.
         CrossbenchError: If the function raised one; the message is the same.
     """
-    request = json.dumps({"work": work, "arguments": dict(arguments)})
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
-        interpreter.start(
-            *_CHILD,
-            more={"PYTHONFAULTHANDLER": "1"} | dict(more or {}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            start_new_session=True,  # Ctrl-C is for this process, which tells the child
-        ) as process,
-    ):
-        try:
-            answer = _ask(process, request)
-        except BaseException:
-            stop(process)
-            raise
-        if answer is None:
-            said.seek(0)
-            raise ChildDiedError(process.returncode, said.read()[-_TAIL:].strip())
-    if "error" in answer:
-        raise CrossbenchError(answer["error"])
-    return answer["reply"]
+    return start(work, arguments).result(limits, hear)
 
 
-def _ask(process: subprocess.Popen[str], request: str) -> Any:
-    """What the child answers; None if it ends without an answer."""
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("a child is asked and answers through pipes")
-    try:
-        process.stdin.write(request + "\n")
-        process.stdin.flush()  # and stays open: its end is how the child sees that of this process
-    except BrokenPipeError:
-        pass
-    answer = process.stdout.read()
-    process.wait()
-    return json.loads(answer) if process.returncode == 0 and answer else None
+def ask(work: Callable[[], Any], *, limits: Limits | None = None) -> Any:
+    """Call a function in a fork of this process, which leaves no trace in this one.
 
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """Interrupt a process that still works, so that it leaves nothing half-written."""
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def end_with_parent(
-    told: TextIO,
-    hear: Callable[[str], object] = lambda _: None,
-    *,
-    before: Callable[[], object] = lambda: None,
-) -> None:
-    """End this process when the other end of a pipe is closed, as a parent's end closes it.
+    The fork computes on one thread: those of this process's pools are not there.
 
     Args:
-        told: The pipe.
-        hear: Called with each line that comes through it.
+        work: Returns JSON; what it prints is lost.
+        limits: What the process may use; :data:`TRIAL` by default.
+
+    Raises:
+        ChildDiedError: As :func:`call`.
+        CrossbenchError: As :func:`call`.
+    """
+    return _start(multiprocessing.get_context("fork"), work, {}).result(limits or TRIAL)
+
+
+def start(work: str, arguments: Mapping[str, Any]) -> Child:
+    """Start what :func:`call` waits for."""
+    context = multiprocessing.get_context("forkserver" if can_fork() else "spawn")
+    return _start(context, work, dict(arguments))
+
+
+def warm_up() -> None:
+    """Have the server that forks processes import what they need, while this process goes on."""
+    if can_fork():
+        multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
+        with _nothing_inherited():
+            forkserver.ensure_running()
+
+
+def can_fork() -> bool:
+    """Whether this system forks processes that may compute: not Windows, nor macOS."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+def tell(value: Any) -> None:
+    """Send a value, as JSON, to the process that has this work done; nothing without one."""
+    if _told is not None:
+        _told.send_bytes(json.dumps({"told": value}).encode())
+
+
+class Child:
+    """A process at work."""
+
+    def __init__(self, process: Any, answers: Connection, words: Connection) -> None:
+        self._process, self._answers, self._words = process, answers, words
+        self._answer: dict[str, Any] = {}
+        self._said = b""
+
+    def result(
+        self,
+        limits: Limits = UNLIMITED,
+        hear: Callable[[Any], object] = lambda _: None,
+    ) -> Any:
+        """Wait for the reply; see :func:`call`."""
+        try:
+            excess = self._listen(limits, hear)
+        finally:
+            self._stop()
+            self._answers.close()
+            self._words.close()
+        if "reply" in self._answer:
+            return self._answer["reply"]
+        if "error" in self._answer:
+            raise CrossbenchError(self._answer["error"])
+        verdict, reason = excess or ("died", "")
+        if "raised" in self._answer:
+            verdict, reason = "raised", f"its code raised {self._answer['raised']}"
+        said = self._said.decode(errors="replace").strip()
+        raise ChildDiedError(self._process.exitcode, said, verdict=verdict, reason=reason)
+
+    def interrupt(self) -> None:
+        """Ask the process to end, which raises KeyboardInterrupt in it."""
+        with suppress(OSError):
+            os.kill(self._process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with suppress(OSError):
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def _listen(self, limits: Limits, hear: Callable[[Any], object]) -> tuple[str, str] | None:
+        """Take in what the process says until it ends or exceeds a limit; which, if it does."""
+        begun = monotonic()
+        ends: dict[Any, Callable[[], bool]] = {
+            self._answers: lambda: self._take_answer(hear),
+            self._words: self._take_words,
+        }
+        watched = limits != UNLIMITED
+        while True:
+            ready = connection.wait([*ends, self._process.sentinel], _PERIOD if watched else None)
+            for end in [each for each in ready if each in ends]:
+                if not ends[end]():
+                    del ends[end]
+            if ready == [self._process.sentinel]:  # and nothing more was said
+                return None
+            if excess := self._excess(limits, begun):
+                return excess
+
+    def _take_answer(self, hear: Callable[[Any], object]) -> bool:
+        try:
+            message = json.loads(self._answers.recv_bytes())
+        except (EOFError, OSError):
+            return False
+        if "told" in message:
+            hear(message["told"])
+        else:
+            self._answer = message
+        return True
+
+    def _take_words(self) -> bool:
+        chunk = os.read(self._words.fileno(), 65536)
+        self._said = (self._said + chunk)[-_TAIL:]
+        return bool(chunk)
+
+    def _excess(self, limits: Limits, begun: float) -> tuple[str, str] | None:
+        if limits.seconds is not None and monotonic() - begun > limits.seconds:
+            return "out of time", f"out of time after {limits.seconds:g} s"
+        if limits.memory is None:
+            return None
+        held = _resident(self._process.pid)
+        if held > limits.memory:
+            sizes = f"{held / 2**20:,.0f} MiB, and the limit is {limits.memory / 2**20:,.0f} MiB"
+            return "out of memory", f"out of memory: its process held {sizes}"
+        return None
+
+    def _stop(self) -> None:
+        """End a process that still works so that it leaves nothing half-written."""
+        try:
+            if self._process.is_alive():
+                self.interrupt()
+                self._process.join(GRACE)
+        finally:  # a second Ctrl-C waits no longer
+            if self._process.is_alive():
+                self.kill()
+            self._process.join()
+
+
+def _resident(process: int) -> int:
+    """Resident bytes of a process; 0 where the system does not tell."""
+    try:
+        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any]) -> Child:
+    if context.get_start_method() == "forkserver":
+        warm_up()
+    (answers, answering), (words, saying) = context.Pipe(False), context.Pipe(False)
+    named = not callable(work)
+    variables = dict(os.environ) if named else None
+    process = context.Process(target=_do, args=(answering, saying, work, arguments, variables))
+    with _nothing_inherited() if named else nullcontext(), warnings.catch_warnings():
+        # Python 3.12 warns of other threads: those of ours hold no lock that the work takes
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    answering.close()
+    saying.close()
+    return Child(process, answers, words)
+
+
+@contextmanager
+def _nothing_inherited() -> Iterator[None]:
+    """Have processes that multiprocessing starts run no code of the working folder, nor main.
+
+    It would hand down an import path with that folder in it, and run this program's main module
+    again in each of them.
+    """
+    variables, path, main = dict(os.environ), sys.path[:], sys.modules["__main__"]
+    safe = interpreter.environment()
+    try:
+        _set_variables(safe)
+        sys.path[:] = interpreter.safe_path()
+        sys.modules["__main__"] = ModuleType("__main__")
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        sys.path[:] = path
+        _set_variables(variables)
+
+
+def _set_variables(wanted: Mapping[str, str]) -> None:
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
+
+
+# ------------------------------------------------------------------------------ in the child
+
+
+def _do(
+    answering: Connection,
+    saying: Connection,
+    work: str | Callable[[], Any],
+    arguments: dict[str, Any],
+    variables: Mapping[str, str] | None,
+) -> None:
+    """The process's part: do the work and answer."""
+    global _told  # noqa: PLW0603
+    _told = answering
+    _leave_terminal(saying)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        end_with_parent(parent.sentinel, before=put_back if variables else lambda: None)
+    if variables is not None:
+        _set_variables(variables)
+    answer = json.dumps(_answer(work, arguments), allow_nan=False)
+    answering.send_bytes(answer.encode())
+
+
+def _answer(work: str | Callable[[], Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"reply": (work if callable(work) else _find(work))(**arguments)}
+    except CrossbenchError as error:
+        return {"error": str(error)}
+    except KeyboardInterrupt:
+        sys.exit(ORPHANED)
+    except Exception as error:  # noqa: BLE001  (whatever it was, the parent is told)
+        traceback.print_exc()
+        sys.stderr.flush()
+        return {"raised": describe(error)}
+
+
+def _find(work: str) -> Callable[..., Any]:
+    module, _, name = work.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _leave_terminal(saying: Connection) -> None:
+    """Read nothing, print to the parent, and leave Ctrl-C to it, which passes it on."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(saying.fileno(), 1)
+    os.dup2(saying.fileno(), 2)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+    )
+    faulthandler.enable()
+
+
+def end_with_parent(sentinel: int, *, before: Callable[[], object] = lambda: None) -> None:
+    """End this process when its parent ends.
+
+    Args:
+        sentinel: File descriptor that is ready to be read once the parent has ended.
         before: Called before the process ends.
     """
 
     def watch() -> None:
-        for line in told:
-            hear(line)
+        connection.wait([sentinel])
         before()
         os._exit(ORPHANED)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def private_stdin() -> TextIO:
-    """Standard input for this process's own use; what else reads it finds it empty."""
-    mine = os.fdopen(os.dup(0), "r", encoding="utf-8")
-    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 0)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    return mine

@@ -61,7 +61,7 @@ def supervise(work: Callable[[], int], goes_on: Callable[[str], bool]) -> int:
 
 def _work(work: Callable[[], int], says: int, parent: int) -> int:
     """Do the work and say what came of it; nothing is said only if the process dies."""
-    end_with_parent(os.fdopen(parent, encoding="utf-8"), before=put_back)
+    end_with_parent(parent, before=put_back)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt_once)
     code = _FAILED

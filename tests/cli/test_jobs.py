@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 #: What a single process gives is what any number of them gives.
 _QUICK = ("fit.epochs=2", "compute.threads=1")
@@ -48,10 +48,36 @@ def start(words: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def helpers_of(out: Path) -> list[int]:
-    """Processes that help with what goes to this folder."""
-    listed = subprocess.run(["pgrep", "-f", f"{out}.*--helper"], capture_output=True, text=True)
-    return [int(line) for line in listed.stdout.split()]
+def helpers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Processes that help a command: forks of a server that it has started."""
+    servers = [
+        child
+        for child in _descendants(process.pid)
+        if b"multiprocessing.forkserver" in _read(f"/proc/{child}/cmdline")
+    ]
+    return [fork for fork in servers if any(fork in _children(server) for server in servers)]
+
+
+def _descendants(process: int) -> list[int]:
+    children = _children(process)
+    return children + [each for child in children for each in _descendants(child)]
+
+
+def _children(process: int) -> list[int]:
+    return [int(each) for each in _read(f"/proc/{process}/task/{process}/children").split()]
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
+def running(processes: list[int]) -> list[int]:
+    """Those that have not ended."""
+    stats = {each: _read(f"/proc/{each}/stat").rpartition(b")")[2].split() for each in processes}
+    return [each for each, stat in stats.items() if stat and stat[0] != b"Z"]
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -81,13 +107,10 @@ def test_two_processes_write_what_one_does(
         assert two[identity].predictions_sha256 == record.predictions_sha256
 
 
-def test_a_helper_that_is_killed_loses_nothing(
-    words: Callable[..., list[str]], tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
+def test_a_helper_that_is_killed_loses_nothing(words: Callable[..., list[str]]) -> None:
     process = start(words("out", "--jobs", "2"))
-    wait_for(lambda: helpers_of(out))
-    os.kill(helpers_of(out)[0], signal.SIGKILL)
+    wait_for(lambda: helpers_of(process))
+    os.kill(helpers_of(process)[0], signal.SIGKILL)
     _, said = process.communicate()
     assert process.returncode == 0
     assert "1 of 1 helping processes ended early; the others did their work" in said
@@ -102,12 +125,13 @@ def test_helpers_end_with_the_one_that_they_help(
 ) -> None:
     out = tmp_path / "out"
     process = start(words("out", "--jobs", "3"))
-    wait_for(lambda: helpers_of(out) and list(out.rglob("*.json")))
+    wait_for(lambda: helpers_of(process) and list(out.rglob("*.json")))
+    helpers = helpers_of(process)
     process.send_signal(sent)
     _, said = process.communicate()
     assert process.returncode == code
     assert "Traceback" not in said
-    wait_for(lambda: not helpers_of(out))
+    wait_for(lambda: not running(helpers))
     assert not Store(out).broken()
     assert main(words("out")) == 0
 

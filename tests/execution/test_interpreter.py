@@ -25,7 +25,9 @@ def test_interpreters_are_started_in_one_place() -> None:
     }
     starting = re.compile(r"sys\.executable|subprocess\.run|os\.(exec|spawn|popen|system)|Popen\(")
     found = {name for name, text in sources.items() if starting.search(text)}
-    assert found == {"crossbench/execution/interpreter.py", "crossbench/provenance.py"}
+    assert found == {"crossbench/execution/interpreter.py", "crossbench/files/checkout.py"}
+    elsewhere = {name for name, text in sources.items() if "import multiprocessing" in text}
+    assert elsewhere == {"crossbench/execution/isolation.py"}
 
 
 @pytest.mark.parametrize("path", [None, "", f"{os.pathsep}elsewhere"])

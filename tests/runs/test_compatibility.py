@@ -12,6 +12,7 @@ import torch
 from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.errors import RequestError
+from crossbench.execution.isolation import Limits
 from crossbench.nets import build_model
 from crossbench.results.records.store import Store
 
@@ -207,6 +208,14 @@ def test_mistakes_are_left_to_the_runs_whose_records_keep_them(
     assert reasons(planned) == []
     (note,) = notes(planned)
     assert note.startswith(message)
+
+
+def test_a_layer_that_is_never_made_is_given_up(
+    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossbench.execution.isolation.TRIAL", Limits(seconds=1))
+    made = plan(layer="while True: pass")
+    assert "mine will hardly run: out of time after 1 s" in notes(made)
 
 
 def test_the_plan_leaves_no_trace_of_a_methods_code(plan: Callable[..., Plan]) -> None:
