@@ -1,8 +1,10 @@
-"""The method interface: all that a new convolution has to provide.
+"""The method interface: all that a new method has to provide.
 
-A 2D network is the backbone with ``layer_2d`` mapped over its convolutions. A 3D network
-is a trained 2D network with ``layer_3d`` mapped over those layers; everything else that
-knows its dimension (BatchNorm, pooling, dropout) is converted by :mod:`crossbench.nets`.
+A method builds a network (:class:`NetworkMethod`). An author of a convolution writes less, a
+:class:`Convolution`: a 2D network is then the backbone with ``layer_2d`` mapped over its
+convolutions, and a 3D network is a trained 2D network with ``layer_3d`` mapped over those layers;
+everything else that knows its dimension (BatchNorm, pooling, dropout) is converted by
+:mod:`crossbench.nets`.
 
 Example:
     A complete plugin file, run by ``crossbench run --plugin mine.py --method mean3d``::
@@ -29,8 +31,8 @@ that, a method says by an optional attribute of :class:`Declarations`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from crossbench.errors import ConversionError
 
@@ -38,26 +40,88 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "Convolution",
     "Declarations",
     "Method",
+    "NetworkMethod",
+    "NetworkRequest",
     "Observer",
     "cube",
-    "drawing_3d",
-    "head_learners",
-    "kernel_axes",
+    "input_kinds",
 ]
 
 Number = TypeVar("Number", int, float)
 
+#: The kinds of input of convolutions, by the dimension of their tasks.
+KINDS = {2: "image", 3: "volume"}
+
+
+class NetworkRequest(Protocol):
+    """The network that :meth:`NetworkMethod.build` is asked for.
+
+    Attributes:
+        kind: Input kind: ``"image"`` (B, C, H, W), ``"volume"`` (B, C, D, H, W), or another that a
+            package registers.
+        shape: Spatial shape of one input; empty where it is not known yet.
+        num_classes: Outputs of the linear head, which is always new; 0 for pooled features (B, F).
+        backbone: timm name of the 2D network.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    num_classes: int
+    backbone: str
+
+    def image_network(self, num_classes: int) -> nn.Module:
+        """The backbone as it is, mapping (B, 3, H, W) to (B, num_classes), on the CPU.
+
+        It has the weights that the run starts from: 2D weights for plain convolutions, or random
+        ones. Weights that do not fit it must fit the network that is built, which gets them then.
+
+        Args:
+            num_classes: Outputs of its new linear head; 0 for pooled features (B, F).
+        """
+        ...
+
 
 @runtime_checkable
-class Method(Protocol):
+class NetworkMethod(Protocol):
+    """How a network is built for each kind of input that a method takes.
+
+    Attributes:
+        name: Registry name in kebab case.
+        inputs: Kinds of input of the tasks that the method is evaluated on, such as
+            ``("volume",)``. Elsewhere the plan shows "not applicable", never a zero.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """A network of its own, on the CPU and in training mode.
+
+        Args:
+            request: What the network is for, and what it may be made from.
+
+        Returns:
+            A module mapping a batch of inputs to (B, num_classes), or to (B, F) where
+            ``num_classes`` is 0. Its ``get_classifier()`` returns its linear head, one of its
+            submodules (an ``nn.Identity`` where ``num_classes`` is 0).
+
+        Raises:
+            ConversionError: If the backbone does not serve.
+        """
+        ...
+
+
+@runtime_checkable
+class Convolution(Protocol):
     """How a backbone gets its 2D layers, and how each of them becomes a 3D layer.
 
     Attributes:
         name: Registry name in kebab case.
-        dims: Dimensions of the tasks the method is evaluated on: ``(2,)``, ``(3,)`` or
-            ``(2, 3)``. Elsewhere the plan shows "not applicable", never a zero.
+        dims: Dimensions of the tasks the method is evaluated on: ``(2,)`` for images, ``(3,)`` for
+            volumes or ``(2, 3)``. Elsewhere the plan shows "not applicable", never a zero.
     """
 
     name: str
@@ -91,22 +155,27 @@ class Method(Protocol):
         ...
 
 
+#: What may be registered; one that has ``build`` is taken for what it builds.
+Method: TypeAlias = NetworkMethod | Convolution
+
+
 class Declarations(Protocol):
-    """What a method may declare beyond :class:`Method`; each attribute may be left out.
+    """Optional attributes of a method; names are those in a convolution's layer or in a network.
 
     Attributes:
-        learns: Parameters of the method's layers, or submodules, by their names in the layer,
-            that learn wherever the head does: under every protocol but ``linear-probe``. ``()``
-            says that none do, which is not asked after; left out, the plan warns of parameters
-            that nothing trains.
-        kernels: By its name in the layer, the axis (or axes) of each kernel's output channels,
-            which low-rank updates read as the rows of a matrix and all other axes as its columns:
-            ``{"weight": 0}``. Left out, a parameter is a kernel if its shape is
-            (C_out, C_in / groups, ...).
+        learns: Parameters, or submodules, that learn wherever the head does: under every protocol
+            but ``linear-probe``. ``()`` says that none do; left out, the plan warns of parameters
+            of a convolution's layers that nothing trains.
+        kernels: The axis (or axes) of each kernel's output channels, which low-rank updates read
+            as the rows of a matrix and all other axes as its columns: ``{"weight": 0}``. Left
+            out, a parameter is a kernel if its shape is (C_out, C_in / groups, ...).
+        image_weights: Whether a network that is built starts from 2D weights (its ``build`` calls
+            :meth:`NetworkRequest.image_network`). Left out, it does.
     """
 
     learns: Sequence[str]
     kernels: Mapping[str, int | tuple[int, ...]]
+    image_weights: bool
 
     def draw_3d(self, layer: nn.Module) -> None:
         """Draw the weights of a 3D layer afresh, in place.
@@ -134,55 +203,11 @@ class Declarations(Protocol):
         ...
 
 
-def drawing_3d(method: Method) -> Callable[[nn.Module], None] | None:
-    """A method's :meth:`Declarations.draw_3d`; None where its 3D layers are carried from 2D."""
-    return getattr(method, "draw_3d", None)
-
-
-def head_learners(method: Method) -> tuple[str, ...] | None:
-    """A method's :attr:`Declarations.learns`; None where it does not say.
-
-    Raises:
-        ConversionError: If it is no sequence of names.
-    """
-    declared = getattr(method, "learns", None)
-    if declared is None:
-        return None
-    if isinstance(declared, str) or not all(isinstance(name, str) and name for name in declared):
-        msg = (
-            f"method {method.name!r}: learns (={declared!r}) must be a sequence of names in its "
-            'layers, such as ("mixing",)'
-        )
-        raise ConversionError(msg)
-    return tuple(declared)
-
-
-def kernel_axes(method: Method) -> dict[str, tuple[int, ...]] | None:
-    """A method's :attr:`Declarations.kernels`, a tuple of axes each; None where it does not say.
-
-    Raises:
-        ConversionError: If it does not map names to axes.
-    """
-    declared = getattr(method, "kernels", None)
-    if declared is None:
-        return None
-    if not isinstance(declared, Mapping) or not all(map(_are_axes, declared.values())):
-        msg = (
-            f"method {method.name!r}: kernels (={declared!r}) must map the names of kernels in "
-            'its layers to the axes of their output channels, such as {"weight": 0}'
-        )
-        raise ConversionError(msg)
-    return {
-        str(name): (axes,) if isinstance(axes, int) else tuple(axes)
-        for name, axes in declared.items()
-    }
-
-
-def _are_axes(axes: object) -> bool:
-    one = isinstance(axes, int)
-    return one or (
-        isinstance(axes, tuple) and len(axes) > 0 and all(isinstance(each, int) for each in axes)
-    )
+def input_kinds(method: Method) -> tuple[str, ...]:
+    """The kinds of input that a method takes."""
+    if isinstance(method, NetworkMethod):
+        return tuple(method.inputs)
+    return tuple(KINDS[dims] for dims in method.dims)
 
 
 @runtime_checkable

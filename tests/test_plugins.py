@@ -18,6 +18,7 @@ from torch import nn
 
 from crossbench.errors import RequestError
 from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.methods import input_kinds
 from crossbench.nets.weights.loading import RANDOM
 from crossbench.registry import entries
 from crossbench.registry import methods as plugins
@@ -113,17 +114,18 @@ def test_everything_that_ships_is_in_order() -> None:
 
 def test_a_listing_knows_what_each_method_is_evaluated_on() -> None:
     for name, entry in method_entries().items():
-        assert entry.dims == load_method(name).dims
+        assert entry.inputs == input_kinds(load_method(name))
 
 
 @pytest.mark.parametrize(
-    ("source", "dims"),
+    ("source", "inputs"),
     [
-        ("class M:\n    dims: tuple = (2, 3)", (2, 3)),
-        ("from other import Base as B\nclass M(B): pass", (3,)),
+        ("class M:\n    dims: tuple = (2, 3)", ("image", "volume")),
+        ("from other import Base as B\nclass M(B): pass", ("volume",)),
         ("from other import M\nclass M(M): pass", ()),
-        ("from other import M\nclass M:\n    dims = (3,)", (3,)),
-        ("from other import M", (2,)),
+        ("from other import M\nclass M:\n    dims = (3,)", ("volume",)),
+        ("from other import M", ("image",)),
+        ('class M:\n    inputs = ("signal",)', ("signal",)),
         ("class M:\n    dims = compute()", ()),
         ("class M:\n    dims = 3", ()),
         ("class M: pass", ()),
@@ -133,14 +135,14 @@ def test_a_listing_knows_what_each_method_is_evaluated_on() -> None:
     ],
 )
 def test_dims_are_read_without_running_the_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, dims: tuple[int, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, inputs: tuple[str, ...]
 ) -> None:
     (tmp_path / "mine.py").write_text(source)
     (tmp_path / "other.py").write_text(
         "class Base:\n    dims = (3,)\nclass M:\n    dims = (2,)\nraise SystemExit\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert entries._dims("mine", "M") == dims
+    assert entries._inputs("mine", "M") == inputs
 
 
 def test_an_installed_package_is_listed(installed: Path) -> None:
@@ -151,7 +153,7 @@ def test_an_installed_package_is_listed(installed: Path) -> None:
         "distribution": "example-operator",
         "version": "1.2.0",
         "summary": "Each 2D kernel applied to every slice, with no link between the slices.",
-        "dims": [3],
+        "inputs": ["volume"],
     }
     assert found["tasks"]["stripes"] == str(installed / "example_operator" / "stripes.toml")
     assert "example_operator" not in found["imported"]

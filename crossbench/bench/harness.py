@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.bench.cases import Run
 from crossbench.bench.jobs import Job
 from crossbench.bench.record import as_tuples, outcomes_of
+from crossbench.methods import KINDS, input_kinds
 from crossbench.protocols import find_protocol
 from crossbench.registry.methods import split_names
 from crossbench.registry.presets import find_preset, override
@@ -56,7 +57,8 @@ def bench_harness(
     """
     for run in runs:
         card = find_task(run.task)
-        names = tuple(method.name for method in methods if card.dimension in method.dims)
+        kind = KINDS[card.dimension]
+        names = tuple(method.name for method in methods if kind in input_kinds(method))
         started = datetime.now(UTC).isoformat()
         job = Job(what="run", setup=setup, run=run)
         tries: dict[str, list[dict[str, Any]]] = {name: [] for name in names}

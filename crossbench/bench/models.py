@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crossbench.bench.cases import Network, parse_input
 from crossbench.bench.record import measure
 from crossbench.errors import RequestError
+from crossbench.methods import KINDS, input_kinds
 from crossbench.registry.tasks import load_tasks
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def bench_models(
         Two records a network, as soon as they are there.
     """
     for network in networks:
-        names = [method.name for method in methods if network.dimension in method.dims]
+        kind = KINDS[network.dimension]
+        names = [method.name for method in methods if kind in input_kinds(method)]
         for backward in (False, True):
             yield measure(network, names, setup, machine, backward=backward)
 

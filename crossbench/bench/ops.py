@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossbench.bench.record import measure
+from crossbench.methods import NetworkMethod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ def bench_ops(
 
     Args:
         layers: What is timed.
-        methods: Whose layers; ``nn.Conv2d`` is always measured with them.
+        methods: Whose layers, if they have any; ``nn.Conv2d`` is always measured with them.
         setup: What all measurements share.
         machine: As from :func:`crossbench.bench.record.find_machine`.
         backward: Whether a call goes forward and backward.
@@ -41,6 +42,6 @@ def bench_ops(
     Yields:
         A record a layer, as soon as it is there.
     """
-    names = [method.name for method in methods]
+    names = [method.name for method in methods if not isinstance(method, NetworkMethod)]
     for layer in layers:
         yield measure(layer, names, setup, machine, backward=backward, max_batch=max_batch)

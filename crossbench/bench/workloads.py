@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from crossbench.environment.arithmetic import autocast
 from crossbench.environment.state import importing
-from crossbench.methods import cube
+from crossbench.errors import ConversionError
+from crossbench.methods import NetworkMethod, cube
 from crossbench.registry.methods import find_methods
 
 if TYPE_CHECKING:
@@ -122,6 +123,9 @@ def make(job: Job, method: Method, given: Given) -> Workload:
 
 
 def _layer(job: Job, layer: Layer, method: Method, given: Given) -> Workload:
+    if isinstance(method, NetworkMethod):
+        msg = f"method {method.name!r} builds whole networks and has no single layer"
+        raise ConversionError(f"{msg}; crossbench bench models times its networks")
     module = method.layer_2d(_plain_layer(layer))
     inputs, gradient = given
     if 2 not in method.dims:

@@ -147,10 +147,14 @@ def _bench(options: argparse.Namespace) -> int:
 def _ops(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
     from crossbench.bench.cases import find_layers
     from crossbench.bench.ops import bench_ops
+    from crossbench.methods import NetworkMethod
 
     layers = find_layers(options.shapes)
     if options.max_batch is not None and options.max_batch < 1:
         raise RequestError(f"max-batch (={options.max_batch}) must be at least 1")
+    whole = [method.name for method in methods if isinstance(method, NetworkMethod)]
+    why = "builds whole networks and has no layer to time; crossbench bench models times them"
+    say([f"not applicable: {name} {why}" for name in whole])
     how = {"backward": options.backward, "max_batch": options.max_batch}
     return len(layers), lambda machine: bench_ops(layers, methods, setup, machine, **how)
 

@@ -45,7 +45,7 @@ def _methods() -> list[dict[str, Any]]:
     return [
         {
             "name": entry.name,
-            "dims": ", ".join(f"{dims}D" for dims in entry.dims) or None,
+            "inputs": ", ".join(entry.inputs) or None,
             "package": f"{entry.distribution} {entry.version}",
             "summary": entry.summary,
         }

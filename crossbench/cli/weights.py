@@ -177,12 +177,14 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
 def _verdicts(carries: list[Carry], backbone: str) -> str:
     from crossbench.cli import views
 
-    cells = {(each.method, each.dims): _verdict(each) for each in carries}
+    cells = {(each.method, each.kind): _verdict(each) for each in carries}
     names = dict.fromkeys(each.method for each in carries)
+    kinds = sorted({each.kind for each in carries})
     rows = [
-        {"name": name, "2D": cells.get((name, 2)), "3D": cells.get((name, 3))} for name in names
+        {"name": name} | {f"{kind}s": cells.get((name, kind), "not applicable") for kind in kinds}
+        for name in names
     ]
-    reasons = [f"{each.method} in {each.dims}D: {each.misfit}" for each in carries if each.misfit]
+    reasons = [f"{each.method} for {each.kind}s: {each.misfit}" for each in carries if each.misfit]
     shown = reasons if len(names) == 1 else []
     return "\n".join(["", f"in {backbone}:", views.table(rows), *shown])
 
@@ -206,14 +208,14 @@ def _key_tables(carries: list[Carry]) -> str:
             {"name": key.name, "becomes": key.state, "made of": ", ".join(key.made_of) or None}
             for key in each.keys
         ]
-        parts += [f"\n{each.method} in {each.dims}D:", views.table(rows)]
+        parts += [f"\n{each.method} for {each.kind}s:", views.table(rows)]
     return "\n".join(parts)
 
 
 def _as_json(carry: Carry, *, keys: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "method": carry.method,
-        "dims": carry.dims,
+        "kind": carry.kind,
         "fits": not carry.misfit,
         "converted": carry.converted,
         "misfit": carry.misfit or None,

@@ -1,4 +1,4 @@
-"""timm backbones with a method's 2D layers in place of their convolutions."""
+"""timm backbones, and a method's 2D layers in place of their convolutions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import timm
 import torch
 from torch import nn
 
-from crossbench.errors import ConversionError, RequestError
+from crossbench.errors import ConversionError, RequestError, WeightsError
+from crossbench.methods import NetworkMethod
+from crossbench.nets.declarations import takes_image_weights
 from crossbench.nets.modules import layer_of, replace_modules
 
 if TYPE_CHECKING:
-    from crossbench.methods import Method
+    from crossbench.methods import Convolution, Method
 
-
-PLAIN = "conv2d"
+#: The layer form of a backbone's own convolutions.
+PLAIN = "plain"
 
 
 def create_backbone(name: str, num_classes: int) -> nn.Module:
@@ -44,19 +46,36 @@ def create_backbone(name: str, num_classes: int) -> nn.Module:
 
 
 def layer_form(method: Method) -> str:
-    """What a method's 2D layers are called: methods of one form can share 2D weights.
+    """The form of a method's 2D layers: methods of one form share 2D weights.
 
     Returns:
-        ``conv2d`` where the 2D layers are the backbone's own convolutions, else the method's
-        own name: a plain ``nn.Conv2d`` of another geometry or padding computes something else.
+        ``plain`` where the 2D layers are the backbone's own convolutions, as they are in whatever
+        network a method builds itself; else the method's own name: a plain ``nn.Conv2d`` of
+        another geometry or padding computes something else.
+
+    Raises:
+        WeightsError: If the method's networks take no 2D weights.
     """
+    if isinstance(method, NetworkMethod):
+        if takes_image_weights(method):
+            return PLAIN
+        msg = f"method {method.name!r} builds networks that take no 2D weights (image_weights)"
+        raise WeightsError(f"{msg}; start it from random weights or from a checkpoint of its own")
     with torch.random.fork_rng(devices=[]):
         conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
         given, layer = repr(conv), layer_of(method, "layer_2d", conv)
     return PLAIN if type(layer) is nn.Conv2d and repr(layer) == given else method.name
 
 
-def replace_convolutions(network: nn.Module, method: Method) -> tuple[str, ...]:
+def create_image_network(method: Method, backbone: str, num_classes: int) -> nn.Module:
+    """The untrained 2D network whose weights a method starts from; raises as what it calls."""
+    network = create_backbone(backbone, num_classes)
+    if not isinstance(method, NetworkMethod):
+        replace_convolutions(network, method)
+    return network
+
+
+def replace_convolutions(network: nn.Module, method: Convolution) -> tuple[str, ...]:
     """Put ``method.layer_2d`` in the place of every convolution.
 
     Returns:

@@ -1,27 +1,25 @@
-"""From a request to a network: backbone, method, weights, dimension, in this order."""
+"""From a method and the weights it starts from to a network."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossbench.errors import RequestError, WeightsError
-from crossbench.methods import drawing_3d
-from crossbench.nets.backbones import create_backbone, replace_convolutions
-from crossbench.nets.convert import make_3d
-from crossbench.nets.reinit import start_afresh
-from crossbench.nets.roles import assign_roles, channels_of
+from torch import nn
+
+from crossbench.errors import ConversionError, RequestError
+from crossbench.errors.foreign import show
+from crossbench.methods import KINDS, Method, NetworkMethod
+from crossbench.nets.convolutional import as_network_method
+from crossbench.nets.request import BuildRequest
+from crossbench.nets.roles import assign_roles
 from crossbench.nets.weights.checkpoint import Checkpoint, read_checkpoint
-from crossbench.nets.weights.loading import load_weights, resolve_init
+from crossbench.nets.weights.loading import resolve_init
 from crossbench.registry.methods import load_method
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
-
-    from torch import nn
-
-    from crossbench.methods import Method
 
 
 def build_model(
@@ -33,12 +31,7 @@ def build_model(
     backbone: str = "resnet18",
     drop_keys: Collection[str] = (),
 ) -> nn.Module:
-    """The network of a method: a timm backbone with the method's layers, in 2D or in 3D.
-
-    A 3D network is the 2D one, its weights drawn or loaded, with every layer converted; where
-    the weights are random, a method may have its 3D layers drawn afresh
-    (:meth:`crossbench.methods.Declarations.draw_3d`). The weights of a 3D network are loaded
-    after the conversion, all of them.
+    """The network of a method for images or for volumes.
 
     Args:
         method: A registered method, or one of your own.
@@ -47,10 +40,11 @@ def build_model(
             returns pooled features (B, F), as in timm.
         init: Where the weights come from, as for
             :func:`crossbench.nets.weights.loading.resolve_init`: ``"random"``, a name such as
-            ``"in1k"``, or a checkpoint file; or a checkpoint that is read already. One that
-            does not say whether it is of a 2D or a 3D network is taken as what it fits, 2D first.
+            ``"in1k"``, or a checkpoint file; or a checkpoint that is read already. 2D weights are
+            carried into a 3D network, whose own weights are loaded whole. A checkpoint that does
+            not say which it holds is taken as what it fits, 2D first.
         backbone: A convolutional network of timm.
-        drop_keys: Tensors of a 3D network whose name contains one of these start afresh
+        drop_keys: Tensors of a 3D network whose name contains one of these are initialised anew
             instead of being carried from 2D; the weights of a 3D network are kept whole.
 
     Returns:
@@ -62,60 +56,69 @@ def build_model(
         WeightsError: If the checkpoint does not fit the network.
     """
     method = load_method(method) if isinstance(method, str) else method
-    if dims not in method.dims:
-        known = " and ".join(f"{each}D" for each in method.dims)
-        msg = f"method {method.name!r} is evaluated on {known} tasks only; dims={dims} was asked"
-        raise RequestError(msg)
-    checkpoint = _checkpoint(init, method)
-    network = create_backbone(backbone, num_classes)
-    channels = channels_of(network)
-    layers = replace_convolutions(network, method)
-    if dims == 3 and checkpoint is None:
-        _draw_3d(network, method, layers, drop_keys)
-    elif dims == 3 and checkpoint is not None:
-        _load_3d(network, method, layers, checkpoint, drop_keys)
-    elif checkpoint is not None:
-        load_weights(network, checkpoint)
-    assign_roles(network, method, {name: channels[name] for name in layers})
+    if dims not in KINDS:
+        raise RequestError(f"dims (={dims}) must be 2 for images or 3 for volumes")
+    return build_network(
+        method,
+        BuildRequest(
+            kind=KINDS[dims],
+            dims=dims,
+            num_classes=num_classes,
+            backbone=backbone,
+            checkpoint=_checkpoint(init, method),
+            drop_keys=tuple(drop_keys),
+        ),
+    )
+
+
+def build_network(method: Method, request: BuildRequest) -> nn.Module:
+    """The network that a method builds for a request, with the weights that it starts from.
+
+    Raises:
+        RequestError: As :func:`construct` and :meth:`BuildRequest.complete`.
+        ConversionError: As :func:`construct`.
+        WeightsError: If the weights do not fit.
+    """
+    network = construct(method, request)
+    request.complete(network)
     return network
 
 
+def construct(method: Method, request: BuildRequest) -> nn.Module:
+    """The network that a method builds for a request, only 2D weights loaded.
+
+    Raises:
+        RequestError: If the method does not take this kind of input.
+        ConversionError: If the method refuses the backbone, or builds something else.
+    """
+    builder = as_network_method(method)
+    if request.kind not in builder.inputs:
+        known = " and ".join(f"{kind}s" for kind in builder.inputs)
+        msg = f"method {method.name!r} is evaluated on {known} only, not on {request.kind}s"
+        raise RequestError(msg)
+    network: object = builder.build(request)
+    if not isinstance(network, nn.Module):
+        msg = f"build of method {method.name!r} returned {show(network)}, which is no module"
+        raise ConversionError(msg)
+    if isinstance(method, NetworkMethod):
+        _check_head(network, method)
+        assign_roles(network, method, {"": None})
+    return network
+
+
+def _check_head(network: nn.Module, method: NetworkMethod) -> None:
+    head = getattr(network, "get_classifier", lambda: None)()
+    if not any(module is head for module in network.modules()):
+        msg = (
+            f"the network of method {method.name!r} does not name its linear head; its "
+            "get_classifier() must return it, one of its submodules"
+        )
+        raise ConversionError(msg)
+
+
 def _checkpoint(init: str | Path | Checkpoint, method: Method) -> Checkpoint | None:
-    """What an init names, read; None for random weights."""
+    """The checkpoint of an init, read; None for random weights."""
     if isinstance(init, Checkpoint):
         return init
     found = resolve_init(init, method)
     return None if found == RANDOM else read_checkpoint(found)
-
-
-def _draw_3d(
-    network: nn.Module, method: Method, layers: Collection[str], drop_keys: Collection[str]
-) -> None:
-    """Convert an untrained 2D network, and draw its layers afresh if the method has a rule."""
-    make_3d(network, method, layers)
-    draw = drawing_3d(method)
-    if draw is not None:
-        for name in layers:
-            draw(network.get_submodule(name))
-    start_afresh(network, drop_keys)
-
-
-def _load_3d(
-    network: nn.Module,
-    method: Method,
-    layers: Collection[str],
-    checkpoint: Checkpoint,
-    drop_keys: Collection[str],
-) -> None:
-    """Convert a 2D network; 2D weights are loaded before, those of a 3D network after."""
-    misfit_2d = checkpoint.misfit(network, 2)
-    if not misfit_2d:
-        checkpoint.load(network)
-        make_3d(network, method, layers)
-        start_afresh(network, drop_keys)
-        return
-    make_3d(network, method, layers)
-    misfit_3d = checkpoint.misfit(network, 3)
-    if misfit_3d:
-        raise WeightsError(f"{checkpoint.path}: {misfit_2d}; as 3D weights: {misfit_3d}")
-    checkpoint.load(network)

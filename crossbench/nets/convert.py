@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from crossbench.methods import Method
+    from crossbench.methods import Convolution
 
 
-def make_3d(network: nn.Module, method: Method, layers: Collection[str]) -> None:
+def make_3d(network: nn.Module, method: Convolution, layers: Collection[str]) -> None:
     """Turn a 2D network into its 3D form, every tensor outside the method's layers untouched.
 
     Afterwards it maps (B, 3, D, H, W) as it mapped (B, 3, H, W), with the same modes,

@@ -12,10 +12,12 @@ from crossbench.errors.foreign import message_of, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crossbench.methods import Method
+    from crossbench.methods import Convolution
 
 
-def layer_of(method: Method, form: Literal["layer_2d", "layer_3d"], module: nn.Module) -> nn.Module:
+def layer_of(
+    method: Convolution, form: Literal["layer_2d", "layer_3d"], module: nn.Module
+) -> nn.Module:
     """What a method makes of a layer, held to be a module.
 
     Args:
@@ -71,3 +73,15 @@ def replace_modules(
             network.set_submodule(name, answer)
             replaced[name] = answer
     return replaced
+
+
+def classifier(network: nn.Module) -> nn.Module | None:
+    """The head of a network that names it as timm's do, which is always learnt anew."""
+    return network.get_classifier() if hasattr(network, "get_classifier") else None  # type: ignore[operator]
+
+
+def classifier_names(network: nn.Module) -> tuple[str, ...]:
+    """The names of a network's head, of which there is one."""
+    head = classifier(network)
+    named = network.named_modules(remove_duplicate=False)
+    return () if head is None else tuple(name for name, module in named if module is head)

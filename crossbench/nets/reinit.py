@@ -1,4 +1,4 @@
-"""Tensors that start afresh instead of being carried from 2D, where a preset asks for it."""
+"""Reset tensors that a preset does not carry from 2D."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def start_afresh(network: nn.Module, parts: Collection[str]) -> None:
+def reinitialise(network: nn.Module, parts: Collection[str]) -> None:
     """Reset every tensor whose name contains one of ``parts`` by its module's own rule.
 
     Raises:
@@ -44,7 +44,7 @@ def start_afresh(network: nn.Module, parts: Collection[str]) -> None:
 def _reset(path: str, module: nn.Module, kept: list[Tensor]) -> None:
     reset: Callable[[], None] | None = getattr(module, "reset_parameters", None)
     if reset is None:
-        msg = f"{path} ({type(module).__name__}) has no reset_parameters, so it cannot start afresh"
+        msg = f"{path} ({type(module).__name__}) has no reset_parameters, so it cannot be reset"
         raise ConversionError(msg)
     values = [tensor.clone() for tensor in kept]
     reset()

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossbench.errors import ConversionError
-from crossbench.methods import head_learners, kernel_axes
+from crossbench.nets.declarations import head_learners, kernel_axes
+from crossbench.nets.modules import classifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -69,7 +70,7 @@ class Roles:
 def roles_of(network: nn.Module) -> Roles:
     """The roles that :func:`assign_roles` found, or those of a network that no method made."""
     known: Roles | None = getattr(network, _MARK, None)
-    return known or Roles(kernels=tuple(_kernels(network, "", {_classifier(network)})))
+    return known or Roles(kernels=tuple(_kernels(network, "", {classifier(network)})))
 
 
 def channels_of(network: nn.Module) -> dict[str, Channels]:
@@ -81,14 +82,14 @@ def channels_of(network: nn.Module) -> dict[str, Channels]:
     }
 
 
-def assign_roles(network: nn.Module, method: Method, layers: Mapping[str, Channels]) -> None:
+def assign_roles(network: nn.Module, method: Method, layers: Mapping[str, Channels | None]) -> None:
     """Find out what a network's parameters are, and remember it with the network.
 
     Args:
-        network: A 2D or 3D network of the method.
+        network: A network of the method.
         method: Whose declarations are read.
         layers: The method's layers: their names, and the channels of the convolutions that they
-            stand for.
+            stand for; or None for ``""``, the whole network that a method has built.
 
     Raises:
         ConversionError: If the method declares what its layers do not have.
@@ -100,7 +101,9 @@ def assign_roles(network: nn.Module, method: Method, layers: Mapping[str, Channe
 class _Reader:
     """Goes through the layers of one network."""
 
-    def __init__(self, network: nn.Module, method: Method, layers: Mapping[str, Channels]) -> None:
+    def __init__(
+        self, network: nn.Module, method: Method, layers: Mapping[str, Channels | None]
+    ) -> None:
         self._network, self._method, self._layers = network, method, layers
         self._axes, self._learners = kernel_axes(method), head_learners(method)
 
@@ -108,7 +111,7 @@ class _Reader:
         kernels: list[Kernel] = []
         learns: dict[str, str] = {}
         unread, silent = Counter[str](), Counter[str]()
-        seen: set[nn.Module | None] = {_classifier(self._network)}
+        seen: set[nn.Module | None] = {classifier(self._network)}
         for layer, channels in self._layers.items():
             module = self._network.get_submodule(layer)
             if module in seen:
@@ -117,10 +120,10 @@ class _Reader:
             found = list(self._kernels_in(module, layer, channels, seen))
             seen.add(module)
             kernels += found
-            heads = {f"{layer}.{name}": name for name in own if _is_part(name, self._learners)}
+            heads = {_join(layer, name): name for name in own if _is_part(name, self._learners)}
             self._refuse_both(found, heads)
             learns |= heads
-            if self._learners is None:
+            if self._learners is None and channels is not None:
                 for name in _left(module, own, layer, found):
                     looks_like_one = not found and own[name].ndim >= 3
                     (unread if looks_like_one else silent)[name] += own[name].numel()
@@ -131,7 +134,7 @@ class _Reader:
         )
 
     def _kernels_in(
-        self, module: nn.Module, layer: str, channels: Channels, seen: set[nn.Module | None]
+        self, module: nn.Module, layer: str, channels: Channels | None, seen: set[nn.Module | None]
     ) -> Iterator[Kernel]:
         if self._axes is None:
             yield from _kernels(module, layer, seen, channels)
@@ -139,23 +142,25 @@ class _Reader:
         parameters = dict(module.named_parameters())
         for name, axes in self._axes.items():
             if name in parameters:
-                yield self._declared(f"{layer}.{name}", parameters[name], axes, channels)
+                yield self._declared(_join(layer, name), parameters[name], axes, channels)
 
     def _declared(
-        self, name: str, kernel: Tensor, axes: tuple[int, ...], channels: Channels
+        self, name: str, kernel: Tensor, axes: tuple[int, ...], channels: Channels | None
     ) -> Kernel:
         """A kernel as the method declares it, if its shape allows that."""
         shape = tuple(kernel.shape)
         fits = all(-kernel.ndim <= axis < kernel.ndim for axis in axes)
         rows = prod(shape[axis] for axis in axes) if fits else None
-        if rows != channels[0]:
+        if rows is None or (channels and rows != channels[0]):
+            wanted = f"its {channels[0]} output channels" if channels else "output channels"
             msg = (
-                f"{name}: method {self._method.name!r} declares axes {axes} to be its "
-                f"{channels[0]} output channels, which those of {shape} are not"
+                f"{name}: method {self._method.name!r} declares axes {axes} to be {wanted}, which "
+                f"those of {shape} are not"
             )
             raise ConversionError(msg)
         axes = tuple(axis % kernel.ndim for axis in axes)
-        return Kernel(name=name, axes=axes, spatial=kernel.numel() > prod(channels))
+        size = prod(channels) if channels else prod(shape[:2])
+        return Kernel(name=name, axes=axes, spatial=kernel.numel() > size)
 
     def _refuse_both(self, kernels: list[Kernel], heads: Mapping[str, str]) -> None:
         for kernel in kernels:
@@ -198,9 +203,8 @@ def _left(
 # ------------------------------------------------------------------------- kernels by their shape
 
 
-def _classifier(network: nn.Module) -> nn.Module | None:
-    """What a network of timm's is to learn anew; it is never adapted."""
-    return network.get_classifier() if hasattr(network, "get_classifier") else None  # type: ignore[operator]
+def _join(layer: str, name: str) -> str:
+    return f"{layer}.{name}" if layer else name
 
 
 def _kernels(
@@ -208,22 +212,21 @@ def _kernels(
 ) -> Iterator[Kernel]:
     """The kernels of a module: what has three or more axes, the first two its channels.
 
-    Modules within a module that holds one are passed over: they steer that layer, as the rotation
-    networks of Cross-D do.
+    Modules within a module that holds one are passed over: they steer that layer.
     """
     if module in seen:
         return
     seen.add(module)
     wanted = _own_channels(module) or channels
     own = [
-        Kernel(name=f"{path}.{name}".lstrip("."), axes=(0,), spatial=max(tensor.shape[2:]) > 1)
+        Kernel(name=_join(path, name), axes=(0,), spatial=max(tensor.shape[2:]) > 1)
         for name, tensor in module.named_parameters(recurse=False)
         if tensor.ndim >= 3 and tuple(tensor.shape[:2]) == wanted
     ]
     yield from own
     if not own:
         for name, child in module.named_children():
-            yield from _kernels(child, f"{path}.{name}".lstrip("."), seen, channels)
+            yield from _kernels(child, _join(path, name), seen, channels)
 
 
 def _own_channels(module: nn.Module) -> Channels | None:

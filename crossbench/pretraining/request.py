@@ -63,7 +63,7 @@ class PretrainRequest:
 
     @property
     def form(self) -> str:
-        """The network's layers: ``conv2d`` for all methods with plain ones, else the method."""
+        """The network's layers: ``plain`` for all methods with plain ones, else the method."""
         return layer_form(self.method)
 
 

@@ -15,7 +15,7 @@ from crossbench.environment.provenance import hardware, package_versions
 from crossbench.evaluation.metrics import Scores, evaluate_log
 from crossbench.files.checkout import git_state
 from crossbench.files.hashing import hash_json
-from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.backbones import create_image_network
 from crossbench.nets.weights.checkpoint import About, pack_checkpoint
 from crossbench.pretraining import files
 from crossbench.pretraining.distributed import World
@@ -173,9 +173,9 @@ def _bytes_needed(job: Job) -> int:
 
 def _network(opened: Opened, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    network = create_backbone(opened.request.backbone, opened.source.num_classes)
-    replace_convolutions(network, opened.request.method)
-    return network.to(opened.request.device)
+    request = opened.request
+    network = create_image_network(request.method, request.backbone, opened.source.num_classes)
+    return network.to(request.device)
 
 
 def _scores(job: Job) -> Scores:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.errors.foreign import describe, message_of, show
+from crossbench.methods import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ class MethodEntry:
         distribution: Name of the installed package that registers it, or "plugin file".
         version: Version of that package.
         summary: First line of the module's docstring; in parentheses, what is wrong with it.
-        dims: Dimensions of the tasks it is evaluated on; empty where its source does not say.
+        inputs: Kinds of input that it takes; empty where its source does not say.
     """
 
     name: str
@@ -50,7 +51,7 @@ class MethodEntry:
     distribution: str
     version: str
     summary: str
-    dims: tuple[int, ...]
+    inputs: tuple[str, ...]
 
 
 class Point(NamedTuple):
@@ -138,7 +139,7 @@ def _entry(claims: list[Point]) -> MethodEntry:
         distribution=claims[0].distribution,
         version=claims[0].version,
         summary=f"({fault})" if fault else _summary(entry.module),
-        dims=() if fault else _dims(entry.module, entry.attr),
+        inputs=() if fault else _inputs(entry.module, entry.attr),
     )
 
 
@@ -189,19 +190,19 @@ def _summary(module: str) -> str:
     return docstring.splitlines()[0] if docstring else ""
 
 
-def _dims(module: str, name: str) -> tuple[int, ...]:
-    """What a class declares as ``dims``, or inherits, read from its source without running it."""
+def _inputs(module: str, name: str) -> tuple[str, ...]:
+    """The kinds of input that a class declares or inherits, read from its source, not run."""
     return next(_declarations(module, name, set()), ())
 
 
-def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[int, ...]]:
+def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
     """The declarations of a class and, after its own, of its bases; each class is read once."""
     if (module, name) in seen:
         return
     seen.add((module, name))
     node = _definition(module, name)
     if isinstance(node, ast.ClassDef):
-        if declared := _declared_dims(node):
+        if declared := _declared_inputs(node):
             yield declared
         for base in node.bases:
             if isinstance(base, ast.Name):
@@ -232,12 +233,14 @@ def _bound(node: ast.ImportFrom) -> dict[str, str]:
     return {alias.asname or alias.name: alias.name for alias in node.names}
 
 
-def _declared_dims(kind: ast.ClassDef) -> tuple[int, ...]:
+def _declared_inputs(kind: ast.ClassDef) -> tuple[str, ...]:
     for node in kind.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "dims" for target in targets):
+        names = {target.id for target in targets if isinstance(target, ast.Name)}
+        if names & {"dims", "inputs"}:
             with contextlib.suppress(ValueError, TypeError):  # computed, or no tuple
-                return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+                values = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                return tuple(str(KINDS.get(value, value)) for value in values)
     return ()
 
 

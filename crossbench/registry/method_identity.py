@@ -195,7 +195,7 @@ def _has_config(method: Method) -> bool:
 def _named_values(method: Method) -> dict[str, Any] | None:
     """Values by name, of any type; None if ``config()`` returns something else."""
     if _has_config(method):
-        config = method.config()  # type: ignore[attr-defined]
+        config = method.config()  # type: ignore[union-attr]
         named = isinstance(config, Mapping) and all(isinstance(name, str) for name in config)
         return dict(config) if named else None
     values: dict[str, Any] = {}

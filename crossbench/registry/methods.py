@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.errors import RequestError, unknown_name
 from crossbench.errors.foreign import contained, show
-from crossbench.methods import Method, Observer
+from crossbench.methods import Convolution, Method, NetworkMethod, Observer
 from crossbench.registry.entries import (
     METHOD_GROUP,
     OBSERVER_GROUP,
@@ -201,17 +201,26 @@ def _as_method(target: Any, *, where: str) -> Method:
 
 def _complaint(method: Any) -> str:
     """What keeps an object from being a method, to be put behind its place; empty for nothing."""
-    if not isinstance(method, Method):
-        parts = ("name", "dims", "layer_2d", "layer_3d")
+    if not isinstance(method, NetworkMethod | Convolution):
+        own = hasattr(method, "build") or hasattr(method, "inputs")
+        parts = ("name", "inputs", "build") if own else ("name", "dims", "layer_2d", "layer_3d")
         lacking = ", ".join(part for part in parts if not hasattr(method, part))
-        return f" is no method: it lacks {lacking} (see crossbench.methods.Method)"
-    name, dims = method.name, method.dims
+        return f" is no method: it lacks {lacking} (see crossbench.methods)"
+    name = method.name
     if type(name) is not str or not KEBAB_CASE.fullmatch(name[: _LONGEST_NAME + 1]):
         return f": name (={show(name)}) must be in kebab case, such as 'my-method'"
     if len(name) > _LONGEST_NAME:
         return f": name (={show(name)}) must not be longer than {_LONGEST_NAME} characters"
     if name in RESERVED:
         return f": name (={name!r}) means something else to crossbench; choose another"
-    if dims not in ((2,), (3,), (2, 3)):
-        return f": dims (={show(dims)}) must be (2,), (3,) or (2, 3)"
-    return ""
+    return _wrong_inputs(method)
+
+
+def _wrong_inputs(method: Method) -> str:
+    if not isinstance(method, NetworkMethod):
+        fits = method.dims in ((2,), (3,), (2, 3))
+        return "" if fits else f": dims (={show(method.dims)}) must be (2,), (3,) or (2, 3)"
+    kinds: object = method.inputs
+    if isinstance(kinds, tuple) and kinds and all(isinstance(kind, str) for kind in kinds):
+        return ""
+    return f': inputs (={show(kinds)}) must name kinds of input, such as ("volume",)'

@@ -9,7 +9,6 @@ import torch
 
 from crossbench.errors import WeightsError
 from crossbench.files.hashing import hash_json
-from crossbench.nets.backbones import layer_form
 from crossbench.nets.weights.checkpoint import About, write_checkpoint
 from crossbench.runs.exposure import seen_in
 from crossbench.runs.plan import fit_settings, input_size
@@ -105,7 +104,7 @@ def describe_fitted(
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
     return About(
-        method=layer_form(method) if card.dimension == 2 else method.name,
+        method=method.name,
         dims=card.dimension,
         backbone=request.backbone,
         num_classes=dataset.num_classes,

@@ -19,6 +19,7 @@ from crossbench import nets
 from crossbench.environment.state import unchanged
 from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.errors.foreign import ChildDiedError, describe
+from crossbench.methods import KINDS, input_kinds
 from crossbench.nets.roles import roles_of
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.init import lacks_weights
@@ -270,7 +271,7 @@ class Trials:
 
     def unsuited(self, method: Method, card: TaskCard) -> bool:
         """Whether a method lacks the task's dimension or the weights that are asked for."""
-        if card.dimension not in method.dims:
+        if KINDS[card.dimension] not in input_kinds(method):
             reason = f"it has no {card.dimension}D form"
         else:
             reason = lacks_weights(self._request.init, method)

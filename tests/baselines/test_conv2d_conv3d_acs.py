@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbench.errors import ConversionError
-from crossbench.methods import Method
+from crossbench.methods import Convolution
 from crossbench.registry.methods import load_method
 from crossbench_baselines.acs import ACS
 from crossbench_baselines.conv2d import Conv2d
@@ -24,13 +24,13 @@ DIMS = {"conv2d": (2,), "acs": (3,), "conv3d": (3,), "crossd": (2, 3)}
 @pytest.mark.parametrize("name", DIMS)
 def test_methods_come_in_by_their_entry_points(name: str) -> None:
     method = load_method(name)
-    assert isinstance(method, Method)
+    assert isinstance(method, Convolution)
     assert method.name == name
     assert method.dims == DIMS[name]
 
 
 @pytest.mark.parametrize("method", [Conv2d(), Conv3d(), ACS()], ids=lambda m: m.name)
-def test_2d_layer_is_the_convolution_itself(method: Method) -> None:
+def test_2d_layer_is_the_convolution_itself(method: Convolution) -> None:
     conv = nn.Conv2d(3, 4, (1, 7), dilation=2)
     assert method.layer_2d(conv) is conv
 
@@ -46,7 +46,7 @@ def test_conv3d_draws_no_layer_of_another_kind() -> None:
 
 
 @pytest.mark.parametrize("method", [Conv3d(), ACS()], ids=lambda m: m.name)
-def test_3d_layer_keeps_bias_dtype_mode_and_what_trains(method: Method) -> None:
+def test_3d_layer_keeps_bias_dtype_mode_and_what_trains(method: Convolution) -> None:
     conv = nn.Conv2d(3, 4, 3, padding=1).double().eval()
     conv.weight.requires_grad_(False)
     layer = method.layer_3d(conv)
@@ -59,7 +59,7 @@ def test_3d_layer_keeps_bias_dtype_mode_and_what_trains(method: Method) -> None:
 
 
 @pytest.mark.parametrize("method", [Conv3d(), ACS()], ids=lambda m: m.name)
-def test_3d_layer_refuses_other_modules(method: Method) -> None:
+def test_3d_layer_refuses_other_modules(method: Convolution) -> None:
     with pytest.raises(ConversionError, match="ConvTranspose2d is no plain Conv2d"):
         method.layer_3d(nn.ConvTranspose2d(3, 4, 3))
     with pytest.raises(ConversionError, match=r"kernel_size \(1, 7\) differs between the axes"):

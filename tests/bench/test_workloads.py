@@ -11,7 +11,8 @@ from torch import nn
 from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Setup
 from crossbench.bench.workloads import BASELINES, draw, make, resolve
-from crossbench.errors import RequestError
+from crossbench.errors import ConversionError, RequestError
+from crossbench.methods import NetworkMethod
 from crossbench.registry.entries import method_entries
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def test_every_registered_method_has_its_layer(
     setup = Setup(device="cpu", dtype=dtype)  # type: ignore[arg-type]
     asked = job("time", layer=layer, backward=backward, setup=setup)
     for method in resolve([BASELINES[2], *method_entries()], ()):
+        if isinstance(method, NetworkMethod):
+            continue
         workload = make(asked, method, draw(asked, CPU))
         shapes: list[Any] = []
         workload.module.register_forward_hook(
@@ -55,6 +58,13 @@ def test_every_registered_method_has_its_layer(
         assert workload.module.training == backward
         assert learnt == dict.fromkeys(learnt, backward)
         assert all(parameter.grad is None for parameter in workload.module.parameters())
+
+
+def test_a_method_that_builds_networks_has_no_layer(job: Callable[..., Job]) -> None:
+    asked = job("time", layer=Layer(name="small", shape=(2, 4, 6, 7), outputs=4))
+    (method,) = resolve(["slices-2d"], ())
+    with pytest.raises(ConversionError, match="no single layer; crossbench bench models times its"):
+        make(asked, method, draw(asked, CPU))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 33, 32), (2, 3, 32, 33, 34)])

@@ -44,7 +44,7 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is known as ``mine``, and one that is not there."""
     (tmp_path / "mine.pth").write_bytes(b"weights")
     (tmp_path / "weights.toml").write_text(
-        '[[weights]]\nname = "mine"\nfile = "mine.pth"\nlayers = ["conv2d"]\nlicence = "MIT"\n'
+        '[[weights]]\nname = "mine"\nfile = "mine.pth"\nlayers = ["plain"]\nlicence = "MIT"\n'
         '[[weights]]\nname = "mine"\nfile = "absent.pth"\nlayers = ["crossd"]\n'
     )
     monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
@@ -90,7 +90,7 @@ def test_inspect_in_words(checkpoint: Path, capsys: pytest.CaptureFixture[str]) 
         "fits: 225 carried, 2 fresh",
         "converted: 90 carried, 2 fresh, 135 dropped",
     ]
-    assert "acs      –" in shown
+    assert "acs      not applicable" in shown
     assert "no: 75 carried, 2 fresh, 15 missing" in shown
 
 
@@ -98,7 +98,7 @@ def test_inspect_one_method_gives_the_reason(
     checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["weights", "inspect", str(checkpoint), "--method", "acs"]) == 0
-    assert "acs in 3D: made with another method's layers: it has" in capsys.readouterr().out
+    assert "acs for volumes: made with another method's layers: it has" in capsys.readouterr().out
 
 
 def test_inspect_key_by_key(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +110,7 @@ def test_inspect_key_by_key(checkpoint: Path, capsys: pytest.CaptureFixture[str]
     assert (found["tensors"], found["dtypes"]) == (227, ["float32", "int64"])
     flat, volumetric = found["networks"]
     assert (flat["fits"], flat["converted"], flat["misfit"]) == (True, False, None)
-    assert (volumetric["dims"], volumetric["converted"]) == (3, True)
+    assert (volumetric["kind"], volumetric["converted"]) == ("volume", True)
     assert {"name": "bn1.bias", "state": "carried", "made_of": []} in volumetric["keys"]
     assert main(command) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from crossbench.errors import ConversionError, RequestError, WeightsError
-from crossbench.methods import Method
+from crossbench.methods import Convolution
 from crossbench.nets import build_model
 from crossbench.nets.backbones import layer_form, replace_convolutions
-from crossbench.nets.reinit import start_afresh
+from crossbench.nets.reinit import reinitialise
 from crossbench.nets.weights.checkpoint import About, write_checkpoint
 from crossbench.registry.methods import load_method
 
@@ -41,7 +41,9 @@ def test_default_is_an_untrained_resnet18() -> None:
 
 @pytest.mark.parametrize(("method", "dims"), [("conv2d", 3), ("acs", 2), ("conv3d", 2)])
 def test_dimension_that_the_method_lacks(method: str, dims: int) -> None:
-    message = f"method '{method}' is evaluated on {5 - dims}D tasks only; dims={dims} was asked"
+    message = (
+        "evaluated on images only, not on volumes" if dims == 3 else "volumes only, not on images"
+    )
     with pytest.raises(RequestError, match=message):
         build_model(method, dims=dims, num_classes=2, backbone=SMALL)
 
@@ -92,7 +94,7 @@ def test_convolutions_of_another_padding_share_no_weights_with_plain_ones() -> N
             conv.padding_mode = "circular"
             return conv
 
-    assert layer_form(load_method("acs")) == layer_form(load_method("conv3d")) == "conv2d"
+    assert layer_form(load_method("acs")) == layer_form(load_method("conv3d")) == "plain"
     assert layer_form(Round()) == "round"
 
 
@@ -134,7 +136,7 @@ def test_untrained_layers_are_carried_unless_the_method_draws_them() -> None:
         def draw_3d(self, layer: nn.Module) -> None:
             nn.init.constant_(layer.get_parameter("weight"), 0.5)
 
-    def kernel(method: Method) -> Tensor:
+    def kernel(method: Convolution) -> Tensor:
         network = build_model(method, dims=3, num_classes=2, backbone=SMALL)
         weight: Tensor = network.layer1[0].conv1.weight
         return weight
@@ -231,7 +233,7 @@ def test_2d_weights_of_another_method_name_both_attempts(tmp_path: Path) -> None
 
 def test_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = trained("conv2d", tmp_path / "mine.safetensors", dims=2)
-    own = 'weights = [{name = "mine", file = "mine.safetensors", layers = ["conv2d"]}]'
+    own = 'weights = [{name = "mine", file = "mine.safetensors", layers = ["plain"]}]'
     (tmp_path / "weights.toml").write_text(own)
     monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
     network = build_model("acs", dims=3, num_classes=2, init="mine", backbone=SMALL)
@@ -241,7 +243,7 @@ def test_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 # --------------------------------------------------------------------------------- drop_keys
 
 
-def test_drop_keys_start_afresh_in_3d(tmp_path: Path) -> None:
+def test_drop_keys_reinitialise_in_3d(tmp_path: Path) -> None:
     """The paper's transfer: ``bn1`` and ``bn2`` start fresh while ``downsample.1`` is carried."""
     flat = build_model("crossd", dims=2, num_classes=0)
     for module in flat.modules():
@@ -272,7 +274,7 @@ def test_drop_keys_reset_some_tensors_of_a_module() -> None:
         network.bn1.running_mean += 1
         network.bn1.weight += 1
 
-    start_afresh(network, ["bn1.weight"])
+    reinitialise(network, ["bn1.weight"])
     assert network.bn1.weight.eq(1).all()
     assert network.bn1.running_mean.eq(before + 1).all()
 
@@ -289,4 +291,4 @@ def test_drop_keys_of_a_module_without_a_rule() -> None:
             self.gain = nn.Parameter(torch.ones(1))
 
     with pytest.raises(ConversionError, match=r"0 \(Gain\) has no reset_parameters"):
-        start_afresh(nn.Sequential(Gain()), ["gain"])
+        reinitialise(nn.Sequential(Gain()), ["gain"])

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from crossbench.errors import ConversionError
+from crossbench.methods import KINDS, input_kinds
 from crossbench.nets import build_model
 from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
 from crossbench.nets.roles import roles_of
@@ -24,7 +25,12 @@ from crossbench_baselines.crossd import CrossDConv2d
 if TYPE_CHECKING:
     from pathlib import Path
 
-METHODS = [(name, dims) for name in method_entries() for dims in load_method(name).dims]
+METHODS = [
+    (name, dims)
+    for name in method_entries()
+    for dims, kind in KINDS.items()
+    if kind in input_kinds(load_method(name))
+]
 
 
 def adapted(network: nn.Module, **settings: Any) -> nn.Module:

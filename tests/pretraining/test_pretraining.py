@@ -132,7 +132,7 @@ def test_a_folder_has_one_fold(ask: Ask, make_folder: Callable[..., Path]) -> No
 def test_methods_with_plain_2d_layers_share_weights(ask: Ask, task: Path) -> None:
     plain = {record_path(ask(task, method)) for method in ("conv2d", "acs", "conv3d")}
     (path,) = plain
-    assert path.parent.name.startswith("conv2d-test_resnet-")
+    assert path.parent.name.startswith("plain-test_resnet-")
     own = record_path(ask(task, "crossd"))
     assert own.parent.name.startswith("crossd-test_resnet-")
     assert own.parent.parent == path.parent.parent
@@ -166,7 +166,7 @@ def test_a_task_gives_weights_and_a_record(ask: Ask, task: Path) -> None:
     path = checkpoint_path(request, record)
     assert path.name == f"seed44-fold1.{record.checkpoint_sha256[:16]}.safetensors"
     assert hash_file(path) == record.checkpoint_sha256
-    assert (record.data, record.source, record.layers) == ("blobs", "real", "conv2d")
+    assert (record.data, record.source, record.layers) == ("blobs", "real", "plain")
     assert (record.seed, record.fold, record.num_classes, record.world_size) == (44, 1, 2, 1)
     assert [row["epoch"] for row in record.curve] == [1, 2]
     assert record.selected_epoch == 2
@@ -177,7 +177,7 @@ def test_a_task_gives_weights_and_a_record(ask: Ask, task: Path) -> None:
     assert record.settings["statistics"] == "radimagenet"
     hashes = record.provenance["hashes"]
     assert {"recipe", "data", "split"} <= set(hashes)
-    assert hashes["layers"] == "conv2d"  # whatever method it is to serve
+    assert hashes["layers"] == "plain"  # whatever method it is to serve
     assert not list(path.parent.glob("*.pt"))  # the state is of no more use
     assert finished(request) == record
     assert estimate_seconds(request) == 0
@@ -200,7 +200,7 @@ def test_a_checkpoint_says_what_it_has_seen(ask: Ask, task: Path) -> None:
     about = read_facts(checkpoint_path(request, pretrain(request))).about
     assert about is not None
     (seen,) = about.seen
-    assert (about.method, about.dims, about.backbone) == ("conv2d", 2, "test_resnet")
+    assert (about.method, about.dims, about.backbone) == ("plain", 2, "test_resnet")
     assert (about.statistics, about.num_classes) == ("radimagenet", 2)
     assert about.recipe == recipe(request)
     card = find_data(request.data)

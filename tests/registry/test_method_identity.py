@@ -346,8 +346,8 @@ def test_the_base_class_may_come_from_another_plugin(tmp_path: Path) -> None:
 
 
 def test_what_crossbench_and_torch_define_is_no_part_of_a_method(tmp_path: Path) -> None:
-    imports = "from torch import nn\nfrom crossbench.methods import Method\n"
-    code = METHOD.replace("class Mine:", "class Mine(nn.Module, Method):")
+    imports = "from torch import nn\nfrom crossbench.methods import Convolution\n"
+    code = METHOD.replace("class Mine:", "class Mine(nn.Module, Convolution):")
     write(tmp_path, mine=imports + code)
     (file,) = identify(load_plugin(str(tmp_path / "mine.py"))).files
     assert file.path == tmp_path / "mine.py"

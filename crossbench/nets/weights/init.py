@@ -65,7 +65,7 @@ def find_init(
 
     Args:
         init: ``random``, a known name, ``hf:REPO/FILE@REV`` or a file. A file may have
-            ``{method}``, ``{layers}`` (``conv2d`` for every method with plain 2D layers),
+            ``{method}``, ``{layers}`` (``plain`` for every method with plain 2D layers),
             ``{seed}`` and ``{fold}`` in its path, and ``*`` for what one file alone can fill.
         method: The run's method.
         seed: The run's seed.

@@ -5,14 +5,19 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from crossbench.errors import ConversionError
+from crossbench.errors.foreign import describe
+from crossbench.methods import KINDS, NetworkMethod
 from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.build import construct
 from crossbench.nets.convert import make_3d
 from crossbench.nets.modules import layer_of
+from crossbench.nets.request import BuildRequest
 from crossbench.nets.weights.matching import compare
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from crossbench.methods import Method
+    from crossbench.methods import Convolution, Method
     from crossbench.nets.weights.checkpoint import Checkpoint
     from crossbench.nets.weights.matching import State
 
@@ -52,14 +57,14 @@ class Carry:
 
     Attributes:
         method: The method's name.
-        dims: Of the network: 2 or 3.
-        converted: Whether it is loaded into the 2D network, which is then made a 3D one.
+        kind: What the network takes: ``image``, ``volume``, ...
+        converted: Whether it is loaded into a 2D network, of which the network is then made.
         misfit: Why it cannot be loaded; empty where it can.
         keys: What becomes of each key; empty if the backbone cannot be converted.
     """
 
     method: str
-    dims: int
+    kind: str
     converted: bool
     misfit: str
     keys: tuple[Key, ...]
@@ -80,11 +85,38 @@ def carry(checkpoint: Checkpoint, method: Method, backbone: str) -> tuple[Carry,
         backbone: timm name of its networks.
 
     Returns:
-        One for each of ``method.dims``.
+        One for each kind of input that the method takes.
 
     Raises:
         RequestError: If timm has no such backbone.
     """
+    if isinstance(method, NetworkMethod):
+        return tuple(_carry_built(checkpoint, method, kind, backbone) for kind in method.inputs)
+    return _carry_converted(checkpoint, method, backbone)
+
+
+def _carry_built(checkpoint: Checkpoint, method: NetworkMethod, kind: str, backbone: str) -> Carry:
+    """The checkpoint in the 2D network that a method's network is made of, or in this itself."""
+    dims = next((dims for dims, name in KINDS.items() if name == kind), checkpoint.dims or 0)
+    request = BuildRequest(
+        kind=kind, dims=dims, num_classes=2, backbone=backbone, checkpoint=checkpoint
+    )
+    found = partial(Carry, method=method.name, kind=kind)
+    image_network = create_backbone(backbone, num_classes=2)
+    try:
+        network = construct(method, request)
+    except Exception as error:  # noqa: BLE001  (whatever a method's code raises)
+        return found(converted=False, misfit=describe(error), keys=())
+    misfit = checkpoint.misfit(network, dims)
+    if request.carried or (request.misfit and misfit and checkpoint.dims in {None, 2}):
+        keys = _keys(compare(image_network, checkpoint.tensors))
+        return found(converted=True, misfit=request.misfit, keys=keys)
+    return found(converted=False, misfit=misfit, keys=_keys(compare(network, checkpoint.tensors)))
+
+
+def _carry_converted(
+    checkpoint: Checkpoint, method: Convolution, backbone: str
+) -> tuple[Carry, ...]:
     network = create_backbone(backbone, num_classes=2)
     found: list[Carry] = []
     try:
@@ -103,12 +135,14 @@ def carry(checkpoint: Checkpoint, method: Method, backbone: str) -> tuple[Carry,
                 keys = _converted_keys(flat, origins)
                 found.append(_carry(method, 3, misfit, keys, converted=True))
     except ConversionError as error:
-        tried = {each.dims for each in found}
-        found += [_carry(method, dims, str(error), ()) for dims in method.dims if dims not in tried]
+        tried = {each.kind for each in found}
+        found += [
+            _carry(method, dims, str(error), ()) for dims in method.dims if KINDS[dims] not in tried
+        ]
     return tuple(found)
 
 
-def find_origins(network: nn.Module, method: Method, layers: Collection[str]) -> Origins:
+def find_origins(network: nn.Module, method: Convolution, layers: Collection[str]) -> Origins:
     """What each tensor of a method's 3D network is made of, found by changing one at a time.
 
     Args:
@@ -133,7 +167,7 @@ def find_origins(network: nn.Module, method: Method, layers: Collection[str]) ->
 
 
 @torch.no_grad()
-def _layer_origins(layer: nn.Module, method: Method) -> Origins:
+def _layer_origins(layer: nn.Module, method: Convolution) -> Origins:
     before = layer_of(method, "layer_3d", copy.deepcopy(layer)).state_dict()
     sources: dict[str, list[str]] = {key: [] for key in before}
     for source in layer.state_dict():
@@ -147,9 +181,11 @@ def _layer_origins(layer: nn.Module, method: Method) -> Origins:
 
 
 def _carry(
-    method: Method, dims: int, misfit: str, keys: tuple[Key, ...], *, converted: bool = False
+    method: Convolution, dims: int, misfit: str, keys: tuple[Key, ...], *, converted: bool = False
 ) -> Carry:
-    return Carry(method=method.name, dims=dims, converted=converted, misfit=misfit, keys=keys)
+    return Carry(
+        method=method.name, kind=KINDS[dims], converted=converted, misfit=misfit, keys=keys
+    )
 
 
 def _keys(states: Mapping[str, State]) -> tuple[Key, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from crossbench.nets.modules import classifier_names
 from crossbench.nets.weights.stored import few
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def compare(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Stat
         network: A timm network, in 2D or in 3D.
         tensors: A checkpoint's, by key.
     """
-    heads = _classifiers(network)
+    heads = tuple(f"{name}." for name in classifier_names(network))
     wanted = network.state_dict()
     keys = [*wanted, *(key for key in tensors if key not in wanted)]
     return {key: _state(key, wanted.get(key), tensors.get(key), heads) for key in keys}
@@ -106,12 +107,6 @@ def _are_weights(found: Tensor, wanted: Tensor) -> bool:
 
 def _kind(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _classifiers(network: nn.Module) -> tuple[str, ...]:
-    """Prefixes of the classifier's keys, as timm's configuration names it."""
-    names = getattr(network, "pretrained_cfg", {}).get("classifier") or ()
-    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
 
 
 def _owner(key: str) -> str:

@@ -33,7 +33,7 @@ class PretrainRecord:
         recipe: The same without seed, fold and samples.
         data: Name of the task or of the folder of images.
         source: ``folder``, or where a task's samples come from.
-        layers: ``conv2d`` for every method with plain 2D layers, else the method.
+        layers: ``plain`` for every method with plain 2D layers, else the method.
         backbone: timm name of the network.
         seed: Of the split, the weights drawn, and the order of samples.
         fold: Of the split.

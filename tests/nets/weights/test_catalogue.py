@@ -127,7 +127,7 @@ def own_weights(monkeypatch: pytest.MonkeyPatch, folder: Path, **changes: str) -
     } | changes
     lines = [f'{key} = "{value}"' for key, value in entry.items() if value]
     file = folder / "weights.toml"
-    file.write_text("\n".join(["[[weights]]", 'layers = ["conv2d"]', *lines]))
+    file.write_text("\n".join(["[[weights]]", 'layers = ["plain"]', *lines]))
     monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(file))
 
 
@@ -163,7 +163,7 @@ def test_layers_without_weights() -> None:
     class Mine(type(load_method("crossd"))):  # type: ignore[misc]
         name = "mine"
 
-    message = r"no 'rin' weights are known for the layers of method 'mine' \(there are some for con"
+    message = r"no 'rin' weights are known for the layers of method 'mine' \(there are some for pla"
     with pytest.raises(WeightsError, match=message):
         find_known("rin", Mine())
 

@@ -98,7 +98,7 @@ def test_a_file_serves_every_fold(tmp_path: Path) -> None:
 
 def test_each_fold_has_its_own_file_and_one_recipe(tmp_path: Path) -> None:
     for fold in (0, 1):
-        save(tmp_path / f"nodules/conv2d-x{fold}/seed43-fold{fold}.safetensors")
+        save(tmp_path / f"nodules/plain-x{fold}/seed43-fold{fold}.safetensors")
     init = str(tmp_path / "nodules/{layers}-*/seed{seed}-fold{fold}.safetensors")
     first, second = (find_init(init, METHOD, seed=43, fold=fold) for fold in (0, 1))
     assert (first.name, second.name) == ("nodules", "nodules")
@@ -208,7 +208,7 @@ def test_the_catalogue_knows_weights_by_name_place_and_bytes(
     file = foreign(tmp_path / "mine.pth")
     digest = hash_file(file)
     entry = (
-        f'[[weights]]\nname = "mine"\nlayers = ["conv2d"]\nfile = "mine.pth"\n'
+        f'[[weights]]\nname = "mine"\nlayers = ["plain"]\nfile = "mine.pth"\n'
         f'statistics = "radimagenet"\nsha256 = "{digest}"\n'
     )
     (tmp_path / "known.toml").write_text(entry)
@@ -219,7 +219,7 @@ def test_the_catalogue_knows_weights_by_name_place_and_bytes(
     wanted = {"in1k": "imagenet", "rin": "radimagenet"}
     for known in known_weights()[1:]:
         assert known.statistics == wanted[known.name]
-        method = load_method({"conv2d": "acs"}.get(known.layers[0], known.layers[0]))
+        method = load_method({"plain": "acs"}.get(known.layers[0], known.layers[0]))
         for init in (known.name, known.source):
             assert catalogued_statistics(init, method, "") == known.statistics
 

@@ -24,24 +24,24 @@ def state(method: str, dims: int) -> dict[str, Tensor]:
 
 def inspect(
     file: Path, tensors: dict[str, Tensor], method: str, about: About | None = None
-) -> dict[int, Carry]:
+) -> dict[str, Carry]:
     if about is None:
         torch.save(tensors, file)
     else:
         write_checkpoint(file, tensors, about)
-    return {each.dims: each for each in carry(read_checkpoint(file), load_method(method), SMALL)}
+    return {each.kind: each for each in carry(read_checkpoint(file), load_method(method), SMALL)}
 
 
 def test_2d_checkpoint_of_cross_d(tmp_path: Path) -> None:
     tensors = state("crossd", 2)
     found = inspect(tmp_path / "w.pth", tensors, "crossd")
-    assert found.keys() == {2, 3}
-    assert not found[2].misfit
-    assert not found[3].misfit
-    assert found[3].converted
-    assert found[2].counts == {"carried": len(tensors) - 2, "fresh": 2}
+    assert found.keys() == {"image", "volume"}
+    assert not found["image"].misfit
+    assert not found["volume"].misfit
+    assert found["volume"].converted
+    assert found["image"].counts == {"carried": len(tensors) - 2, "fresh": 2}
 
-    keys = {key.name: key for key in found[3].keys}
+    keys = {key.name: key for key in found["volume"].keys}
     kernels = [key for key in tensors if key.endswith("weights_3d")]
     for kernel in kernels:
         made = keys[kernel.replace("weights_3d", "weight")]
@@ -57,7 +57,7 @@ def test_2d_checkpoint_of_cross_d(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["acs", "conv3d"])
 def test_2d_checkpoint_of_plain_layers(tmp_path: Path, method: str) -> None:
     (found,) = inspect(tmp_path / "w.pth", state("conv2d", 2), method).values()
-    assert (found.dims, found.converted, found.misfit) == (3, True, "")
+    assert (found.kind, found.converted, found.misfit) == ("volume", True, "")
     assert found.counts.keys() == {"carried", "fresh"}
 
 
@@ -66,9 +66,9 @@ def test_3d_checkpoint(tmp_path: Path) -> None:
     for about in (None, About(method="conv3d", dims=3, backbone=SMALL, num_classes=7)):
         file = tmp_path / ("w.pth" if about is None else "w.safetensors")
         (found,) = inspect(file, tensors, "conv3d", about).values()
-        assert (found.dims, found.converted, found.misfit) == (3, False, "")
+        assert (found.kind, found.converted, found.misfit) == ("volume", False, "")
         assert found.counts == {"carried": len(tensors) - 2, "fresh": 2}
-        flat = inspect(file, tensors, "conv2d", about)[2]
+        flat = inspect(file, tensors, "conv2d", about)["image"]
         assert flat.misfit
         assert flat.counts["shape"] == sum(tensor.dim() == 5 for tensor in tensors.values())
 
@@ -77,7 +77,7 @@ def test_every_state_is_told(tmp_path: Path) -> None:
     tensors = state("conv2d", 2)
     del tensors["bn1.weight"], tensors["bn1.num_batches_tracked"], tensors["fc.bias"]
     tensors |= {"bn1.bias": torch.ones(3), "extra": torch.ones(3)}
-    found = inspect(tmp_path / "w.pth", tensors, "conv2d")[2]
+    found = inspect(tmp_path / "w.pth", tensors, "conv2d")["image"]
     assert "does not fit the 2D network key by key: 1 missing (bn1.weight), 1 un" in found.misfit
     states = {key.name: key.state for key in found.keys}
     assert states.pop("bn1.weight") == "missing"
@@ -87,7 +87,7 @@ def test_every_state_is_told(tmp_path: Path) -> None:
     assert {name for name, each in states.items() if each != "carried"} == fresh
     assert all(states[name] == "fresh" for name in fresh)
 
-    volumetric = inspect(tmp_path / "w.pth", tensors, "acs")[3]
+    volumetric = inspect(tmp_path / "w.pth", tensors, "acs")["volume"]
     assert {key.name for key in volumetric.keys if key.state == "unexpected"} == {"extra"}
     assert volumetric.misfit == found.misfit
 

@@ -1,0 +1,74 @@
+"""The request that a method builds its network for, and the weights that it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crossbench.errors import WeightsError
+from crossbench.nets.backbones import create_backbone
+from crossbench.nets.reinit import reinitialise
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from crossbench.nets.weights.checkpoint import Checkpoint
+
+
+@dataclass(kw_only=True)
+class BuildRequest:
+    """A :class:`crossbench.methods.NetworkRequest`, and where its weights go.
+
+    Attributes:
+        kind: Input kind.
+        dims: Number of spatial axes of an input.
+        shape: Spatial shape of one input; empty where it is not known.
+        num_classes: Outputs of the linear head; 0 for pooled features.
+        backbone: timm name of the 2D network.
+        checkpoint: The weights to start from; None for random ones.
+        drop_keys: Parts of the names of tensors that are not to be carried from 2D.
+        misfit: Why no 2D network could take the weights; empty where one has, or none was made.
+        carried: Whether a 2D network took them.
+    """
+
+    kind: str
+    dims: int
+    shape: tuple[int, ...] = ()
+    num_classes: int
+    backbone: str
+    checkpoint: Checkpoint | None = None
+    drop_keys: tuple[str, ...] = ()
+    misfit: str = field(default="", init=False)
+    carried: bool = field(default=False, init=False)
+
+    def image_network(self, num_classes: int) -> nn.Module:
+        """The plain backbone with the weights to start from, where it takes them."""
+        network = create_backbone(self.backbone, num_classes)
+        self.carry(network)
+        return network
+
+    def carry(self, network: nn.Module) -> None:
+        """Load the weights into a 2D network that they fit."""
+        if self.checkpoint is not None:
+            self.misfit = self.checkpoint.misfit(network, 2)
+            self.carried = not self.misfit
+            if self.carried:
+                self.checkpoint.load(network)
+
+    def complete(self, network: nn.Module) -> None:
+        """Load weights of the built network itself, or reset what is not carried from 2D.
+
+        Raises:
+            WeightsError: If the weights fit neither a 2D network nor this one.
+            RequestError: If a drop key is in no tensor's name.
+        """
+        if self.checkpoint is None or self.carried:
+            if self.kind != "image":
+                reinitialise(network, self.drop_keys)
+            return
+        misfit = self.checkpoint.misfit(network, self.dims)
+        if misfit:
+            reasons = dict.fromkeys([self.misfit, misfit])
+            both = f"; as {self.dims}D weights: ".join(reason for reason in reasons if reason)
+            raise WeightsError(f"{self.checkpoint.path}: {both}")
+        self.checkpoint.load(network)
