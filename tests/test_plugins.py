@@ -207,7 +207,9 @@ def test_a_malformed_card_hides_nothing(damaged: Path) -> None:
     assert "stripes" not in found["tasks"]
     (fault,) = found["faults"]
     assert fault.startswith(f"{card}: unknown key 'license'; did you mean licence")
-    done = python("from crossbench.registry.tasks import find_task; find_task('stripes')", path=damaged)
+    done = python(
+        "from crossbench.registry.tasks import find_task; find_task('stripes')", path=damaged
+    )
     assert "RequestError: unknown task 'stripes'; known: " in done.stderr
     assert f"\n{card}: unknown key 'license'" in done.stderr
 

@@ -1,6 +1,6 @@
 """Strict reading of mappings into specs: every error names the file, the key and its value.
 
-Types are checked by msgspec; what is here says what it found in the words of a card's author.
+msgspec checks the types; this names what it refuses, and unknown keys with the nearest known ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The strict reader: every error names the file and the key."""
+"""Task cards from files and from the registry: every error names the file and the key."""
 
 from __future__ import annotations
 
@@ -10,25 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crossbench.errors import CardError, RequestError
-from crossbench.registry.presets import find_preset, load_presets, override
 from crossbench.registry.tasks import find_task, load_card, load_tasks
-from crossbench.specs import (
-    ComputeSettings,
-    EmbeddedSource,
-    FitSettings,
-    InputSettings,
-    MedmnistSource,
-    NpzSource,
-    Preset,
-    RunKey,
-    SplitSettings,
-    TaskCard,
-)
-from crossbench.specs.reader import from_mapping, to_mapping
+from crossbench.specs import EmbeddedSource, NpzSource, TaskCard
+from crossbench.specs.reader import to_mapping
 
 SOURCE = {"kind": "npz", "file": "stripes.npz"}
 EMBEDDED = {"kind": "embedded", "file": "a.npz", "images": "x", "label": "y", "threshold": 3}
@@ -67,9 +53,6 @@ def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
 def complaint(file: Path, message: str) -> str:
     """The pattern of an error that names the file and then says ``message``."""
     return f"^{re.escape(f'{file}: {message}')}"
-
-
-# ------------------------------------------------------------------------- task cards
 
 
 def test_the_required_core_is_enough(tmp_path: Path) -> None:
@@ -260,152 +243,6 @@ def test_an_unknown_task() -> None:
 def test_the_registry_cannot_be_changed_by_a_reader() -> None:
     load_tasks().clear()
     assert "vessel" in load_tasks()
-
-
-# ---------------------------------------------------------------------------- presets
-
-
-@pytest.mark.parametrize("name", ["adhd-lora", "paper", "smoke", "standard"])
-def test_presets_load(name: str) -> None:
-    assert load_presets()[name] is find_preset(name)
-    assert find_preset(name).name == name
-
-
-def test_an_unknown_preset() -> None:
-    with pytest.raises(RequestError, match=r"^unknown preset 'standart'; did you mean standard"):
-        find_preset("standart")
-
-
-def test_the_paper_preset_holds_the_papers_settings() -> None:
-    paper = find_preset("paper")
-    assert paper.split == SplitSettings(scheme="paper", folds=5, seeds=(43, 44, 45))
-    assert paper.fit == FitSettings(
-        epochs=15, batch_size=8, lr=1e-3, weight_decay=0.01, milestone=0.5, gamma=0.1
-    )
-    assert (paper.input.scaling, paper.metric) == ("global", "accuracy")
-    assert paper.drop_keys == dict.fromkeys(("crossd", "crossd-aligned", "crossd-fixed"), ("bn",))
-
-
-@pytest.mark.parametrize(
-    ("setting", "section", "key", "value"),
-    [
-        ("fit.epochs=5", "fit", "epochs", 5),
-        ("fit.lr = 1", "fit", "lr", 1.0),
-        ("split.seeds=[1, 2]", "split", "seeds", (1, 2)),
-        ("split.run_folds=[0, 4]", "split", "run_folds", (0, 4)),
-        ("input.max_samples=100", "input", "max_samples", 100),
-        ("input.augment=false", "input", "augment", False),
-        ("input.scaling=train", "input", "scaling", "train"),
-        ("lora.rank=8", "lora", "rank", 8),
-        ("lora.batch_norm=train", "lora", "batch_norm", "train"),
-        ("compute.precision='bfloat16'", "compute", "precision", "bfloat16"),
-    ],
-)
-def test_an_override_changes_one_setting(setting: str, section: str, key: str, value: Any) -> None:
-    before = find_preset("standard")
-    part = dataclasses.replace(getattr(before, section), **{key: value})
-    assert override(before, [setting]) == dataclasses.replace(before, **{section: part})
-
-
-def test_overrides_of_the_preset_itself() -> None:
-    changed = override(find_preset("standard"), ["fit.lr=1", 'drop_keys={crossd=["bn"]}'])
-    assert (changed.fit.lr, changed.drop_keys) == (1.0, {"crossd": ("bn",)})
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("fit.epochs", "--set 'fit.epochs' is not of the form KEY=VALUE, such as fit.epochs=5"),
-        ("fit.epoch=5", "unknown setting 'fit.epoch'; did you mean fit.epochs"),
-        ("fitt.epochs=5", "unknown setting 'fitt.epochs'; did you mean fit.epochs"),
-        ("fit.epochs.late=5", "unknown setting 'fit.epochs.late'; did you mean fit.epochs"),
-        ("name=mine", "--set name: a preset's name cannot be overridden"),
-        ("fit.epochs=many", "--set: key 'fit.epochs' is 'many'; it must be a whole number"),
-        ("fit=3", "--set: key 'fit' is 3; it must be a table"),
-        ("input.augment=no", "--set: key 'input.augment' is 'no'; it must be true or false"),
-        ("input.scaling=all", "--set: key 'input.scaling' is 'all'; it must be one of 'global'"),
-        ("fit.epochs=0", "--set: key 'fit.epochs' is 0; it must be from 1 to 100000"),
-        ("fit.epochs=100001", "--set: key 'fit.epochs' is 100001; it must be from 1 to 100000"),
-        ("split.folds=1001", "--set: key 'split.folds' is 1001; it must be at most 1000"),
-        ("split.seeds=[4294967296]", "--set: key 'split.seeds' is (4294967296,); seeds are below"),
-        ("compute.threads=1025", "--set: key 'compute.threads' is 1025; it must be from 0 to 1024"),
-        ("fit.batch_size=0", "--set: key 'fit.batch_size' is 0; it must be at least 1"),
-        ("fit.lr=nan", "--set: key 'fit.lr' is nan; it must be a positive number"),
-        ("fit.weight_decay=-1", "--set: key 'fit.weight_decay' is -1.0; it must not be negative"),
-        ("fit.milestone=2", "--set: key 'fit.milestone' is 2.0; it must be a share"),
-        ("fit.gamma=0", "--set: key 'fit.gamma' is 0.0; it must be a positive number"),
-        ("split.folds=1", "--set: key 'split.folds' is 1; scheme 'standard' has two or more"),
-        ("split.scheme=official", "--set: key 'split.folds' is 5; scheme 'official' has one"),
-        ("split.seeds=[]", "--set: key 'split.seeds' is (); at least one repetition is needed"),
-        ("split.seeds=[1, 1]", "--set: key 'split.seeds' is (1, 1); seeds are whole numbers"),
-        ("split.seeds=[-1]", "--set: key 'split.seeds' is (-1,); seeds are whole numbers from 0"),
-        ("split.run_folds=[5]", "--set: key 'split.run_folds' is (5,); folds count from 0 to 4"),
-        ("split.validation=1", "--set: key 'split.validation' is 1.0; it must be a share"),
-        ("input.max_size=0", "--set: key 'input.max_size' is 0; it must be at least 1"),
-        ("input.max_samples=0", "--set: key 'input.max_samples' is 0; it must be at least 1"),
-        ("input.crop_scale=[1, 0.5]", "--set: key 'input.crop_scale' is (1.0, 0.5); it must be"),
-        ("lora.rank=0", "--set: key 'lora.rank' is 0; it must be at least 1"),
-        ("lora.alpha=0", "--set: key 'lora.alpha' is 0.0; it must be a positive number"),
-        ("lora.target=k>1", "--set: key 'lora.target' is 'k>1'; it must be one of 'all', 'sp"),
-        ("compute.threads=-1", "--set: key 'compute.threads' is -1; it must be from 0 to 1024"),
-        ("compute.workers=-1", "--set: key 'compute.workers' is -1; it must be from 0 to 1024"),
-        ("metric=f1", "--set: metric (='f1') is no setting of a run: every metric is in every"),
-    ],
-)
-def test_a_bad_override(setting: str, message: str) -> None:
-    with pytest.raises(RequestError, match=f"^{re.escape(message)}"):
-        override(find_preset("standard"), [setting])
-
-
-# ------------------------------------------------------------------------- round trip
-
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-PAIRS = st.tuples(NUMBERS, NUMBERS)
-FILE_KEYS = {
-    "file": st.text(),
-    "remedy": st.text(),
-    "axes": st.none() | st.text(),
-}
-SOURCES = st.one_of(
-    st.builds(NpzSource, url=st.none() | st.text(), **FILE_KEYS),
-    st.builds(MedmnistSource, **FILE_KEYS),
-    st.builds(
-        EmbeddedSource,
-        images=st.text(),
-        label=st.text(),
-        threshold=NUMBERS,
-        minimum=st.dictionaries(st.text(), NUMBERS),
-        permute=st.none() | st.integers(0, 9),
-        **FILE_KEYS,
-    ),
-)
-SPECS = st.one_of(
-    st.builds(TaskCard, source=SOURCES, intensity=st.none() | PAIRS, path=st.none()),
-    st.builds(
-        Preset,
-        split=st.builds(SplitSettings, validation=NUMBERS),
-        input=st.builds(InputSettings, crop_scale=PAIRS),
-        fit=st.builds(
-            FitSettings, lr=NUMBERS, weight_decay=NUMBERS, milestone=NUMBERS, gamma=NUMBERS
-        ),
-        compute=st.builds(ComputeSettings),
-    ),
-    st.builds(RunKey),
-)
-
-
-@given(SPECS)
-def test_a_spec_survives_json(spec: Any) -> None:
-    text = json.dumps(to_mapping(spec))
-    assert from_mapping(type(spec), json.loads(text), where="here") == spec
-
-
-@given(SPECS, st.data())
-def test_a_mapping_with_one_key_too_many_is_refused(spec: Any, data: st.DataObject) -> None:
-    mapping = to_mapping(spec)
-    key = data.draw(st.text().filter(lambda text: text not in mapping))
-    with pytest.raises(CardError, match=f"^here: unknown key {re.escape(repr(key))}; "):
-        from_mapping(type(spec), mapping | {key: 0}, where="here")
 
 
 def test_where_a_card_lies_is_no_part_of_it(tmp_path: Path) -> None:

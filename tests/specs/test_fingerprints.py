@@ -1,0 +1,97 @@
+"""What identities hash of a spec: the keys are literal here, so that no renaming changes them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from crossbench.files.hashing import hash_json
+from crossbench.registry.presets import find_preset
+from crossbench.registry.tasks import find_task
+from crossbench.specs import PretrainSettings
+
+PAPER = find_preset("paper")
+
+HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "card": (
+        find_task("nodule-sphericity-2d"),
+        {
+            "name": "nodule-sphericity-2d",
+            "version": 1,
+            "dimension": 2,
+            "classes": 2,
+            "input_size": 32,
+        },
+    ),
+    "split": (
+        PAPER.split,
+        {"scheme": "paper", "folds": 5, "validation": 0.2, "max_labelled": None},
+    ),
+    "input": (
+        PAPER.input,
+        {
+            "scaling": "global",
+            "max_size": None,
+            "crop_scale": [0.08, 1.0],
+            "augment": True,
+            "radimagenet_3d": ["crossd", "crossd-aligned", "crossd-fixed"],
+            "jitter_order": "sample",
+            "forked_workers": 6,
+        },
+    ),
+    "fit": (
+        PAPER.fit,
+        {
+            "epochs": 15,
+            "batch_size": 8,
+            "lr": 0.001,
+            "weight_decay": 0.01,
+            "milestone": 0.5,
+            "gamma": 0.1,
+        },
+    ),
+    "lora": (PAPER.lora, {"rank": 4, "alpha": 4.0, "target": "all", "batch_norm": "frozen"}),
+    "compute": (PAPER.compute, {"precision": "float32", "tf32": False}),
+    "pretrain": (
+        PretrainSettings(),
+        {
+            "epochs": 90,
+            "batch_size": 256,
+            "lr": 0.001,
+            "weight_decay": 0.01,
+            "step": 30,
+            "gamma": 0.1,
+            "size": None,
+            "crop_scale": [0.08, 1.0],
+            "statistics": None,
+            "select": "last",
+            "precision": "float32",
+            "tf32": False,
+            "channels_last": False,
+            "compile": False,
+        },
+    ),
+}
+
+#: Settings that choose or speed up runs and change no number of theirs.
+LEFT_OUT = {
+    "split": {"seeds", "run_folds"},
+    "input": {"max_samples"},
+    "compute": {"threads", "workers"},
+    "pretrain": {"threads", "workers", "max_unreadable"},
+}
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_the_hashed_mapping_is_literally_this(name: str) -> None:
+    spec, mapping = HASHED[name]
+    assert hash_json(spec.fingerprint()) == hash_json(mapping)
+
+
+@pytest.mark.parametrize("name", set(HASHED) - {"card"})
+def test_a_setting_is_hashed_or_listed_as_left_out(name: str) -> None:
+    spec, mapping = HASHED[name]
+    names = {field.name for field in fields(spec)}
+    assert names - set(mapping) == LEFT_OUT.get(name, set())
