@@ -17,20 +17,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import faulthandler
 import hashlib
 import io
 import json
-import queue
 import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,14 @@ import numpy as np
 
 from crossbench.errors import CrossbenchError
 from crossbench.execution import interpreter
+from crossbench.files.hashing import hash_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor, nn
 
-HANG = 30.0  # seconds without a finished case
+HANG = 30.0  # seconds that a case may take
 ROOM = 2 * 2**30  # bytes that reading may allocate beyond what the interpreter has
 
 CARD = """\
@@ -105,55 +107,36 @@ class Kind:
 
 
 def _arrays() -> dict[str, Any]:
-    random = np.random.default_rng(0)
-    images = random.integers(0, 255, (24, 8, 8, 8)).astype(np.uint8)
-    return {
-        "images": images,
-        "labels": np.arange(24) // 2 % 2,
-        "groups": np.arange(24) // 2,
-    }
+    images = np.random.default_rng(0).integers(0, 255, (24, 8, 8, 8)).astype(np.uint8)
+    return {"images": images, "labels": np.arange(24) // 2 % 2, "groups": np.arange(24) // 2}
 
 
-def make_npz(folder: Path) -> Kind:
-    """A compressed data file in the authors' format."""
-    return _data(folder, np.savez_compressed, _arrays())
-
-
-def make_npz_stored(folder: Path) -> Kind:
-    """The same, uncompressed, which is mapped into memory."""
-    return _data(folder, np.savez, _arrays())
-
-
-def make_npz_medmnist(folder: Path) -> Kind:
-    """A data file in MedMNIST's format."""
-    arrays = _arrays()
+def _parts(arrays: dict[str, Any]) -> dict[str, Any]:
+    """As MedMNIST's files have them."""
     parts = {"train": slice(0, 12), "val": slice(12, 18), "test": slice(18, 24)}
-    pooled = {
-        f"{part}_{name}": arrays[name][where]
-        for part, where in parts.items()
-        for name in ("images", "labels")
-    }
-    return _data(folder, np.savez, pooled)
+    names = product(parts, ("images", "labels"))
+    return {f"{part}_{name}": arrays[name][parts[part]] for part, name in names}
 
 
-def _data(folder: Path, save: Callable[..., None], arrays: dict[str, Any]) -> Kind:
+def make_npz(folder: Path, form: str) -> Kind:
+    """A data file: compressed, stored (which is mapped into memory), or MedMNIST's."""
     from crossbench.data.sources import open_task
     from crossbench.registry.tasks import load_card
 
     file = folder / "data.npz"
-    save(file, **arrays)
+    save = np.savez_compressed if form == "compressed" else np.savez
+    save(file, **_parts(_arrays()) if form == "medmnist" else _arrays())
 
     def read(damaged: Path) -> str:
         card = damaged.with_name("fuzzed.toml")
         card.write_text(CARD.format(file=damaged.name), encoding="utf-8")
-        cache = damaged.parent / "cache" / str(time.monotonic_ns())
-        opened = open_task(load_card(card), data="real", data_dir=damaged.parent, cache_dir=cache)
-        groups = np.empty(0) if opened.groups is None else opened.groups
-        digest = hashlib.sha256()
-        for array in (opened.images, opened.labels, groups):
-            digest.update(str((array.shape, array.dtype)).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        with tempfile.TemporaryDirectory(dir=damaged.parent) as cache:
+            opened = open_task(
+                load_card(card), data="real", data_dir=damaged.parent, cache_dir=Path(cache)
+            )
+            groups = np.empty(0) if opened.groups is None else opened.groups
+            arrays = map(np.ascontiguousarray, (opened.images, opened.labels, groups))
+            return hash_json([(a.shape, str(a.dtype), a.tobytes().hex()) for a in arrays])
 
     return Kind(file=file, read=read, within=in_zip, checked=True)
 
@@ -266,9 +249,9 @@ def _run(folder: Path) -> Path:
 
 
 KINDS: dict[str, Callable[[Path], Kind]] = {
-    "npz": make_npz,
-    "npz-stored": make_npz_stored,
-    "npz-medmnist": make_npz_medmnist,
+    "npz": partial(make_npz, form="compressed"),
+    "npz-stored": partial(make_npz, form="stored"),
+    "npz-medmnist": partial(make_npz, form="medmnist"),
     "safetensors": make_safetensors,
     "pth": make_pth,
     "card": make_card,
@@ -422,7 +405,7 @@ def _equal(found: Any, original: Any) -> bool:
 
 
 def work(name: str, first: int, cases: int, seed: int, folder: Path) -> None:
-    """Do cases of one kind, a line each on standard output: its number and how it went."""
+    """Do cases of one kind, a line each on standard output; a case that hangs ends the process."""
     kind = KINDS[name](folder)
     original = kind.read(kind.file)
     content = kind.file.read_bytes()
@@ -431,12 +414,14 @@ def work(name: str, first: int, cases: int, seed: int, folder: Path) -> None:
     _limit_memory()
     place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     for case in range(first, first + cases):
+        faulthandler.dump_traceback_later(HANG, exit=True)
         random = np.random.default_rng([seed, place, case])
         inside = bool(random.integers(2))
         damaged = (kind.within if inside else damage)(content, random)
         seal = kind.sealed or (kind.checked and not inside)
         outcome = attempt(kind, damaged, original, scratch, seal=seal)
-        print(case, outcome.replace("\n", "\\n"), flush=True)
+        print(outcome.replace("\n", "\\n"), flush=True)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _limit_memory() -> None:
@@ -447,7 +432,7 @@ def _limit_memory() -> None:
 
 
 def supervise(name: str, first: int, cases: int, seed: int, end: float) -> Iterator[str]:
-    """The outcomes of cases done in a process of their own, which is replaced when it hangs."""
+    """The outcomes of cases done in a process of their own, which is replaced when it dies."""
     case, last = first, first + cases
     while case < last and time.monotonic() < end:
         begun = case
@@ -455,42 +440,17 @@ def supervise(name: str, first: int, cases: int, seed: int, end: float) -> Itera
             words = [__file__, "--worker", folder, "--kinds", name]
             numbers = ["--first", case, "--cases", last - case, "--seed", seed]
             process = interpreter.start(*words, *map(str, numbers), stdout=subprocess.PIPE)
-            for line in _lines(process, end):
-                yield line.partition(" ")[2]
+            for line in process.stdout or ():
+                yield line.strip()
                 case += 1
+                if time.monotonic() > end:
+                    process.kill()
+            process.communicate()
         if case < last and time.monotonic() < end:
             yield f"FAILED the process hung or died ({process.returncode})"
             if case == begun:
                 return  # it is the files or the machine, not the damage
             case += 1
-
-
-def _lines(process: subprocess.Popen[str], end: float) -> Iterator[str]:
-    """What a process prints, until it ends, hangs or the time is up."""
-    heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-    def hear() -> None:
-        for line in process.stdout or ():
-            heard.put(line.strip())
-        heard.put(None)
-
-    hearing = threading.Thread(target=hear, daemon=True)
-    hearing.start()
-    patience = 10 * HANG  # until the first: files are made and libraries imported
-    try:
-        while (
-            line := heard.get(timeout=min(patience, max(0.1, end - time.monotonic())))
-        ) is not None:
-            yield line
-            patience = HANG
-    except queue.Empty:
-        pass
-    finally:
-        process.kill()
-        process.wait()
-        hearing.join()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

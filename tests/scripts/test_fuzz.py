@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -41,12 +42,38 @@ def test_what_a_reader_does_is_told_apart(tmp_path: Path) -> None:
     assert "SystemExit" in case(tmp_path, leave)
 
 
-@pytest.mark.parametrize("code", ["import time; print('0 refused', flush=True); time.sleep(99)"])
-def test_a_process_that_hangs_is_ended(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script, "HANG", 0.5)
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert list(script._lines(process, time.monotonic() + 60)) == ["0 refused"]
-    assert process.poll() is not None
+HANGING = """
+import sys, time
+from pathlib import Path
+import fuzz
+
+def read(file):
+    return time.sleep(99) if file.parent.name == "scratch" else None
+
+folder = Path(sys.argv[1])
+(folder / "x").write_bytes(b"{}")
+fuzz.HANG = 0.2
+fuzz.KINDS["x"] = lambda _: fuzz.Kind(file=folder / "x", read=read, within=fuzz.damage)
+fuzz.work("x", 0, 2, 0, folder)
+"""
+
+
+def test_a_case_that_hangs_ends_its_process(tmp_path: Path) -> None:
+    here = os.environ | {"PYTHONPATH": str(Path(script.__file__).parent)}
+    words = [sys.executable, "-c", HANGING, tmp_path]
+    done = subprocess.run(words, env=here, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "in read" in done.stderr
+
+
+def test_the_other_cases_go_on_where_one_ends_its_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stub = tmp_path / "stub.py"
+    stub.write_text("import sys\nprint('refused', flush=True)\nsys.exit(3)\n", "utf-8")
+    monkeypatch.setattr(script, "__file__", str(stub))
+    outcomes = list(script.supervise("card", 0, 3, 0, time.monotonic() + 60))
+    assert outcomes == ["refused", "FAILED the process hung or died (3)", "refused"]
 
 
 def test_a_case_can_be_made_again() -> None:
