@@ -12,6 +12,7 @@ version. Records replace the shipped ones once every command of their set has su
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import io
 import json
@@ -144,6 +145,8 @@ def _render(block: Mapping[str, Any], table: Mapping[str, Any], records: Records
         commands = [each for each in table["commands"].values() if set_of(each) == set_of(block)]
         lines = [_wrapped(command["run"]) for command in commands]
         return "\n".join(["```sh", *lines, "```"])
+    if "folder" in block:
+        return rooms(ROOT / block["folder"])
     if "bench" in block:
         return markdown(block, _wide(records.benches, block["bench"]))
     if "rows" in block:
@@ -154,6 +157,18 @@ def _render(block: Mapping[str, Any], table: Mapping[str, Any], records: Records
         for shown in block["show"]:
             lines += [f"$ {shown}", *_printed(shown, block.get("tables", "")), ""]
     return "\n".join(["```text", *lines[:-1], "```"])
+
+
+def rooms(folder: Path) -> str:
+    """A Markdown table of a package's parts, by the first lines of their docstrings."""
+    packages = [file for file in folder.rglob("__init__.py") if file.parent != folder]
+    modules = [file for file in folder.glob("*.py") if not file.stem.startswith("_")]
+    lines = ["| where | what |", "|---|---|"]
+    for file in sorted([*packages, *modules]):
+        where = file.relative_to(folder).as_posix().removesuffix("__init__.py")
+        doc = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        lines.append(f"| `{where}` | {doc.partition(chr(10))[0].rstrip('.')} |")
+    return "\n".join(lines)
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
