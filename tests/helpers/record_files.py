@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from crossbench.results.records.files import record_digest
+from crossbench.results.records.identity import hash_provenance, record_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,8 @@ def change_record(
     change(mapping)
     if seal:
         with contextlib.suppress(ValueError):  # NaN, which no record holds
-            mapping["digest"] = record_digest(json.loads(json.dumps(mapping)))
+            plain = json.loads(json.dumps(mapping))
+            mapping["digest"] = record_digest(plain, hash_provenance(plain.get("provenance")))
     path.write_text(json.dumps(mapping))
 
 

@@ -7,16 +7,17 @@ the predictions can tell, :mod:`crossbench.results.records.validation` computes 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import METRICS
-from crossbench.files.hashing import hash_json
 from crossbench.results.records.identity import NOT_SPLIT, PARTS, identity_of, seed_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from crossbench.results.records.identity import ProvenanceHashes
     from crossbench.specs import RunRecord
 
 #: Columns of :func:`~crossbench.results.records.frame.to_frame` beside metrics; no metric may have
@@ -41,33 +42,37 @@ PREFIXES = (
 )
 
 
-def check_record(record: RunRecord) -> None:
+def check_record(record: RunRecord, known: ProvenanceHashes) -> None:
     """Hold what a record says against what else it says.
+
+    Args:
+        record: The record.
+        known: As :func:`~crossbench.results.records.identity.hash_provenance` finds them.
 
     Raises:
         RecordError: At the first contradiction; the message is the fact alone.
     """
-    for checked in (_identity, _key, _facts, _folds, _status, _metrics, _values):
-        for fault in checked(record):
-            raise RecordError(fault)
+    hashes = _table(record.provenance, "hashes")
+    if not record.sealed:  # schema 1 kept the card's hash among them, which is no part
+        hashes = {name: value for name, value in hashes.items() if name != "card"}
+    for fault in itertools.chain(
+        _identity(record, hashes, known),
+        _facts(record, hashes, known) if record.sealed else (),  # schema 1 does not tell them
+        _folds(record),
+        _status(record),
+        _metrics(record),
+        _values(record),
+    ):
+        raise RecordError(fault)
 
 
-def _identity(record: RunRecord) -> Iterator[str]:
-    hashes = _hashes(record)
+def _identity(
+    record: RunRecord, hashes: Mapping[str, str], known: ProvenanceHashes
+) -> Iterator[str]:
+    """Whether identity, key and settings agree with the identity's parts."""
+    key, settings = record.key, record.provenance.get("settings")
     if record.identity != identity_of(hashes):
         yield "its identity is not the hash of its parts"
-
-
-def _hashes(record: RunRecord) -> dict[str, str]:
-    """The parts of the identity; schema 1 kept the card's hash among them, which is none."""
-    hashes = _table(record.provenance, "hashes")
-    return hashes if record.sealed else {k: v for k, v in hashes.items() if k != "card"}
-
-
-def _key(record: RunRecord) -> Iterator[str]:
-    """Whether the key agrees with the identity's parts and the settings in it."""
-    key, hashes = record.key, _hashes(record)
-    settings = record.provenance.get("settings")
     yield from _differ("method", key.method, hashes.get("name"))
     yield from _differ("seed and fold", seed_part(key.seed, key.fold), hashes.get("seed"))
     if record.sealed:
@@ -76,20 +81,18 @@ def _key(record: RunRecord) -> Iterator[str]:
         return
     if (key.init == "random") != (hashes.get("init") == "random"):
         yield f"its init {key.init!r} is not the one in its identity"
-    if not isinstance(settings, dict) or hash_json(settings) != hashes.get("config"):
+    if not isinstance(settings, dict) or known.settings != hashes.get("config"):
         yield "its settings are not those in its identity"
         return
     yield from _differ("backbone", key.backbone, settings.get("backbone"))
     yield from _differ("protocol", key.protocol, _table(settings, "protocol").get("name"))
 
 
-def _facts(record: RunRecord) -> Iterator[str]:
-    """Whether task, split and counts are those in the identity; schema 1 does not tell."""
-    if not record.sealed:
-        return
-    hashes, facts = _hashes(record), _table(record.provenance, "facts")
+def _facts(record: RunRecord, hashes: Mapping[str, str], known: ProvenanceHashes) -> Iterator[str]:
+    """Whether task, split and counts are those in the identity."""
+    facts = _table(record.provenance, "facts")
     for name in ("task", "split", *({"method"} & facts.keys())):  # a plain baseline has none
-        if hash_json(facts.get(name)) != hashes.get(name):
+        if name not in facts or known.facts[name] != hashes.get(name):
             yield f"its facts of the {name} are not those in its identity"
     task, split = _table(facts, "task"), _table(facts, "split")
     yield from _differ("task", record.key.task, task.get("name"))

@@ -12,9 +12,9 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import EvaluationError, RecordError
-from crossbench.files.hashing import hash_json
 from crossbench.results.records.checks import check_record
 from crossbench.results.records.diagnostics import DIAGNOSTICS
+from crossbench.results.records.identity import hash_provenance, record_digest
 from crossbench.results.records.predictions import Predictions
 from crossbench.results.records.reading import (
     MAX_ARRAYS,
@@ -28,7 +28,6 @@ from crossbench.results.records.reading import (
 from crossbench.specs import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -66,21 +65,17 @@ def read_predictions(path: Path) -> Predictions:
         raise RecordError(f"{path.with_name(record.predictions)}: {error}") from error
 
 
-def record_digest(mapping: Mapping[str, Any]) -> str:
-    """The seal of a record: SHA-256 over its canonical JSON, all but the digest itself."""
-    return hash_json({key: value for key, value in mapping.items() if key != "digest"})
-
-
 def _read_once(path: Path) -> RunRecord:
     mapping = read_mapping(path, (1, SCHEMA_VERSION), what="run record")
+    known = hash_provenance(mapping.get("provenance"))
     if mapping["schema_version"] == 1:
         mapping = _of_schema_1(path, mapping)
-    elif mapping.get("digest") != record_digest(mapping):
+    elif mapping.get("digest") != record_digest(mapping, known):
         msg = f"{path}: its digest is not that of its content; it was changed after it was written"
         raise RecordError(msg)
     record = as_spec(path, RunRecord, mapping)
     try:
-        check_record(record)
+        check_record(record, known)
     except RecordError as error:
         raise RecordError(f"{path}: {error}") from error
     if record.predictions is not None:

@@ -7,7 +7,7 @@ whoever changes one of them changes the identity. Nothing here imports anything 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.files.hashing import hash_array, hash_json
 
@@ -30,6 +30,34 @@ PARTS = ("train", "val", "test")
 def identity_of(hashes: Mapping[str, str]) -> str:
     """SHA-256 over the parts of an identity, by name."""
     return hash_json(dict(hashes))
+
+
+class ProvenanceHashes(NamedTuple):
+    """Hashes of what the parts of an identity are hashes of: settings, and facts by name."""
+
+    settings: str
+    facts: dict[str, str]
+
+
+def hash_provenance(provenance: Any) -> ProvenanceHashes:
+    """The hashes of the settings and facts in a provenance."""
+    known = provenance if isinstance(provenance, dict) else {}
+    facts = known.get("facts")
+    named = facts if isinstance(facts, dict) else {}
+    return ProvenanceHashes(
+        hash_json(known.get("settings")), {name: hash_json(fact) for name, fact in named.items()}
+    )
+
+
+def record_digest(mapping: Mapping[str, Any], known: ProvenanceHashes) -> str:
+    """The seal of a record: SHA-256 over its canonical JSON without the digest.
+
+    Settings and facts stand in it by their hashes, which the identity is made of.
+    """
+    sealed = {key: value for key, value in mapping.items() if key != "digest"}
+    if isinstance(origin := sealed.get("provenance"), dict):
+        sealed["provenance"] = origin | {"settings": known.settings, "facts": known.facts}
+    return hash_json(sealed)
 
 
 def seed_part(seed: int, fold: int) -> str:

@@ -16,9 +16,9 @@ import stat
 import tokenize
 import zipfile
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import numpy as np
 
 from crossbench.errors import CardError, RecordError
@@ -26,6 +26,7 @@ from crossbench.specs.reader import from_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -40,7 +41,14 @@ MAX_ARRAYS = 2**30
 #: Levels of the deepest record; those of this project have 8.
 MAX_DEPTH = 32
 
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 _INT64 = 2**63
+_FORBIDDEN = frozenset("/\\\0")
 _DIGITS = 20
 _LONGEST = 1000
 _ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
@@ -66,11 +74,13 @@ def read_regular(path: Path, limit: int) -> bytes:
         RecordError: If it is a folder, a pipe, a device or the like, or larger than the limit;
             the message is the fact alone.
     """
-    with open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size > limit:
+    descriptor, state = _open(path)
+    try:
+        if state.st_size > limit:
             raise RecordError(f"it is larger than {limit // 2**20} MiB")
-        return stream.read(size)
+        return os.read(descriptor, state.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -80,19 +90,24 @@ def open_regular(path: Path) -> io.BufferedReader:
         OSError: If it cannot be opened.
         RecordError: If it is a folder, a pipe, a device or the like, or its name holds NUL.
     """
-    if "\0" in str(path):
+    return os.fdopen(_open(path)[0], "rb")
+
+
+def _open(path: Path) -> tuple[int, os.stat_result]:
+    name = str(path)
+    if "\0" in name:
         raise RecordError("its name holds NUL")
     if is_foreign(path) and not path.exists():
         raise RecordError("its name is no text in UTF-8; rename it")
-    _check_regular(os.stat(path).st_mode)  # noqa: PTH116  # opening a device may already do harm
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    _check_regular(os.stat(name).st_mode)  # noqa: PTH116  # opening a device may already do harm
+    descriptor = os.open(name, _FLAGS)
     try:
-        _check_regular(os.fstat(descriptor).st_mode)  # what was put in its place meanwhile
-        return os.fdopen(descriptor, "rb")
+        state = os.fstat(descriptor)
+        _check_regular(state.st_mode)  # what was put in its place meanwhile
     except BaseException:
         os.close(descriptor)
         raise
+    return descriptor, state
 
 
 def as_text(name: str) -> str:
@@ -117,7 +132,7 @@ def beside(path: Path, name: str, what: str) -> Path:
     Raises:
         RecordError: If the name leads elsewhere.
     """
-    if Path(name).name != name or name in ("", "..") or "\\" in name or "\0" in name:
+    if name in ("", ".", "..") or not _FORBIDDEN.isdisjoint(name):
         raise RecordError(f"{path}: {what} {name!r} must be the name of a file beside it")
     return path.with_name(name)
 
@@ -191,13 +206,21 @@ def parse_json(content: bytes) -> Any:
     Raises:
         ValueError: If it is none; the message is the fact.
     """
-    text = content.decode("utf-8")
+    try:
+        value = msgspec.json.decode(content)
+        _check_size(value)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return _parse_slowly(content.decode("utf-8"))  # says what is wrong
+    return value
+
+
+def _parse_slowly(text: str) -> Any:
     if text.startswith("\ufeff"):
         raise ValueError("it begins with a byte order mark (BOM)")
     value = _DECODER.decode(text)
     if has_surrogates(text):
         raise ValueError("it holds half a surrogate pair, which is no text")
-    _check_depth(value)
+    _check_size(value)
     return value
 
 
@@ -211,17 +234,20 @@ def has_surrogates(text: str) -> bool:
 _NESTED = (dict, list)
 
 
-def _check_depth(value: Any) -> None:
+def _check_size(value: Any) -> None:
+    """Refuse whole numbers of more than 64 bits, and values nested too deep."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
             for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) in _NESTED  # JSON makes no other kinds, and every value is asked
+            if (kind := type(inner)) in _NESTED or (kind is int and not -_INT64 <= inner < _INT64)
         ]
         if not level:
             return
+        if int in map(type, level):
+            raise ValueError("it holds a whole number of more than 64 bits")
     raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
 
 

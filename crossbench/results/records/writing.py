@@ -26,7 +26,7 @@ from crossbench.files.atomic import rename, replacing
 from crossbench.files.hashing import hash_file
 from crossbench.results.records.checks import check_record
 from crossbench.results.records.diagnostics import DIAGNOSTICS, pack_diagnostics
-from crossbench.results.records.files import record_digest
+from crossbench.results.records.identity import hash_provenance, record_digest
 from crossbench.results.records.reading import beside, has_surrogates, parse_json, read_mapping
 from crossbench.specs import SCHEMA_VERSION
 from crossbench.specs.reader import to_mapping
@@ -229,7 +229,8 @@ def _check(record: RunRecord) -> None:
     """Refuse to write what no reader would take for a record."""
     _sealed(record)
     try:
-        check_record(dataclasses.replace(record, predictions="" if record.status == "ok" else None))
+        predicted = dataclasses.replace(record, predictions="" if record.status == "ok" else None)
+        check_record(predicted, hash_provenance(record.provenance))
     except RecordError as error:
         raise RecordError(f"record of {record.key}: {error}") from error
 
@@ -238,7 +239,12 @@ def _sealed(record: RunRecord) -> bytes:
     """A run's record as the bytes of its file, its digest filled in."""
     what = f"record of {record.key}"
     plain = parse_json(to_json(record, what=what))
-    return to_json(dataclasses.replace(record, digest=record_digest(plain)), what=what)
+    return to_json(
+        dataclasses.replace(
+            record, digest=record_digest(plain, hash_provenance(plain["provenance"]))
+        ),
+        what=what,
+    )
 
 
 def to_json(record: Any, *, what: str) -> bytes:
