@@ -75,7 +75,7 @@ def from_mapping(spec: type[T], mapping: Mapping[str, Any], *, where: str) -> T:
 
 def _tables(hint: Any, value: Any, prefix: str = "") -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Every table that has a schema: the prefix of its keys, the schema, and the table."""
-    kind = _kind(hint, value)
+    kind = _bare(_kind(hint, value))
     if _is_spec(kind) and isinstance(value, dict):
         yield prefix, kind, value
         for name, inner in _nested(kind).items():
@@ -97,6 +97,11 @@ def _kind(hint: Any, value: Any) -> Any:
     return next((kind for kind in kinds if len(kinds) == 1 or _tag(kind) == tag), hint)
 
 
+def _bare(kind: Any) -> Any:
+    """A type without the limits on its values."""
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+
+
 def _is_spec(kind: Any) -> bool:
     return dataclasses.is_dataclass(kind) or isinstance(kind, msgspec.StructMeta)
 
@@ -106,13 +111,19 @@ def _tag(kind: Any) -> Any:
     return kind.__struct_config__.tag if isinstance(kind, msgspec.StructMeta) else None
 
 
+@cache
+def _keys(spec: Any) -> tuple[str, ...]:
+    """The keys of a spec; fields that are not compared have none."""
+    if isinstance(spec, msgspec.StructMeta):
+        return (_TAG, *spec.__struct_fields__)
+    return tuple(field.name for field in dataclasses.fields(spec) if field.compare)
+
+
 @cache  # resolving annotations costs more than checking a record against them
 def _schema(spec: Any) -> dict[str, Any]:
-    """The types that a spec takes by key; fields that are not compared are not read."""
-    hints = typing.get_type_hints(spec)
-    if isinstance(spec, msgspec.StructMeta):
-        return {_TAG: str, **hints}
-    return {field.name: hints[field.name] for field in dataclasses.fields(spec) if field.compare}
+    """The types that a spec takes, by key."""
+    hints = typing.get_type_hints(spec, include_extras=True)
+    return {key: hints.get(key, str) for key in _keys(spec)}
 
 
 @cache
@@ -132,14 +143,14 @@ def _explain(error: str, spec: Any, mapping: Mapping[str, Any]) -> str:
     if missing := re.fullmatch("Object missing required field `(.+)`", fact):
         name = f"{key}.{missing[1]}" if key else missing[1]
         return f"required key {name!r} is missing"
-    return f"key {key!r} is {shown(value)}; it must be {_describe(hint)}"
+    return f"key {key!r} is {shown(value)}; it must be {_describe(hint, value)}"
 
 
 def _follow(hint: Any, value: Any, path: str) -> tuple[str, Any, Any]:
     """The dotted key, type and value at a path of msgspec's, such as ``.key[0][...]``."""
     key = ""
     for name, index in _STEPS.findall(path):
-        kind = _kind(hint, value)
+        kind = _bare(_kind(hint, value))
         if name:
             hint = _schema(kind)[name] if _is_spec(kind) else kind
             key, value = f"{key}.{name}" if key else name, value[name]
@@ -162,7 +173,13 @@ def _fits(value: Any, hint: Any) -> bool:
     return True
 
 
-def _describe(kind: Any) -> str:
+def _describe(kind: Any, value: Any) -> str:
+    """The words for a type, or for its limits where the type is as it should be."""
+    bare = _bare(kind)
+    if bare is not kind:
+        return (
+            str(kind.__metadata__[0].description) if _fits(value, bare) else _describe(bare, value)
+        )
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         return "an array" if arguments[-1] is Ellipsis else f"an array of {len(arguments)}"
@@ -180,7 +197,7 @@ def to_mapping(spec: Any) -> dict[str, Any]:
 
     Fields that do not count when specs are compared, such as the path of a card, are left out.
     """
-    return facts(spec, *_schema(type(spec)))  # type: ignore[arg-type]  # classes do hash
+    return facts(spec, *_keys(type(spec)))  # type: ignore[arg-type]  # classes do hash
 
 
 def facts(spec: Any, *keys: str) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from crossbench.specs.reader import Demand, facts, under
 
@@ -18,9 +20,16 @@ MOST_THREADS = 1024
 MOST_EPOCHS = 100_000
 MOST_SEEDS = MOST_FOLDS = 1000
 
-_POSITIVE = "it must be at least 1"
-_NUMBER = "it must be a positive number"
-_THREADS = f"it must be from 0 to {MOST_THREADS}"
+_LARGEST = sys.float_info.max  # no infinity, which TOML has
+
+Count = Annotated[int, Meta(ge=1, description="at least 1")]
+Epochs = Annotated[int, Meta(ge=1, le=MOST_EPOCHS, description=f"from 1 to {MOST_EPOCHS}")]
+Threads = Annotated[int, Meta(ge=0, le=MOST_THREADS, description=f"from 0 to {MOST_THREADS}")]
+Share = Annotated[float, Meta(gt=0, lt=1, description="a share between 0 and 1")]
+Positive = Annotated[float, Meta(gt=0, le=_LARGEST, description="a positive number")]
+Decay = Annotated[float, Meta(ge=0, le=_LARGEST, description="a number of at least 0")]
+Seed = Annotated[int, Meta(ge=0, lt=2**32, description="from 0, below 2**32")]
+_SOME = Meta(min_length=1, max_length=MOST_SEEDS, description=f"an array of 1 to {MOST_SEEDS}")
 
 #: Whose channel means and standard deviations normalise the inputs of a network.
 Statistics = Literal["imagenet", "radimagenet"]
@@ -44,11 +53,11 @@ class SplitSettings:
     """
 
     scheme: Literal["paper", "standard", "official"]
-    folds: int
-    seeds: tuple[int, ...]
+    folds: Annotated[int, Meta(ge=1, le=MOST_FOLDS, description=f"from 1 to {MOST_FOLDS}")]
+    seeds: Annotated[tuple[Seed, ...], _SOME]
     run_folds: tuple[int, ...] = ()
-    validation: float = 0.2
-    max_labelled: int | None = None
+    validation: Share = 0.2
+    max_labelled: Annotated[int, Meta(ge=4, description="at least 4")] | None = None
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash: all but which of the runs are asked for."""
@@ -56,18 +65,12 @@ class SplitSettings:
 
     def demands(self) -> Iterator[Demand]:
         """What must hold beyond types."""
-        seeds, official = self.seeds, self.scheme == "official"
+        official = self.scheme == "official"
         count = f"scheme {self.scheme!r} has {'one' if official else 'two or more'}"
-        yield "folds", self.folds == 1 if official else self.folds >= 2, count
-        yield "folds", self.folds <= MOST_FOLDS, f"it must be at most {MOST_FOLDS}"
-        yield "seeds", _are_distinct(seeds), "seeds are whole numbers from 0, each once"
-        yield "seeds", seeds, "at least one repetition is needed"
-        yield "seeds", len(seeds) <= MOST_SEEDS, f"{MOST_SEEDS} at most"
-        yield "seeds", max(seeds, default=0) < 2**32, "seeds are below 2**32"
-        chosen = _are_distinct(self.run_folds, below=self.folds)
+        yield "folds", (self.folds == 1) == official, count
+        yield "seeds", _are_distinct(self.seeds), "it must hold each once"
+        chosen = _are_distinct(self.run_folds) and set(self.run_folds) <= set(range(self.folds))
         yield "run_folds", chosen, f"folds count from 0 to {self.folds - 1}, each once"
-        yield "validation", 0 < self.validation < 1, "it must be a share between 0 and 1"
-        yield "max_labelled", _at_least(4, self.max_labelled), "it must be at least 4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +96,13 @@ class InputSettings:
     """
 
     scaling: Literal["global", "train", "sample"]
-    max_size: int | None = None
+    max_size: Count | None = None
     crop_scale: tuple[float, float] = (0.08, 1.0)
     augment: bool = True
-    max_samples: int | None = None
+    max_samples: Count | None = None
     radimagenet_3d: tuple[str, ...] = ()
     jitter_order: Literal["batch", "sample"] = "batch"
-    forked_workers: int = 0
+    forked_workers: Threads = 0
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash: all but ``max_samples``, which the indices of the split say."""
@@ -108,11 +111,7 @@ class InputSettings:
 
     def demands(self) -> Iterator[Demand]:
         """What must hold beyond types."""
-        yield "max_size", _at_least(1, self.max_size), _POSITIVE
-        yield "max_samples", _at_least(1, self.max_samples), _POSITIVE
         yield "crop_scale", *_are_shares(self.crop_scale)
-        forked = 0 <= self.forked_workers <= MOST_THREADS
-        yield "forked_workers", forked, f"{_THREADS}; 0 draws afresh"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,22 +127,16 @@ class FitSettings:
         gamma: Factor of that drop.
     """
 
-    epochs: int
-    batch_size: int = 8
-    lr: float = 1e-3
-    weight_decay: float = 0.01
-    milestone: float = 0.5
-    gamma: float = 0.1
+    epochs: Epochs
+    batch_size: Count = 8
+    lr: Positive = 1e-3
+    weight_decay: Decay = 0.01
+    milestone: Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")] = 0.5
+    gamma: Positive = 0.1
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash."""
         return facts(self, "epochs", "batch_size", "lr", "weight_decay", "milestone", "gamma")
-
-    def demands(self) -> Iterator[Demand]:
-        """What must hold beyond types."""
-        yield from _rates(self)
-        yield "batch_size", self.batch_size >= 1, _POSITIVE
-        yield "milestone", 0 <= self.milestone <= 1, "it must be a share between 0 and 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,19 +152,14 @@ class LoraSettings:
             scale and shift learn).
     """
 
-    rank: int = 4
-    alpha: float = 4.0
+    rank: Count = 4
+    alpha: Positive = 4.0
     target: Literal["all", "spatial"] = "all"
     batch_norm: Literal["frozen", "train"] = "frozen"
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash."""
         return facts(self, "rank", "alpha", "target", "batch_norm")
-
-    def demands(self) -> Iterator[Demand]:
-        """What must hold beyond types."""
-        yield "rank", self.rank >= 1, _POSITIVE
-        yield "alpha", 0 < self.alpha < math.inf, _NUMBER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,19 +173,14 @@ class ComputeSettings:
         tf32: Whether CUDA matrix products may round to TF32.
     """
 
-    threads: int = 0
-    workers: int = 0
+    threads: Threads = 0
+    workers: Threads = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     tf32: bool = False
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash: the arithmetic, not how many threads do it."""
         return facts(self, "precision", "tf32")
-
-    def demands(self) -> Iterator[Demand]:
-        """What must hold beyond types."""
-        yield "threads", 0 <= self.threads <= MOST_THREADS, f"{_THREADS}; 0 takes every core"
-        yield "workers", 0 <= self.workers <= MOST_THREADS, _THREADS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,8 +211,8 @@ class Preset:
 
     def demands(self) -> Iterator[Demand]:
         """What must hold beyond types."""
-        for name in ("split", "input", "fit", "lora", "compute"):
-            yield from under(name, getattr(self, name).demands())
+        yield from under("split", self.split.demands())
+        yield from under("input", self.input.demands())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,23 +243,23 @@ class PretrainSettings:
         threads: CPU threads a process; 0 takes ``$OMP_NUM_THREADS`` or every core it may use.
     """
 
-    epochs: int = 90
-    batch_size: int = 256
-    lr: float = 1e-3
-    weight_decay: float = 0.01
-    step: int = 30
-    gamma: float = 0.1
-    size: int | None = None
+    epochs: Epochs = 90
+    batch_size: Annotated[int, Meta(ge=2, description="at least 2")] = 256
+    lr: Positive = 1e-3
+    weight_decay: Decay = 0.01
+    step: Count = 30
+    gamma: Positive = 0.1
+    size: Count | None = None
     crop_scale: tuple[float, float] = (0.08, 1.0)
     statistics: Statistics | None = None
     select: Literal["last", "lowest"] = "last"
-    max_unreadable: float = 0.01
+    max_unreadable: Annotated[float, Meta(ge=0, lt=1, description="a share below 1")] = 0.01
     precision: Literal["float32", "bfloat16"] = "float32"
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
-    workers: int | None = None
-    threads: int = 0
+    workers: Threads | None = None
+    threads: Threads = 0
 
     @property
     def compute(self) -> ComputeSettings:
@@ -291,30 +274,12 @@ class PretrainSettings:
 
     def demands(self) -> Iterator[Demand]:
         """What must hold beyond types."""
-        yield from _rates(self)
-        yield "batch_size", self.batch_size >= 2, "it must be at least 2"
-        yield "step", self.step >= 1, _POSITIVE
-        yield "size", _at_least(1, self.size), _POSITIVE
         yield "crop_scale", *_are_shares(self.crop_scale)
-        yield "max_unreadable", 0 <= self.max_unreadable < 1, "it must be a share below 1"
-        yield "workers", 0 <= (self.workers or 0) <= MOST_THREADS, _THREADS
-        yield "threads", 0 <= self.threads <= MOST_THREADS, f"{_THREADS}; 0 takes every core"
-
-
-def _rates(fit: FitSettings | PretrainSettings) -> Iterator[Demand]:
-    yield "epochs", 1 <= fit.epochs <= MOST_EPOCHS, f"it must be from 1 to {MOST_EPOCHS}"
-    yield "lr", 0 < fit.lr < math.inf, _NUMBER
-    yield "weight_decay", 0 <= fit.weight_decay < math.inf, "it must not be negative"
-    yield "gamma", 0 < fit.gamma < math.inf, _NUMBER
-
-
-def _at_least(least: int, value: int | None) -> bool:
-    return value is None or value >= least
 
 
 def _are_shares(scale: tuple[float, float]) -> tuple[bool, str]:
     return 0 < scale[0] <= scale[1] <= 1, "it must be [smallest, largest] share of the area"
 
 
-def _are_distinct(values: tuple[int, ...], below: float = math.inf) -> bool:
-    return len(set(values)) == len(values) and all(0 <= value < below for value in values)
+def _are_distinct(values: tuple[int, ...]) -> bool:
+    return len(set(values)) == len(values)

@@ -105,7 +105,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
         (["--data-dir", "/nowhere"], "data folder '/nowhere' does not exist"),
         (["--limit", "0"], "limit (=0) must be at least 1"),
         (["--folds", "7"], "--folds: key 'split.run_folds' is (7,); folds count from 0 to 4"),
-        (["--seeds", "-1"], "--seeds: key 'split.seeds' is (-1,); seeds are whole numbers from 0"),
+        (["--seeds", "-1"], "--seeds: key 'split.seeds[0]' is -1; it must be from 0, below 2**32"),
         (["--set", "split.run_folds=[7]"], "--set: key 'split.run_folds' is (7,)"),
         (["--method", "all,acs"], "'all' stands alone"),
         (["--method", ","], "no names given"),

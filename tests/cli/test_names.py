@@ -20,7 +20,7 @@ MISTYPED = {
     "protocol": (["run", "--protocol", "lorra"], "unknown protocol 'lorra'; did you mean lora"),
     "setting": (["run", "--set", "fit.epoch=1"], "unknown setting 'fit.epoch'"),
     "fold": (["run", "--folds", "9"], "--folds: key 'split.run_folds' is (9,)"),
-    "seed": (["run", "--seeds", "-1"], "--seeds: key 'split.seeds' is (-1,)"),
+    "seed": (["run", "--seeds", "-1"], "--seeds: key 'split.seeds[0]' is -1"),
     "plugin": (["run", "--plugin", "no.py"], "plugin file 'no.py' does not exist"),
     "init": (["run", "--init", "no/such.pth"], "no checkpoint at 'no/such.pth'"),
     "data": (["run", "--data-dir", "nosuch"], "data folder 'nosuch' does not exist"),

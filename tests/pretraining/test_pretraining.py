@@ -101,7 +101,7 @@ def test_the_defaults_are_those_of_table_1() -> None:
         ("lr=inf", "key 'lr' is inf; it must be a positive number"),
         ("crop_scale=[0.5, 2.0]", "share of the area"),
         ("select=best", "key 'select' is 'best'; it must be one of 'last', 'lowest'"),
-        ("max_unreadable=1", "key 'max_unreadable' is 1.0; it must be a share below 1"),
+        ("max_unreadable=1", "key 'max_unreadable' is 1; it must be a share below 1"),
         ("workers=-1", "key 'workers' is -1; it must be from 0 to 1024"),
     ],
 )

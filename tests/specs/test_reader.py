@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from crossbench.errors import CardError
 from crossbench.specs import (
@@ -28,6 +29,9 @@ from crossbench.specs.reader import from_mapping, to_mapping
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PAIRS = st.tuples(NUMBERS, NUMBERS)
+COUNTS = st.integers(1, 1000)
+SHARES = st.floats(0, 1, exclude_min=True, exclude_max=True)
+POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 FILE_KEYS = {
     "file": st.text(),
     "remedy": st.text(),
@@ -50,10 +54,20 @@ SPECS = st.one_of(
     st.builds(TaskCard, source=SOURCES, intensity=st.none() | PAIRS, path=st.none()),
     st.builds(
         Preset,
-        split=st.builds(SplitSettings, validation=NUMBERS),
+        split=st.builds(
+            SplitSettings,
+            folds=COUNTS,
+            seeds=st.lists(st.integers(0, 2**32 - 1), min_size=1).map(tuple),
+            validation=SHARES,
+        ),
         input=st.builds(InputSettings, crop_scale=PAIRS),
         fit=st.builds(
-            FitSettings, lr=NUMBERS, weight_decay=NUMBERS, milestone=NUMBERS, gamma=NUMBERS
+            FitSettings,
+            epochs=COUNTS,
+            lr=POSITIVE,
+            weight_decay=POSITIVE,
+            milestone=SHARES,
+            gamma=POSITIVE,
         ),
         compute=st.builds(ComputeSettings),
     ),
@@ -73,6 +87,14 @@ def test_a_mapping_with_one_key_too_many_is_refused(spec: Any, data: st.DataObje
     key = data.draw(st.text().filter(lambda text: text not in mapping))
     with pytest.raises(CardError, match=f"^here: unknown key {re.escape(repr(key))}; "):
         from_mapping(type(spec), mapping | {key: 0}, where="here")
+
+
+def test_what_is_only_written_may_have_types_that_are_not_imported() -> None:
+    @dataclass(frozen=True)
+    class Note:
+        place: NotImported  # type: ignore[name-defined]  # noqa: F821
+
+    assert to_mapping(Note(place=3)) == {"place": 3}
 
 
 # ------------------------------------------------------------------------------ errors
@@ -95,6 +117,7 @@ class Tree:
     named: dict[str, Leaf] = field(default_factory=dict)
     shares: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     pair: tuple[int, str] = (0, "")
+    even: Annotated[int, Meta(multiple_of=2, description="a multiple of 2")] | None = None
 
 
 @pytest.mark.parametrize(
@@ -111,9 +134,14 @@ class Tree:
         ({"leaves": [{"size": True}]}, "key 'leaves[0].size' is True; it must be a whole number"),
         ({"shares": {"x": [1, None], "y": [0, "z"]}}, "key 'shares.y[1]' is 'z'; it must be a num"),
         ({"shares": {"x": [10**400]}}, "key 'shares.x[0]' is a whole number of 1329 bits; it must"),
+        ({"even": 3}, "key 'even' is 3; it must be a multiple of 2"),
+        ({"even": "3"}, "key 'even' is '3'; it must be a whole number"),
         ({"pair": [1]}, "key 'pair' is [1]; it must be an array of 2"),
         ({"pair": [1, 2]}, "key 'pair[1]' is 2; it must be a string"),
-        ({"x" * 500: 1}, "unknown key '" + "x" * 100 + "'; known: leaf, leaves, named, pair, sha"),
+        (
+            {"x" * 500: 1},
+            "unknown key '" + "x" * 100 + "'; known: even, leaf, leaves, named, pair,",
+        ),
     ],
 )
 def test_an_error_names_key_value_and_remedy(mapping: dict[str, Any], message: str) -> None:
@@ -128,7 +156,9 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["leaf", "leaves", "named", "shares", "pair"]), JSON))
+@given(
+    st.dictionaries(st.sampled_from(["leaf", "leaves", "named", "shares", "pair", "even"]), JSON)
+)
 def test_whatever_is_read_the_answer_is_a_spec_or_a_named_key(mapping: dict[str, Any]) -> None:
     message = ""
     try:
