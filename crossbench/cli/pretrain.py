@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from crossbench.pretraining import PretrainRequest
-    from crossbench.pretraining.distributed import World
+    from crossbench.pretraining.distributed import ProcessGroup
     from crossbench.results.records.pretrainings import PretrainRecord
 
 
@@ -61,17 +61,17 @@ def add(commands: Any) -> None:
 def _pretrain(options: argparse.Namespace) -> int:
     from crossbench.cli.progress import PretrainBar
     from crossbench.pretraining import pretrain
-    from crossbench.pretraining.distributed import joined
+    from crossbench.pretraining.distributed import process_group
 
-    with joined(options.device) as (world, device):
+    with process_group(options.device) as (group, device):
         requests = _requests(options, device)
         if options.dry_run:
-            return _dry_run(requests, world)
+            return _dry_run(requests, group)
         records = []
         for request in requests:
-            with PretrainBar(request, world) as bar, aside():
-                records.append(pretrain(request, listener=bar, world=world))
-        if world.leads:
+            with PretrainBar(request, group) as bar, aside():
+                records.append(pretrain(request, listener=bar, group=group))
+        if group.is_main:
             _tell(options, requests, records)
     return EXIT_OK
 
@@ -101,12 +101,12 @@ def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]
     return list({request.form: request for request in reversed(requests)}.values())[::-1]
 
 
-def _dry_run(requests: list[PretrainRequest], world: World) -> int:
+def _dry_run(requests: list[PretrainRequest], group: ProcessGroup) -> int:
     from crossbench.pretraining import estimate_seconds, record_path
 
-    for request in requests if world.leads else ():
+    for request in requests if group.is_main else ():
         with aside():
-            seconds = estimate_seconds(request, world=world)
+            seconds = estimate_seconds(request, group=group)
         cost = f"about {seconds:.0f} s" if seconds else "already there"
         print(f"{record_path(request)}: {cost}")
     return EXIT_OK

@@ -21,7 +21,7 @@ from rich.progress import (
 
 from crossbench.cli.views import duration
 from crossbench.execution.isolation import tell
-from crossbench.pretraining.distributed import World
+from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.runs.execute import Silence
 from crossbench.runs.plan import count_passes
 
@@ -225,14 +225,14 @@ class _RunsColumn(ProgressColumn):
 class PretrainBar(_Bar):
     """A listener that shows images a second and epochs, in the first of several processes."""
 
-    def __init__(self, request: PretrainRequest, world: World | None = None) -> None:
-        world = world or World()
+    def __init__(self, request: PretrainRequest, group: ProcessGroup | None = None) -> None:
+        group = group or ProcessGroup()
         self._samples = 0
         what = f"{request.form} on {Path(request.data).name}"
         super().__init__(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            _SpeedColumn(world.size),
-            shown=world.leads,
+            _SpeedColumn(group.size),
+            shown=group.is_main,
             description=f"{what}, seed {request.seed}, fold {request.fold}",
             total=None,
             epoch=0,

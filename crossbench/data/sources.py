@@ -19,6 +19,7 @@ from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, memo_file, recall, remember, survey
+from crossbench.environment.spans import span
 from crossbench.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _missing(card: TaskCard, folder: Path, names: list[str]) -> MissingDataError
     return MissingDataError(f"task {card.name!r}: no {looked_for} in {folder}. {advice}")
 
 
+@span("load", fine=True)
 def open_task(
     card: TaskCard, *, data: Literal["real", "phantom"], data_dir: Path, cache_dir: Path
 ) -> Dataset:

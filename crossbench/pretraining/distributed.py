@@ -1,4 +1,4 @@
-"""One process, or several that fit a network together."""
+"""Data-parallel training: one process, or the group of processes that ``torchrun`` started."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """The processes that fit one network together; every method is a no-op for one alone.
+class ProcessGroup:
+    """The processes that train one network; every method is a no-op for one alone.
 
     Attributes:
         size: Number of processes.
@@ -32,12 +32,12 @@ class World:
     rank: int = 0
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes the files."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, which writes the files."""
         return self.rank == 0
 
-    def add_up(self, values: Tensor) -> Tensor:
-        """The sums of every process's values, in place."""
+    def all_reduce(self, values: Tensor) -> Tensor:
+        """Sum values over the processes, in place."""
         if self.size > 1:
             distributed.all_reduce(values)
         return values
@@ -47,52 +47,52 @@ class World:
         if self.size > 1:
             for tensor in tensors:
                 if tensor.is_floating_point():
-                    self.add_up(tensor).div_(self.size)
+                    self.all_reduce(tensor).div_(self.size)
 
     def gather(self, value: Any) -> list[Any]:
-        """Every process's value, in the order of their ranks."""
+        """Gather every process's value, in the order of ranks."""
         values = [value] * self.size
         if self.size > 1:
             distributed.all_gather_object(values, value)
         return values
 
-    def told(self, value: Any) -> Any:
-        """What the first process says, so that all decide alike."""
+    def broadcast(self, value: Any) -> Any:
+        """Broadcast rank 0's value."""
         return self.gather(value)[0]
 
-    def lead(self, work: Callable[[], None]) -> None:
-        """Have the first process do something while the others wait; its failure is everyone's.
+    def on_main(self, work: Callable[[], None]) -> None:
+        """Do something in rank 0 while the others wait.
 
         Raises:
-            CrossbenchError: The first process's, in each.
+            CrossbenchError: Rank 0's, in every process.
         """
         failure: CrossbenchError | None = None
-        if self.leads:
+        if self.is_main:
             try:
                 work()
             except CrossbenchError as error:
                 failure = error
-        failure = self.told(failure)
+        failure = self.broadcast(failure)
         if failure is not None:
             raise failure
 
 
 @contextmanager
-def joined(device: str) -> Iterator[tuple[World, torch.device]]:
-    """Join the processes that ``torchrun`` started; without it, be alone.
+def process_group(device: str) -> Iterator[tuple[ProcessGroup, torch.device]]:
+    """Join the process group that ``torchrun`` started; without it, a group of one.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Of several processes, each takes the
             CUDA device of its local rank.
 
     Yields:
-        The processes, and the device of this one.
+        The group, and the device of this process.
 
     Raises:
         RequestError: If the device is not there.
     """
     if not distributed.is_torchelastic_launched():
-        yield World(), find_device(device)
+        yield ProcessGroup(), find_device(device)
         return
     own = find_device(device)
     if own.type == "cuda":
@@ -100,6 +100,6 @@ def joined(device: str) -> Iterator[tuple[World, torch.device]]:
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:
-        yield World(size=distributed.get_world_size(), rank=distributed.get_rank()), own
+        yield ProcessGroup(size=distributed.get_world_size(), rank=distributed.get_rank()), own
     finally:
         distributed.destroy_process_group()

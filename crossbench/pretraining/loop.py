@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.pretraining.distributed import World
+    from crossbench.pretraining.distributed import ProcessGroup
     from crossbench.specs import PretrainSettings
 
 
@@ -73,7 +73,7 @@ class Job:
         settings: The recipe.
         train: What it learns from.
         validation: What it is scored on after each epoch.
-        world: The processes that share the work.
+        group: The processes that share the work.
         device: Where this one works.
         seed: Of the order of samples and of everything else drawn in training.
         state: File of the last epoch's state.
@@ -84,7 +84,7 @@ class Job:
     settings: PretrainSettings
     train: Part
     validation: Part
-    world: World
+    group: ProcessGroup
     device: torch.device
     seed: int
     state: Path
@@ -183,7 +183,7 @@ def score(job: Job) -> tuple[NDArray[np.int64], torch.Tensor]:
         the CPU; the same on every process.
     """
     places, labels, logits = _predict(job)
-    gathered = job.world.gather((places, labels.numpy(), logits.numpy()))
+    gathered = job.group.gather((places, labels.numpy(), logits.numpy()))
     order = np.argsort(np.concatenate([part[0] for part in gathered]))
     every = np.concatenate([part[1] for part in gathered])[order]
     scores = torch.from_numpy(np.concatenate([part[2] for part in gathered])[order])
@@ -202,14 +202,14 @@ def _train_epoch(
     on_samples: Callable[[int], None],
 ) -> float:
     """One pass over the training part; returns the mean loss a sample, over all processes."""
-    world, settings = job.world, job.settings
+    group, settings = job.group, job.settings
     model.train()
     batches = batches_of(
         len(job.train.labels), settings.batch_size, _least(job), seed=job.seed, epoch=epoch
     )
-    own = [batch[world.rank :: world.size] for batch in batches]
-    torch.manual_seed(derive_seed("network", job.seed, epoch, world.rank))  # dropout and the like
-    seed = derive_seed("augment", job.seed, epoch, world.rank)
+    own = [batch[group.rank :: group.size] for batch in batches]
+    torch.manual_seed(derive_seed("network", job.seed, epoch, group.rank))  # dropout and the like
+    seed = derive_seed("augment", job.seed, epoch, group.rank)
     total = torch.zeros((), dtype=torch.float64, device=job.device)
     for batch, (inputs, labels) in zip(batches, job.train.stream(own, seed), strict=True):
         optimiser.zero_grad(set_to_none=True)
@@ -217,13 +217,13 @@ def _train_epoch(
             logits = model(_laid_out(job, inputs))
             losses = nn.functional.cross_entropy(logits, labels, reduction="sum")
         # Gradients are averaged over the processes, whose shares of a batch may differ by one.
-        (losses * (world.size / len(batch))).backward()  # type: ignore[no-untyped-call]
+        (losses * (group.size / len(batch))).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += losses.detach().double()
         on_samples(len(labels))
     finish(job.device)
-    world.average(list(job.network.buffers()))  # the last step left each with statistics of its own
-    mean = float(world.add_up(total)) / len(job.train.labels)
+    group.average(list(job.network.buffers()))  # the last step left each with statistics of its own
+    mean = float(group.all_reduce(total)) / len(job.train.labels)
     if not math.isfinite(mean):
         msg = f"the training loss became {mean} in epoch {epoch}; lower the rate (--set lr=...)"
         raise DivergedError(msg)
@@ -246,14 +246,14 @@ def batches_of(
 
 def _least(job: Job) -> int:
     """BatchNorm cannot normalise the one value a channel that one sample may leave."""
-    return 2 * job.world.size
+    return 2 * job.group.size
 
 
 def _check_batches(job: Job) -> None:
     fewest = min(job.settings.batch_size, len(job.train.labels))
     if fewest < _least(job):
         msg = (
-            f"{fewest} samples a step for {job.world.size} processes leave some with one, which "
+            f"{fewest} samples a step for {job.group.size} processes leave some with one, which "
             "BatchNorm cannot normalise; raise batch_size or start fewer processes"
         )
         raise RequestError(msg)
@@ -267,7 +267,7 @@ def _validate(job: Job, on_samples: Callable[[int], None]) -> tuple[float, float
     losses = nn.functional.cross_entropy(logits, labels, reduction="sum")
     hits = (logits.argmax(1) == labels).sum()
     sums = torch.stack([losses, hits.double(), read.sum().double()]).to(job.device)
-    loss, hit, count = job.world.add_up(sums).tolist()
+    loss, hit, count = job.group.all_reduce(sums).tolist()
     return loss / max(count, 1), hit / max(count, 1)
 
 
@@ -277,8 +277,8 @@ def _predict(
 ) -> tuple[NDArray[np.int64], torch.Tensor, torch.Tensor]:
     """Positions, labels and logits of this process's share of the validation part."""
     job.network.eval()
-    size, world = max(1, job.settings.batch_size // job.world.size), job.world
-    own = np.arange(world.rank, len(job.validation.labels), world.size)
+    size, group = max(1, job.settings.batch_size // job.group.size), job.group
+    own = np.arange(group.rank, len(job.validation.labels), group.size)
     batches = [own[start : start + size] for start in range(0, len(own), size)]
     labels, logits = [torch.zeros(0, dtype=torch.long)], []
     for inputs, given in job.validation.stream(batches, None):
@@ -298,7 +298,7 @@ def _unreadable(job: Job) -> dict[str, list[str]]:
     """What no process could read, by part; fatal where it is too much."""
     found = {}
     for name, part in (("train", job.train), ("val", job.validation)):
-        names = set().union(*job.world.gather(part.unreadable))
+        names = set().union(*job.group.gather(part.unreadable))
         part.check(names)
         found[name] = sorted(names)
     return found
@@ -313,7 +313,7 @@ def _laid_out(job: Job, inputs: torch.Tensor) -> torch.Tensor:
 def _wrapped(job: Job) -> nn.Module:
     """What the network is trained through; scored it is by itself."""
     model = job.network
-    if job.world.size > 1:
+    if job.group.size > 1:
         if job.device.type == "cuda":
             model = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         devices = [job.device] if job.device.type == "cuda" else None
@@ -355,7 +355,7 @@ def _save(job: Job, optimiser: torch.optim.Optimizer, progress: Progress) -> Non
             )
             raise WeightsError(msg) from error
 
-    job.world.lead(write)
+    job.group.on_main(write)
 
 
 def _left(job: Job) -> str:
@@ -365,7 +365,7 @@ def _left(job: Job) -> str:
 
 def _resumed(job: Job, optimiser: torch.optim.Optimizer) -> Progress:
     """Where an earlier process of the same identity stopped, loaded; else the beginning."""
-    if not job.world.told(job.state.is_file()):
+    if not job.group.broadcast(job.state.is_file()):
         return Progress()
     try:
         state = torch.load(job.state, map_location=job.device, weights_only=True)

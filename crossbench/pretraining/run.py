@@ -18,7 +18,7 @@ from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import create_image_network
 from crossbench.nets.weights.checkpoint import About, pack_checkpoint
 from crossbench.pretraining import files
-from crossbench.pretraining.distributed import World
+from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.pretraining.loop import Job, Progress, score, train
 from crossbench.pretraining.request import layers_hash, recipe, record_path, state_path
 from crossbench.pretraining.sources import Source, open_source
@@ -103,14 +103,14 @@ def finished(request: PretrainRequest) -> PretrainRecord | None:
 
 
 def pretrain(
-    request: PretrainRequest, *, listener: Listener | None = None, world: World | None = None
+    request: PretrainRequest, *, listener: Listener | None = None, group: ProcessGroup | None = None
 ) -> PretrainRecord:
     """Pretrain a network, unless its weights and record are there; go on where one was stopped.
 
     Args:
         request: What to pretrain.
         listener: Told of progress.
-        world: The processes that share the work, each of which calls this.
+        group: The processes that share the work, each of which calls this.
 
     Returns:
         The record, which lies beside the weights.
@@ -123,26 +123,26 @@ def pretrain(
         WeightsError: If the state of a stopped process is damaged, or cannot be written.
         RecordError: If weights and record cannot be written.
     """
-    world, listener = world or World(), listener or Silence()
+    group, listener = group or ProcessGroup(), listener or Silence()
     begin = datetime.now(UTC)
     opened = open_request(request)
-    kept: PretrainRecord | None = world.told(opened.kept())
+    kept: PretrainRecord | None = group.broadcast(opened.kept())
     if kept is not None:
-        if world.leads:
+        if group.is_main:
             files.sweep(record_path(request))
         return kept
     with arithmetic(request.settings.compute):
-        job = _job(opened, world)
-        world.lead(lambda: files.check_room(job.state.parent, _bytes_needed(job)))
+        job = _job(opened, group)
+        group.on_main(lambda: files.check_room(job.state.parent, _bytes_needed(job)))
         samples = len(job.train.labels) + len(job.validation.labels)
-        listener.started(request, samples // world.size)
+        listener.started(request, samples // group.size)
         progress = train(job, on_epoch=listener.epoch_done, on_samples=listener.advanced)
         scores = _scores(job)
-    world.lead(lambda: _write(opened, job, progress, scores, begin))
+    group.on_main(lambda: _write(opened, job, progress, scores, begin))
     return read_pretraining(record_path(request))
 
 
-def _job(opened: Opened, world: World) -> Job:
+def _job(opened: Opened, group: ProcessGroup) -> Job:
     request, source = opened.request, opened.source
     place = (source.name, request.seed, request.fold)
     return Job(
@@ -150,7 +150,7 @@ def _job(opened: Opened, world: World) -> Job:
         settings=request.settings,
         train=source.train,
         validation=source.val,
-        world=world,
+        group=group,
         device=request.device,
         seed=derive_seed("pretrain", *place),  # the same batches for every method
         state=state_path(request),
@@ -242,7 +242,7 @@ def _record(
         num_classes=source.num_classes,
         counts={"train": len(source.train.labels), "val": len(source.val.labels)},
         settings=_settings(opened),
-        world_size=job.world.size,
+        world_size=job.group.size,
         selected_epoch=progress.selected,
         curve=tuple(progress.curve),
         throughput=median(row["images_per_second"] for row in progress.curve),
@@ -277,23 +277,23 @@ def _settings(opened: Opened) -> dict[str, Any]:
 
 
 def _warnings(job: Job) -> tuple[str, ...]:
-    if job.world.size == 1 or job.device.type == "cuda":
+    if job.group.size == 1 or job.device.type == "cuda":
         return ()
-    note = f"BatchNorm normalised the share of each of {job.world.size} processes by itself"
+    note = f"BatchNorm normalised the share of each of {job.group.size} processes by itself"
     return (f"{note}: SyncBatchNorm needs CUDA",)
 
 
 # -------------------------------------------------------------------------------- estimate
 
 
-def estimate_seconds(request: PretrainRequest, *, world: World | None = None) -> float:
+def estimate_seconds(request: PretrainRequest, *, group: ProcessGroup | None = None) -> float:
     """How long :func:`pretrain` would take here, from one timed step; decoding is not counted.
 
     Raises:
         RequestError: If data, fold or backbone do not exist.
         DataError: If the data is missing, damaged, or cannot be split.
     """
-    opened, size = open_request(request), (world or World()).size
+    opened, size = open_request(request), (group or ProcessGroup()).size
     if opened.kept() is not None:
         return 0.0
     settings, source = request.settings, opened.source

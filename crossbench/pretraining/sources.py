@@ -16,7 +16,8 @@ from crossbench.pretraining.request import find_data
 from crossbench.runs.context import STATISTICS
 from crossbench.runs.exposure import seen_in
 from crossbench.runs.plan import choose_data, draw_splits, input_size
-from crossbench.training.loader import Feed
+from crossbench.specs import Statistics  # noqa: TC001  (Inputs becomes a mapping)
+from crossbench.training.loader import BatchLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from crossbench.nets.weights.checkpoint import Seen
     from crossbench.pretraining.loop import Part
     from crossbench.pretraining.request import PretrainRequest
-    from crossbench.specs import PretrainSettings, Statistics, TaskCard
+    from crossbench.specs import PretrainSettings, TaskCard
 
 _FOLDER_SIZE = 224
 
@@ -95,12 +96,12 @@ def open_source(request: PretrainRequest) -> Source:
 class TaskPart:
     """A part of a task as :class:`crossbench.pretraining.loop.Part`."""
 
-    feed: Feed
+    loader: BatchLoader
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """(n,) int64 labels."""
-        return self.feed.labels
+        return self.loader.labels
 
     @property
     def unreadable(self) -> set[str]:
@@ -114,8 +115,8 @@ class TaskPart:
         self, batches: Sequence[NDArray[np.int64]], seed: int | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Batches of network inputs, augmented where a seed is given."""
-        random = None if seed is None else RandomSource(seed, self.feed.device)
-        return self.feed.stream(batches, random)
+        random = None if seed is None else RandomSource(seed, self.loader.device)
+        return self.loader.stream(batches, random)
 
 
 def _task(request: PretrainRequest, card: TaskCard) -> Source:
@@ -167,7 +168,7 @@ def _task_parts(
     )
     train, val = (
         TaskPart(
-            feed=Feed(
+            loader=BatchLoader(
                 dataset=dataset,
                 indices=indices,
                 transform=transform,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from crossbench.methods import Observer
-    from crossbench.training.loader import Feed
+    from crossbench.training.loader import BatchLoader
 
 SAMPLES = 64  # measured, at most
 DRAWN = 4  # of these, pictured
@@ -27,17 +27,17 @@ DRAWN = 4  # of these, pictured
 @torch.no_grad()
 def diagnose(
     model: nn.Module,
-    feed: Feed,
+    loader: BatchLoader,
     observers: Sequence[Observer],
     *,
     identity: str,
     precision: str = "float32",
 ) -> Diagnostics | None:
-    """What the observed layers of a network tell of themselves on some samples of a feed.
+    """What the observed layers of a network tell of themselves on some samples of a loader.
 
     Args:
         model: The network; left in evaluation mode.
-        feed: The test part; up to :data:`SAMPLES` of it are measured and :data:`DRAWN` of
+        loader: The test part; up to :data:`SAMPLES` of it are measured and :data:`DRAWN` of
             these are pictured, spread evenly because a part may be sorted by class.
         observers: Who looks at which kind of layer.
         identity: Of the run.
@@ -54,7 +54,7 @@ def diagnose(
     ]
     if not watched:
         return None
-    part = dataclasses.replace(feed, indices=feed.indices[_spread(len(feed), SAMPLES)])
+    part = dataclasses.replace(loader, indices=loader.indices[_spread(len(loader), SAMPLES)])
     drawn = _spread(len(part), DRAWN)
     batches: list[list[Mapping[str, Tensor]]] = [[] for _ in watched]
     handles = [

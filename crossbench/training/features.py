@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from crossbench.training.loader import Feed
+    from crossbench.training.loader import BatchLoader
 
 #: Share of constant features from which on a result is to be taken with care.
 MANY_CONSTANT = 0.5
@@ -62,19 +62,19 @@ def batch_size(shape: Sequence[int]) -> int:
 
 def extract(
     model: nn.Module,
-    feed: Feed,
+    loader: BatchLoader,
     *,
     depends_on: Mapping[str, Any],
     folder: Path,
     precision: str = "float32",
     on_samples: Callable[[int], None] = lambda _: None,
 ) -> Features:
-    """The features of every sample of a feed, from ``folder`` where they are kept there.
+    """The features of every sample of a loader, from ``folder`` where they are kept there.
 
     Args:
         model: A network that returns (B, F), as from ``build_model(num_classes=0)``; left in
             evaluation mode.
-        feed: The N samples, with a transform that draws nothing.
+        loader: The N samples, with a transform that draws nothing.
         depends_on: What else decides the features, as JSON: data, samples, input settings,
             software, hardware.
         folder: Where features are kept; made as needed. One that cannot be written costs time
@@ -83,10 +83,10 @@ def extract(
         on_samples: Told how many samples are done, for progress.
 
     Returns:
-        The features, in the feed's order; the same bits whether they were kept or not.
+        The features, in the loader's order; the same bits whether they were kept or not.
     """
 
-    def compute(part: Feed) -> NDArray[np.float32]:
+    def compute(part: BatchLoader) -> NDArray[np.float32]:
         with unchanged():  # or what is kept would be of another state than it says
             values: NDArray[np.float32] = predict(
                 model, part, precision=precision, on_samples=on_samples
@@ -96,10 +96,10 @@ def extract(
     file = cache.entry(folder, _key(model, depends_on), ".npz")
     kept = cache.load(file, _read)
     begin = perf_counter()
-    first, *rest = _first_batch_and_rest(feed)
+    first, *rest = _first_batch_and_rest(loader)
     head = compute(first)
-    if kept is not None and _begins_with(kept.values, head, len(feed)):
-        on_samples(len(feed) - len(first))
+    if kept is not None and _begins_with(kept.values, head, len(loader)):
+        on_samples(len(loader) - len(first))
         return kept
     values = np.concatenate([head, *map(compute, rest)])
     features = Features(values=values, seconds=perf_counter() - begin)
@@ -159,10 +159,10 @@ def _key(model: nn.Module, depends_on: Mapping[str, Any]) -> dict[str, Any]:
     return {"weights": content_hash(weights), **depends_on}
 
 
-def _first_batch_and_rest(feed: Feed) -> list[Feed]:
-    cut = feed.batch_size
-    parts = [feed.indices[:cut], feed.indices[cut:]]
-    return [dataclasses.replace(feed, indices=indices) for indices in parts if len(indices)]
+def _first_batch_and_rest(loader: BatchLoader) -> list[BatchLoader]:
+    cut = loader.batch_size
+    parts = [loader.indices[:cut], loader.indices[cut:]]
+    return [dataclasses.replace(loader, indices=indices) for indices in parts if len(indices)]
 
 
 def _begins_with(kept: NDArray[np.float32], first: NDArray[np.float32], samples: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from crossbench.environment.arithmetic import autocast
+from crossbench.environment.spans import collect, span
 from crossbench.errors import CrossbenchError
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.nets.roles import roles_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crossbench.data.transforms import RandomSource
     from crossbench.protocols import Part, Stage, StagedFit
     from crossbench.specs import FitSettings, LoraSettings
-    from crossbench.training.loader import Feed
+    from crossbench.training.loader import BatchLoader
 
 
 class DivergedError(CrossbenchError):
@@ -55,8 +55,8 @@ def fit(
     *,
     protocol: StagedFit,
     settings: FitSettings,
-    train: Feed,
-    validation: Feed,
+    train: BatchLoader,
+    validation: BatchLoader,
     random: RandomSource,
     precision: str = "float32",
     on_samples: Callable[[int], None] = lambda _: None,
@@ -77,8 +77,46 @@ def fit(
         DivergedError: If a training loss is NaN or infinite.
     """
     curve: list[dict[str, Any]] = []
-    seconds = {"train": 0.0, "validate": 0.0}
-    best_loss, best_epoch, best_state = math.inf, 0, model.state_dict()
+    best = _Best()
+    with collect() as seconds:
+        for epoch, stage, optimiser in _epochs(model, protocol, settings):
+            with span("train"):
+                set_training(model, stage)
+                train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
+            with span("validate"):
+                val_loss, val_accuracy = _validate(model, validation, precision, on_samples)
+            best.offer(model, epoch, val_loss)
+            row = {"epoch": epoch, "stage": stage.name, "lr": optimiser.param_groups[0]["lr"]}
+            finite = val_loss if math.isfinite(val_loss) else None
+            losses = {"train_loss": train_loss, "val_loss": finite, "val_accuracy": val_accuracy}
+            curve.append(row | losses)
+    model.load_state_dict(best.state)
+    return Fit(
+        curve=tuple(curve),
+        selected_epoch=best.epoch,
+        trainable=sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad),
+        seconds=seconds,
+    )
+
+
+class _Best:
+    """The weights of the lowest validation loss so far; the first of equals."""
+
+    def __init__(self) -> None:
+        self.epoch, self.state, self._loss = 0, dict[str, torch.Tensor](), math.inf
+
+    def offer(self, model: nn.Module, epoch: int, loss: float) -> None:
+        """Keep a network's weights if their loss is lower, or none are kept so far."""
+        loss = loss if math.isfinite(loss) else math.inf
+        if loss < self._loss or not self.state:
+            self.epoch, self._loss = epoch, loss
+            self.state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+
+
+def _epochs(
+    model: nn.Module, protocol: StagedFit, settings: FitSettings
+) -> Iterator[tuple[int, Stage, torch.optim.Optimizer]]:
+    """Epochs (from 1) with stage and optimiser, at the learning rate of the epoch."""
     stage: Stage | None = None
     lr = settings.lr
     for epoch in range(1, settings.epochs + 1):
@@ -88,37 +126,9 @@ def fit(
         if current is not stage:
             stage = current
             optimiser = _optimiser(stage, start_stage(stage, model), settings)
-        _set_lr(optimiser, lr)
-
-        begin = perf_counter()
-        set_training(model, stage)
-        train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
-        middle = perf_counter()
-        val_loss, val_accuracy = _validate(model, validation, precision, on_samples)
-        seconds["train"] += middle - begin
-        seconds["validate"] += perf_counter() - middle
-
-        curve.append(
-            {
-                "epoch": epoch,
-                "stage": stage.name,
-                "lr": lr,
-                "train_loss": train_loss,
-                "val_loss": val_loss if math.isfinite(val_loss) else None,
-                "val_accuracy": val_accuracy,
-            }
-        )
-        score = val_loss if math.isfinite(val_loss) else math.inf
-        if score < best_loss or epoch == 1:
-            best_loss, best_epoch = score, epoch
-            best_state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    model.load_state_dict(best_state)
-    return Fit(
-        curve=tuple(curve),
-        selected_epoch=best_epoch,
-        trainable=sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad),
-        seconds=seconds,
-    )
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        yield epoch, stage, optimiser
 
 
 def scheduled_lr(settings: FitSettings, epoch: int) -> float:
@@ -236,29 +246,26 @@ def _optimiser(
     return torch.optim.AdamW(learning, weight_decay=settings.weight_decay)
 
 
-def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-
-
 def _train_epoch(
     model: nn.Module,
-    feed: Feed,
+    loader: BatchLoader,
     optimiser: torch.optim.Optimizer,
     random: RandomSource,
     precision: str,
     on_samples: Callable[[int], None],
 ) -> float:
     """One pass over the training part; returns the mean loss a sample."""
-    total = torch.zeros((), dtype=torch.float64, device=feed.device)
-    for inputs, labels in feed.shuffled(random):
+    total = torch.zeros((), dtype=torch.float64, device=loader.device)
+    for inputs, labels in loader.shuffled(random):
         optimiser.zero_grad(set_to_none=True)
-        loss = training_loss(model, inputs, labels, precision)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        with span("forward", fine=True):
+            loss = training_loss(model, inputs, labels, precision)
+        with span("backward", fine=True):
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
         total += loss.detach().double() * len(labels)
         on_samples(len(labels))
-    mean = float(total) / len(feed)
+    mean = float(total) / len(loader)
     if not math.isfinite(mean):
         msg = f"the training loss became {mean}; lower the learning rate (--set fit.lr=...)"
         raise DivergedError(msg)
@@ -266,11 +273,11 @@ def _train_epoch(
 
 
 def _validate(
-    model: nn.Module, feed: Feed, precision: str, on_samples: Callable[[int], None]
+    model: nn.Module, loader: BatchLoader, precision: str, on_samples: Callable[[int], None]
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation part."""
     with parametrize.cached():
-        logits = predict(model, feed, precision=precision, on_samples=on_samples)
-    labels = torch.from_numpy(feed.labels)
+        logits = predict(model, loader, precision=precision, on_samples=on_samples)
+    labels = torch.from_numpy(loader.labels)
     loss = nn.functional.cross_entropy(logits.double(), labels)
     return float(loss), float((logits.argmax(1) == labels).double().mean())

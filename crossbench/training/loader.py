@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from crossbench.environment.spans import span
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -23,8 +25,8 @@ _TORCH_READS = {"uint8", "int8", "int16", "int32", "int64", "float16", "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feed:
-    """One part of a dataset as a stream of network inputs.
+class BatchLoader:
+    """Batches of network inputs from one part of a dataset.
 
     Attributes:
         dataset: The task's samples.
@@ -32,7 +34,7 @@ class Feed:
         transform: From stored values to network inputs, whole batches at a time.
         batch_size: Samples a batch.
         device: Where batches are transformed and used.
-        workers: Threads that read ahead; 0 reads in step. The order never depends on it.
+        workers: Prefetch threads; 0 loads synchronously. The order never depends on it.
         forked_workers: How many loader processes are imitated that were forked with one random
             state: batches of as many share their draws, in every epoch the same; 0 imitates none.
     """
@@ -80,11 +82,15 @@ class Feed:
         self, batches: Sequence[NDArray[np.int64]], random: RandomSource | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Chosen batches in their order, positions counted as in :meth:`ordered`."""
-        for number, (images, labels) in enumerate(self._read(batches)):
+        read = self._read(batches)
+        for number in range(len(batches)):
+            with span("load", fine=True):
+                images, labels = next(read)
             source = random
             if random is not None and self.forked_workers:
                 source = random.replica(number // self.forked_workers)
-            inputs = self.transform(images.to(self.device, non_blocking=True), source)
+            with span("augment", fine=True):
+                inputs = self.transform(images.to(self.device, non_blocking=True), source)
             yield inputs, labels.to(self.device, non_blocking=True)
 
     def _read(
@@ -111,8 +117,11 @@ class Feed:
         return torch.from_numpy(images), torch.from_numpy(self.dataset.labels[chosen])
 
 
+Feed = BatchLoader
+
+
 def smallest_batch(samples: int, batch_size: int) -> int:
-    """Samples of the smallest batch that :meth:`Feed.shuffled` makes of so many."""
+    """Samples of the smallest batch that :meth:`BatchLoader.shuffled` makes of so many."""
     ends = [0, *_cuts(samples, batch_size), samples]
     return min(end - start for start, end in itertools.pairwise(ends))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from crossbench.environment.arithmetic import autocast
+from crossbench.environment.spans import span
 from crossbench.evaluation.probabilities import log_softmax
 
 if TYPE_CHECKING:
@@ -15,26 +16,26 @@ if TYPE_CHECKING:
     from torch import nn
 
     from crossbench.evaluation.probabilities import LogProbabilities
-    from crossbench.training.loader import Feed
+    from crossbench.training.loader import BatchLoader
 
 
 @torch.no_grad()
 def predict(
     model: nn.Module,
-    feed: Feed,
+    loader: BatchLoader,
     *,
     precision: str = "float32",
     on_samples: Callable[[int], None] = lambda _: None,
 ) -> torch.Tensor:
-    """Logits of every sample of a feed, in the feed's order.
+    """Logits of every sample of a loader, in the loader's order.
 
     Returns:
         (n, K) float32 tensor on the CPU. The model is left in evaluation mode.
     """
     model.eval()
     logits = []
-    for inputs, labels in feed.ordered():
-        with autocast(feed.device, precision):
+    for inputs, labels in loader.ordered():
+        with span("evaluate", fine=True), autocast(loader.device, precision):
             logits.append(model(inputs).float())
         on_samples(len(labels))
     return torch.cat(logits).cpu()

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from crossbench.bench.cases import Run
-from crossbench.bench.phases import PHASES, Stopwatch
+from crossbench.bench.phases import PHASES
 from crossbench.bench.worker import perform
 from crossbench.specs.reader import from_mapping, to_mapping
 
@@ -62,27 +61,6 @@ def test_a_machine_is_described(job: Callable[..., Job]) -> None:
     json.dumps(facts, allow_nan=False)
 
 
-def test_a_stopwatch_charges_one_phase_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr("crossbench.bench.phases.perf_counter", lambda: now)
-    watch = Stopwatch(torch.device("cpu"))
-
-    def inner() -> None:
-        nonlocal now
-        now += 2
-
-    def outer() -> None:
-        nonlocal now
-        now += 1
-        watch.watched("inner", inner)()
-        now += 4
-
-    watch.watched("outer", outer)()
-    now += 8
-    watch.charge()
-    assert watch.seconds == {"other": 8.0, "outer": 5.0, "inner": 2.0}
-
-
 def test_a_whole_run_is_split_into_phases(
     job: Callable[..., Job], make_task: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +76,6 @@ def test_a_whole_run_is_split_into_phases(
     assert sum(reply["phases"].values()) == pytest.approx(reply["seconds"][0])
     assert reply["shape"] == [1, 18, 18]
     assert 40 < reply["samples"] < 2 * 40  # two epochs of two thirds, and a test of one third
-    assert not torch.nn.modules.module._global_forward_hooks
 
 
 def test_a_run_that_fails_says_why(

@@ -10,7 +10,7 @@ import torch
 
 from crossbench.data.dataset import Dataset
 from crossbench.data.formats.npz import NpzFile, content_hash
-from crossbench.training.loader import Feed
+from crossbench.training.loader import BatchLoader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def test_gather(benchmark: BenchmarkFixture, tmp_path: Path, way: str) -> None:
             chosen = [torch.from_numpy(image) for image in images[start : start + 8]]
             torch.stack([image[None].repeat(3, 1, 1, 1).float() / 255 for image in chosen])
 
-    feed = Feed(
+    loader = BatchLoader(
         dataset=dataset,
         indices=np.arange(len(images)),
         transform=lambda raw, random=None: (raw.float() / 255).expand(-1, 3, -1, -1, -1),
@@ -84,4 +84,4 @@ def test_gather(benchmark: BenchmarkFixture, tmp_path: Path, way: str) -> None:
         workers=1 if way == "batches ahead" else 0,
     )
     benchmark.group = "batches of eight volumes, as float32 in three channels"
-    benchmark(by_sample if way == "samples" else lambda: list(map(len, feed.ordered())))
+    benchmark(by_sample if way == "samples" else lambda: list(map(len, loader.ordered())))

@@ -21,7 +21,7 @@ from torch import nn
 
 from crossbench.data.formats.folder import UNREAD
 from crossbench.errors import RequestError, WeightsError
-from crossbench.pretraining.distributed import World
+from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.pretraining.loop import Job, batches_of, score, step_lr, train
 from crossbench.specs import PretrainSettings
 from crossbench.training.fit import DivergedError
@@ -65,7 +65,9 @@ class Small(nn.Sequential):
         )
 
 
-def make_job(folder: Path, *, norm: bool = True, world: World | None = None, **given: Any) -> Job:
+def make_job(
+    folder: Path, *, norm: bool = True, group: ProcessGroup | None = None, **given: Any
+) -> Job:
     settings = {"epochs": 3, "batch_size": 8, "lr": 0.01, "step": 2, "threads": 1} | given
     torch.manual_seed(1)
     return Job(
@@ -73,7 +75,7 @@ def make_job(folder: Path, *, norm: bool = True, world: World | None = None, **g
         settings=PretrainSettings(**settings),
         train=Points(29),
         validation=Points(11),
-        world=world or World(),
+        group=group or ProcessGroup(),
         device=CPU,
         seed=5,
         state=folder / "job.state.pt",
@@ -164,7 +166,7 @@ def test_a_loss_that_leaves_the_numbers_ends_training(tmp_path: Path) -> None:
 
 
 def test_a_step_must_hold_two_samples_a_process(tmp_path: Path) -> None:
-    job = make_job(tmp_path, batch_size=7, world=World(size=4))
+    job = make_job(tmp_path, batch_size=7, group=ProcessGroup(size=4))
     with pytest.raises(RequestError, match="7 samples a step for 4 processes"):
         train(job)
 
@@ -238,15 +240,15 @@ from pathlib import Path
 import torch
 sys.path.insert(0, {tests!r})
 from test_loop import make_job, score, train, weights
-from crossbench.pretraining.distributed import joined
+from crossbench.pretraining.distributed import process_group
 
-with joined("cpu") as (world, device):
+with process_group("cpu") as (group, device):
     for norm in (False, True):
-        job = make_job(Path({folder!r}) / str(norm), norm=norm, world=world)
+        job = make_job(Path({folder!r}) / str(norm), norm=norm, group=group)
         curve = train(job).curve
         labels, logits = score(job)
         found = {{"weights": weights(job), "loss": curve[-1]["train_loss"], "logits": logits}}
-        torch.save(found, Path({folder!r}) / f"{{norm}}-{{world.rank}}.pt")
+        torch.save(found, Path({folder!r}) / f"{{norm}}-{{group.rank}}.pt")
 """
 
 

@@ -15,7 +15,7 @@ from crossbench.registry.methods import load_observers
 from crossbench.results.records.diagnostics import Diagnostics, read_diagnostics
 from crossbench.results.records.store import Store
 from crossbench.training.diagnostics import DRAWN, SAMPLES, diagnose
-from crossbench.training.loader import Feed
+from crossbench.training.loader import BatchLoader
 from crossbench_baselines.crossd import CrossDConv2d
 from crossbench_baselines.observers import CrossDObserver
 
@@ -82,7 +82,7 @@ def test_what_is_done_is_not_run_again_for_its_diagnostics(run: Callable[..., An
 
 
 class _Pixels:
-    """What a feed needs of a dataset."""
+    """What a loader needs of a dataset."""
 
     images = np.random.default_rng(0).normal(size=(100, 1, 16, 16)).astype(np.float32)
     labels = np.zeros(100, dtype=np.int64)
@@ -91,8 +91,8 @@ class _Pixels:
         """They are in memory."""
 
 
-def _feed(count: int) -> Feed:
-    return Feed(
+def _feed(count: int) -> BatchLoader:
+    return BatchLoader(
         dataset=_Pixels(),  # type: ignore[arg-type]
         indices=np.arange(count),
         transform=lambda images, _: images,
@@ -119,11 +119,11 @@ def test_pictured_kernels_are_those_the_layer_convolves_with() -> None:
     torch.manual_seed(0)
     layer = CrossDConv2d(1, 2, 3, padding=1)  # few enough channels that all are pictured
     model = torch.nn.Sequential(layer, torch.nn.Flatten())
-    feed = _feed(100)
-    found = diagnose(model, feed, [CrossDObserver()], identity="abc")
+    loader = _feed(100)
+    found = diagnose(model, loader, [CrossDObserver()], identity="abc")
     assert found is not None
     arrays = found.layers["0"]
-    inputs = torch.cat([batch for batch, _ in feed.ordered()])[found.drawn]
+    inputs = torch.cat([batch for batch, _ in loader.ordered()])[found.drawn]
     kernels = torch.from_numpy(arrays["kernel_shifted"])
     for image, kernel in zip(inputs, kernels, strict=True):
         expected = torch.nn.functional.conv2d(image[None], kernel[:, None], padding=1)

@@ -19,7 +19,7 @@ from crossbench.training.features import (
     constant_share,
     extract,
 )
-from crossbench.training.loader import Feed
+from crossbench.training.loader import BatchLoader
 
 SAMPLES = 11
 DAMAGES = ["cut", "flipped", "text", "pickled", "bare", "shorter", "no seconds"]
@@ -41,7 +41,7 @@ class Network(nn.Module):
 
 
 @pytest.fixture
-def feed() -> Feed:
+def loader() -> BatchLoader:
     images = np.random.default_rng(0).integers(0, 255, (20, 1, 9, 9)).astype(np.uint8)
     dataset = Dataset(
         images=images,
@@ -63,7 +63,7 @@ def feed() -> Feed:
         crop_scale=(0.5, 1.0),
         augment=False,
     )
-    return Feed(
+    return BatchLoader(
         dataset=dataset,
         indices=np.arange(3, 3 + SAMPLES),
         transform=plain,
@@ -72,17 +72,19 @@ def feed() -> Feed:
     )
 
 
-def run(feed: Feed, folder: Path, model: nn.Module | None = None, **depends_on: Any) -> Features:
-    return extract(model or Network(), feed, depends_on=depends_on, folder=folder)
+def run(
+    loader: BatchLoader, folder: Path, model: nn.Module | None = None, **depends_on: Any
+) -> Features:
+    return extract(model or Network(), loader, depends_on=depends_on, folder=folder)
 
 
-def test_kept_features_are_the_computed_ones(feed: Feed, tmp_path: Path) -> None:
+def test_kept_features_are_the_computed_ones(loader: BatchLoader, tmp_path: Path) -> None:
     told: list[int] = []
     results, seen = [], []
     for _ in range(2):
         model = Network()
         results.append(
-            extract(model, feed, depends_on={}, folder=tmp_path / "f", on_samples=told.append)
+            extract(model, loader, depends_on={}, folder=tmp_path / "f", on_samples=told.append)
         )
         seen.append(model.seen)
     first, second = results
@@ -92,37 +94,37 @@ def test_kept_features_are_the_computed_ones(feed: Feed, tmp_path: Path) -> None
     assert first.seconds == second.seconds > 0
     assert seen == [SAMPLES, 4]  # the first batch is always computed
     assert sum(told) == 2 * SAMPLES
-    (batch, _) = next(feed.ordered())
+    (batch, _) = next(loader.ordered())
     assert np.array_equal(first.values[:4], Network()(batch).detach().numpy())
 
 
-def test_a_part_smaller_than_a_batch(feed: Feed, tmp_path: Path) -> None:
-    small = Feed(**{**vars(feed), "batch_size": 64})
+def test_a_part_smaller_than_a_batch(loader: BatchLoader, tmp_path: Path) -> None:
+    small = BatchLoader(**{**vars(loader), "batch_size": 64})
     assert np.array_equal(run(small, tmp_path).values, run(small, tmp_path).values)
 
 
 @pytest.mark.parametrize("change", ["weights", "inputs"])
 def test_other_weights_and_other_inputs_are_kept_apart(
-    feed: Feed, tmp_path: Path, change: str
+    loader: BatchLoader, tmp_path: Path, change: str
 ) -> None:
-    before = run(feed, tmp_path, data="a")
+    before = run(loader, tmp_path, data="a")
     model = Network()
     if change == "weights":
         model.conv.weight.data[0, 0, 0, 0] += 1
-    after = run(feed, tmp_path, model, data="a" if change == "weights" else "b")
+    after = run(loader, tmp_path, model, data="a" if change == "weights" else "b")
     assert len(list(tmp_path.iterdir())) == 2
     assert np.array_equal(before.values, after.values) == (change == "inputs")
 
 
-def test_other_code_under_the_same_weights_is_noticed(feed: Feed, tmp_path: Path) -> None:
-    before, after = run(feed, tmp_path), run(feed, tmp_path, Network(factor=2.0))
+def test_other_code_under_the_same_weights_is_noticed(loader: BatchLoader, tmp_path: Path) -> None:
+    before, after = run(loader, tmp_path), run(loader, tmp_path, Network(factor=2.0))
     assert np.array_equal(after.values, 2 * before.values)
-    assert np.array_equal(run(feed, tmp_path, Network(factor=2.0)).values, after.values)
+    assert np.array_equal(run(loader, tmp_path, Network(factor=2.0)).values, after.values)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_computed_again(feed: Feed, tmp_path: Path, damage: str) -> None:
-    wanted = run(feed, tmp_path)
+def test_a_damaged_file_is_computed_again(loader: BatchLoader, tmp_path: Path, damage: str) -> None:
+    wanted = run(loader, tmp_path)
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     values, seconds = wanted.values, np.float64(1)
@@ -142,14 +144,16 @@ def test_a_damaged_file_is_computed_again(feed: Feed, tmp_path: Path, damage: st
         np.savez(file, values=values[:-1], seconds=seconds)
     else:
         np.savez(file, values=values)
-    assert np.array_equal(run(feed, tmp_path).values, wanted.values)
-    assert np.array_equal(run(feed, tmp_path).values, wanted.values)  # and kept in its place
+    assert np.array_equal(run(loader, tmp_path).values, wanted.values)
+    assert np.array_equal(run(loader, tmp_path).values, wanted.values)  # and kept in its place
 
 
-def test_a_folder_that_cannot_be_written_costs_time_alone(feed: Feed, tmp_path: Path) -> None:
-    wanted = run(feed, tmp_path / "good").values
+def test_a_folder_that_cannot_be_written_costs_time_alone(
+    loader: BatchLoader, tmp_path: Path
+) -> None:
+    wanted = run(loader, tmp_path / "good").values
     (tmp_path / "file").write_text("in the way")
-    assert np.array_equal(run(feed, tmp_path / "file").values, wanted)
+    assert np.array_equal(run(loader, tmp_path / "file").values, wanted)
 
 
 @pytest.mark.parametrize(

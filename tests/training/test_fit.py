@@ -21,7 +21,7 @@ from crossbench.training.fit import (
     prepare,
     scheduled_lr,
 )
-from crossbench.training.loader import Feed
+from crossbench.training.loader import BatchLoader
 from crossbench.training.predict import log_probabilities, predict
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Net(nn.Module):
         return self.fc(torch.relu(self.bn(self.conv(x))).mean((2, 3, 4)))
 
 
-def feeds(samples: int = 48) -> tuple[Feed, Feed]:
+def loaders(samples: int = 48) -> tuple[BatchLoader, BatchLoader]:
     random = np.random.default_rng(0)
     labels = np.arange(samples) % 2
     images = random.normal(size=(samples, 1, 6, 6, 6)) + labels[:, None, None, None, None]
@@ -62,7 +62,8 @@ def feeds(samples: int = 48) -> tuple[Feed, Feed]:
     cut = samples * 3 // 4
     parts = [(np.arange(cut), augmented), (np.arange(cut, samples), plain)]
     train, validation = (
-        Feed(dataset=dataset, indices=i, transform=t, batch_size=8, device=CPU) for i, t in parts
+        BatchLoader(dataset=dataset, indices=i, transform=t, batch_size=8, device=CPU)
+        for i, t in parts
     )
     return train, validation
 
@@ -71,7 +72,7 @@ def fitted(
     protocol: str, epochs: int, lr: float = 1e-2, lora: LoraSettings | None = None
 ) -> tuple[Net, Fit]:
     model = Net()
-    train, validation = feeds()
+    train, validation = loaders()
     result = fit(
         model, protocol=prepare(model, PROTOCOLS[protocol], lora or LoraSettings()),
         settings=FitSettings(epochs=epochs, lr=lr),
@@ -150,7 +151,7 @@ def test_merged_updates_are_the_network_that_validated_best() -> None:
     assert result.curve[-1]["stage"] == "head+adapters"
     merge_lora(model)
     assert model.state_dict().keys() == Net().state_dict().keys()
-    _, validation = feeds()
+    _, validation = loaders()
     loss = nn.functional.cross_entropy(
         predict(model, validation).double(), torch.from_numpy(validation.labels)
     )
@@ -172,7 +173,7 @@ def test_the_epoch_of_lowest_validation_loss_is_kept() -> None:
     model, result = fitted("finetune", epochs=4)
     losses = [row["val_loss"] for row in result.curve]
     assert result.selected_epoch == int(np.argmin(losses)) + 1
-    _, validation = feeds()
+    _, validation = loaders()
     logits = predict(model, validation)
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(validation.labels))
     assert float(loss) == pytest.approx(min(losses), rel=1e-5)

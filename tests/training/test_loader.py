@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from crossbench.data.dataset import Dataset
 from crossbench.data.transforms import RandomSource, VolumeTransform, make_transforms
-from crossbench.training.loader import Feed
+from crossbench.training.loader import BatchLoader
 
 CPU = torch.device("cpu")
 
 
-def feed(samples: int, batch_size: int, workers: int = 0, dtype: str = "uint8") -> Feed:
-    """A feed whose sample i is the constant i, labelled i."""
+def loader(samples: int, batch_size: int, workers: int = 0, dtype: str = "uint8") -> BatchLoader:
+    """A loader whose sample i is the constant i, labelled i."""
     images = np.arange(samples).astype(dtype)[:, None, None, None, None]
     images = np.broadcast_to(images, (samples, 1, 4, 4, 4))
     _, plain = make_transforms(
@@ -28,7 +28,7 @@ def feed(samples: int, batch_size: int, workers: int = 0, dtype: str = "uint8") 
         images=images, labels=np.arange(samples), num_classes=samples, groups=None,
         official=None, covariate=None, source="real", file=Path("x"), content_hash="",
     )  # fmt: skip
-    return Feed(
+    return BatchLoader(
         dataset=dataset, indices=np.arange(samples), transform=plain, batch_size=batch_size,
         device=CPU, workers=workers,
     )  # fmt: skip
@@ -38,7 +38,7 @@ def feed(samples: int, batch_size: int, workers: int = 0, dtype: str = "uint8") 
 def test_every_sample_comes_once_with_its_own_label(
     samples: int, batch_size: int, workers: int
 ) -> None:
-    stream = feed(samples, batch_size, workers)
+    stream = loader(samples, batch_size, workers)
     for batches in (list(stream.ordered()), list(stream.shuffled(RandomSource(1, CPU)))):
         labels = torch.cat([labels for _, labels in batches])
         inputs = torch.cat([inputs for inputs, _ in batches])
@@ -49,14 +49,14 @@ def test_every_sample_comes_once_with_its_own_label(
 
 @given(samples=st.integers(2, 40), batch_size=st.integers(2, 9))
 def test_no_training_batch_holds_one_sample(samples: int, batch_size: int) -> None:
-    sizes = [len(y) for _, y in feed(samples, batch_size).shuffled(RandomSource(1, CPU))]
+    sizes = [len(y) for _, y in loader(samples, batch_size).shuffled(RandomSource(1, CPU))]
     assert min(sizes) > 1
     assert max(sizes) <= batch_size + 1
 
 
 def test_order_is_drawn_from_the_seed_and_not_from_the_workers() -> None:
     def order(seed: int, workers: int) -> list[int]:
-        stream = feed(30, 4, workers).shuffled(RandomSource(seed, CPU))
+        stream = loader(30, 4, workers).shuffled(RandomSource(seed, CPU))
         return torch.cat([labels for _, labels in stream]).tolist()
 
     assert order(1, 0) == order(1, 3) != order(2, 0)
@@ -64,7 +64,7 @@ def test_order_is_drawn_from_the_seed_and_not_from_the_workers() -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", ">f4", "float64", "bool"])
 def test_stored_dtypes_reach_the_network_as_float32(dtype: str) -> None:
-    inputs, _ = next(feed(2, 2, dtype=dtype).ordered())
+    inputs, _ = next(loader(2, 2, dtype=dtype).ordered())
     assert inputs.dtype is torch.float32
     assert inputs[:, 0, 0, 0, 0].tolist() == [0.0, 1.0]
 
@@ -73,10 +73,10 @@ def test_stored_dtypes_reach_the_network_as_float32(dtype: str) -> None:
 
 
 def augmented(random: RandomSource, *, forked_workers: int) -> list[bytes]:
-    """What training feeds of 96 equal volumes, in batches of 8, as bytes of each."""
+    """What training loaders of 96 equal volumes, in batches of 8, as bytes of each."""
     volume = np.random.default_rng(0).random((1, 1, 6, 6, 6)).astype("float32")
     stream = dataclasses.replace(
-        feed(96, 8),
+        loader(96, 8),
         transform=VolumeTransform(
             value_range=(0.0, 1.0), mean=(0.0,) * 3, std=(1.0,) * 3, augment=True
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossbench.environment.spans import span
 from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import evaluate_log
 from crossbench.evaluation.probabilities import log_of
@@ -89,6 +90,7 @@ class Predictions:
         """(N, K) class probabilities."""
         return np.exp(self.log_probabilities, dtype=np.float64)
 
+    @span("evaluate", fine=True)
     def scores(self, classes: Sequence[str] | None = None) -> Scores:
         """Every metric, computed from exactly what is kept.
 

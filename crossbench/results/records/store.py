@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from crossbench.environment.spans import span
 from crossbench.errors import RecordError, RequestError
 from crossbench.results.records.files import read_predictions, read_record
 from crossbench.results.records.predictions import Predictions
@@ -109,6 +110,7 @@ class Store:
         folders = (file_name(part) for part in (key.preset, key.task, key.method))
         return self.root.joinpath(*folders, name)
 
+    @span("write", fine=True)
     def write(
         self,
         record: RunRecord,
