@@ -38,10 +38,10 @@ def _visible(sign: str) -> str:
     return sign if kept else sign.encode("unicode_escape").decode("ascii")
 
 
-def show(value: Any) -> str:
+def show(value: Any, longest: int = _LONGEST) -> str:
     """``repr`` of any value, in a sane length, whatever its class makes of it."""
     try:
-        return clean(repr(value))
+        return clean(repr(value), longest)
     except BaseException:  # noqa: BLE001  (a repr may do anything)
         return f"<{kind_of(value)} that has no repr>"
 

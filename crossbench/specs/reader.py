@@ -17,14 +17,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from crossbench.errors import CardError, unknown_name
-from crossbench.specs.toml import shown
+from crossbench.errors.foreign import show
 
 T = TypeVar("T")
 
 #: A dotted key, whether its value holds, and what it must be.
 Demand = tuple[str, object, str]
 
-_LONGEST_NAME = 100  # characters of a key in a message
+_LONGEST = 500  # characters of a value in a message
+_LONGEST_NAME = 100  # characters of a key
 _TAG = "kind"  # key that chooses among the structs of a union
 _STEPS = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _UNIONS = (types.UnionType, typing.Union)
@@ -39,7 +40,7 @@ def check(spec: Any, *, where: str) -> None:
     """
     for key, holds, demand in spec.demands():
         if not holds:
-            msg = f"{where}: key {key!r} is {shown(attrgetter(key)(spec))}; {demand}"
+            msg = f"{where}: key {key!r} is {show(attrgetter(key)(spec), _LONGEST)}; {demand}"
             raise CardError(msg)
 
 
@@ -143,7 +144,7 @@ def _explain(error: str, spec: Any, mapping: Mapping[str, Any]) -> str:
     if missing := re.fullmatch("Object missing required field `(.+)`", fact):
         name = f"{key}.{missing[1]}" if key else missing[1]
         return f"required key {name!r} is missing"
-    return f"key {key!r} is {shown(value)}; it must be {_describe(hint, value)}"
+    return f"key {key!r} is {show(value, _LONGEST)}; it must be {_describe(hint, value)}"
 
 
 def _follow(hint: Any, value: Any, path: str) -> tuple[str, Any, Any]:

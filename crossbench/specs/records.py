@@ -16,7 +16,7 @@ Status = Literal["ok", "failed", "skipped"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunKey:
-    """What one run is, in the words of a request.
+    """Coordinates of a run, in the words of a request.
 
     ``method`` is a registered method, or a plain baseline (``majority``, ``logistic``,
     ``covariate``), in which case backbone and init are ``none`` and protocol ``plain``.
@@ -42,7 +42,7 @@ class RunKey:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What one run left behind, failures included.
+    """Result of one run, failures included.
 
     Attributes:
         identity: SHA-256 over everything that changes the number and nothing that does not.
@@ -51,28 +51,28 @@ class RunRecord:
         source: Real, embedded or phantom data; never shown on one board.
         dimension: 2 or 3.
         metric: Name of the main metric.
-        grouped: Whether patients (or the card's group) were kept within one part.
+        grouped: Whether the samples of a patient (or the card's group) stayed in one part.
         metrics: Test metrics by name; None where undefined.
         undefined: Reason for each None, which names the classes.
-        partial: Reason for each mean over fewer classes than the task has, for the test part
-            lacks one, by metric name.
+        partial: By metric name, why a mean is over fewer classes than the task has: those that the
+            test part lacks.
         per_class: Per-class metrics, a list over the classes each.
         curve: One row an epoch: epoch, stage, lr, train_loss, val_loss, val_accuracy. Under
             ``linear-probe`` one row a penalty tried: C, train_loss, val_loss, val_accuracy.
         selected_epoch: The epoch (from 1) whose weights were tested.
-        selected: What else the validation part selected, by name: ``C``.
+        selected: Further values that the validation part selected, by name: ``C``.
         counts: Samples in ``train``, ``val`` and ``test``.
         parameters: ``total`` and ``trainable`` parameter counts.
         cost: ``gmacs``, the 1e9 multiply-adds of one sample's forward pass.
         timings: Seconds by phase.
         peak_memory: Bytes, by what was measured.
-        warnings: What a reader should know, such as a one-class validation part.
-        error: ``class`` and ``message`` of what made the run fail, or the reason it was skipped.
+        warnings: Caveats for readers, such as a one-class validation part.
+        error: ``class`` and ``message`` of the failure, or the reason for skipping.
         predictions: File name of the predictions beside the record.
         predictions_sha256: Digest of that file's bytes.
         weights: File name of the fitted network's weights beside the record, where they are kept.
         weights_sha256: Digest of that file's bytes.
-        diagnostics: File name of what the network's layers told of themselves beside the record.
+        diagnostics: File name of the per-layer diagnostics beside the record.
         diagnostics_sha256: Digest of that file's bytes.
         provenance: Hashes, versions, device, settings, times.
         schema_version: Version of this layout.

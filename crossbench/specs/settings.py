@@ -1,4 +1,4 @@
-"""Settings: how samples are divided, fed and learnt from."""
+"""Settings of splits, inputs, training and arithmetic, and the presets that bundle them."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ Statistics = Literal["imagenet", "radimagenet"]
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings:
-    """How samples are divided.
+    """Division of samples into folds.
 
     Attributes:
         scheme: ``paper`` (shuffled k-fold, unstratified, ungrouped, first 20 % of the
             training indices validate), ``standard`` (stratified group k-fold) or
             ``official`` (MedMNIST's own).
-        folds: Number of folds of one repetition; ``official`` has one.
+        folds: Folds of one repetition; ``official`` has one.
         seeds: One repetition a seed.
-        run_folds: The folds that are run; empty means all.
+        run_folds: Folds to run; empty means all.
         validation: Share of the training part that validates.
-        max_labelled: At most so many samples are learnt from, those that validate included: a
-            stratified draw of whole groups, as if no more were labelled; where no whole group of
-            each class fits, of groups in part, which is said. Test parts stay whole.
+        max_labelled: Upper bound on the labelled samples, of training and validation together: a
+            stratified draw of whole groups, or, with a warning, of groups in part where no whole
+            group of each class fits. Test parts stay whole.
     """
 
     scheme: Literal["paper", "standard", "official"]
@@ -75,7 +75,7 @@ class SplitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class InputSettings:
-    """How stored samples become network inputs.
+    """Conversion of stored samples to network inputs.
 
     Attributes:
         scaling: Range that is mapped to [0, 1]: ``global`` (the whole array, test folds
@@ -83,16 +83,15 @@ class InputSettings:
         max_size: Upper bound on the side length in pixels of a 2D input.
         crop_scale: Area range of RandomResizedCrop.
         augment: Whether training batches are augmented.
-        max_samples: Stratified subset of a task, in whole groups where these are enough for the
-            folds; None takes every sample.
+        max_samples: Size of a stratified subset of the task, in whole groups where these suffice
+            for the folds; None takes every sample.
         radimagenet_3d: Methods whose 3D inputs are normalised by RadImageNet's statistics
             whatever their weights were pretrained on.
-        jitter_order: Whose order of the four colour adjustments is drawn in 2D: one for each
-            ``batch``, or one for each ``sample``, as the paper's scripts do.
-        forked_workers: Loader processes with one random state among them that are imitated in
-            3D: the augmentation of a batch depends on its number over this, rounded down, and on
-            the run's seed, the same in every epoch. 0 draws afresh for every sample. The paper's
-            scripts have 6.
+        jitter_order: Whether the order of the four 2D colour adjustments is drawn for each
+            ``batch`` or, as in the paper's scripts, for each ``sample``.
+        forked_workers: Number of loader processes with a common random state to imitate in 3D:
+            batch ``i`` is augmented by ``i // forked_workers`` and the run's seed, the same in
+            every epoch. 0 draws afresh for every sample. The paper's scripts have 6.
     """
 
     scaling: Literal["global", "train", "sample"]
@@ -116,7 +115,7 @@ class InputSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    """How a network is fitted.
+    """Training of a network under staged protocols.
 
     Attributes:
         epochs: Passes over the training part.
@@ -141,15 +140,15 @@ class FitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSettings:
-    """How protocol ``lora`` adapts a network; no other protocol reads it.
+    """Low-rank adaptation, by protocol ``lora`` alone.
 
     Attributes:
         rank: Rank of each kernel's update.
         alpha: Updates are scaled by ``alpha / rank``.
         target: ``all`` kernels, or ``spatial`` ones: those larger than 1 along some axis.
-        batch_norm: ``frozen`` (BatchNorm normalises by its running statistics, and nothing of it
-            changes) or ``train`` (it normalises by batch statistics, running statistics follow,
-            scale and shift learn).
+        batch_norm: ``frozen`` (BatchNorm normalises by its running statistics and stays as it is)
+            or ``train`` (it normalises by batch statistics; running statistics, scale and shift
+            are updated).
     """
 
     rank: Count = 4
@@ -164,11 +163,11 @@ class LoraSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSettings:
-    """What the arithmetic runs on, fixed so that a rerun gives the same bits.
+    """Arithmetic, fixed so that a rerun gives the same bits.
 
     Attributes:
         threads: CPU threads; 0 takes every core this process may use.
-        workers: Background threads that read the next batch.
+        workers: Prefetch threads; 0 loads synchronously.
         precision: ``float32``, or ``bfloat16`` under autocast.
         tf32: Whether CUDA matrix products may round to TF32.
     """
@@ -194,7 +193,7 @@ class Preset:
             download by synthetic twins (embedded tasks keep their real data).
         protocol: Default protocol.
         metric: Main metric; None leaves the card's.
-        drop_keys: Per method, parts of tensor names that are not carried from 2D to 3D.
+        drop_keys: Per method, parts of the names of tensors that are reinitialised in 3D.
     """
 
     name: str
@@ -217,11 +216,11 @@ class Preset:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainSettings:
-    """How a network is pretrained; the defaults are those of the paper's Table I.
+    """Pretraining of a network; the defaults are those of the paper's Table I.
 
     Attributes:
         epochs: Passes over the training part.
-        batch_size: Samples a step, over all processes together.
+        batch_size: Samples a step, over all processes.
         lr: Learning rate of the first ``step`` epochs.
         weight_decay: AdamW's weight decay.
         step: Epochs after which the learning rate drops, again and again.
@@ -229,17 +228,17 @@ class PretrainSettings:
         size: Side length in pixels that the network is fed; None takes 224 for a folder of images
             and the task's own for a task.
         crop_scale: Area range of RandomResizedCrop.
-        statistics: What normalises the inputs; None takes RadImageNet's for gray tasks and
-            ImageNet's for all else.
-        select: Whether the weights of the ``last`` epoch are kept, as in the paper, or those of
-            the ``lowest`` validation loss.
+        statistics: Channel statistics that normalise the inputs; None takes RadImageNet's for gray
+            tasks and ImageNet's for all else.
+        select: Epoch whose weights are kept: the ``last``, as in the paper, or that of the
+            ``lowest`` validation loss.
         max_unreadable: Share of a folder's images that may be unreadable.
         precision: ``float32``, or ``bfloat16`` under autocast.
         tf32: Whether CUDA matrix products may round to TF32.
         channels_last: Whether inputs are laid out channels last.
         compile: Whether torch.compile compiles the training step's network.
-        workers: Threads a process that read ahead; None takes a thread for every core for a
-            folder of images and none for a task.
+        workers: Prefetch threads a process; None takes one a core for a folder of images and none
+            for a task.
         threads: CPU threads a process; 0 takes ``$OMP_NUM_THREADS`` or every core it may use.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import reprlib
 import stat
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,9 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 18  # bytes; the largest card here has 3,000
 _DEEPEST = 16  # tables within tables; cards have two
-_LONGEST = 500  # characters of a value in a message
 _WHOLE = 1 << 63  # TOML's integers have 64 bits
 
-# What may hold a dot without joining keys (strings, comments), the dots, and what joins none.
+# Strings and comments, whose dots join no keys; dots; ends of keys; anything else.
 _TOKENS = re.compile(
     r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*'
     r"|(?P<dot>\.)|(?P<end>[=,\n\[\]{}])|[^\s.=,\[\]{}\"'#]+|.",
@@ -28,11 +26,11 @@ _TOKENS = re.compile(
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """What a TOML file holds; a byte order mark before it is no part of it.
+    """Read a TOML file, with or without a byte order mark.
 
     Raises:
-        CardError: If the file does not exist, is no TOML or beyond the bounds of this reader; the
-            message names it.
+        CardError: If the file does not exist, is no TOML or exceeds the bounds; the message names
+            it.
     """
     try:
         if not stat.S_ISREG(file.stat().st_mode):
@@ -51,7 +49,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """What TOML text holds.
+    """Parse TOML text.
 
     Raises:
         ValueError: If it is no TOML, nested deeper than any spec, or holds a number that is not
@@ -80,7 +78,7 @@ def _check_keys(text: str) -> None:
 
 
 def _check_values(found: dict[str, Any]) -> None:
-    """Refuse what no spec holds and JSON, hashes or messages could not."""
+    """Refuse depths and numbers that JSON, hashes or messages cannot hold."""
     level: list[Any] = [found]
     for _ in range(_DEEPEST):
         level = [item for value in level for item in _inside(value)]
@@ -97,28 +95,3 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
-
-
-class _Shown(reprlib.Repr):
-    """Values in messages, whatever their size."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = self.maxlong = 200
-        self.maxlist = self.maxtuple = self.maxdict = 20
-        self.maxlevel = 4
-
-    def repr_int(self, value: int, level: int) -> str:
-        """Python writes no more than 4,300 digits."""
-        if value.bit_length() > self.maxlong:
-            return f"a whole number of {value.bit_length()} bits"
-        return super().repr_int(value, level)
-
-
-_SHOWN = _Shown()
-
-
-def shown(value: Any) -> str:
-    """A value as messages show it: as ``repr`` does, long ones shortened."""
-    text = _SHOWN.repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

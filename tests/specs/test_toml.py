@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.errors import CardError
-from crossbench.specs.toml import parse_toml, read_toml, shown
+from crossbench.specs.toml import parse_toml, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,21 +91,3 @@ def test_whatever_the_bytes_the_file_is_named(
     except CardError as error:
         message = str(error)
     assert not message or message.startswith(f"{file}: not readable as TOML: ")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (10**6, "1000000"),
-        ("word", "'word'"),
-        ((1.0, 0.5), "(1.0, 0.5)"),
-    ],
-)
-def test_values_in_messages(value: Any, text: str) -> None:
-    assert shown(value) == text
-
-
-def test_long_values_are_shortened_in_messages() -> None:
-    assert shown(16**5000) == "a whole number of 20001 bits"
-    assert len(shown("x" * 10_000)) < 250
-    assert len(shown([["x" * 1000] * 100] * 100)) < 600
