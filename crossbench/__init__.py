@@ -1,4 +1,4 @@
-"""crossbench: a benchmark for convolutions that carry 2D knowledge into 3D medical images.
+"""Benchmark of convolutions that carry 2D knowledge into 3D medical images.
 
 Example:
     >>> import crossbench

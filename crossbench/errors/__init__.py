@@ -1,4 +1,4 @@
-"""What can go wrong, as the user meets it.
+"""Exceptions of crossbench, and the search for the nearest name.
 
 Every message names the thing, its value and the remedy. The command line prints a
 :class:`CrossbenchError` without a traceback and exits with 2; inside a run it becomes a
@@ -19,11 +19,11 @@ class CrossbenchError(Exception):
 
 
 class RequestError(CrossbenchError):
-    """What was asked for does not exist or does not fit together."""
+    """A request that names what does not exist or does not fit together."""
 
 
 class CardError(CrossbenchError):
-    """A task card or preset file is malformed; the message names the file and the key."""
+    """A malformed card or preset file; the message names file and key."""
 
 
 class DataError(CrossbenchError):
@@ -31,7 +31,7 @@ class DataError(CrossbenchError):
 
 
 class MissingDataError(DataError):
-    """A task's data is not on this machine; the message says how to get it."""
+    """Data that is not on this machine; the message says how to get it."""
 
 
 class SplitError(DataError):
@@ -39,7 +39,7 @@ class SplitError(DataError):
 
 
 class ConversionError(CrossbenchError):
-    """A module has no 3D form; the message names the module."""
+    """A module without a 3D form; the message names the module."""
 
 
 class WeightsError(CrossbenchError):
@@ -47,11 +47,11 @@ class WeightsError(CrossbenchError):
 
 
 class StateError(CrossbenchError):
-    """A method's code changed state that all runs of a process share; the message names it."""
+    """A method that changed state that all runs of a process share."""
 
 
 class EvaluationError(CrossbenchError):
-    """Predictions that cannot be scored; the message says what is wrong with them."""
+    """Predictions that cannot be scored; the message gives the reason."""
 
 
 class StatisticsError(CrossbenchError):

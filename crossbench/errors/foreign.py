@@ -20,7 +20,7 @@ _LONGEST_NAME = 100
 
 
 def clean(text: str, longest: int = _LONGEST) -> str:
-    """Text that can be printed and stored: encodable, without control characters, and not long.
+    """Printable, storable text: encodable, short, without control characters.
 
     Args:
         text: Any text.
@@ -52,13 +52,13 @@ def kind_of(value: Any) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Class and message of any error, in a sane length, such as ``ValueError: too deep``."""
+    """Class and message of any error, cut, such as ``ValueError: too deep``."""
     message = message_of(error)
     return f"{kind_of(error)}: {message}" if message else kind_of(error)
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, in a sane length, whatever its class makes of it."""
+    """The message of an error, cut, even where its class fails to give one."""
     try:
         return clean(str(error))
     except BaseException:  # noqa: BLE001  (a message may do anything)
@@ -75,7 +75,7 @@ def traceback_of(error: BaseException, frames: int = 3) -> str:
 
 @contextmanager
 def contained(what: str) -> Iterator[None]:
-    """Run foreign code; whatever it raises becomes an error of ours, SystemExit included.
+    """Run foreign code; turn what it raises, SystemExit included, into our error.
 
     The user's own Ctrl-C alone passes.
 
@@ -103,7 +103,7 @@ def _place(error: BaseException) -> str:
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether the user has pressed Ctrl-C since; where nobody can tell, it is taken for so."""
+    """Whether Ctrl-C was pressed since; True where that cannot be known."""
     former = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread():
         yield lambda: True
@@ -143,7 +143,7 @@ class ChildDiedError(CrossbenchError):
 
 
 def describe_end(code: int) -> str:
-    """How a process ended, in words.
+    """End of a process in words.
 
     Args:
         code: Its exit status; negative where a signal ended it.

@@ -1,1 +1,1 @@
-"""Numbers from arrays: metrics, plain baselines and statistics. Nothing here imports torch."""
+"""Metrics, plain baselines and statistics: numbers from arrays, without torch."""

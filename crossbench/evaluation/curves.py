@@ -1,4 +1,4 @@
-"""Scores that samples are ranked by, and the areas under the curves of such a ranking."""
+"""Ranking scores, and the areas under ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def average_precision(positive: NDArray[np.bool_], score: NDArray[np.float64]) -
 def areas_against_each(
     labels: Labels, score: NDArray[np.float64], label: int
 ) -> NDArray[np.float64]:
-    """Areas under the ROC curves of one class against each other one, on the samples of both.
+    """Areas under the ROC curves of one class against each other class.
 
     Args:
         labels: (N,) in which no class of [0, K) is absent.

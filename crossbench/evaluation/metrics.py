@@ -41,7 +41,7 @@ _ABSENT = "absent from the labels"
 
 
 class UndefinedMetricError(EvaluationError):
-    """A metric has no value for these labels; the message is the reason.
+    """A metric without a value for these labels; the message is the reason.
 
     Args:
         reason: What is true of the classes.
@@ -98,7 +98,7 @@ class ClassMetric:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What :func:`evaluate` finds.
+    """Every metric of one set of predictions.
 
     Attributes:
         metrics: Value by metric name, None where undefined.
@@ -135,7 +135,7 @@ def precision(labels: Labels, log_probabilities: LogProbabilities) -> float:
 
 
 def recall(labels: Labels, log_probabilities: LogProbabilities) -> float:
-    """Macro recall in [0, 1]; 0 for a class that is predicted but absent from the labels."""
+    """Macro recall in [0, 1]; 0 for a predicted class that the labels lack."""
     hits, support, predicted = _counts(labels, log_probabilities)
     return _macro(hits, support, support + predicted > 0)
 
@@ -147,7 +147,7 @@ def f1(labels: Labels, log_probabilities: LogProbabilities) -> float:
 
 
 def auroc(labels: Labels, log_probabilities: LogProbabilities) -> float:
-    """Area under the ROC curve in [0, 1]; one-vs-rest, macro, beyond two classes.
+    """Area under the ROC curve in [0, 1]; beyond two classes one-vs-rest, macro.
 
     Ties count one half (Mann-Whitney). Samples are ranked by the log odds of the class, so
     that with two classes the value is the same whichever is called 1.
@@ -163,7 +163,7 @@ def auroc(labels: Labels, log_probabilities: LogProbabilities) -> float:
 
 
 def auroc_ovo(labels: Labels, log_probabilities: LogProbabilities) -> float:
-    """Area under the ROC curve in [0, 1]; one-vs-one, macro, beyond two classes.
+    """Area under the ROC curve in [0, 1]; beyond two classes one-vs-one, macro.
 
     The mean over the pairs of classes, on the samples of both, of the areas of either against
     the other (Hand and Till 2001, equation 7; scikit-learn's ``multi_class="ovo"``). With two
@@ -209,7 +209,7 @@ def specificity(labels: Labels, log_probabilities: LogProbabilities) -> PerClass
 
 
 def auprc(labels: Labels, log_probabilities: LogProbabilities) -> PerClass:
-    """Average precision of each class, in (0, 1]; None for a class without samples."""
+    """Average precision of each class in (0, 1]; None for a class without samples."""
     return tuple(
         average_precision(labels == k, rank_scores(log_probabilities, k))
         for k in range(log_probabilities.shape[1])
@@ -266,7 +266,7 @@ METRICS: dict[str, Metric] = {
 
 
 def title_of(metric: str) -> str:
-    """Name of a metric for people; one that this crossbench does not know keeps its own."""
+    """Display name of a metric; an unknown one keeps its own."""
     return METRICS[metric].title if metric in METRICS else metric
 
 
@@ -365,7 +365,7 @@ def _evaluate(
 def _counts(
     labels: Labels, log_probabilities: LogProbabilities
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Per class: samples rightly predicted (TP), samples (TP + FN), predictions (TP + FP)."""
+    """Per class: true positives, samples (TP + FN), predictions (TP + FP)."""
     num_classes = log_probabilities.shape[1]
     predicted = log_probabilities.argmax(axis=1)
     hits = np.bincount(labels[labels == predicted], minlength=num_classes)
@@ -400,6 +400,6 @@ def _need_every_class(labels: Labels, num_classes: int) -> None:
 
 
 def _said_of(classes: Sequence[int], what: str, names: Sequence[str] | None = None) -> str:
-    """What is true of some classes, in words; by their numbers where they have no names."""
+    """Classes and what holds of them, in words; numbers where they have no names."""
     words = [str(k) if names is None else repr(names[k]) for k in classes]
     return f"class{'es' if len(words) > 1 else ''} {', '.join(words)}: {what}"

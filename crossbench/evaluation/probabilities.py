@@ -79,7 +79,7 @@ def log_predictions(
 
 
 def as_stored(log_probabilities: LogProbabilities) -> NDArray[np.float32]:
-    """The float32 array that a record keeps; -inf stays, and is what float32 cannot hold."""
+    """Float32 logarithms as records keep them; -inf where float32 overflows."""
     with np.errstate(over="ignore"):
         return log_probabilities.astype(np.float32)
 
@@ -90,7 +90,7 @@ def as_stored(log_probabilities: LogProbabilities) -> NDArray[np.float32]:
 def check_probabilities(
     labels: ArrayLike, probabilities: ArrayLike
 ) -> tuple[Labels, LogProbabilities]:
-    """Labels and probabilities as int64 and float64 logarithms, once known to belong together.
+    """Check labels and probabilities; return int64 and float64 logarithms.
 
     Args:
         labels: (N,) whole numbers in [0, K), N >= 1.
@@ -114,7 +114,7 @@ def check_probabilities(
 def check_log_probabilities(
     labels: ArrayLike, log_probabilities: ArrayLike
 ) -> tuple[Labels, LogProbabilities]:
-    """Labels and log-probabilities as int64 and float64, once known to belong together.
+    """Check labels and log-probabilities; return int64 and float64.
 
     Args:
         labels: (N,) whole numbers in [0, K), N >= 1.

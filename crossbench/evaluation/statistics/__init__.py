@@ -1,4 +1,4 @@
-"""Comparing methods: arrays or a table of runs in, numbers and quotable sentences out.
+"""Comparisons of methods: from arrays or runs to numbers and sentences.
 
 Three layers, each in its own module:
 

@@ -85,7 +85,7 @@ def bootstrap_interval(
     rng: np.random.Generator,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Expanded percentile bootstrap interval; tasks are what is resampled.
+    """Expanded percentile bootstrap interval, resampling tasks.
 
     The plain percentile interval is too narrow for few tasks (88 % instead of 95 % at
     N = 8), so the percentiles move out as far as Student's t lies beyond the normal:
@@ -151,7 +151,7 @@ def estimate(
 def bounded_mean(
     values: ArrayLike, *, lowest: float, highest: float, confidence: float = 0.95
 ) -> Estimate:
-    """Mean of values (N,) that have bounds, with Clopper and Pearson's interval from six tasks on.
+    """Mean of bounded values (N,), with Clopper and Pearson's interval from N = 6 on.
 
     The values' shares of the range add up to the number of successes in N trials, which need not
     be whole: of all distributions between the bounds with one mean, two values at the bounds

@@ -139,7 +139,7 @@ def _comparable_runs(
 
 
 def _draws(frame: pd.DataFrame, methods: tuple[str, str], by: str | None = None) -> dict[str, int]:
-    """How many weights the runs of a method began from, for each method whose runs share any.
+    """Number of initial weights by method, for methods whose runs share some.
 
     Where ``by`` names a column, runs that agree in it count as one, and may share weights.
     """

@@ -17,7 +17,7 @@ Name = TypeVar("Name")
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """Holm's step-down adjustment by statsmodels; the mapping is the declared family.
+    """Holm's step-down adjustment of a family of p values.
 
     Example:
         >>> holm({"first task": 0.01, "second task": 0.04})
@@ -46,7 +46,7 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def rejected(p_values: Mapping[Name, float], alpha: float) -> set[Name]:
-    """Hypotheses that Holm's adjustment rejects at level ``alpha``; none of an empty family.
+    """Hypotheses that Holm's adjustment rejects at level ``alpha``.
 
     Example:
         >>> rejected({"first task": 0.03, "second task": 0.04}, alpha=0.05)
@@ -60,7 +60,7 @@ def rejected(p_values: Mapping[Name, float], alpha: float) -> set[Name]:
 def groups_of(
     names: Sequence[str], apart: AbstractSet[frozenset[str]]
 ) -> tuple[tuple[str, ...], ...]:
-    """Largest sets of two or more names of which no pair is apart, members in the given order.
+    """Largest sets of two or more names of which no pair is apart.
 
     Args:
         names: All names, the best first.

@@ -1,4 +1,4 @@
-"""What every procedure demands of its input before it computes anything."""
+"""Checks of the input of every procedure."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def require_tasks(count: int) -> None:
 
 
 def smallest_p(count: int) -> float:
-    """Smallest two-sided p that ``count`` non-zero differences can reach: 2 / 2**count.
+    """Smallest two-sided p of ``count`` non-zero differences: 2 / 2**count.
 
     Example:
         >>> smallest_p(6)
@@ -174,7 +174,7 @@ def paired_runs(frame: pd.DataFrame, task: str, methods: Sequence[str]) -> pd.Da
 
 
 def lacking_runs(table: pd.DataFrame, folds: int) -> int:
-    """How many of the runs seeds x folds are in no row of :func:`paired_runs`.
+    """Number of runs of seeds x folds without a row in :func:`paired_runs`.
 
     Args:
         table: Paired runs.
@@ -184,7 +184,7 @@ def lacking_runs(table: pd.DataFrame, folds: int) -> int:
 
 
 def task_scores(frame: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
-    """Mean score by task (row) and method (column), over runs that are paired and complete.
+    """Mean score by task (row) and method (column) over paired, complete runs.
 
     Example:
         >>> import pandas as pd

@@ -89,7 +89,7 @@ class Posterior:
 def corrected_t(
     baseline: ArrayLike, candidate: ArrayLike, *, folds: int, confidence: float = 0.95
 ) -> CorrectedT:
-    """Corrected resampled t test of n paired runs; df = n - 1.
+    """Corrected resampled t test of n paired runs, with n - 1 degrees of freedom.
 
     Validation samples count as training, so n_test / n_train = 1 / (folds - 1).
 
@@ -138,7 +138,7 @@ def corrected_t(
 
 
 def corrected_mean(scores: ArrayLike, *, folds: int, confidence: float = 0.95) -> Estimate:
-    """Mean score of n runs of repeated cross-validation, with its corrected Student interval.
+    """Mean score of repeated cross-validation, with its corrected Student interval.
 
     Equal scores have no interval: how much others would vary they do not show. It has the scale
     of :func:`corrected_t`. Two methods are not compared by their intervals: their runs are paired,
@@ -175,7 +175,7 @@ def corrected_mean(scores: ArrayLike, *, folds: int, confidence: float = 0.95) -
 def correlated_posterior(
     baseline: ArrayLike, candidate: ArrayLike, *, folds: int, rope: float
 ) -> Posterior:
-    """Bayesian correlated t test: the Student posterior of the mean gain, cut at the ROPE.
+    """Bayesian correlated t test: posterior of the mean gain, cut at the ROPE.
 
     Example:
         >>> found = correlated_posterior([0.70, 0.72], [0.75, 0.76], folds=2, rope=0.01)
@@ -213,7 +213,7 @@ def correlated_posterior(
 
 @cache
 def _noncentrality(runs: int, alpha: float, power: float) -> float:
-    """Mean of t at which a two-sided test of n paired runs finds it, with this power, as it is."""
+    """Noncentrality at which a two-sided t test of n runs has this power."""
     # Imported here, for with it comes scipy.stats, which takes a second.
     from scipy.optimize import brentq
     from statsmodels.stats.power import ttest_power
@@ -235,7 +235,7 @@ def _student_reach(runs: int, confidence: float) -> float:
 
 
 def _location_scale(gains: Array, folds: int) -> tuple[float, float]:
-    """Mean of the gains (n,) and its corrected standard error; (0, 0) where all are zero."""
+    """Mean of the gains (n,), and its corrected standard error."""
     _require_folds(folds)
     if np.ptp(gains) == 0:
         if gains[0] != 0:

@@ -91,7 +91,7 @@ def _signed_rank_p(ranks: Array, positive: NDArray[np.bool_]) -> float:
 
 
 def _null_of_sums(steps: NDArray[np.int64]) -> Array:
-    """Probability of each sum from 0 on, where each step counts or not with probability 1/2."""
+    """Distribution of the sum of steps that each count with probability 1/2."""
     null = np.zeros(steps.sum() + 1)
     null[0] = 1
     for step in steps:
@@ -101,7 +101,7 @@ def _null_of_sums(steps: NDArray[np.int64]) -> Array:
 
 
 def hodges_lehmann(gains: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Hodges and Lehmann's location of the gains that are not zero, with its exact interval.
+    """Hodges and Lehmann's location of the non-zero gains, with its exact interval.
 
     It is the median of the means of all pairs of gains, each with itself too: the shift that
     :func:`signed_rank` of the same gains would see as none, so that its sign is that of the test.
@@ -144,7 +144,7 @@ def probability_of_improvement(
     *,
     confidence: float = 0.95,
 ) -> Estimate:
-    """P(a run of the candidate beats a run of the baseline), on a task drawn at random.
+    """Probability that a run of the candidate beats one of the baseline.
 
     The mean over tasks of the share of (candidate run, baseline run) pairs that the
     candidate wins, a tie counting half; the interval is :func:`bounded_mean`'s.

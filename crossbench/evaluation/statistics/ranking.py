@@ -52,7 +52,7 @@ class MethodSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Friedman:
-    """A Friedman test: whether the tasks agree on some order of the methods, not which differ.
+    """Friedman's test of whether tasks agree on some order of the methods.
 
     Attributes:
         tasks: Tasks N.
@@ -217,7 +217,7 @@ def friedman(
 
 
 def critical_difference(methods: int, tasks: int, alpha: float = 0.05) -> float:
-    """Nemenyi's critical difference of mean ranks, q / sqrt(2) sqrt(k (k + 1) / (6 N)).
+    """Nemenyi's critical difference of mean ranks, q sqrt(k (k + 1) / (12 N)).
 
     Example:
         >>> round(critical_difference(methods=4, tasks=8), 2)
@@ -241,7 +241,7 @@ def pairwise(
     *,
     higher_is_better: bool = True,
 ) -> tuple[PairTest, ...]:
-    """Signed-rank tests with Holm over a declared family of (baseline, candidate) pairs.
+    """Signed-rank tests of (baseline, candidate) pairs, with Holm over all of them.
 
     Example:
         >>> scores = pd.DataFrame({"a": [1, 2, 3, 4, 5, 6], "b": [2, 3, 4, 5, 6, 7]})
@@ -278,7 +278,7 @@ def pairwise(
 def tied_groups(
     scores: pd.DataFrame, *, alpha: float = 0.05, higher_is_better: bool = True
 ) -> tuple[tuple[str, ...], ...]:
-    """Methods that :func:`pairwise` does not tell apart, best mean rank first: a diagram's bars.
+    """Sets of methods that :func:`pairwise` does not tell apart, best rank first.
 
     Example:
         >>> tied_groups(pd.DataFrame({"a": [1, 2, 3, 4, 5, 6], "b": [2, 1, 4, 3, 6, 5]}))

@@ -1,4 +1,4 @@
-"""What a comparison of two methods says, as data and in words to quote."""
+"""Verdicts of a comparison of two methods, as data and as sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """What a test finds, and of what.
+    """Finding of a test, and the runs it holds for.
 
     Attributes:
         found: What the test finds of the runs that were made.
@@ -38,7 +38,7 @@ class _Found:
         object.__setattr__(self, "verdict", "no claim" if one else self.found)
 
     def _claim(self, of: Comparison) -> str:
-        """What was found, said of the weights where runs share them."""
+        """The finding, limited to the weights where runs share them."""
         words = _claim(self.found, *(self._named(name) for name in (of.candidate, of.baseline)))
         if self.verdict == "no claim":
             return f"no claim about the methods ({self._shared()}); {words}"
