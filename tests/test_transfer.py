@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from crossbench.pretraining.run import Silence as Quiet
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.records.store import Store, load_results
 from crossbench.runs.exposure import units_of
+from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,25 +66,27 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return found
 
 
-def ask(cards: dict[int, Path], out: Path, **changes: Any) -> transfer.Ask:
-    return transfer.Ask(
-        **{
-            "source": str(cards[2]),
-            "target": str(cards[3]),
-            "methods": ["acs", "conv3d", "crossd"],
-            "protocols": ["linear-probe", "finetune"],
-            "backbone": "test_resnet",
-            "settings": [
-                "fit.epochs=1",
-                "split.folds=2",
-                "split.max_labelled=16",
-                "compute.threads=1",
-            ],
-            "pretrain_settings": ["epochs=1", "batch_size=8", "threads=1"],
-            "out": out,
-        }
-        | changes
+def ask(cards: dict[int, Path], out: Path, **changes: Any) -> transfer.TransferRequest:
+    run = RunRequest(
+        methods=("acs", "conv3d", "crossd"),
+        tasks=(str(cards[3]),),
+        preset="transfer",
+        backbone="test_resnet",
+        settings=(
+            "fit.epochs=1",
+            "split.folds=2",
+            "split.max_labelled=16",
+            "compute.threads=1",
+        ),
     )
+    request = transfer.TransferRequest(
+        source=str(cards[2]),
+        run=run,
+        protocols=("linear-probe", "finetune"),
+        pretrain_settings=("epochs=1", "batch_size=8", "threads=1"),
+        out=out,
+    )
+    return dataclasses.replace(request, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +98,7 @@ def done(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> tu
     return out, loop, play(loop, store)
 
 
-def play(loop: transfer.Loop, store: Store) -> list[Any]:
+def play(loop: transfer.TransferPlan, store: Store) -> list[Any]:
     written, left = transfer.run(
         loop,
         store,
@@ -119,7 +123,9 @@ def test_every_protocol_runs_from_both_weights(done: tuple[Path, Any, Any]) -> N
     assert len(networks) == 2 * 2 * 3 * 2  # inits, protocols, methods, folds
     assert {record.key.init for record in networks} == {"random", "balls-2d"}
     assert len(loop.pretrainings) == 2 * 2  # forms of layers, folds
-    stages = transfer.estimate_loop(transfer.prepare(loop.ask, Store(out), CPU), Store(out), CPU)
+    stages = transfer.estimate_transfer(
+        transfer.prepare(loop.request, Store(out), CPU), Store(out), CPU
+    )
     assert [stage.todo for stage in stages] == [0] * 5
     assert sum(stage.count for stage in stages) == 4 + 24
 
@@ -127,7 +133,7 @@ def test_every_protocol_runs_from_both_weights(done: tuple[Path, Any, Any]) -> N
 def test_the_second_time_nothing_is_done(done: tuple[Path, Any, Any]) -> None:
     out, loop, _ = done
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
-    assert play(transfer.prepare(loop.ask, Store(out), CPU), Store(out)) == []
+    assert play(transfer.prepare(loop.request, Store(out), CPU), Store(out)) == []
     after = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     assert after == before
 
@@ -216,13 +222,17 @@ def test_no_patient_of_a_nodule_fold_is_in_the_pretraining_of_its_number(tmp_pat
 
 def test_asks_for_a_protocol(cards: dict[int, Path], tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"no protocol is asked for; name one or more of weak"):
-        transfer.prepare(ask(cards, tmp_path, protocols=[]), Store(tmp_path), CPU)
+        transfer.prepare(ask(cards, tmp_path, protocols=()), Store(tmp_path), CPU)
 
 
-def command(loop: transfer.Loop, cards: dict[int, Path], out: Path, *more: str) -> list[str]:
+def command(
+    loop: transfer.TransferPlan, cards: dict[int, Path], out: Path, *more: str
+) -> list[str]:
     """The words that ask for this loop."""
-    options = [part for each in loop.ask.settings for part in ("--set", each)]
-    options += [part for each in loop.ask.pretrain_settings for part in ("--pretrain-set", each)]
+    options = [part for each in loop.request.run.settings for part in ("--set", each)]
+    options += [
+        part for each in loop.request.pretrain_settings for part in ("--pretrain-set", each)
+    ]
     return [
         "transfer",
         *("--source", str(cards[2]), "--target", str(cards[3]), "--out", str(out)),

@@ -11,11 +11,11 @@ from crossbench.bench.jobs import Job
 from crossbench.bench.record import as_tuples, outcomes_of
 from crossbench.methods import KINDS, input_kinds
 from crossbench.protocols import find_protocol
-from crossbench.registry.methods import split_names
 from crossbench.registry.presets import find_preset, override
 from crossbench.registry.tasks import find_task
 from crossbench.results.records.benches import BenchRecord, Measurement
 from crossbench.specs.reader import to_mapping
+from crossbench.specs.requests import split_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,14 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from crossbench import api
 from crossbench.bench.measure import failure, forget_peak
 from crossbench.environment.arithmetic import finish
 from crossbench.environment.provenance import resident_peak
 from crossbench.environment.spans import collect, span
 from crossbench.execution import local
 from crossbench.results.records.store import Store
-from crossbench.runs import plan
+from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +50,7 @@ def measure_run(job: Job, method: str, device: torch.device) -> dict[str, Any]:
         "peak_memory": _grown(before) if on_device is None else on_device,
         "parameters": record.parameters["total"],
         "phases": _phases(seconds),
-        "samples": sum(passes.total for passes in plan.count_passes(planned).values()),
+        "samples": sum(run.passes.total for run in planned.runs),
         "shape": list(planned.tasks[0].sample_shape),
     }
 
@@ -74,10 +73,9 @@ def _plan(job: Job, method: str, store: Store) -> Plan:
     precision = "bfloat16" if setup.dtype == "bfloat16" else "float32"
     compute = {"threads": setup.threads, "precision": f'"{precision}"', "workers": 0}
     compute["tf32"] = str(setup.dtype == "tf32").lower()
-    return api.prepare(
-        method,
-        run.task,
-        store=store,
+    request = RunRequest.of(
+        methods=method,
+        tasks=run.task,
         preset=run.preset,
         protocol=run.protocol,
         backbone=run.backbone,
@@ -85,3 +83,4 @@ def _plan(job: Job, method: str, store: Store) -> Plan:
         plugins=setup.plugins,
         limit=1,
     )
+    return local.prepare(request, store)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from crossbench.errors import RequestError
 from crossbench.files.paths import named_path
+from crossbench.specs.requests import RunRequest
 
 
 def path(text: str) -> Path:
@@ -79,3 +81,10 @@ def add_backbone(parser: Any) -> None:
 def add_device(parser: Any) -> None:
     """Where networks run."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+
+
+def run_request(options: argparse.Namespace) -> RunRequest:
+    """The request that a command's arguments of the same names make."""
+    asked = vars(options)
+    names = {field.name for field in fields(RunRequest)} & asked.keys()
+    return RunRequest.of(**{name: asked[name] for name in names})

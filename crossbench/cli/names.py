@@ -10,9 +10,10 @@ from crossbench.errors import RequestError, unknown_name
 from crossbench.files.paths import data_dir
 from crossbench.protocols import PROTOCOLS
 from crossbench.registry.entries import method_entries
-from crossbench.registry.methods import ALL, choose_methods, plugin_path, split_names
+from crossbench.registry.methods import choose_methods, plugin_path
 from crossbench.registry.presets import choose_preset
 from crossbench.registry.tasks import find_task
+from crossbench.specs.requests import ALL, split_names
 
 if TYPE_CHECKING:
     import argparse
@@ -36,17 +37,19 @@ def check_names(options: argparse.Namespace) -> None:
     asked = vars(options)
     for reference in asked.get("plugins", ()):
         plugin_path(reference)
-    if asked.get("method") and not asked.get("plugins"):  # a plugin's code tells its name
-        _check_known("method", options.method, method_entries())
-    for key in ("task", "source", "target"):
+    methods = asked.get("methods") or asked.get("method")
+    if methods and not asked.get("plugins"):  # a plugin's code tells its name
+        _check_known("method", methods, method_entries())
+    for key in ("task", "tasks", "source"):
         for name in split_names(asked[key]) if asked.get(key) else ():
             if name != ALL:
                 find_task(name)
     if asked.get("preset"):
         settings = () if "data" in asked else asked.get("settings", ())  # pretrain has its own
         choose_preset(options.preset, settings, seeds=asked.get("seeds"), folds=asked.get("folds"))
-    if asked.get("protocol"):
-        _check_known("protocol", options.protocol, PROTOCOLS)
+    protocols = asked.get("protocols") or asked.get("protocol")
+    if protocols:
+        _check_known("protocol", protocols, PROTOCOLS)
     if asked.get("metric"):
         _check_metric(options.metric)
     if asked.get("data_dir"):

@@ -23,7 +23,6 @@ from crossbench.cli.views import duration
 from crossbench.execution.isolation import tell
 from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.runs.execute import Silence
-from crossbench.runs.plan import count_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,12 +157,11 @@ class ProgressBar(_Bar):
         self._pixels: dict[str, int] = {}
         self._left: dict[str, int] = {}
         for plan in plans:
-            passes = count_passes(plan)
             for task in plan.tasks:
                 pixels = math.prod(task.sample_shape[1:])
                 for run in task.todo:
                     self._pixels[run.identity] = pixels
-                    self._left[run.identity] = passes[run.identity].total * pixels
+                    self._left[run.identity] = run.passes.total * pixels
         super().__init__(
             _RunsColumn(),
             description="starting",

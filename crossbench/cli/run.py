@@ -12,6 +12,7 @@ from crossbench.cli.arguments import (
     add_plugins,
     add_repetitions,
     add_settings,
+    run_request,
 )
 from crossbench.cli.jobs import add_jobs, left_failed, team
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import argparse
 
     from crossbench.cli.jobs import Team
-    from crossbench.results.records.store import Store
     from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
 
@@ -37,8 +37,12 @@ def add(commands: Any) -> None:
     )
     run.set_defaults(command=_run, watched=True)
     what = run.add_argument_group("what to run")
-    what.add_argument("--method", default="all", metavar="A[,B]", help="methods, or all")
-    what.add_argument("--task", default="all", metavar="X[,Y]", help="tasks, card files, or all")
+    what.add_argument(
+        "--method", dest="methods", default="all", metavar="A[,B]", help="methods, or all"
+    )
+    what.add_argument(
+        "--task", dest="tasks", default="all", metavar="X[,Y]", help="tasks, card files, or all"
+    )
     what.add_argument("--preset", default="standard", help="settings to run under (standard)")
     what.add_argument(
         "--init",
@@ -97,12 +101,12 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.cli.views import missing_view, not_applicable_view, warnings_view
     from crossbench.environment.arithmetic import find_device
     from crossbench.execution.claims import Claims
-    from crossbench.execution.local import execute
+    from crossbench.execution.local import execute, prepare
     from crossbench.results.records.store import Store
 
     device, store = find_device(options.device), Store(options.out)
     with aside():
-        plan = _plan(options, store)
+        plan = prepare(run_request(options), store)
     if options.dry_run:
         return _dry_run(plan, device, options)
     todo = together.begin({run.identity: run.earlier for run in plan.todo})
@@ -124,31 +128,6 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     failed = plan.left_failed or any(record.status == "failed" for record in written)
     unfinished = any(store.find(run.key, run.identity) is None for run in plan.todo)
     return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
-
-
-def _plan(options: argparse.Namespace, store: Store) -> Plan:
-    from crossbench import api
-
-    return api.prepare(
-        options.method,
-        options.task,
-        store=store,
-        preset=options.preset,
-        init=options.init,
-        statistics=options.statistics,
-        protocol=options.protocol,
-        backbone=options.backbone,
-        seeds=options.seeds,
-        folds=options.folds,
-        settings=options.settings,
-        plugins=options.plugins,
-        data_dir=options.data_dir,
-        limit=options.limit,
-        strict=options.strict,
-        diagnostics=options.diagnostics,
-        save_weights=options.save_weights,
-        retry_failed=options.retry_failed,
-    )
 
 
 def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:

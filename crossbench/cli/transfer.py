@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossbench.cli.jobs import Team
-    from crossbench.transfer import Ask, Loop
+    from crossbench.transfer import TransferPlan, TransferRequest
 
 
 def add(commands: Any) -> None:
@@ -37,9 +37,15 @@ def add(commands: Any) -> None:
     transfer.set_defaults(command=_transfer, watched=True)
     what = transfer.add_argument_group("what to run")
     what.add_argument("--source", default="nodule-malignancy-2d", help="2D task to pretrain on")
-    what.add_argument("--target", default="nodule-malignancy-3d", help="task to transfer to")
-    what.add_argument("--method", default="acs,conv3d,crossd", metavar="A[,B]", help="methods")
-    what.add_argument("--protocol", default="all", metavar="P[,Q]", help="protocols, or all")
+    what.add_argument(
+        "--target", dest="tasks", default="nodule-malignancy-3d", help="task to transfer to"
+    )
+    what.add_argument(
+        "--method", dest="methods", default="acs,conv3d,crossd", metavar="A[,B]", help="methods"
+    )
+    what.add_argument(
+        "--protocol", dest="protocols", default="all", metavar="P[,Q]", help="protocols, or all"
+    )
     what.add_argument("--preset", default="transfer", help="settings to run under (transfer)")
     add_backbone(what)
     add_repetitions(what)
@@ -72,75 +78,67 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
 
     device, store = find_device(options.device), Store(options.out)
     with aside():
-        loop = transfer.prepare(_ask(options), store, device)
+        plan = transfer.prepare(_request(options), store, device)
     if together.helps:
         together.begin()
         if not Claims(store.root).shared:
             return EXIT_OK
         with aside():
             transfer.run(
-                loop,
+                plan,
                 store,
                 device,
                 watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
                 watch_plans=lambda _: nullcontext(Echo()),
             )
         return EXIT_OK
-    say([f"not loaded: {why}" for why in loop.scratch[0].request.left_out])
+    say([f"not loaded: {why}" for why in plan.scratch[0].request.left_out])
     with aside():
-        stages = transfer.estimate_loop(loop, store, device)
+        stages = transfer.estimate_transfer(plan, store, device)
     print(stages_view(stages, jobs=options.jobs), flush=True)
-    said = [not_applicable_view(plan) + warnings_view(plan) for plan in loop.scratch]
+    said = [not_applicable_view(each) + warnings_view(each) for each in plan.scratch]
     say(list(dict.fromkeys(line for lines in said for line in lines)))
     if options.dry_run:
         return EXIT_OK
     together.begin()
     with aside():
         written, left = transfer.run(
-            loop,
+            plan,
             store,
             device,
             watch_pretraining=PretrainBar,
             watch_plans=lambda plans: ProgressBar(plans, together.heard),
         )
     failed = sum(record.status == "failed" for record in written)
-    _print_tables(options.out, loop)
+    _print_tables(options.out, plan)
     say([left_failed(left)] if left else [])
     say([f"report: crossbench report {options.out}"])
     return EXIT_FAILED if failed or left else EXIT_OK
 
 
-def _ask(options: argparse.Namespace) -> Ask:
+def _request(options: argparse.Namespace) -> TransferRequest:
+    from crossbench.cli.arguments import run_request
     from crossbench.protocols import PROTOCOLS
-    from crossbench.registry.methods import ALL, split_names
-    from crossbench.transfer import Ask
+    from crossbench.specs.requests import ALL, split_names
+    from crossbench.transfer import TransferRequest
 
-    protocols = split_names(options.protocol)
-    return Ask(
+    protocols = split_names(options.protocols)
+    return TransferRequest(
         source=options.source,
-        target=options.target,
-        methods=split_names(options.method),
-        protocols=tuple(PROTOCOLS) if protocols == [ALL] else protocols,
-        preset=options.preset,
-        settings=options.settings,
-        pretrain_settings=options.pretrain_settings,
-        seeds=options.seeds,
-        folds=options.folds,
-        backbone=options.backbone,
-        plugins=options.plugins,
-        data_dir=options.data_dir,
-        retry_failed=options.retry_failed,
+        run=run_request(options),
+        protocols=tuple(PROTOCOLS if protocols == [ALL] else protocols),
+        pretrain_settings=tuple(options.pretrain_settings),
         out=options.out,
     )
 
 
-def _print_tables(out: Path, loop: Loop) -> None:
-    """What this loop's pretraining was worth."""
+def _print_tables(out: Path, plan: TransferPlan) -> None:
+    """What this transfer's pretraining was worth."""
     from crossbench.results.boards.transfer import transfer_tables
     from crossbench.results.records.store import load_results
     from crossbench.results.report.render import render
 
-    tasks = {task.card.name for plan in loop.scratch for task in plan.tasks}
+    tasks = {task.card.name for each in plan.scratch for task in each.tasks}
     frame = load_results(out)
-    asked = frame["task"].isin(tasks) & (frame["preset"] == loop.ask.preset)
+    asked = frame["task"].isin(tasks) & (frame["preset"] == plan.request.run.preset)
     print(render(transfer_tables(frame[asked]), "table"))

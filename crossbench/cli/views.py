@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
-    from crossbench.transfer import Stage
+    from crossbench.transfer import StageEstimate
 
 
 def listing(what: str) -> list[dict[str, Any]]:
@@ -152,7 +152,7 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
     return "\n".join(parts)
 
 
-def stages_view(stages: Sequence[Stage], *, jobs: int = 1) -> str:
+def stages_view(stages: Sequence[StageEstimate], *, jobs: int = 1) -> str:
     """The stages of a transfer and what they would take, all of them shared by ``jobs``."""
     rows = [
         {

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from crossbench.environment.arithmetic import find_device
+from crossbench.environment.state import own_randomness, restored
 from crossbench.errors import RecordError, RequestError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
 from crossbench.execution.claims import Claims
-from crossbench.protocols import LinearProbe
+from crossbench.results.records.store import Store
+from crossbench.runs.context import RunContext
 from crossbench.runs.execute import (
     Listener,
     Silence,
@@ -23,15 +27,17 @@ from crossbench.runs.execute import (
     open_context,
     write_failure,
 )
-from crossbench.runs.plan import feature_source, is_finished
+from crossbench.runs.planner import make_plan
+from crossbench.runs.request import resolve
+from crossbench.specs.reader import to_mapping
+from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     import torch
 
-    from crossbench.results.records.store import Store
-    from crossbench.runs.context import Site
+    from crossbench.runs.context import TaskContext
     from crossbench.runs.plan import Plan, PlannedRun, TaskPlan
     from crossbench.specs import RunRecord
 
@@ -40,6 +46,18 @@ if TYPE_CHECKING:
 
 _ABANDONED_AT_MOST = 1
 _DIED = "Died"  # the class of error of a run that ended its process
+
+
+def prepare(request: RunRequest, store: Store) -> Plan:
+    """Resolve a request and plan its runs, what methods' code does being kept apart.
+
+    Raises:
+        RequestError: If a name is unknown or nothing applies.
+        DataError: If a named task's data is missing or damaged.
+    """
+    resolved = resolve(request)
+    with restored(), own_randomness(0):
+        return make_plan(resolved, store, isolation.ask if isolation.can_fork() else None)
 
 
 def execute(
@@ -80,16 +98,17 @@ def execute_all(
     """
     listener = listener or Silence()
     written: list[RunRecord] = []
-    site: Site | None = None
+    task_context: TaskContext | None = None
     claims = Claims(store.root)
     attempts = Attempts(store.root, locked=claims.shared)
     for plan, task, run in claims.each(_groups(plans), _identity, wait=wait):
         record = _by_another(plan, run, store)
         if record is None:
-            if site is None or site.request is not plan.request or site.task is not task:
-                site = open_context(plan, task, device)
+            if task_context is None or task_context.task is not task:
+                task_context = open_context(plan, task, device)
             listener.started(run)
-            record = _attempt(site, run, store, listener, attempts)
+            context = RunContext(of_task=task_context, run=run)
+            record = _attempt(context, store, listener, attempts)
         listener.finished(run, record)
         written.append(record)
         if fail_fast and record.status == "failed":
@@ -106,21 +125,43 @@ def execute_one(plan: Plan, store: Store, identity: str, *, device: torch.device
     for task in plan.tasks:
         for run in task.runs:
             if run.identity == identity:
-                return execute_run(open_context(plan, task, device), run, store, Silence())
+                context = RunContext(of_task=open_context(plan, task, device), run=run)
+                return execute_run(context, store, Silence())
     msg = f"run {identity[:8]} is not what was planned: its data, weights or method have changed"
     raise RequestError(f"{msg} since; start the command again")
+
+
+def run_alone(
+    request: dict[str, Any], *, out: str, device: str, identity: str, abandoned: int
+) -> dict[str, str] | None:
+    """Do one run of a plan, in a process that its parent started for it and answers for.
+
+    Args:
+        request: A :class:`RunRequest` as JSON.
+        out: Results folder.
+        device: As for :func:`crossbench.run`.
+        identity: The run's.
+        abandoned: How many attempts at it were abandoned before.
+
+    Returns:
+        What the record says of its failure, if it failed.
+
+    Raises:
+        RequestError: If the same request no longer leads to the same run.
+    """
+    store = Store(Path(out))
+    Attempts(store.root).adopt(identity, abandoned)
+    plan = prepare(RunRequest.from_json(request), store)
+    return execute_one(plan, store, identity, device=find_device(device)).error
 
 
 def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
     """What there is to do, the runs together that share a network's features."""
     for plan in plans:
-        probes = isinstance(plan.request.protocol, LinearProbe)
         for task in plan.tasks:
             groups: dict[Hashable, list[Item]] = defaultdict(list)
             for run in task.todo:
-                shares = probes and not run.key.plain
-                group = feature_source(plan.request, run) if shares else run.identity
-                groups[group].append((plan, task, run))
+                groups[run.feature_key].append((plan, task, run))
             yield from groups.values()
 
 
@@ -134,48 +175,50 @@ def _by_another(plan: Plan, run: PlannedRun, store: Store) -> RunRecord | None:
     record = store.find(run.key, run.identity)
     if record is None or record.status != "ok":
         return record if store.changed(run.key, run.identity) != run.earlier else None
-    return record if is_finished(record, plan.request) else None
+    return record if plan.request.is_answered_by(record) else None
 
 
 def _attempt(
-    site: Site, run: PlannedRun, store: Store, listener: Listener, attempts: Attempts
+    context: RunContext, store: Store, listener: Listener, attempts: Attempts
 ) -> RunRecord:
     """One attempt at a run, in a process of its own where an earlier one ended its process."""
+    run = context.run
     earlier = store.find(run.key, run.identity)
     with attempts.begin(run.identity) as abandoned:
         if abandoned > _ABANDONED_AT_MOST:
-            return _died(site, run, store, "its process ended twice, nobody saw how", "")
+            return _died(context, store, "its process ended twice, nobody saw how", "")
         if abandoned or _has_died(earlier):
-            return _record_alone(site, run, store, abandoned)
-        return execute_run(site, run, store, listener)
+            return _record_alone(context, store, abandoned)
+        return execute_run(context, store, listener)
 
 
 def _has_died(record: RunRecord | None) -> bool:
     return record is not None and record.error is not None and record.error["class"] == _DIED
 
 
-def _record_alone(site: Site, run: PlannedRun, store: Store, abandoned: int) -> RunRecord:
+def _record_alone(context: RunContext, store: Store, abandoned: int) -> RunRecord:
     """One run in a process of its own, whose end is a record too."""
+    run = context.run
     arguments = {
-        "asked": site.request.asked,
+        "request": to_mapping(context.request.asked),
         "out": str(store.root),
-        "device": str(site.device),
+        "device": str(context.device),
         "identity": run.identity,
         "abandoned": abandoned,
     }
     try:
-        error = isolation.call("crossbench.api:run_alone", arguments)
+        error = isolation.call("crossbench.execution.local:run_alone", arguments)
     except ChildDiedError as died:
-        return _died(site, run, store, str(died), died.last_words)
+        return _died(context, store, str(died), died.last_words)
     if error is not None:
-        return dataclasses.replace(begin_record(site, run), error=error)
+        return dataclasses.replace(begin_record(context), error=error)
     record = store.find(run.key, run.identity)
     if record is None:
         raise RecordError(f"{store.path_of(run.key, run.identity)}: was just written and is gone")
     return record
 
 
-def _died(site: Site, run: PlannedRun, store: Store, message: str, trace: str) -> RunRecord:
+def _died(context: RunContext, store: Store, message: str, trace: str) -> RunRecord:
     """The record of a run that ended its process, put on disk."""
     error = {"class": _DIED, "message": message, "traceback": trace}
-    return write_failure(store, dataclasses.replace(begin_record(site, run), error=error))
+    return write_failure(store, dataclasses.replace(begin_record(context), error=error))

@@ -24,9 +24,9 @@ from crossbench.pretraining.request import layers_hash, recipe, record_path, sta
 from crossbench.pretraining.sources import Source, open_source
 from crossbench.registry.method_identity import identify, method_origin
 from crossbench.results.records.pretrainings import PretrainRecord, read_pretraining
-from crossbench.runs.estimate import seconds_of
 from crossbench.specs.reader import to_mapping
 from crossbench.training.predict import log_probabilities
+from crossbench.training.timing import seconds_of
 
 if TYPE_CHECKING:
     from crossbench.pretraining.request import PretrainRequest

@@ -15,7 +15,7 @@ from crossbench.errors import RequestError
 from crossbench.pretraining.request import find_data
 from crossbench.runs.context import STATISTICS
 from crossbench.runs.exposure import seen_in
-from crossbench.runs.plan import choose_data, draw_splits, input_size
+from crossbench.runs.samples import choose_data, draw_splits, input_size
 from crossbench.specs import Statistics  # noqa: TC001  (Inputs becomes a mapping)
 from crossbench.training.loader import BatchLoader
 

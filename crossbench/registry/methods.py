@@ -22,11 +22,11 @@ from crossbench.registry.entries import (
 from crossbench.registry.method_identity import Origin, remember
 from crossbench.registry.plugin_files import PluginFile, import_plugin
 from crossbench.specs.cards import KEBAB_CASE
+from crossbench.specs.requests import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ALL = "all"
 PLUGIN_FILE = "plugin file"
 #: Names that no method may have: what selects methods, inits, and the plain baselines.
 RESERVED = frozenset({ALL, "none", "random", "majority", "logistic", "covariate"})
@@ -127,21 +127,6 @@ def choose_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> Chosen:
         except RequestError as error:
             left_out.append(str(error))
     return Chosen((*loaded, *extra.values()), tuple(left_out))
-
-
-def split_names(given: str | Sequence[str]) -> list[str]:
-    """Names from ``"a,b"`` or a sequence, each once.
-
-    Raises:
-        RequestError: If there is none, or ``all`` does not stand alone.
-    """
-    parts = given.split(",") if isinstance(given, str) else list(given)
-    names = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
-    if not names:
-        raise RequestError("no names given; pass names separated by commas, or 'all'")
-    if ALL in names and len(names) > 1:
-        raise RequestError("'all' stands alone; leave the other names out")
-    return names
 
 
 def load_plugin(reference: str) -> Method:

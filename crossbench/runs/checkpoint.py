@@ -5,26 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from crossbench.errors import WeightsError
 from crossbench.files.hashing import hash_json
 from crossbench.nets.weights.checkpoint import About, write_checkpoint
 from crossbench.runs.exposure import seen_in
-from crossbench.runs.plan import fit_settings, input_size
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from crossbench.data.dataset import Dataset
-    from crossbench.methods import Method
-    from crossbench.runs.plan import PlannedRun, Request, TaskPlan
+    from crossbench.runs.context import RunContext
 
 # What differs between runs that are otherwise made alike: samples, and weights of a fold's own.
 _NOT_RECIPE = ("seed", "split", "data", "weights")
@@ -72,66 +64,33 @@ class FittedNetwork:
         write_checkpoint(file, self.tensors, self.about)
 
 
-def describe_fitted(
-    request: Request,
-    task: TaskPlan,
-    dataset: Dataset,
-    run: PlannedRun,
-    *,
-    method: Method,
-    value_range: tuple[float, float] | None,
-) -> About:
+def describe_fitted(context: RunContext, value_range: tuple[float, float] | None) -> About:
     """What the checkpoint of a run says of itself.
 
     Args:
-        request: What was asked for.
-        task: The run's task.
-        dataset: The task's samples.
-        run: The run.
-        method: Its method.
+        context: The run.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
+    task, run, method = context.task, context.run, context.method
     card, axes = task.card, task.card.source.axes
     details = Details(
         identity=run.identity,
         task=card.name,
         classes=card.classes,
         sample_shape=task.sample_shape,
-        input_size=input_size(card, task.sample_shape, request.preset),
+        input_size=task.size,
         value_range=value_range,
-        settings=fit_settings(request, method),
+        settings=run.settings or {},
         axes=axes if axes is not None and len(axes) == card.dimension else None,
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
     return About(
         method=method.name,
         dims=card.dimension,
-        backbone=request.backbone,
-        num_classes=dataset.num_classes,
+        backbone=run.key.backbone,
+        num_classes=context.dataset.num_classes,
         recipe=hash_json(recipe),
-        statistics=None if run.init is None else run.init.statistics,
-        seen=seen_in(dataset, run.split, run.init),
+        statistics=context.init.statistics,
+        seen=seen_in(context.dataset, run.split, context.init),
         details=to_mapping(details),
     )
-
-
-def with_head(
-    network: nn.Module, weight: NDArray[np.float32], bias: NDArray[np.float32]
-) -> dict[str, Tensor]:
-    """The tensors of a network without a classifier, and of a linear one on top of it.
-
-    Args:
-        network: A timm network built with ``num_classes=0``.
-        weight: (K, F).
-        bias: (K,).
-
-    Raises:
-        WeightsError: If the network does not say where its classifier belongs.
-    """
-    place = network.get_classifier()  # type: ignore[operator]
-    names = [name for name, module in network.named_modules() if module is place]
-    if not names:
-        msg = f"{type(network).__name__} does not name its classifier, so it cannot be kept"
-        raise WeightsError(f"{msg}; leave out --save-weights or choose another --backbone")
-    head = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-    return network.state_dict() | {f"{names[0]}.{part}": tensor for part, tensor in head.items()}

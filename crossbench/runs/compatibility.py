@@ -9,23 +9,20 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossbench import nets
 from crossbench.environment.state import unchanged
 from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.errors.foreign import ChildDiedError, describe
 from crossbench.methods import KINDS, input_kinds
-from crossbench.nets.roles import roles_of
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.init import lacks_weights
-from crossbench.protocols import LinearProbe
+from crossbench.protocols.interface import Finding, Rehearsal
 from crossbench.specs import RANDOM
-from crossbench.training.fit import count_learning, prepare, set_training
 from crossbench.training.loader import smallest_batch
 
 if TYPE_CHECKING:
@@ -36,8 +33,9 @@ if TYPE_CHECKING:
 
     from crossbench.methods import Method
     from crossbench.nets.weights.checkpoint import Checkpoint
-    from crossbench.protocols import Protocol, StagedFit
-    from crossbench.runs.plan import PlannedRun, Request
+    from crossbench.protocols.interface import Protocol
+    from crossbench.runs.plan import PlannedRun
+    from crossbench.runs.request import Resolved
     from crossbench.specs import LoraSettings, TaskCard
 
 
@@ -66,22 +64,6 @@ class Trial:
     protocol: Protocol
     lora: LoraSettings
     batch: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What a trial came to.
-
-    Attributes:
-        obstacle: Why the run cannot be; empty where it can.
-        learns: Parameters that would learn, as :func:`crossbench.training.fit.count_learning`
-            counts them; empty under a linear probe.
-        warnings: What its record should say.
-    """
-
-    obstacle: str = ""
-    learns: dict[str, int] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,16 +142,14 @@ def _try(trial: Trial, init: str | Checkpoint) -> Finding:
         backbone=trial.backbone,
         drop_keys=trial.drop_keys,
     )
-    if isinstance(trial.protocol, LinearProbe):
-        network.eval()
-        _feed(network, trial, batch=1)
-        return Finding(warnings=tuple(_notes(network, trial)))
-    protocol = prepare(network, trial.protocol, trial.lora)
-    for stage in protocol.stages:
-        set_training(network, stage)
-        _feed(network, trial, batch=trial.batch)
-    notes = [*_notes(network, trial), *_frozen_norm(network, trial, protocol)]
-    return Finding(learns=count_learning(network, protocol), warnings=tuple(notes))
+    rehearsal = Rehearsal(
+        method=trial.method.name,
+        init=trial.init,
+        lora=trial.lora,
+        batch=trial.batch,
+        feed=lambda network, batch: _feed(network, trial, batch=batch),
+    )
+    return trial.protocol.rehearse(network, rehearsal)
 
 
 def _feed(network: nn.Module, trial: Trial, *, batch: int) -> None:
@@ -197,60 +177,6 @@ def _feed(network: nn.Module, trial: Trial, *, batch: int) -> None:
         raise ConversionError(msg) from error
 
 
-def _notes(network: nn.Module, trial: Trial) -> list[str]:
-    """What of the method's own parameters does not learn, though it might."""
-    method, protocol, roles = trial.method.name, trial.protocol, roles_of(network)
-    if isinstance(protocol, LinearProbe) and roles.learns:
-        sizes = dict.fromkeys(roles.learns.values(), 0)
-        for name, own in roles.learns.items():
-            sizes[own] += network.get_parameter(name).numel()
-        note = (
-            f"{method}: {_listed(sizes)} learn with the head elsewhere; under {protocol.name}, "
-            "which trains nothing within the network, they stay as they are drawn or loaded"
-        )
-        return [note]
-    idle = {} if _trains_all(protocol) else dict(roles.silent)
-    if _adapts(protocol):
-        idle |= roles.unread
-    if not idle:
-        return []
-    unread = _adapts(protocol) and roles.unread
-    hint = "kernels of another layout are declared by `kernels`, " if unread else ""
-    note = (
-        f"{method}: nothing trains {_listed(idle)} under {protocol.name}; {hint}what learns with "
-        "the head is declared by `learns`, which may be ()"
-    )
-    return [note]
-
-
-def _trains_all(protocol: Protocol) -> bool:
-    return not isinstance(protocol, LinearProbe) and any(
-        "all" in stage.trains for stage in protocol.stages
-    )
-
-
-def _adapts(protocol: Protocol) -> bool:
-    return not isinstance(protocol, LinearProbe) and protocol.adapts
-
-
-def _listed(sizes: dict[str, int]) -> str:
-    return ", ".join(f"{name} ({size:,} parameters)" for name, size in sizes.items())
-
-
-def _frozen_norm(network: nn.Module, trial: Trial, protocol: StagedFit) -> list[str]:
-    """Whether BatchNorm is to normalise by statistics that nobody ever measured."""
-    frozen = all(stage.freezes_norm for stage in protocol.stages)
-    tracked = any(isinstance(module, _BatchNorm) for module in network.modules())
-    if trial.init != RANDOM or not frozen or not tracked:
-        return []
-    note = (
-        f"{protocol.name} from random weights with BatchNorm frozen: its running statistics are "
-        "those of no data (mean 0, variance 1), so signals grow or die with depth; pass --init, or "
-        "--set lora.batch_norm=train"
-    )
-    return [note]
-
-
 # --------------------------------------------------------------------------- the runs of a plan
 
 
@@ -261,11 +187,10 @@ class Trials:
         findings: Of what can be, by method and task.
     """
 
-    def __init__(self, request: Request, apart: Apart | None = None) -> None:
+    def __init__(self, request: Resolved, apart: Apart | None = None) -> None:
         self.findings: dict[tuple[str, str], Finding] = {}
         self._request = request
         self._apart = apart
-        self._methods = {method.name: method for method in request.methods}
         self._examined: dict[tuple[object, ...], list[tuple[tuple[int, ...], Finding]]] = {}
         self._reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
 
@@ -274,7 +199,7 @@ class Trials:
         if KINDS[card.dimension] not in input_kinds(method):
             reason = f"it has no {card.dimension}D form"
         else:
-            reason = lacks_weights(self._request.init, method)
+            reason = lacks_weights(self._request.asked.init, method)
         if reason:
             self._reasons[method.name, card.name].append(reason)
         return bool(reason)
@@ -315,11 +240,10 @@ class Trials:
 
     def _examine(self, run: PlannedRun, card: TaskCard, shape: tuple[int, ...]) -> Finding:
         """What a run's network comes to; one that takes small inputs takes large ones too."""
-        request, init = self._request, run.init
-        if init is None:
+        preset, init = self._request.preset, run.init
+        if init is None or run.method is None or run.settings is None:
             raise ValueError(f"{run.key} is a plain baseline and has no network")
-        settings = request.preset.fit
-        batch = min(2, smallest_batch(len(run.split.train), settings.batch_size))
+        batch = min(2, smallest_batch(len(run.split.train), preset.fit.batch_size))
         kind = (run.key.method, len(shape), init.source, tuple(init.hashes.values()), batch)
         known = self._examined.setdefault(kind, [])
         for tried, finding in known:
@@ -327,14 +251,14 @@ class Trials:
             if tried == shape or (smaller and not finding.obstacle):
                 return finding
         trial = Trial(
-            method=self._methods[run.key.method],
+            method=run.method,
             shape=shape,
             num_classes=len(card.classes),
             init=init.source,
-            backbone=request.backbone,
-            drop_keys=tuple(request.preset.drop_keys.get(run.key.method, ())),
-            protocol=request.protocol,
-            lora=request.preset.lora,
+            backbone=run.key.backbone,
+            drop_keys=tuple(run.settings["drop_keys"]),
+            protocol=run.protocol,
+            lora=preset.lora,
             batch=batch,
         )
         known.append((shape, examine(trial, self._apart)))

@@ -1,32 +1,43 @@
-"""What the runs on one task share, and what each makes of it: its network and its inputs."""
+"""What a run computes on: samples, network, loaders, transforms, device."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from crossbench import nets
 from crossbench.data.scaling import value_range
-from crossbench.data.transforms import make_transforms
+from crossbench.data.transforms import RandomSource, make_transforms
+from crossbench.environment.arithmetic import derive_seed, thread_count
+from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
 from crossbench.errors import DataError
 from crossbench.nets.weights.checkpoint import read_checkpoint
-from crossbench.runs.plan import input_shape, input_size
+from crossbench.registry.methods import load_observers
+from crossbench.runs.checkpoint import FittedNetwork, describe_fitted
 from crossbench.specs import RANDOM
-from crossbench.training.loader import Feed
+from crossbench.training.diagnostics import diagnose
+from crossbench.training.loader import BatchLoader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
+    from crossbench.data.splits import Split
     from crossbench.data.transforms import BatchTransform
     from crossbench.methods import Method
     from crossbench.nets.weights.init import Init
-    from crossbench.runs.plan import PlannedRun, Request, TaskPlan
-    from crossbench.runs.routes import Probed
+    from crossbench.results.records.diagnostics import Diagnostics
+    from crossbench.runs.plan import PlannedRun, TaskPlan
+    from crossbench.runs.request import Resolved
+    from crossbench.specs import Preset
+
+T = TypeVar("T")
 
 #: Channel means and standard deviations of the data that a 2D network was pretrained on.
 STATISTICS = {
@@ -35,8 +46,8 @@ STATISTICS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
+@dataclass(kw_only=True)
+class TaskContext:
     """What the runs on one task share.
 
     Attributes:
@@ -44,14 +55,13 @@ class Site:
         task: The runs on the task.
         opened: Its samples, or why they can no longer be opened.
         device: Where networks run.
-        probed: Frozen networks by what distinguishes their features, filled by linear probes.
     """
 
-    request: Request
+    request: Resolved
     task: TaskPlan
     opened: Dataset | DataError
     device: torch.device
-    probed: dict[tuple[str, int, int | None], Probed] = field(default_factory=dict)
+    _shared: tuple[Hashable, Any] | None = None
 
     @property
     def dataset(self) -> Dataset:
@@ -64,75 +74,139 @@ class Site:
             raise self.opened
         return self.opened
 
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What runs with one key share; that of the latest key alone is kept."""
+        if self._shared is None or self._shared[0] != key:
+            self._shared = key, make()
+        found: T = self._shared[1]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """One planned run, and what it computes on.
+
+    Attributes:
+        of_task: What it shares with other runs on the task.
+        run: The run.
+    """
+
+    of_task: TaskContext
+    run: PlannedRun
+
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Spatial shape of what a network is fed."""
-        return input_shape(self.task.card, self.task.sample_shape, self.request.preset)
+    def request(self) -> Resolved:
+        """What was asked for."""
+        return self.of_task.request
 
-    def method(self, run: PlannedRun) -> Method:
+    @property
+    def preset(self) -> Preset:
+        """The settings."""
+        return self.request.preset
+
+    @property
+    def task(self) -> TaskPlan:
+        """The runs on the task."""
+        return self.of_task.task
+
+    @property
+    def dataset(self) -> Dataset:
+        """The task's samples."""
+        return self.of_task.dataset
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks run."""
+        return self.of_task.device
+
+    @property
+    def split(self) -> Split:
+        """Samples that train, validate and test, as dataset indices."""
+        return self.run.split
+
+    @property
+    def method(self) -> Method:
         """The method of a run that has a network."""
-        return next(each for each in self.request.methods if each.name == run.key.method)
+        if self.run.method is None:
+            raise ValueError(f"{self.run.key} is a plain baseline and has no network")
+        return self.run.method
 
-    def network(self, run: PlannedRun, *, num_classes: int, seed: int) -> torch.nn.Module:
+    @property
+    def init(self) -> Init:
+        """The weights of a run that has a network."""
+        if self.run.init is None:
+            raise ValueError(f"{self.run.key} is a plain baseline and starts from no weights")
+        return self.run.init
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, *spatial) of what a network is fed."""
+        return (3, *self.task.shape)
+
+    def network(self, *, num_classes: int, seed: tuple[str | int, ...]) -> torch.nn.Module:
         """The run's network on its device, drawn from a seed of its own."""
-        request, init = self.request, init_of(run)
+        init, settings = self.init, self.run.settings or {}
         weights = (
             RANDOM if init.sha256 is None else read_checkpoint(init.source, sha256=init.sha256)
         )
-        torch.manual_seed(seed)
+        torch.manual_seed(derive_seed(*seed))
         with unchanged():
             return nets.build_model(
-                self.method(run),
+                self.method,
                 dims=self.task.card.dimension,
                 num_classes=num_classes,
                 init=weights,
-                backbone=request.backbone,
-                drop_keys=request.preset.drop_keys.get(run.key.method, ()),
+                backbone=self.run.key.backbone,
+                drop_keys=settings["drop_keys"],
             ).to(self.device)
 
-    def feed(
+    def random(self, *parts: str | int) -> RandomSource:
+        """A source of random numbers on the device that depends on every part."""
+        return RandomSource(derive_seed(*parts), self.device)
+
+    def batches(
         self,
         indices: NDArray[np.int64],
         transform: BatchTransform,
         batch_size: int,
         *,
         forked_workers: int = 0,
-    ) -> Feed:
+    ) -> BatchLoader:
         """Some of the samples as batches."""
-        return Feed(
+        return BatchLoader(
             dataset=self.dataset,
             indices=indices,
             transform=transform,
             batch_size=batch_size,
             device=self.device,
-            workers=self.request.preset.compute.workers,
+            workers=self.preset.compute.workers,
             forked_workers=forked_workers,
         )
 
-    def feeds(
-        self, run: PlannedRun, transforms: tuple[BatchTransform, BatchTransform]
-    ) -> tuple[Feed, Feed, Feed]:
-        """The three parts of a run's split as batches."""
+    def loaders(
+        self, transforms: tuple[BatchTransform, BatchTransform]
+    ) -> tuple[BatchLoader, BatchLoader, BatchLoader]:
+        """The three parts of the split as batches."""
         augmented, plain = transforms
-        size, split = self.request.preset.fit.batch_size, run.split
+        size, split = self.preset.fit.batch_size, self.split
         # Only the 3D script augments by a library that keeps a random state of its own.
-        forked = self.request.preset.input.forked_workers if self.task.card.dimension == 3 else 0
+        forked = self.preset.input.forked_workers if self.task.card.dimension == 3 else 0
         return (
-            self.feed(split.train, augmented, size, forked_workers=forked),
-            self.feed(split.val, plain, size),
-            self.feed(split.test, plain, size),
+            self.batches(split.train, augmented, size, forked_workers=forked),
+            self.batches(split.val, plain, size),
+            self.batches(split.test, plain, size),
         )
 
     def transforms(
-        self, run: PlannedRun
+        self,
     ) -> tuple[tuple[float, float] | None, tuple[BatchTransform, BatchTransform]]:
         """The stored value range that becomes [0, 1]; the transforms of training and testing."""
-        card, inputs = self.task.card, self.request.preset.input
-        limits = value_range(self.dataset.images, inputs.scaling, run.split.train)
-        mean, std = STATISTICS[init_of(run).statistics]
+        inputs = self.preset.input
+        limits = value_range(self.dataset.images, inputs.scaling, self.split.train)
+        mean, std = STATISTICS[self.init.statistics]
         return limits, make_transforms(
-            dimension=card.dimension,
-            input_size=input_size(card, self.task.sample_shape, self.request.preset),
+            dimension=self.task.card.dimension,
+            input_size=self.task.size,
             value_range=limits,
             mean=mean,
             std=std,
@@ -141,9 +215,45 @@ class Site:
             jitter_order=inputs.jitter_order,
         )
 
+    def shared(self, make: Callable[[], T]) -> T:
+        """What the runs that share this one's features share."""
+        return self.of_task.shared(self.run.feature_key, make)
 
-def init_of(run: PlannedRun) -> Init:
-    """The weights of a run that has a network."""
-    if run.init is None:
-        raise ValueError(f"{run.key} is a plain baseline and starts from no weights")
-    return run.init
+    def sharing_splits(self) -> list[Split]:
+        """Splits of the runs that share this one's features."""
+        key = self.run.feature_key
+        return [run.split for run in self.task.runs if run.feature_key == key]
+
+    def features_depend_on(self, limits: tuple[float, float] | None) -> dict[str, Any]:
+        """What decides the features of a frozen network besides its weights, as JSON."""
+        parts = ("method", "task", "data", "config")
+        return {
+            "hashes": {name: self.run.hashes[name] for name in parts},
+            "range": limits,
+            "statistics": STATISTICS[self.init.statistics],
+            "versions": package_versions(),
+            "hardware": hardware(self.device),
+            "threads": thread_count(self.preset.compute),
+        }
+
+    def diagnose(self, model: torch.nn.Module, test: BatchLoader) -> Diagnostics | None:
+        """Per-layer diagnostics of the fitted network, where they are asked for."""
+        if not self.request.asked.diagnostics:
+            return None
+        return diagnose(
+            model,
+            test,
+            load_observers(),
+            identity=self.run.identity,
+            precision=self.preset.compute.precision,
+        )
+
+    def keep(
+        self,
+        tensors: Callable[[], Mapping[str, torch.Tensor]],
+        limits: tuple[float, float] | None,
+    ) -> FittedNetwork | None:
+        """The fitted network, where such are to be kept."""
+        if not self.request.asked.save_weights:
+            return None
+        return FittedNetwork(tensors=tensors(), about=describe_fitted(self, limits))

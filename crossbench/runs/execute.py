@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from crossbench.environment.arithmetic import arithmetic, derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions, resident_peak
+from crossbench.environment.spans import collect, span
 from crossbench.environment.state import own_randomness, unchanged
 from crossbench.errors import DataError
 from crossbench.errors.foreign import kind_of, message_of, show, traceback_of
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.files.checkout import git_state
+from crossbench.files.hashing import hash_json
 from crossbench.registry.method_identity import method_origin
 from crossbench.results.records.predictions import Predictions
-from crossbench.runs.context import Site
-from crossbench.runs.plan import Plan, PlannedRun, TaskPlan, card_hash, fit_settings, open_dataset
-from crossbench.runs.routes import Product, produce
-from crossbench.specs import RunRecord
+from crossbench.runs.context import RunContext, TaskContext
+from crossbench.runs.samples import open_samples
+from crossbench.specs import RunRecord, TaskCard
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
+    from crossbench.protocols.interface import Outcome
     from crossbench.results.records.store import Store
+    from crossbench.runs.plan import Plan, PlannedRun, TaskPlan
 
 
 class Listener(Protocol):
@@ -55,25 +57,26 @@ class Silence:
         """Ignore."""
 
 
-def open_context(plan: Plan, task: TaskPlan, device: torch.device) -> Site:
+def open_context(plan: Plan, task: TaskPlan, device: torch.device) -> TaskContext:
     """What the runs on a task share; data that is gone since the plan fails each of them."""
+    request = plan.request
     opened: Dataset | DataError
     try:
-        opened = open_dataset(plan.request, task.card)
+        opened = open_samples(task.card, request.preset, request.data_dir, request.cache_dir)
     except DataError as error:
         opened = error
-    return Site(request=plan.request, task=task, opened=opened, device=device)
+    return TaskContext(request=request, task=task, opened=opened, device=device)
 
 
-def execute_run(site: Site, run: PlannedRun, store: Store, listener: Listener) -> RunRecord:
+def execute_run(context: RunContext, store: Store, listener: Listener) -> RunRecord:
     """One run in this process, put on disk with all that goes with it."""
-    with arithmetic(site.request.preset.compute):
-        record, predictions, product = _produce(site, run, listener)
-    if predictions is None or product is None:
+    with arithmetic(context.preset.compute):
+        record, predictions, outcome = _produce(context, listener)
+    if predictions is None or outcome is None:
         return write_failure(store, record)
-    fitted = product.fitted
+    fitted = outcome.fitted
     write_weights = None if fitted is None else fitted.write
-    store.write(record, predictions, write_weights, product.diagnostics)
+    store.write(record, predictions, write_weights, outcome.diagnostics)
     return record
 
 
@@ -85,15 +88,16 @@ def write_failure(store: Store, record: RunRecord) -> RunRecord:
     return record
 
 
-def begin_record(site: Site, run: PlannedRun) -> RunRecord:
-    """What a run's record says as long as nothing has come of it."""
+def begin_record(context: RunContext) -> RunRecord:
+    """The record of a run as long as nothing has come of it."""
+    run, task = context.run, context.task
     return RunRecord(
         identity=run.identity,
         key=run.key,
         status="failed",
-        source=site.task.source,
-        dimension=site.task.card.dimension,
-        metric=site.request.preset.metric or site.task.card.metric,
+        source=task.source,
+        dimension=task.card.dimension,
+        metric=context.preset.metric or task.card.metric,
         grouped=run.split.grouped,
         counts={
             "train": len(run.split.train),
@@ -101,32 +105,26 @@ def begin_record(site: Site, run: PlannedRun) -> RunRecord:
             "test": len(run.split.test),
         },
         warnings=run.warnings,
-        provenance=_provenance(site, run, datetime.now(UTC)),
+        provenance=_provenance(context, datetime.now(UTC)),
     )
 
 
 def _produce(
-    site: Site, run: PlannedRun, listener: Listener
-) -> tuple[RunRecord, Predictions | None, Product | None]:
+    context: RunContext, listener: Listener
+) -> tuple[RunRecord, Predictions | None, Outcome | None]:
     """One run, whose failure is a record too."""
-    base = begin_record(site, run)
-    clock = perf_counter()
+    base = begin_record(context)
     try:
-        _check_data(site, run)
-        with unchanged(), own_randomness(derive_seed("global", run.identity)):
-            product = produce(site, run, lambda samples: listener.advanced(run, samples))
-        predictions = Predictions(
-            index=run.split.test,
-            label=site.dataset.labels[run.split.test],
-            log_probabilities=as_stored(product.log_probabilities),
-        )
-        scores = predictions.scores(site.task.card.classes)
-        site.dataset.check_unchanged()
+        with collect() as seconds, span("total"):
+            outcome, predictions = _predict(context, listener)
+            scores = predictions.scores(context.task.card.classes)
+            context.dataset.check_unchanged()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  (whatever it was, the other runs go on)
         return dataclasses.replace(base, error=_describe(error)), None, None
-    timings = product.record.get("timings", {}) | {"total": perf_counter() - clock}
+    for phase, shared in outcome.seconds.items():
+        seconds[phase] = seconds.get(phase, 0.0) + shared
     record = dataclasses.replace(
         base,
         status="ok",
@@ -134,42 +132,55 @@ def _produce(
         undefined=scores.undefined,
         partial=scores.partial,
         per_class=scores.per_class,
-        peak_memory=_peak_memory(site.device),
-        warnings=base.warnings + product.warnings,
-        provenance=base.provenance | product.provenance,
-        **product.record | {"timings": timings},
+        peak_memory=_peak_memory(context.device),
+        warnings=base.warnings + outcome.warnings,
+        provenance=base.provenance | outcome.provenance,
+        timings=seconds,
+        **outcome.record,
     )
-    return record, predictions, product
+    return record, predictions, outcome
 
 
-def _check_data(site: Site, run: PlannedRun) -> None:
+def _predict(context: RunContext, listener: Listener) -> tuple[Outcome, Predictions]:
+    """Have the protocol do the run on the data that was planned on, and nothing else changed."""
+    run = context.run
+    _check_data(context)
+    with unchanged(), own_randomness(derive_seed("global", run.identity)):
+        outcome = run.protocol.run(context, lambda samples: listener.advanced(run, samples))
+    predictions = Predictions(
+        index=run.split.test,
+        label=context.dataset.labels[run.split.test],
+        log_probabilities=as_stored(outcome.log_probabilities),
+    )
+    return outcome, predictions
+
+
+def _check_data(context: RunContext) -> None:
     """Refuse samples that are not those that the run was planned on."""
-    planned, opened = run.hashes["data"], site.dataset.content_hash
+    planned, opened = context.run.hashes["data"], context.dataset.content_hash
     if opened != planned:
-        msg = f"{site.dataset.file} is not what it was when the runs were planned"
+        msg = f"{context.dataset.file} is not what it was when the runs were planned"
         raise DataError(f"{msg} (its content hash was {planned}, now {opened}); run again")
-    site.dataset.check_unchanged()
+    context.dataset.check_unchanged()
 
 
-def _provenance(site: Site, run: PlannedRun, begin: datetime) -> dict[str, Any]:
-    request = site.request
-    method = next((each for each in request.methods if each.name == run.key.method), None)
-    settings = None if method is None else fit_settings(request, method)
+def _provenance(context: RunContext, begin: datetime) -> dict[str, Any]:
+    run, card, preset = context.run, context.task.card, context.preset
     return {
         "hashes": run.hashes,
         "facts": run.facts,
-        "method": None if method is None else method_origin(method),
-        "card": card_hash(site.task.card),
-        "classes": list(site.task.card.classes),
-        "settings": settings,
-        "split": to_mapping(request.preset.split),
-        "max_samples": request.preset.input.max_samples,
+        "method": None if run.method is None else method_origin(run.method),
+        "card": card_hash(card),
+        "classes": list(card.classes),
+        "settings": run.settings,
+        "split": to_mapping(preset.split),
+        "max_samples": preset.input.max_samples,
         "statistics": None if run.init is None else run.init.statistics,
         "versions": package_versions(),
         "git": git_state(),
-        "hardware": hardware(site.device),
-        "threads": thread_count(request.preset.compute),
-        "workers": request.preset.compute.workers,
+        "hardware": hardware(context.device),
+        "threads": thread_count(preset.compute),
+        "workers": preset.compute.workers,
         "deterministic": {
             "cudnn_deterministic": torch.backends.cudnn.deterministic,
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
@@ -196,3 +207,8 @@ def _describe(error: BaseException) -> dict[str, str]:
         "message": message,
         "traceback": traceback_of(error),
     }
+
+
+def card_hash(card: TaskCard) -> str:
+    """Hash of a whole card, for the record."""
+    return hash_json(to_mapping(card))

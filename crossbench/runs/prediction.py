@@ -26,7 +26,7 @@ from crossbench.runs.context import STATISTICS
 from crossbench.specs import ComputeSettings
 from crossbench.specs.reader import from_mapping
 from crossbench.training.features import batch_size
-from crossbench.training.loader import Feed
+from crossbench.training.loader import BatchLoader
 from crossbench.training.predict import log_probabilities, predict
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Predictor:
         details = self.details
         images = read_samples(file, shape=details.sample_shape, axes=details.axes)
         size, space = self.details.input_size, self.details.sample_shape[1:]
-        feed = Feed(
+        feed = BatchLoader(
             dataset=_unlabelled(images, file, len(self.details.classes)),
             indices=np.arange(len(images)),
             transform=self.transform,

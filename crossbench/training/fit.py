@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crossbench.data.transforms import RandomSource
-    from crossbench.protocols import Part, Stage, StagedFit
     from crossbench.specs import FitSettings, LoraSettings
     from crossbench.training.loader import BatchLoader
+    from crossbench.training.stages import Part, Schedule, Stage
 
 
 class DivergedError(CrossbenchError):
@@ -53,7 +53,7 @@ class Fit:
 def fit(
     model: nn.Module,
     *,
-    protocol: StagedFit,
+    schedule: Schedule,
     settings: FitSettings,
     train: BatchLoader,
     validation: BatchLoader,
@@ -65,7 +65,7 @@ def fit(
 
     Args:
         model: A network with timm's ``get_classifier``, which :func:`prepare` has seen.
-        protocol: Which parameters learn when.
+        schedule: Which parameters learn when.
         settings: Epochs, batch size, learning rate.
         train: The training part.
         validation: The part that selects the epoch.
@@ -79,7 +79,7 @@ def fit(
     curve: list[dict[str, Any]] = []
     best = _Best()
     with collect() as seconds:
-        for epoch, stage, optimiser in _epochs(model, protocol, settings):
+        for epoch, stage, optimiser in _epochs(model, schedule, settings):
             with span("train"):
                 set_training(model, stage)
                 train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
@@ -114,13 +114,13 @@ class _Best:
 
 
 def _epochs(
-    model: nn.Module, protocol: StagedFit, settings: FitSettings
+    model: nn.Module, schedule: Schedule, settings: FitSettings
 ) -> Iterator[tuple[int, Stage, torch.optim.Optimizer]]:
     """Epochs (from 1) with stage and optimiser, at the learning rate of the epoch."""
     stage: Stage | None = None
     lr = settings.lr
     for epoch in range(1, settings.epochs + 1):
-        current = protocol.stage_at(epoch, settings.epochs)
+        current = schedule.stage_at(epoch, settings.epochs)
         if current is not stage or current.scheduled:
             lr = scheduled_lr(settings, epoch)
         if current is not stage:
@@ -137,22 +137,22 @@ def scheduled_lr(settings: FitSettings, epoch: int) -> float:
     return settings.lr * settings.gamma if dropped else settings.lr
 
 
-def prepare(model: nn.Module, protocol: StagedFit, lora: LoraSettings) -> StagedFit:
+def prepare(model: nn.Module, schedule: Schedule, lora: LoraSettings) -> Schedule:
     """Give the network what the protocol is to train of it.
 
     Args:
         model: The network; a protocol without low-rank updates leaves it as it is.
-        protocol: How it is to be fitted.
+        schedule: How it is to be fitted.
         lora: What the updates are.
 
     Returns:
         The stages to play. Afterwards :func:`crossbench.nets.lora.merge_lora` makes the network
         what it was, with other weights.
     """
-    if not protocol.adapts:
-        return protocol
+    if not schedule.adapts:
+        return schedule
     add_lora(model, rank=lora.rank, alpha=lora.alpha, target=lora.target)
-    return protocol.under(lora)
+    return schedule.under(lora)
 
 
 def learning_parameters(model: nn.Module, parts: tuple[Part, ...]) -> Iterator[nn.Parameter]:
@@ -181,18 +181,18 @@ def _part(model: nn.Module, part: Part) -> Iterator[nn.Parameter]:
             yield from module.parameters(recurse=False)
 
 
-def count_learning(model: nn.Module, protocol: StagedFit) -> dict[str, int]:
+def count_learning(model: nn.Module, schedule: Schedule) -> dict[str, int]:
     """How many parameters learn in any stage, by what they are.
 
     Args:
         model: A network that :func:`prepare` has seen.
-        protocol: What it returned.
+        schedule: What it returned.
 
     Returns:
         Counts under ``all``; or under ``head``, ``adapters`` and ``norm``, and, for what a method
         declares to learn with the head, under its name in the method's layers.
     """
-    parts = {part for stage in protocol.stages for part in stage.trains}
+    parts = {part for stage in schedule.stages for part in stage.trains}
     if "all" in parts:
         return {"all": sum(parameter.numel() for parameter in model.parameters())}
     owned = roles_of(model).learns if "head" in parts else {}

@@ -17,9 +17,9 @@ import torch
 import crossbench
 from crossbench.api import prepare
 from crossbench.execution.local import Silence, execute
-from crossbench.protocols import LinearProbe, find_protocol
+from crossbench.protocols import find_protocol
+from crossbench.protocols.linear_probe import LinearProbe
 from crossbench.results.records.store import Found, Store, read_predictions
-from crossbench.runs.plan import count_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,7 +229,7 @@ def test_progress_ends_where_the_plan_said(
         )
         counter = Counter()
         execute(plan, Store(tmp_path / turn), device=torch.device("cpu"), listener=counter)
-        assert counter.samples == sum(each.total for each in count_passes(plan).values()) > 0
+        assert counter.samples == sum(run.passes.total for run in plan.runs) > 0
 
 
 def test_methods_see_the_same_batches(run: Callable[..., pd.DataFrame], tmp_path: Path) -> None:

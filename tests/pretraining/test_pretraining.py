@@ -40,7 +40,7 @@ from crossbench.pretraining.request import find_data, recipe, state_path
 from crossbench.registry.methods import load_method
 from crossbench.registry.presets import find_preset
 from crossbench.results.records.pretrainings import write_pretraining
-from crossbench.runs.plan import draw_splits
+from crossbench.runs.samples import draw_splits
 from crossbench.specs import PretrainSettings
 
 QUICK = ("epochs=2", "batch_size=16", "threads=1", "crop_scale=[0.5, 1.0]")

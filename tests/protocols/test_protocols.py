@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.errors import RequestError
-from crossbench.protocols import PROTOCOLS, LinearProbe, StagedFit, find_protocol
+from crossbench.protocols import PROTOCOLS, find_protocol
+from crossbench.protocols.linear_probe import LinearProbe
+from crossbench.protocols.staged import StagedFit
 from crossbench.specs import LoraSettings
 from crossbench.specs.reader import to_mapping
 

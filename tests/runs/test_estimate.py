@@ -61,7 +61,8 @@ def test_kept_weights_take_room_and_each_network_is_timed_once(plan: Plan) -> No
 
     cost = estimate(plan, torch.device("cpu"), track=track)
     assert timed == ["conv3d"]  # for both folds
-    keeping = replace(plan, request=replace(plan.request, save_weights=True))
+    asked = replace(plan.request.asked, save_weights=True)
+    keeping = replace(plan, request=replace(plan.request, asked=asked))
     model = build_model("conv3d", dims=3, num_classes=2, backbone="test_resnet")
     bytes_each = sum(tensor.nbytes for tensor in model.state_dict().values())
     more = estimate(keeping, torch.device("cpu")).disk - cost.disk

@@ -12,8 +12,8 @@ import pytest
 from crossbench.api import prepare
 from crossbench.errors import DataError, MissingDataError, RequestError
 from crossbench.files.hashing import hash_json
+from crossbench.protocols.interface import Passes
 from crossbench.results.records.store import Store
-from crossbench.runs.plan import Passes, count_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,23 +107,22 @@ def test_low_rank_settings_count_under_lora_alone(plan: Callable[..., Plan]) -> 
 def test_folds_share_the_features_of_a_linear_probe(plan: Callable[..., Plan]) -> None:
     options: dict[str, Any] = {"seeds": [43, 44], "folds": [0, 1], "protocol": "linear-probe"}
     shared = plan("acs,conv3d", **options)
-    passes = count_passes(shared)
+    passes = {run.identity: run.passes for run in shared.runs}
     assert sorted(each.total for each in passes.values()) == [0] * 12 + [60] * 4
     assert all(each.train == 0 for each in passes.values())
     first = {run.key.method: passes[run.identity].total for run in shared.runs[:2]}
     assert first == {"acs": 60, "conv3d": 60}
     apart = plan("acs,conv3d", settings=['input.scaling="train"'], **options)
-    totals = [each.total for each in count_passes(apart).values()]
+    totals = [each.total for each in [run.passes for run in apart.runs]]
     assert sorted(totals) == [0] * 8 + [60] * 8  # plain baselines have no network
 
 
 def test_passes_of_a_fit_are_counted_by_epoch(plan: Callable[..., Plan]) -> None:
     planned = plan(settings=["fit.epochs=4"])
-    passes = count_passes(planned)
     for run in planned.runs:
         split = run.split
         wanted = Passes(train=4 * len(split.train), evaluate=4 * len(split.val) + len(split.test))
-        assert passes[run.identity] == (Passes() if run.key.plain else wanted)
+        assert run.passes == (Passes() if run.key.plain else wanted)
 
 
 def test_all_methods_have_the_ablations_of_crossd_among_them(

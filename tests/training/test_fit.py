@@ -74,7 +74,7 @@ def fitted(
     model = Net()
     train, validation = loaders()
     result = fit(
-        model, protocol=prepare(model, PROTOCOLS[protocol], lora or LoraSettings()),
+        model, schedule=prepare(model, PROTOCOLS[protocol], lora or LoraSettings()),
         settings=FitSettings(epochs=epochs, lr=lr),
         train=train, validation=validation, random=RandomSource(3, CPU),
     )  # fmt: skip

@@ -70,6 +70,11 @@ def task_facts(card: TaskCard) -> dict[str, Any]:
     return card.fingerprint()
 
 
+def task_hash(card: TaskCard) -> str:
+    """Hash of the facts on a card that reach the numbers."""
+    return hash_json(task_facts(card))
+
+
 def split_facts(preset: Preset, split: Split, labels: NDArray[np.int64]) -> dict[str, Any]:
     """How samples were divided, and which went where, the part ``split``.
 

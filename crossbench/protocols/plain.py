@@ -1,0 +1,58 @@
+"""Plain baselines: predictions without a network, shown beside the methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.evaluation.plain import predict_plain
+from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, SampleCost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crossbench.runs.context import RunContext
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain(Protocol):
+    """No network: majority class, logistic regression of pixels, or a covariate."""
+
+    name: str = "plain"
+    title: str = "A plain baseline"
+
+    def settings(self, *_: Any) -> dict[str, Any]:
+        """No setting bears on it."""
+        return {}
+
+    def passes(self, *_: Any) -> Passes:
+        """No sample goes through a network."""
+        return Passes()
+
+    def rehearse(self, *_: Any) -> Finding:
+        """Nothing can be in its way."""
+        return Finding()
+
+    def time(self, *_: Any) -> SampleCost:
+        """Seconds of nothing."""
+        return SampleCost()
+
+    def run(self, context: RunContext, on_samples: Callable[[int], None]) -> Outcome:  # noqa: ARG002
+        """Predict the test part from the training and validation parts."""
+        dataset, split = context.dataset, context.split
+        return Outcome(
+            log_probabilities=predict_plain(
+                context.run.key.method,
+                images=dataset.images,
+                labels=dataset.labels,
+                covariate=dataset.covariate,
+                num_classes=dataset.num_classes,
+                train=np.concatenate([split.train, split.val]),
+                test=split.test,
+            )
+        )
+
+
+PLAIN = Plain()

@@ -1,0 +1,154 @@
+"""Fitting a network by gradient descent, in stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crossbench.environment.spans import span
+from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, SampleCost
+from crossbench.specs import RANDOM
+from crossbench.specs.reader import to_mapping
+from crossbench.training.stages import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from crossbench.data.splits import Split
+    from crossbench.protocols.interface import Rehearsal
+    from crossbench.runs.context import RunContext
+    from crossbench.specs import Preset
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedFit(Schedule, Protocol):
+    """A named way to fit a network to a task by gradient descent."""
+
+    def settings(self, preset: Preset) -> dict[str, Any]:
+        """Inputs and fit, and low-rank updates where these are trained."""
+        found = {name: to_mapping(getattr(preset, name)) for name in ("input", "fit")}
+        if self.adapts:
+            found["lora"] = to_mapping(preset.lora)
+        return {"protocol": to_mapping(self), **found}
+
+    def passes(self, split: Split, preset: Preset) -> Passes:
+        """Training and validation parts once an epoch, the test part once."""
+        train, val, test = len(split.train), len(split.val), len(split.test)
+        epochs = preset.fit.epochs
+        return Passes(train=epochs * train, evaluate=epochs * val + test)
+
+    def rehearse(self, network: torch.nn.Module, rehearsal: Rehearsal) -> Finding:
+        """BatchLoader the smallest batch in every stage; count what learns."""
+        from crossbench.nets.roles import roles_of
+        from crossbench.training.fit import count_learning, prepare, set_training
+
+        schedule = prepare(network, self, rehearsal.lora)
+        for stage in schedule.stages:
+            set_training(network, stage)
+            rehearsal.feed(network, rehearsal.batch)
+        roles = roles_of(network)
+        trains_all = any("all" in stage.trains for stage in schedule.stages)
+        notes = (
+            *self.idle_note(
+                rehearsal.method,
+                {} if trains_all else roles.silent,
+                roles.unread if self.adapts else {},
+            ),
+            *_frozen_norm(network, rehearsal, self.name, schedule),
+        )
+        return Finding(learns=count_learning(network, schedule), warnings=notes)
+
+    def time(
+        self,
+        network: torch.nn.Module,
+        input_shape: tuple[int, ...],
+        preset: Preset,
+        device: torch.device,
+    ) -> SampleCost:
+        """Time one training step a stage, and one prediction."""
+        from crossbench.nets.lora import merge_lora
+        from crossbench.training.fit import prepare
+        from crossbench.training.timing import evaluation_seconds, training_seconds
+
+        shape = (preset.fit.batch_size, *input_shape)
+        schedule = prepare(network, self, preset.lora)
+        train = training_seconds(network, shape, schedule, preset.fit.epochs, device)
+        merge_lora(network)
+        return SampleCost(train=train, evaluate=evaluation_seconds(network, shape, device))
+
+    def run(self, context: RunContext, on_samples: Callable[[int], None]) -> Outcome:
+        """Build, fit, test.
+
+        The order of samples and their augmentation depend on task, seed and fold alone, so that
+        all methods see the same batches; the weights drawn depend on the method too.
+        """
+        import numpy as np
+        import torch
+
+        from crossbench.nets.cost import multiply_adds
+        from crossbench.nets.lora import merge_lora
+        from crossbench.training.features import classifier_inputs, constant_note, constant_share
+        from crossbench.training.fit import count_learning, fit, prepare
+        from crossbench.training.predict import log_probabilities, predict
+
+        preset, key, device = context.preset, context.run.key, context.device
+        seed = ("weights", key.task, key.seed, key.fold, key.method)
+        with span("build"):
+            model = context.network(num_classes=context.dataset.num_classes, seed=seed)
+        macs = multiply_adds(model, context.input_shape)  # draws nothing, moves nothing
+        value_range, transforms = context.transforms()
+        train, validation, test = context.loaders(transforms)
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        schedule = prepare(model, self, preset.lora)
+        learns = count_learning(model, schedule)
+        fitted = fit(
+            model,
+            schedule=schedule,
+            settings=preset.fit,
+            train=train,
+            validation=validation,
+            random=context.random("batches", key.task, key.seed, key.fold),
+            precision=preset.compute.precision,
+            on_samples=on_samples,
+        )
+        merge_lora(model)  # no bit of what it computes changes
+        with span("test"), classifier_inputs(model) as features:
+            logits = predict(model, test, precision=preset.compute.precision, on_samples=on_samples)
+        constant = constant_share(np.concatenate(features)) if features else 0.0
+        return Outcome(
+            log_probabilities=log_probabilities(logits),
+            provenance={"learns": learns, "constant_features": constant},
+            warnings=constant_note(constant, "test"),
+            record={
+                "curve": fitted.curve,
+                "selected_epoch": fitted.selected_epoch,
+                "parameters": {
+                    "total": sum(tensor.numel() for tensor in model.parameters()),
+                    "trainable": fitted.trainable,
+                },
+                "cost": {"gmacs": macs / 1e9},
+            },
+            diagnostics=context.diagnose(model, test),
+            fitted=context.keep(model.state_dict, value_range),
+        )
+
+
+def _frozen_norm(
+    network: torch.nn.Module, rehearsal: Rehearsal, protocol: str, schedule: Schedule
+) -> list[str]:
+    """Whether BatchNorm is to normalise by statistics that nobody ever measured."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    frozen = all(stage.freezes_norm for stage in schedule.stages)
+    tracked = any(isinstance(module, _BatchNorm) for module in network.modules())
+    if rehearsal.init != RANDOM or not frozen or not tracked:
+        return []
+    note = (
+        f"{protocol} from random weights with BatchNorm frozen: its running statistics are "
+        "those of no data (mean 0, variance 1), so signals grow or die with depth; pass --init, or "
+        "--set lora.batch_norm=train"
+    )
+    return [note]

@@ -1,0 +1,78 @@
+"""A request for runs as data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossbench.errors import RequestError
+from crossbench.specs.reader import to_mapping
+from crossbench.specs.requests import ALL, RunRequest, split_names
+
+names = st.lists(st.text(min_size=1), min_size=1, max_size=3).map(tuple)
+numbers = st.lists(st.integers(min_value=0), max_size=3).map(tuple)
+requests = st.builds(
+    RunRequest,
+    methods=names,
+    tasks=names,
+    preset=st.text(),
+    protocol=st.none() | st.text(),
+    init=st.text(),
+    statistics=st.sampled_from([None, "imagenet", "radimagenet"]),
+    backbone=st.text(),
+    seeds=st.none() | numbers,
+    folds=st.none() | numbers,
+    settings=names,
+    plugins=names,
+    data_dir=st.none() | st.text(),
+    limit=st.none() | st.integers(min_value=1),
+    strict=st.booleans(),
+    diagnostics=st.booleans(),
+    save_weights=st.booleans(),
+    retry_failed=st.booleans(),
+)
+
+
+@given(requests)
+def test_a_request_survives_json(request: RunRequest) -> None:
+    assert RunRequest.from_json(json.loads(json.dumps(to_mapping(request)))) == request
+
+
+def test_every_field_is_drawn_above() -> None:
+    drawn = "methods tasks preset protocol init statistics backbone seeds folds settings plugins"
+    drawn += " data_dir limit strict diagnostics save_weights retry_failed"
+    assert [field.name for field in fields(RunRequest)] == drawn.split()
+
+
+def test_a_callers_values_become_plain() -> None:
+    request = RunRequest.of(methods="acs, conv3d", tasks=[ALL], seeds=range(2), init=Path("a.pth"))
+    wanted = RunRequest(methods=("acs", "conv3d"), seeds=(0, 1), init="a.pth")
+    assert request == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": [1]}, r"unknown option 'seed'; did you mean seeds\?"),
+        ({"limit": "x"}, r"request: key 'limit' is 'x'; it must be a whole number"),
+        ({"limit": 0}, r"limit \(=0\) must be at least 1"),
+        (
+            {"statistics": "imgnet"},
+            r"unknown statistics 'imgnet'; did you mean imagenet or",
+        ),
+        ({"methods": ""}, r"no names given; pass names separated by commas, or 'all'"),
+        ({"tasks": ["all", "vessel"]}, r"'all' stands alone; leave the other names out"),
+    ],
+)
+def test_what_is_no_request_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        RunRequest.of(**options)
+
+
+def test_names_are_taken_once() -> None:
+    assert split_names("b, a,b,") == ["b", "a"]
