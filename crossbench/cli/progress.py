@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from crossbench.cli.views import duration
-from crossbench.execution.isolation import tell
+from crossbench.execution.child import tell
 from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.runs.execute import Silence
 

@@ -8,15 +8,12 @@ takes milliseconds. Whatever the process does, the caller gets a reply or an err
 
 from __future__ import annotations
 
-import faulthandler
-import importlib
 import json
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -27,16 +24,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import CrossbenchError
-from crossbench.errors.foreign import ChildDiedError, describe
+from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import interpreter
-from crossbench.execution.attempts import put_back
+from crossbench.execution.child import do, set_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
-
-#: Exit code of a process whose parent is gone.
-ORPHANED = 130
 
 #: Seconds that an interrupted process has to end by itself.
 GRACE = 10.0
@@ -45,7 +39,6 @@ _PRELOADED = ["torch", "timm", "crossbench.execution.isolation"]
 _PERIOD = 0.05  # seconds between looks at limits
 _TAIL = 4000  # bytes kept of what a process prints
 _starting = threading.Lock()
-_told: Connection | None = None  # in a child: where its messages go
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +73,7 @@ def call(
         work: ``module:function``.
         arguments: Its arguments by name, as JSON.
         limits: What the process may use.
-        hear: Called with each value that the work passes to :func:`tell`.
+        hear: Called with each value that the work gives :func:`crossbench.execution.child.tell`.
 
     Returns:
         What it returns, as JSON.
@@ -125,12 +118,6 @@ def warm_up() -> None:
 def can_fork() -> bool:
     """Whether this system forks processes that may compute: not Windows, nor macOS."""
     return hasattr(os, "fork") and sys.platform != "darwin"
-
-
-def tell(value: Any) -> None:
-    """Send a value, as JSON, to the process that has this work done; nothing without one."""
-    if _told is not None:
-        _told.send_bytes(json.dumps({"told": value}).encode())
 
 
 class Child:
@@ -245,7 +232,7 @@ def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any
     (answers, answering), (words, saying) = context.Pipe(False), context.Pipe(False)
     named = not callable(work)
     variables = dict(os.environ) if named else None
-    process = context.Process(target=_do, args=(answering, saying, work, arguments, variables))
+    process = context.Process(target=do, args=(answering, saying, work, arguments, variables))
     with _nothing_inherited() if named else nullcontext(), warnings.catch_warnings():
         # Python 3.12 warns of other threads: those of ours hold no lock that the work takes
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -262,94 +249,15 @@ def _nothing_inherited() -> Iterator[None]:
     It would hand down an import path with that folder in it, and run this program's main module
     again in each of them.
     """
-    variables, path, main = dict(os.environ), sys.path[:], sys.modules["__main__"]
     safe = interpreter.environment()
-    try:
-        _set_variables(safe)
-        sys.path[:] = interpreter.safe_path()
-        sys.modules["__main__"] = ModuleType("__main__")
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        sys.path[:] = path
-        _set_variables(variables)
-
-
-def _set_variables(wanted: Mapping[str, str]) -> None:
-    for name in set(os.environ) - set(wanted):
-        del os.environ[name]
-    os.environ.update(wanted)
-
-
-# ------------------------------------------------------------------------------ in the child
-
-
-def _do(
-    answering: Connection,
-    saying: Connection,
-    work: str | Callable[[], Any],
-    arguments: dict[str, Any],
-    variables: Mapping[str, str] | None,
-) -> None:
-    """The process's part: do the work and answer."""
-    global _told  # noqa: PLW0603
-    _told = answering
-    _leave_terminal(saying)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        end_with_parent(parent.sentinel, before=put_back if variables else lambda: None)
-    if variables is not None:
-        _set_variables(variables)
-    answer = json.dumps(_answer(work, arguments), allow_nan=False)
-    answering.send_bytes(answer.encode())
-
-
-def _answer(work: str | Callable[[], Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return {"reply": (work if callable(work) else _find(work))(**arguments)}
-    except CrossbenchError as error:
-        return {"error": str(error)}
-    except KeyboardInterrupt:
-        sys.exit(ORPHANED)
-    except Exception as error:  # noqa: BLE001  (whatever it was, the parent is told)
-        traceback.print_exc()
-        sys.stderr.flush()
-        return {"raised": describe(error)}
-
-
-def _find(work: str) -> Callable[..., Any]:
-    module, _, name = work.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return found
-
-
-def _leave_terminal(saying: Connection) -> None:
-    """Read nothing, print to the parent, and leave Ctrl-C to it, which passes it on."""
-    if hasattr(os, "setsid"):
-        os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(saying.fileno(), 1)
-    os.dup2(saying.fileno(), 2)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
-    )
-    faulthandler.enable()
-
-
-def end_with_parent(sentinel: int, *, before: Callable[[], object] = lambda: None) -> None:
-    """End this process when its parent ends.
-
-    Args:
-        sentinel: File descriptor that is ready to be read once the parent has ended.
-        before: Called before the process ends.
-    """
-
-    def watch() -> None:
-        connection.wait([sentinel])
-        before()
-        os._exit(ORPHANED)
-
-    threading.Thread(target=watch, daemon=True).start()
+    with _starting:
+        variables, path, main = dict(os.environ), sys.path[:], sys.modules["__main__"]
+        try:
+            set_variables(safe)
+            sys.path[:] = interpreter.safe_path()
+            sys.modules["__main__"] = ModuleType("__main__")
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            sys.path[:] = path
+            set_variables(variables)

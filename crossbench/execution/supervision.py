@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.errors.foreign import describe_end
 from crossbench.execution.attempts import put_back
-from crossbench.execution.isolation import ORPHANED, end_with_parent
+from crossbench.execution.child import ORPHANED, end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

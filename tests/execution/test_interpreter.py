@@ -27,7 +27,7 @@ def test_interpreters_are_started_in_one_place() -> None:
     found = {name for name, text in sources.items() if starting.search(text)}
     assert found == {"crossbench/execution/interpreter.py", "crossbench/files/checkout.py"}
     elsewhere = {name for name, text in sources.items() if "import multiprocessing" in text}
-    assert elsewhere == {"crossbench/execution/isolation.py"}
+    assert elsewhere == {f"crossbench/execution/{name}.py" for name in ("child", "isolation")}
 
 
 @pytest.mark.parametrize("path", [None, "", f"{os.pathsep}elsewhere"])

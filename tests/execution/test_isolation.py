@@ -19,7 +19,7 @@ from crossbench.execution.isolation import Limits, ask, call
 WORK = """\
 import ctypes, os, signal, sys, time
 from crossbench.errors import RequestError
-from crossbench.execution.isolation import tell
+from crossbench.execution.child import tell
 
 def echo(**given):
     print("noise", file=sys.stdout)

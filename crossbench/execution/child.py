@@ -1,0 +1,120 @@
+"""What a process does that :mod:`crossbench.execution.isolation` has started."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import CrossbenchError
+from crossbench.errors.foreign import describe
+from crossbench.execution.attempts import put_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
+
+#: Exit code of a process whose parent is gone.
+ORPHANED = 130
+
+_told: Connection | None = None  # where the messages of this process go
+
+
+def do(
+    answering: Connection,
+    saying: Connection,
+    work: str | Callable[[], Any],
+    arguments: dict[str, Any],
+    variables: Mapping[str, str] | None,
+) -> None:
+    """Do the work and answer.
+
+    Args:
+        answering: Where the answer goes, and before it what :func:`tell` is given.
+        saying: Where what the work prints goes.
+        work: ``module:function``, or what to call.
+        arguments: Its arguments by name.
+        variables: The environment to work in; None in a fork of the caller.
+    """
+    global _told  # noqa: PLW0603
+    _told = answering
+    _leave_terminal(saying)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        end_with_parent(parent.sentinel, before=put_back if variables else lambda: None)
+    if variables is not None:
+        set_variables(variables)
+    answer = json.dumps(_answer(work, arguments), allow_nan=False)
+    answering.send_bytes(answer.encode())
+
+
+def _answer(work: str | Callable[[], Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"reply": (work if callable(work) else _find(work))(**arguments)}
+    except CrossbenchError as error:
+        return {"error": str(error)}
+    except KeyboardInterrupt:
+        sys.exit(ORPHANED)
+    except Exception as error:  # noqa: BLE001  (whatever it was, the parent is told)
+        traceback.print_exc()
+        sys.stderr.flush()
+        return {"raised": describe(error)}
+
+
+def _find(work: str) -> Callable[..., Any]:
+    module, _, name = work.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _leave_terminal(saying: Connection) -> None:
+    """Read nothing, print to the parent, and leave Ctrl-C to it, which passes it on."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(saying.fileno(), 1)
+    os.dup2(saying.fileno(), 2)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+    )
+    faulthandler.enable()
+
+
+def tell(value: Any) -> None:
+    """Send a value, as JSON, to the process that has this work done; nothing without one."""
+    if _told is not None:
+        _told.send_bytes(json.dumps({"told": value}).encode())
+
+
+def end_with_parent(sentinel: int, *, before: Callable[[], object] = lambda: None) -> None:
+    """End this process when its parent ends.
+
+    Args:
+        sentinel: File descriptor that is ready to be read once the parent has ended.
+        before: Called before the process ends.
+    """
+
+    def watch() -> None:
+        connection.wait([sentinel])
+        before()
+        os._exit(ORPHANED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def set_variables(wanted: Mapping[str, str]) -> None:
+    """Make these the environment variables of this process."""
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
