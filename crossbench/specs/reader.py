@@ -65,7 +65,7 @@ def from_mapping(spec: type[T], mapping: Mapping[str, Any], *, where: str) -> T:
     """
     for prefix, schema, table in _tables(spec, mapping):
         known = _schema(schema)
-        for key in table.keys() - known.keys():
+        for key in (each for each in table if each not in known):
             within = f"{where}: [{prefix[:-1]}]" if prefix else where
             raise CardError(f"{within}: {unknown_name('key', key[:_LONGEST_NAME], known)}")
     try:
