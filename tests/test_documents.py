@@ -19,7 +19,9 @@ DOCUMENTS = [
     *sorted(ROOT.glob("[tl]*/*/**/README.md")),
 ]
 TOP = "crossbench|baselines|tasks|leaderboard|tests|scripts|docs"
-GROUPS = {f"crossbench.{name}" for name in ("tasks", "methods", "observers", "inputs", "views")}
+GROUPS = {
+    f"crossbench.{name}" for name in ("tasks", "methods", "observers", "inputs", "presets", "views")
+}
 
 _NAME = re.compile(r"\bcrossbench(?:_\w+)?(?:\.\w+)+(?![\w./*-])")
 _FILE = re.compile(rf"(?<![\w./-])(?:{TOP})/[\w./-]*\w")

@@ -13,7 +13,7 @@ import pytest
 
 from crossbench.errors import CardError, RequestError
 from crossbench.registry.tasks import find_task, load_card, load_tasks
-from crossbench.specs import EmbeddedSource, NpzSource, TaskCard
+from crossbench.specs import EmbeddedSource, MedmnistSource, NpzSource, TaskCard
 from crossbench.specs.reader import to_mapping
 
 SOURCE = {"kind": "npz", "file": "stripes.npz"}
@@ -250,3 +250,10 @@ def test_where_a_card_lies_is_no_part_of_it(tmp_path: Path) -> None:
     moved = dataclasses.replace(card, path=Path("elsewhere.toml"))
     assert to_mapping(card) == to_mapping(moved)
     assert card == moved
+
+
+def test_the_documents_name_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "cards.md").read_text(encoding="utf-8")
+    sources = (NpzSource, MedmnistSource, EmbeddedSource)
+    keys = {*_fields(TaskCard), *(key for each in sources for key in each.__struct_fields__)}
+    assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
