@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.bench.cases import Run
 from crossbench.bench.jobs import Job
 from crossbench.bench.record import as_tuples, outcomes_of
-from crossbench.methods import KINDS, input_kinds
+from crossbench.methods import input_kinds
 from crossbench.protocols import find_protocol
 from crossbench.registry.presets import find_preset, override
 from crossbench.registry.tasks import find_task
@@ -57,8 +57,7 @@ def bench_harness(
     """
     for run in runs:
         card = find_task(run.task)
-        kind = KINDS[card.dimension]
-        names = tuple(method.name for method in methods if kind in input_kinds(method))
+        names = tuple(method.name for method in methods if card.kind in input_kinds(method))
         started = datetime.now(UTC).isoformat()
         job = Job(what="run", setup=setup, run=run)
         tries: dict[str, list[dict[str, Any]]] = {name: [] for name in names}

@@ -16,38 +16,25 @@ from crossbench.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from crossbench.specs import Dimension
+    from crossbench.data.inputs import InputKind
 
-#: Names of the axes in space, in the order that every later stage sees.
-AXES: dict[Dimension, str] = {2: "HW", 3: "DHW"}
-_CHANNELS: dict[Dimension, tuple[int, ...]] = {2: (1, 3), 3: (1, 2, 3)}
-_MIN_SAMPLES = 2
 _MAX_ITEM_BYTES = 8  # extended precision has no counterpart on an accelerator
 
 
 def canonical_images(
-    images: NDArray[Any],
-    dimension: Dimension,
-    *,
-    where: str,
-    axes: str | None = None,
-    least: int = _MIN_SAMPLES,
+    kind: InputKind, images: NDArray[Any], *, where: str, axes: str | None = None, least: int = 2
 ) -> NDArray[Any]:
-    """Images as (N, C, H, W), volumes as (N, C, D, H, W).
+    """Stored samples as a (N, C, *spatial) view.
 
-    Stored images may be (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 or 3; volumes
-    (N, D, H, W), (N, C, D, H, W) or (N, D, H, W, C) with C of 1, 2 or 3. Their axes in space are
-    in that order unless ``axes`` names another; none is guessed from the lengths.
+    Channels may be missing, second or last. The axes in space are in the kind's order unless
+    ``axes`` names another; none is guessed from the lengths.
 
     Args:
+        kind: What the samples are.
         images: Array of a real dtype of at most 64 bits.
-        dimension: 2 for images, 3 for volumes.
         where: File that error messages name.
-        axes: The stored order of the axes in space, such as ``WHD``; None for ``HW`` or ``DHW``.
-        least: How many samples there must be.
-
-    Returns:
-        A view.
+        axes: The stored order of the axes in space, such as ``WHD``.
+        least: Smallest number of samples.
 
     Raises:
         DataError: If dtype, rank, channels or the number of samples do not fit.
@@ -55,27 +42,26 @@ def canonical_images(
     if images.dtype.kind not in "biuf" or images.dtype.itemsize > _MAX_ITEM_BYTES:
         msg = f"{where}: images are {images.dtype}; they must be real numbers of at most 64 bits"
         raise DataError(msg)
-    if images.ndim not in (dimension + 1, dimension + 2):
-        axes = "(N, H, W)" if dimension == 2 else "(N, D, H, W)"
+    if images.ndim not in (kind.dims + 1, kind.dims + 2):
         msg = (
-            f"{where}: images have shape {images.shape}; a {dimension}D task needs {axes},"
-            " with channels second or last if there are any"
+            f"{where}: images have shape {images.shape}; a {kind.dims}D task needs "
+            f"({', '.join('N' + kind.axes)}), with channels second or last if there are any"
         )
         raise DataError(msg)
     if len(images) < least or images.size == 0:
         samples = "sample is" if least == 1 else "samples are"
         msg = f"{where}: images have shape {images.shape}; at least {least} {samples} needed"
         raise DataError(msg)
-    if images.ndim == dimension + 2:
-        images = _channels_second(images, _CHANNELS[dimension], where=where)
+    if images.ndim == kind.dims + 2:
+        images = _channels_second(images, kind.channels, where=where)
     else:
         images = images[:, None]
     if axes is None:
         return images
-    if sorted(axes) != sorted(AXES[dimension]):
+    if sorted(axes) != sorted(kind.axes):
         msg = f"{where}: axes = {axes!r} does not fit images of shape {images.shape} (N, C, ...)"
-        raise DataError(f"{msg}; it must be the letters of {AXES[dimension]!r}")
-    return images.transpose(0, 1, *(2 + axes.index(letter) for letter in AXES[dimension]))
+        raise DataError(f"{msg}; it must be the letters of {kind.axes!r}")
+    return images.transpose(0, 1, *(2 + axes.index(letter) for letter in kind.axes))
 
 
 def _channels_second(images: NDArray[Any], allowed: tuple[int, ...], *, where: str) -> NDArray[Any]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_groups, canonical_images
+from crossbench.data.canonical import canonical_groups
 from crossbench.data.content import Stored
 from crossbench.data.dataset import Dataset
 from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
+from crossbench.data.inputs import find_kind
 from crossbench.data.survey import survey
 from crossbench.errors import CardError, DataError, MissingDataError
 from crossbench.specs import EmbeddedSource
@@ -19,17 +20,16 @@ from crossbench.specs import EmbeddedSource
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from crossbench.specs import Dimension, TaskCard
+    from crossbench.specs import TaskCard
 
 
 def read_embedded(card: TaskCard) -> Dataset:
     """The samples of a card whose file ships beside it.
 
     Ratings above ``source.threshold`` are class 1 and those below it class 0. Samples rated
-    exactly there, or below a bound of ``source.minimum``, are left out. Where a 2D card
-    names volumes, it gets the slice of each along the depth axis that has the
-    greatest sum; so a 2D and a 3D card that differ in nothing else hold the same samples in
-    the same order. The array ``groups``, where the file has one, gives the groups.
+    exactly there, or below a bound of ``source.minimum``, are left out. Where a card of images
+    names volumes, it gets a slice of each; so two cards that differ in their kind alone hold the
+    same samples in the same order. The array ``groups``, where the file has one, gives the groups.
 
     Args:
         card: A card with ``source.kind = "embedded"``.
@@ -109,13 +109,14 @@ def _beside(card: TaskCard) -> Path:
 
 
 def _images(archive: NpzFile, key: str, card: TaskCard) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(N, C, H, W) or (N, C, D, H, W) images of all samples, checked; and what they are made of."""
-    stored = archive.read(key)
-    flatten = card.dimension == 2 and stored.ndim > 3
-    dimension: Dimension = 3 if flatten else card.dimension
-    where, axes = str(archive.file), card.source.axes
-    images = canonical_images(stored, dimension, where=where, axes=axes)
-    return (_largest_slices(images) if flatten else images), images
+    """(N, C, *spatial) samples, checked; and, of the kind that the file holds, what they are of."""
+    kind = find_kind(card.kind)
+    arrays = {"images": archive.read(key)}
+    arrays |= {name: archive.read(name) for name in kind.extras if name in archive}
+    reduce = bool(kind.made_of) and arrays["images"].ndim > kind.dims + 1
+    stored = find_kind(kind.made_of) if reduce else kind
+    images = stored.canonical(arrays, where=str(archive.file), axes=card.source.axes)
+    return (kind.reduced(images) if reduce else images), images
 
 
 def _inverted(images: NDArray[Any], *, where: str) -> NDArray[Any]:
@@ -126,13 +127,6 @@ def _inverted(images: NDArray[Any], *, where: str) -> NDArray[Any]:
     limits = np.iinfo(images.dtype)
     turned: NDArray[Any] = limits.max - images + limits.min
     return turned
-
-
-def _largest_slices(volumes: NDArray[Any]) -> NDArray[Any]:
-    """(N, C, H, W) slices of (N, C, D, H, W) volumes with the greatest sum, the first of equals."""
-    largest = volumes.sum(axis=(1, 3, 4)).argmax(axis=1)
-    slices: NDArray[Any] = volumes[np.arange(len(volumes)), :, largest]
-    return slices
 
 
 def _column(archive: NpzFile, name: str, samples: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import AXES
+from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check_facts(
 
     Args:
         card: The card; what it leaves out is not checked.
-        images: (N, C, *spatial), its axes in the order of "DHW".
+        images: (N, C, *spatial).
         labels: (N,) in [0, K).
         survey: What the images are like.
         digests: The file's own, for every algorithm that the card names.
@@ -45,7 +45,7 @@ def check_facts(
     """
     for algorithm, digest in card.checksum.items():
         _same(digests[algorithm], digest.lower(), f"checksum.{algorithm}", card, where)
-    axes = AXES[card.dimension]
+    axes = find_kind(card.kind).axes
     order = (card.source.axes or axes) if images.ndim == 2 + len(card.source.axes or axes) else axes
     shape = [images.shape[2 + axes.index(letter)] for letter in order]
     if card.shape is not None:
@@ -71,11 +71,7 @@ def notes(card: TaskCard, images: NDArray[Any], *, grouped: bool) -> tuple[str, 
         images: (N, C, *spatial) as later stages see them.
         grouped: Whether the file has groups.
     """
-    found = []
-    if card.source.axes is None and card.dimension == 3 and images.shape[2] > images.shape[4]:
-        shape = "x".join(map(str, images.shape[2:]))
-        msg = f"volumes are {shape} (DxHxW), deeper than wide; if their slices lie along the last"
-        found.append(f'{msg} axis, say axes = "WHD" under [source] on the card, else axes = "DHW"')
+    found = [] if card.source.axes else [*find_kind(card.kind).doubts(images)]
     if card.group is not None and not grouped:
         msg = f"ungrouped: the card says group = {card.group!r}, but the file has no array 'groups'"
         found.append(f"{msg}; samples of one {card.group} may lie on both sides of a split")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_groups, canonical_images, canonical_labels
+from crossbench.data.canonical import canonical_groups, canonical_labels
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import read_embedded
 from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
+from crossbench.data.inputs import find_kind
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, memo_file, recall, remember, survey
 from crossbench.environment.spans import span
@@ -25,6 +26,7 @@ from crossbench.errors import DataError, MissingDataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from crossbench.data.inputs import InputKind
     from crossbench.specs import TaskCard
 
 _PARTS = ("train", "val", "test")  # the index is the code in Dataset.official
@@ -85,22 +87,24 @@ def open_task(
 def _read(
     card: TaskCard, file: Path, source: Literal["real", "phantom"], cache_dir: Path
 ) -> Dataset:
-    where, num_classes = str(file), len(card.classes)
+    where, num_classes, kind = str(file), len(card.classes), find_kind(card.kind)
     with NpzFile(file) as archive:
         watch = archive.watch
-        form = [card.dimension, card.source.axes]
+        form = [card.kind, card.source.axes]
         memo = memo_file(file, watch.state, form, cache_dir)
         known = recall(memo) if watch.state.is_settled() else None
         archive.verify = known is None
-        raw_images, raw_labels, official = _stored(archive)
+        stored, official = _stored(archive, kind)
         raw_groups = archive.read("groups") if "groups" in archive else None
         digests = {} if known is None else known.digests
         if source == "real":
             missing = [name for name in card.checksum if name not in digests]
             digests = digests | {name: archive.digest(name) for name in missing}
-    images = canonical_images(raw_images, card.dimension, where=where, axes=card.source.axes)
+    images = kind.canonical(stored, where=where, axes=card.source.axes)
     samples = len(images)
-    labels = canonical_labels(raw_labels, samples=samples, num_classes=num_classes, where=where)
+    labels = canonical_labels(
+        stored["labels"], samples=samples, num_classes=num_classes, where=where
+    )
     groups: NDArray[np.int64] | None = None
     spellings: tuple[str, ...] = ()
     if raw_groups is not None:
@@ -151,36 +155,43 @@ def _surveyed(dataset: Dataset, known: Known | None, digests: dict[str, str]) ->
 
 
 def _stored(
-    archive: NpzFile,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int8] | None]:
-    """Images, labels and official split codes of either format, told apart by their keys."""
-    image_keys = _image_keys(archive)
-    if image_keys == ["images"]:
-        return archive.read("images"), archive.read("labels"), None
-    label_keys = [f"{part}_labels" for part in _PARTS]
-    for image_key, label_key in zip(image_keys, label_keys, strict=True):
+    archive: NpzFile, kind: InputKind
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.int8] | None]:
+    """The arrays of samples and labels by name, and official split codes where there are parts."""
+    if not _has_parts(archive):
+        return _samples(archive, kind) | {"labels": archive.read("labels")}, None
+    for part in _PARTS:
+        image_key, label_key = f"{part}_images", f"{part}_labels"
         images, labels = archive.shape(image_key), archive.shape(label_key)
         if images[:1] != labels[:1]:
             msg = f"{archive.file}: {image_key} have shape {images} but {label_key} {labels}"
             raise DataError(msg)
-    pooled = archive.read_pooled(image_keys), archive.read_pooled(label_keys)
-    lengths = [archive.shape(key)[0] for key in label_keys]
-    return *pooled, np.repeat(np.arange(len(_PARTS), dtype=np.int8), lengths)
+    keys = [f"{part}_labels" for part in _PARTS]
+    arrays = _samples(archive, kind) | {"labels": archive.read_pooled(keys)}
+    lengths = [archive.shape(key)[0] for key in keys]
+    official = np.repeat(np.arange(len(_PARTS), dtype=np.int8), lengths)
+    return arrays, official
 
 
-def _image_keys(archive: NpzFile) -> list[str]:
-    """The arrays that hold the images, in either format."""
-    if "images" in archive or "train_images" not in archive:
-        return ["images"]
-    return [f"{part}_images" for part in _PARTS]
+def _samples(archive: NpzFile, kind: InputKind) -> dict[str, NDArray[Any]]:
+    """The arrays that samples are made of, of either format."""
+    if not _has_parts(archive):
+        names = ["images", *(name for name in kind.extras if name in archive)]
+        return {name: archive.read(name) for name in names}
+    names = ["images", *(name for name in kind.extras if f"{_PARTS[0]}_{name}" in archive)]
+    return {name: archive.read_pooled([f"{part}_{name}" for part in _PARTS]) for name in names}
 
 
-def stored_images(file: Path) -> NDArray[Any]:
-    """The images of a file of either format, as they are stored; labels are not looked at.
+def _has_parts(archive: NpzFile) -> bool:
+    """Whether a file is in MedMNIST's format, told by its keys."""
+    return "images" not in archive and "train_images" in archive
+
+
+def stored_samples(file: Path, kind: InputKind) -> dict[str, NDArray[Any]]:
+    """The arrays of a file that samples are made of, as stored; labels are not looked at.
 
     Raises:
         DataError: If the file is damaged or has none.
     """
     with NpzFile(file) as archive:
-        keys = _image_keys(archive)
-        return archive.read_pooled(keys) if len(keys) > 1 else archive.read(*keys)
+        return _samples(archive, kind)

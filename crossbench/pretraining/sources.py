@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from crossbench.data.formats.folder import FolderPart, Listing, open_folder
 from crossbench.data.scaling import value_range
 from crossbench.data.sources import open_task
-from crossbench.data.transforms import ImageTransform, RandomSource
+from crossbench.data.transforms.batch import RandomSource
+from crossbench.data.transforms.image import ImageTransform
 from crossbench.environment.provenance import available_cores
 from crossbench.errors import RequestError
 from crossbench.pretraining.request import find_data

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.errors.foreign import describe, message_of, show
 from crossbench.methods import KINDS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
 
+INPUT_GROUP = "crossbench.inputs"
 METHOD_GROUP = "crossbench.methods"
 OBSERVER_GROUP = "crossbench.observers"
 PRESET_GROUP = "crossbench.presets"
@@ -192,18 +193,29 @@ def _summary(module: str) -> str:
 
 def _inputs(module: str, name: str) -> tuple[str, ...]:
     """The kinds of input that a class declares or inherits, read from its source, not run."""
-    return next(_declarations(module, name, set()), ())
+    declared = declarations(module, name)
+    values = declared.get("inputs", declared.get("dims"))
+    if not isinstance(values, tuple | list):
+        return ()
+    return tuple(str(KINDS.get(value, value)) for value in values)
 
 
-def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
+def declarations(module: str, name: str) -> dict[str, Any]:
+    """Literal attributes of a class, inherited ones included; its source is read, not run."""
+    found: dict[str, Any] = {}
+    for own in _declarations(module, name, set()):
+        found = own | found
+    return found
+
+
+def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """The declarations of a class and, after its own, of its bases; each class is read once."""
     if (module, name) in seen:
         return
     seen.add((module, name))
     node = _definition(module, name)
     if isinstance(node, ast.ClassDef):
-        if declared := _declared_inputs(node):
-            yield declared
+        yield _literals(node)
         for base in node.bases:
             if isinstance(base, ast.Name):
                 yield from _declarations(module, base.id, seen)
@@ -233,15 +245,16 @@ def _bound(node: ast.ImportFrom) -> dict[str, str]:
     return {alias.asname or alias.name: alias.name for alias in node.names}
 
 
-def _declared_inputs(kind: ast.ClassDef) -> tuple[str, ...]:
+def _literals(kind: ast.ClassDef) -> dict[str, Any]:
+    """Attributes that a class body sets to literals."""
+    found = {}
     for node in kind.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        names = {target.id for target in targets if isinstance(target, ast.Name)}
-        if names & {"dims", "inputs"}:
-            with contextlib.suppress(ValueError, TypeError):  # computed, or no tuple
-                values = ast.literal_eval(node.value)  # type: ignore[attr-defined]
-                return tuple(str(KINDS.get(value, value)) for value in values)
-    return ()
+        for target in targets:
+            if isinstance(target, ast.Name):
+                with contextlib.suppress(ValueError, TypeError):  # computed
+                    found[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+    return found
 
 
 def _folder(package: str) -> Path | None:

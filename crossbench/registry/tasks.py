@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from crossbench.errors import CardError, RequestError, unknown_name
+from crossbench.methods import KINDS
 from crossbench.registry.entries import missing_task_packages, task_folders
+from crossbench.registry.inputs import find_input_entry, input_entries
 from crossbench.specs import TaskCard
 from crossbench.specs.reader import check, from_mapping
 from crossbench.specs.toml import read_toml
@@ -51,8 +53,8 @@ def load_card(file: Path) -> TaskCard:
         CardError: If the file is unreadable, or a key is missing, unknown, of the wrong
             type, or at odds with another key.
     """
-    card = from_mapping(TaskCard, read_toml(file), where=str(file))
-    check(card, where=str(file))
+    card = _with_kind(from_mapping(TaskCard, read_toml(file), where=str(file)), where=str(file))
+    check(card, *find_input_entry(card.kind).demands(card), where=str(file))
     return dataclasses.replace(card, path=file.resolve())
 
 
@@ -74,3 +76,21 @@ def _registered() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
             files = " and ".join(str(card.path) for card in cards)
             faults.append(f"task {name!r} is declared by {files}; remove or rename one of them")
     return {name: cards[0] for name, cards in found.items() if len(cards) == 1}, tuple(faults)
+
+
+def _with_kind(card: TaskCard, *, where: str) -> TaskCard:
+    """The card with its kind and the dimension of that, of which it may give either."""
+    kind = card.kind or KINDS.get(card.dimension, "")
+    if not kind:
+        given = card.dimension
+        fault = f"key 'dimension' is {given}" if given else "required key 'kind' is missing"
+        known = ", ".join(input_entries())
+        raise CardError(f"{where}: {fault}; give kind, one of the input kinds {known}")
+    try:
+        dims = find_input_entry(kind).dims
+    except RequestError as error:
+        raise CardError(f"{where}: key 'kind' is {kind!r}; {error}") from error
+    if card.dimension not in (0, dims):
+        msg = f"{where}: key 'dimension' is {card.dimension}; samples of kind {kind!r} have"
+        raise CardError(f"{msg} {dims}; leave it out")
+    return dataclasses.replace(card, kind=kind, dimension=dims)

@@ -12,6 +12,7 @@ import numpy as np
 from crossbench import nets
 from crossbench.data.dataset import Dataset
 from crossbench.data.formats.files import read_samples
+from crossbench.data.inputs import find_kind
 from crossbench.data.transforms import make_transforms
 from crossbench.environment.arithmetic import arithmetic
 from crossbench.environment.state import importing
@@ -84,7 +85,9 @@ class Predictor:
             EvaluationError: If the network answers no number for a sample.
         """
         details = self.details
-        images = read_samples(file, shape=details.sample_shape, axes=details.axes)
+        shape = details.sample_shape
+        kind = find_kind("image" if len(shape) == 3 else "volume")
+        images = read_samples(file, kind=kind, shape=shape, axes=details.axes)
         size, space = self.details.input_size, self.details.sample_shape[1:]
         feed = BatchLoader(
             dataset=_unlabelled(images, file, len(self.details.classes)),

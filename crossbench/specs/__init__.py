@@ -3,7 +3,7 @@
 Nothing here imports torch or numpy.
 """
 
-from crossbench.specs.cards import DataSource, Dimension, TaskCard
+from crossbench.specs.cards import DataSource, TaskCard
 from crossbench.specs.records import SCHEMA_VERSION, RunKey, RunRecord, Status
 from crossbench.specs.settings import (
     RANDOM,
@@ -23,7 +23,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "ComputeSettings",
     "DataSource",
-    "Dimension",
     "EmbeddedSource",
     "FitSettings",
     "InputSettings",

@@ -11,7 +11,6 @@ from typing import Any, Literal
 from crossbench.specs.reader import Demand, under
 from crossbench.specs.sources import EmbeddedSource, MedmnistSource, NpzSource
 
-Dimension = Literal[2, 3]
 DataSource = Literal["real", "embedded", "phantom"]
 
 #: Form of the names of tasks.
@@ -30,7 +29,9 @@ class TaskCard:
     Attributes:
         name: Registry name in kebab case.
         title: Name for people.
-        dimension: 2 for images, 3 for volumes.
+        kind: Input kind: ``image``, ``volume``, or one that a package registers.
+        dimension: Spatial axes, as the kind says; a card may give it in the place of the kind,
+            2 for images and 3 for volumes.
         modality: Imaging modality.
         classes: Class names; the index is the label.
         licence: SPDX identifier or the publisher's words; ``unknown`` where unpublished.
@@ -41,10 +42,10 @@ class TaskCard:
         group_by: Board the task belongs to in Table II's layout.
         samples: Number of samples by source of the figure (``paper``, ``publisher``).
         class_counts: Samples per class, in the order of ``classes``.
-        shape: Spatial shape as stored, ``(H, W)`` or ``(D, H, W)``.
+        shape: Spatial shape as stored, such as ``(H, W)`` or ``(D, H, W)``.
         channels: Channels as stored.
         intensity: Lowest and highest stored value.
-        input_size: Side length in pixels that a 2D network is fed; 3D volumes are fed as stored.
+        input_size: Side length that a network is fed; volumes are fed as stored.
         restrictions: What the licence forbids.
         homepage: Where the data is described.
         checksum: Digest by algorithm, of the distributed file.
@@ -58,7 +59,8 @@ class TaskCard:
 
     name: str
     title: str
-    dimension: Dimension
+    kind: str = ""
+    dimension: int = 0
     modality: str
     classes: tuple[str, ...]
     licence: str
@@ -93,14 +95,15 @@ class TaskCard:
         return {
             "name": self.name,
             "version": self.version,
+            "kind": self.kind,
             "dimension": self.dimension,
             "classes": len(self.classes),
             "input_size": self.input_size,
         }
 
     def demands(self) -> Iterator[Demand]:
-        """What must hold of a card beyond the types of its keys."""
-        count, axes = len(self.classes), self.dimension
+        """What must hold of a card of any kind beyond the types of its keys."""
+        count = len(self.classes)
         yield "name", KEBAB_CASE.fullmatch(self.name), "it must be in kebab case: 'brain-tumor'"
         yield "version", self.version >= 1, "versions count from 1"
         yield "classes", count >= 2, "a task has two or more"
@@ -109,21 +112,16 @@ class TaskCard:
         yield "classes", count == 2 or not self.embedded, embedded
         yield "samples", min(self.samples.values(), default=1) >= 1, "counts are positive"
         counts = f"it must be one positive count for each of the {count} classes"
-        yield "class_counts", _are_sizes(self.class_counts, count), counts
-        lengths = f"it must be {axes} positive lengths, for dimension is {axes}"
-        yield "shape", _are_sizes(self.shape, axes), lengths
-        yield "channels", self.channels in (None, 1, 2, 3), "it must be 1, 2 or 3"
+        yield "class_counts", are_sizes(self.class_counts, count), counts
         low, high = self.intensity or (0, 1)
         yield "intensity", low < high, "it must be [lowest, highest]"
-        side = "it must be a positive side length of a 2D task; volumes are fed as stored"
-        fed = self.input_size
-        yield "input_size", fed is None or (fed >= 1 and axes == 2), side
-        yield from under("source", self.source.demands(self.dimension))
+        yield from under("source", self.source.demands())
         digests = f"it must be hexadecimal digests by algorithm, of {', '.join(_DIGESTS)}"
         yield "checksum", all(map(_is_digest, self.checksum.items())), digests
 
 
-def _are_sizes(values: tuple[int, ...] | None, length: int) -> bool:
+def are_sizes(values: tuple[int, ...] | None, length: int) -> bool:
+    """Whether so many positive sizes are given, or none at all."""
     return values is None or (len(values) == length and min(values) >= 1)
 
 

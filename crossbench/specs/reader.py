@@ -32,13 +32,13 @@ _UNIONS = (types.UnionType, typing.Union)
 _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def check(spec: Any, *, where: str) -> None:
-    """Raise for the first of a spec's ``demands()`` that does not hold.
+def check(spec: Any, *further: Demand, where: str) -> None:
+    """Raise for the first of a spec's ``demands()``, or of further ones, that does not hold.
 
     Raises:
         CardError: Naming ``where``, the key, its value and the demand.
     """
-    for key, holds, demand in spec.demands():
+    for key, holds, demand in (*spec.demands(), *further):
         if not holds:
             msg = f"{where}: key {key!r} is {show(attrgetter(key)(spec), _LONGEST)}; {demand}"
             raise CardError(msg)

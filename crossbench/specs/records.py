@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from crossbench.specs.cards import DataSource, Dimension
+from crossbench.specs.cards import DataSource
 
 #: Layout of the records that are written; those of schema 1 are read, and have no seal.
 SCHEMA_VERSION = 2
@@ -49,7 +49,7 @@ class RunRecord:
         key: The run, in the words of the request.
         status: ``ok``, ``failed`` or ``skipped``.
         source: Real, embedded or phantom data; never shown on one board.
-        dimension: 2 or 3.
+        dimension: Spatial axes of a sample.
         metric: Name of the main metric.
         grouped: Whether the samples of a patient (or the card's group) stayed in one part.
         metrics: Test metrics by name; None where undefined.
@@ -84,7 +84,7 @@ class RunRecord:
     key: RunKey
     status: Status
     source: DataSource
-    dimension: Dimension
+    dimension: int
     metric: str
     grouped: bool | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)

@@ -23,17 +23,9 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """The word that chooses this kind on a card."""
         return str(self.__struct_config__.tag)
 
-    def demands(self, dimension: int) -> Iterator[Demand]:
-        """What must hold of a source of a 2D or 3D task beyond its types."""
-        orders = self._orders(dimension)
-        yield (
-            "axes",
-            self.axes is None or sorted(self.axes) in map(sorted, orders),
-            f"it must be the letters of {' or of '.join(orders)} in their stored order",
-        )
-
-    def _orders(self, dimension: int) -> tuple[str, ...]:
-        return ("HW",) if dimension == 2 else ("DHW",)
+    def demands(self) -> Iterator[Demand]:
+        """What must hold of a source beyond its types."""
+        yield from ()
 
 
 class NpzSource(_Source, frozen=True, kw_only=True, tag="npz"):
@@ -42,7 +34,7 @@ class NpzSource(_Source, frozen=True, kw_only=True, tag="npz"):
     Attributes:
         file: File name, looked for in the data folder.
         remedy: One sentence for a user who does not have the file: where to get it.
-        axes: Order of the stored axes in space where it is not ``HW`` or ``DHW``: ``WHD`` where
+        axes: Order of the stored axes in space where it is not the kind's: ``WHD`` where
             the slices lie along the last axis. Nothing is guessed from the lengths.
         url: Direct download, where the publisher offers one.
     """
@@ -64,7 +56,7 @@ class EmbeddedSource(_Source, frozen=True, kw_only=True, tag="embedded"):
 
     Attributes:
         file: Path relative to the card.
-        images: Key of the image array. A 2D card over volumes takes each volume's largest slice.
+        images: Key of the image array. A card of images over volumes takes their largest slices.
         label: Key of the rating.
         threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
         minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
@@ -87,10 +79,6 @@ class EmbeddedSource(_Source, frozen=True, kw_only=True, tag="embedded"):
         """Where to get the file, for a user who does not have it."""
         return self.remedy or "It ships beside its card: install the card's package again."
 
-    def demands(self, dimension: int) -> Iterator[Demand]:
-        """What must hold of a source of a 2D or 3D task beyond its types."""
-        yield from super().demands(dimension)
+    def demands(self) -> Iterator[Demand]:
+        """What must hold of a source beyond its types."""
         yield "permute", (self.permute or 0) >= 0, "it must be a seed, 0 or above"
-
-    def _orders(self, dimension: int) -> tuple[str, ...]:
-        return ("HW", "DHW") if dimension == 2 else ("DHW",)

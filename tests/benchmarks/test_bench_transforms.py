@@ -10,16 +10,12 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from crossbench.data.transforms import RandomSource, make_transforms
+from crossbench.data.transforms.batch import RandomSource
+from crossbench.data.transforms.image import ImageTransform
+from crossbench.data.transforms.volume import VolumeTransform
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SETTINGS = {
-    "value_range": (0.0, 255.0),
-    "mean": MEAN,
-    "std": STD,
-    "crop_scale": (0.08, 1.0),
-    "augment": True,
-}
+SETTINGS = {"value_range": (0.0, 255.0), "mean": MEAN, "std": STD, "augment": True}
 IMAGES = {"gray": (8, 1, 224, 224), "colour": (8, 3, 224, 224)}
 VOLUMES = {"64": (8, 1, 64, 64, 64), "32": (8, 1, 32, 32, 32)}
 
@@ -59,7 +55,7 @@ def monai_samples(raw: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
 @pytest.mark.parametrize("way", ["batch", "samples"])
 def test_train_images(benchmark, shape, way):
-    train, _ = make_transforms(dimension=2, input_size=224, **SETTINGS)
+    train = ImageTransform(size=224, crop_scale=(0.08, 1.0), **SETTINGS)
     raw, random = stored(shape), RandomSource(0, "cpu")
     benchmark.group = f"2D {shape}"
     call = (lambda: train(raw, random)) if way == "batch" else lambda: torchvision_samples(raw)
@@ -69,7 +65,7 @@ def test_train_images(benchmark, shape, way):
 @pytest.mark.parametrize("shape", VOLUMES.values(), ids=VOLUMES)
 @pytest.mark.parametrize("way", ["batch", "samples"])
 def test_train_volumes(benchmark, shape, way):
-    train, _ = make_transforms(dimension=3, input_size=None, **SETTINGS)
+    train = VolumeTransform(**SETTINGS)
     raw, random = stored(shape), RandomSource(0, "cpu")
     benchmark.group = f"3D {shape}"
     call = (lambda: train(raw, random)) if way == "batch" else lambda: monai_samples(raw)

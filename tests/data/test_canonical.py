@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.data.canonical import canonical_groups, canonical_images, canonical_labels
+from crossbench.data.inputs.image import Image
+from crossbench.data.inputs.volume import Volume
 from crossbench.errors import DataError
 
 WHERE = "folder/a.npz"
+KINDS = {2: Image(), 3: Volume()}
 
 
 def numbered(shape: tuple[int, ...]) -> np.ndarray:
@@ -40,7 +43,7 @@ def test_every_stored_layout_becomes_the_one_view(
     dimension: Any, shape: tuple[int, ...], expected: Any
 ) -> None:
     stored = numbered(shape)
-    images = canonical_images(stored, dimension, where=WHERE)
+    images = canonical_images(KINDS[dimension], stored, where=WHERE)
     assert np.shares_memory(images, stored)
     np.testing.assert_array_equal(images, expected(stored))
     assert images.shape == expected(stored).shape
@@ -49,7 +52,7 @@ def test_every_stored_layout_becomes_the_one_view(
 @pytest.mark.parametrize("dtype", ["?", "u1", "i2", "u2", "i8", "f2", "f4", "f8"])
 def test_the_dtype_is_kept(dtype: str) -> None:
     stored = np.zeros((2, 4, 4), dtype)
-    assert canonical_images(stored, 2, where=WHERE).dtype == stored.dtype
+    assert canonical_images(KINDS[2], stored, where=WHERE).dtype == stored.dtype
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_refuses_images(dimension: Any, images: np.ndarray, message: str) -> Non
     with pytest.raises(
         DataError, match=rf"^folder/a\.npz: images .*{message}|^folder/a.npz: {message}"
     ):
-        canonical_images(images, dimension, where=WHERE)
+        canonical_images(KINDS[dimension], images, where=WHERE)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +176,8 @@ def test_spelling_never_parts_a_group(names: list[str], respell: Any) -> None:
 @pytest.mark.parametrize("channels", [(), (2,)])
 def test_axes_are_turned_as_the_card_says_and_never_guessed(channels: tuple[int, ...]) -> None:
     stored = numbered((4, *channels, 6, 7, 5))
-    as_is = canonical_images(stored, 3, where=WHERE)
-    turned = canonical_images(stored, 3, where=WHERE, axes="WHD")
+    as_is = canonical_images(KINDS[3], stored, where=WHERE)
+    turned = canonical_images(KINDS[3], stored, where=WHERE, axes="WHD")
     assert as_is.shape[2:] == (6, 7, 5)
     assert turned.shape[2:] == (5, 7, 6)
     np.testing.assert_array_equal(turned, as_is.transpose(0, 1, 4, 3, 2))
@@ -185,10 +188,10 @@ def test_axes_are_turned_as_the_card_says_and_never_guessed(channels: tuple[int,
 def test_every_order_of_axes_is_undone(order: list[str]) -> None:
     volumes = numbered((2, 3, 4, 5))
     stored = volumes.transpose(0, *(1 + "DHW".index(letter) for letter in order))
-    turned = canonical_images(stored, 3, where=WHERE, axes="".join(order))
+    turned = canonical_images(KINDS[3], stored, where=WHERE, axes="".join(order))
     np.testing.assert_array_equal(turned[:, 0], volumes)
 
 
 def test_axes_of_another_dimension_are_refused() -> None:
     with pytest.raises(DataError, match=r"a\.npz: axes = 'WHD' does not fit .*letters of 'HW'"):
-        canonical_images(numbered((4, 6, 5)), 2, where=WHERE, axes="WHD")
+        canonical_images(KINDS[2], numbered((4, 6, 5)), where=WHERE, axes="WHD")

@@ -11,9 +11,9 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from crossbench.data.canonical import canonical_images
 from crossbench.data.formats.npz import content_hash
-from crossbench.data.phantom import make_phantom, phantom_file, phantom_path
+from crossbench.data.inputs import find_kind
+from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.evaluation.metrics import evaluate
 from crossbench.registry.tasks import load_tasks
 from crossbench.specs import NpzSource, TaskCard
@@ -22,6 +22,7 @@ FILE_CARDS = [card for card in load_tasks().values() if not card.embedded]
 CARD = TaskCard(
     name="twin",
     title="Twin",
+    kind="image",
     dimension=2,
     modality="None",
     classes=("a", "b"),
@@ -31,7 +32,16 @@ CARD = TaskCard(
     metric="accuracy",
     version=1,
 )
-VOLUMES = replace(CARD, dimension=3)
+VOLUMES = replace(CARD, kind="volume", dimension=3)
+
+
+def make_phantom(card: TaskCard) -> dict[str, np.ndarray]:
+    return find_kind(card.kind).phantom(card)
+
+
+def canonical(card: TaskCard, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    return find_kind(card.kind).canonical(arrays, where=card.name)
+
 
 every_card = pytest.mark.parametrize("card", FILE_CARDS, ids=lambda card: card.name)
 
@@ -42,7 +52,7 @@ every_card = pytest.mark.parametrize("card", FILE_CARDS, ids=lambda card: card.n
 @every_card
 def test_follows_its_card(card: TaskCard) -> None:
     arrays = make_phantom(card)
-    images = canonical_images(arrays["images"], card.dimension, where=card.name)
+    images = canonical(card, arrays)
     counts = np.bincount(arrays["labels"], minlength=len(card.classes))
     assert images.ndim == card.dimension + 2
     assert images.shape[1] == (card.channels or 1)
@@ -135,7 +145,7 @@ def test_a_phantom_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     "change",
     [
         {"name": "other"},
-        {"dimension": 3},
+        {"kind": "volume"},
         {"shape": (28, 28)},
         {"channels": 3},
         {"intensity": (0.0, 1.0)},
@@ -186,14 +196,15 @@ def permuted_auroc(features: np.ndarray, labels: np.ndarray) -> float:
 @every_card
 def test_the_class_is_in_the_texture_and_nowhere_else(card: TaskCard) -> None:
     arrays = make_phantom(card)
-    features = texture(canonical_images(arrays["images"], card.dimension, where=card.name))
+    features = texture(canonical(card, arrays))
     assert 0.8 < auroc(features, arrays["labels"]) < 0.99
     assert abs(permuted_auroc(features, arrays["labels"]) - 0.5) < 0.1
 
 
 def test_an_untrained_network_sees_the_class() -> None:
-    arrays = make_phantom(load_tasks()["blood"])
-    images = canonical_images(arrays["images"], 2, where="blood")
+    card = load_tasks()["blood"]
+    arrays = make_phantom(card)
+    images = canonical(card, arrays)
     torch.manual_seed(0)
     network = timm.create_model("resnet18", num_classes=0).train()
     with torch.inference_mode():

@@ -29,6 +29,7 @@ LABELS = np.arange(20) % 2
 CARD = TaskCard(
     name="cells",
     title="Cells",
+    kind="image",
     dimension=2,
     modality="None",
     classes=("a", "b"),
@@ -433,7 +434,7 @@ def test_a_shape_is_in_the_stored_order_of_the_axes(folders: Folders) -> None:
     volumes = np.arange(2 * 6 * 5 * 4).reshape(2, 6, 5, 4)
     folders.write(images=volumes, labels=[0, 1])
     source = structs.replace(CARD.source, axes="WHD")
-    dataset = folders.open(replace(CARD, dimension=3, shape=(6, 5, 4), source=source))
+    dataset = folders.open(replace(CARD, kind="volume", shape=(6, 5, 4), source=source))
     np.testing.assert_array_equal(dataset.images[:, 0], volumes.transpose(0, 3, 2, 1))
     assert dataset.warnings == ()
 
@@ -444,7 +445,7 @@ def test_volumes_deeper_than_wide_are_kept_and_named(
 ) -> None:
     volumes = np.arange(2 * math.prod(channels) * 6 * 5 * 4).reshape(2, *channels, 6, 5, 4)
     folders.write(images=volumes, labels=[0, 1])
-    dataset = folders.open(replace(CARD, dimension=3))
+    dataset = folders.open(replace(CARD, kind="volume"))
     assert dataset.images.shape[2:] == (6, 5, 4)
     (note,) = dataset.warnings
     assert note.startswith("volumes are 6x5x4 (DxHxW), deeper than wide; if their slices lie along")

@@ -70,10 +70,34 @@ def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
     assert [type(bound) for bound in card.intensity] == [float, float]
 
 
-@pytest.mark.parametrize("key", CORE)
+@pytest.mark.parametrize("key", [key for key in CORE if key != "dimension"])
 def test_a_missing_core_key(tmp_path: Path, key: str) -> None:
     file = write_card(tmp_path, without=key)
     with pytest.raises(CardError, match=complaint(file, f"required key '{key}' is missing")):
+        load_card(file)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "dimension"),
+    [
+        ({}, "volume", 3),
+        ({"dimension": 2}, "image", 2),
+        ({"kind": "volume"}, "volume", 3),
+        ({"dimension": 2, "kind": "image"}, "image", 2),
+    ],
+)
+def test_a_card_gives_its_kind_or_its_dimension(
+    tmp_path: Path, keys: dict[str, Any], kind: str, dimension: int
+) -> None:
+    without = "" if "dimension" in keys or not keys else "dimension"
+    card = load_card(write_card(tmp_path, without=without, **keys))
+    assert (card.kind, card.dimension) == (kind, dimension)
+
+
+def test_a_card_without_a_kind_names_the_kinds(tmp_path: Path) -> None:
+    file = write_card(tmp_path, without="dimension")
+    message = "required key 'kind' is missing; give kind, one of the input kinds image, volume"
+    with pytest.raises(CardError, match=complaint(file, message)):
         load_card(file)
 
 
@@ -127,9 +151,9 @@ def test_a_source_value_of_the_wrong_type(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"dimension": 4}, "key 'dimension' is 4; it must be one of 2, 3"),
-        ({"dimension": 3.0}, "key 'dimension' is 3.0; it must be one of 2, 3"),
-        ({"dimension": True}, "key 'dimension' is True; it must be one of 2, 3"),
+        ({"dimension": 3.0}, "key 'dimension' is 3.0; it must be a whole number"),
+        ({"dimension": True}, "key 'dimension' is True; it must be a whole number"),
+        ({"kind": 3}, "key 'kind' is 3; it must be a string"),
         ({"version": True}, "key 'version' is True; it must be a whole number"),
         ({"version": 1.0}, "key 'version' is 1.0; it must be a whole number"),
         ({"title": 3}, "key 'title' is 3; it must be a string"),
@@ -163,6 +187,10 @@ def test_nothing_is_coerced(tmp_path: Path, keys: dict[str, Any], message: str) 
         ({"shape": [8, 8]}, "shape"),
         ({"shape": [8, 8, 0]}, "shape"),
         ({"channels": 4}, "channels"),
+        ({"dimension": 2, "channels": 2}, "channels"),
+        ({"dimension": 4}, "dimension"),
+        ({"kind": "volumes"}, "kind"),
+        ({"kind": "image"}, "dimension"),
         ({"intensity": [1, 1]}, "intensity"),
         ({"input_size": 32}, "input_size"),
         ({"dimension": 2, "input_size": 0}, "input_size"),

@@ -20,6 +20,7 @@ HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
         {
             "name": "nodule-sphericity-2d",
             "version": 1,
+            "kind": "image",
             "dimension": 2,
             "classes": 2,
             "input_size": 32,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crossbench.data.dataset import Dataset
-from crossbench.data.transforms import make_transforms
+from crossbench.data.transforms.image import ImageTransform
 from crossbench.training.features import (
     Features,
     batch_size,
@@ -54,14 +54,8 @@ def loader() -> BatchLoader:
         file=Path("none"),
         content_hash="0",
     )
-    _, plain = make_transforms(
-        dimension=2,
-        input_size=8,
-        value_range=None,
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
-        crop_scale=(0.5, 1.0),
-        augment=False,
+    plain = ImageTransform(
+        size=8, value_range=None, mean=(0.5,) * 3, std=(0.5,) * 3, crop_scale=(0.5, 1.0)
     )
     return BatchLoader(
         dataset=dataset,

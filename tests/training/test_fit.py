@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +10,8 @@ import torch
 from torch import nn
 
 from crossbench.data.dataset import Dataset
-from crossbench.data.transforms import RandomSource, make_transforms
+from crossbench.data.transforms.batch import RandomSource
+from crossbench.data.transforms.volume import VolumeTransform
 from crossbench.nets.lora import merge_lora
 from crossbench.protocols import PROTOCOLS
 from crossbench.specs import FitSettings, LoraSettings
@@ -55,10 +57,8 @@ def loaders(samples: int = 48) -> tuple[BatchLoader, BatchLoader]:
         images=images.astype(np.float32), labels=labels, num_classes=2, groups=None,
         official=None, covariate=None, source="real", file=Path("x"), content_hash="",
     )  # fmt: skip
-    augmented, plain = make_transforms(
-        dimension=3, input_size=None, value_range=(-3.0, 4.0), mean=(0.5,) * 3,
-        std=(0.2,) * 3, crop_scale=(1.0, 1.0), augment=True,
-    )  # fmt: skip
+    plain = VolumeTransform(value_range=(-3.0, 4.0), mean=(0.5,) * 3, std=(0.2,) * 3)
+    augmented = replace(plain, augment=True)
     cut = samples * 3 // 4
     parts = [(np.arange(cut), augmented), (np.arange(cut, samples), plain)]
     train, validation = (

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.data.dataset import Dataset
-from crossbench.data.transforms import RandomSource, VolumeTransform, make_transforms
+from crossbench.data.transforms.batch import RandomSource
+from crossbench.data.transforms.volume import VolumeTransform
 from crossbench.training.loader import BatchLoader
 
 CPU = torch.device("cpu")
@@ -20,10 +21,7 @@ def loader(samples: int, batch_size: int, workers: int = 0, dtype: str = "uint8"
     """A loader whose sample i is the constant i, labelled i."""
     images = np.arange(samples).astype(dtype)[:, None, None, None, None]
     images = np.broadcast_to(images, (samples, 1, 4, 4, 4))
-    _, plain = make_transforms(
-        dimension=3, input_size=None, value_range=(0.0, 1.0), mean=(0.0,) * 3, std=(1.0,) * 3,
-        crop_scale=(1.0, 1.0), augment=False,
-    )  # fmt: skip
+    plain = VolumeTransform(value_range=(0.0, 1.0), mean=(0.0,) * 3, std=(1.0,) * 3)
     dataset = Dataset(
         images=images, labels=np.arange(samples), num_classes=samples, groups=None,
         official=None, covariate=None, source="real", file=Path("x"), content_hash="",

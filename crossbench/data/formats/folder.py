@@ -20,9 +20,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
-from crossbench.data.augment import RandomSource, draw_images
 from crossbench.data.formats.pictures import check_picture
-from crossbench.data.transforms import normalise
+from crossbench.data.transforms.batch import RandomSource, normalise
+from crossbench.data.transforms.image import draw_images
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.data.transforms import Triple
+    from crossbench.data.transforms.batch import Triple
 
 _PARTS = ("train", "val")
 _NAMED = 5  # unreadable images in a message

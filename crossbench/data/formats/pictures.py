@@ -1,15 +1,48 @@
-"""Which pictures are read, and why the others are not."""
+"""Picture files, none of which is read in part."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from pathlib import Path
 
+    from numpy.typing import NDArray
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _DEEP = re.compile(r";16[BLN]|;32|^to ")  # not BGR;16, 16 bits a pixel
 _DEEP_GRAY = ("I", "F")  # modes whose values Pillow would cut off at 255
+
+
+def read_picture(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """One picture, (1, H, W) or (1, H, W, 3).
+
+    Args:
+        file: The file.
+        shape: (C, H, W) of a task's sample, of which C alone counts: where it is 1, a colour
+            picture whose channels are equal becomes gray; where it is 3, a gray one is repeated.
+
+    Raises:
+        DataError: If it is damaged, or would be read in part.
+    """
+    try:
+        with Image.open(file) as picture:
+            check_picture(picture, deep_gray=True)
+            colour = not is_gray(picture)
+            pixels = np.asarray(picture.convert("RGB") if colour else picture)
+    except Exception as error:  # decoders raise what they like
+        raise DataError(f"{file}: cannot be read as a picture ({error}); save it anew") from error
+    if colour and shape[0] == 1 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    if not colour and shape[0] == 3:
+        pixels = np.repeat(pixels[..., None], 3, axis=-1)
+    return pixels[None]
 
 
 def is_gray(picture: Image.Image) -> bool:

@@ -67,7 +67,7 @@ class BenchRecord:
         kind: ``ops`` (one layer), ``models`` (one network) or ``harness`` (a whole run).
         workload: ``forward``, ``train-step`` (forward and backward) or ``run``.
         case: Name of the case.
-        dimension: 2 or 3.
+        dimension: Spatial axes of a sample.
         shape: Of the input that was asked for, batch first.
         batch: Samples a call, fewer than asked for where they did not fit into memory.
         settings: What else makes the case: a layer's geometry, a network's name, a preset.
@@ -84,7 +84,7 @@ class BenchRecord:
     kind: Kind
     workload: Workload
     case: str
-    dimension: Literal[2, 3]
+    dimension: int
     shape: tuple[int, ...]
     batch: int
     settings: dict[str, Any]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from crossbench.data.inputs import find_kind
 from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import title_of
@@ -259,17 +260,18 @@ def _show_samples(card: TaskCard, source: str) -> None:
         for name, picture in pictures:
             st.text(name)
             st.image(picture)
-        if card.dimension == 3:
-            st.caption("Middle slices: axial, coronal and sagittal from top to bottom.")
+        if caption := find_kind(card.kind).caption:
+            st.caption(caption)
 
 
 @st.cache_resource(show_spinner="Reading samples", max_entries=8)
 def _pictures(task: str, data: Literal["real", "phantom"]) -> list[tuple[str, Any]]:
     """One picture a class; the pictures are kept, and the data let go."""
     card = load_tasks()[task]
+    kind = find_kind(card.kind)
     dataset = open_task(card, data=data, data_dir=data_dir(), cache_dir=cache_dir())
     return [
-        (name, montage(dataset.images, evenly(dataset.labels, label, _SAMPLES)))
+        (name, montage(kind, dataset.images, evenly(dataset.labels, label, _SAMPLES)))
         for label, name in enumerate(card.classes)
         if (dataset.labels == label).any()
     ]

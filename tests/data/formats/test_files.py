@@ -14,12 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from crossbench.data.formats import files
-from crossbench.data.formats.files import read_samples
+from crossbench.data.formats import files, nifti
+from crossbench.data.inputs.image import Image as ImageKind
+from crossbench.data.inputs.volume import Volume
 from crossbench.errors import DataError
 
 GRAY_2D, COLOUR_2D = (1, 20, 24), (3, 20, 24)
 GRAY_3D, PAIR_3D = (1, 6, 7, 8), (2, 6, 7, 8)
+
+
+def read_samples(file: Path, *, shape: tuple[int, ...], **options: Any) -> np.ndarray[Any, Any]:
+    """The samples of a file for a task of images or volumes of this shape."""
+    kind = ImageKind() if len(shape) == 3 else Volume()
+    return files.read_samples(file, kind=kind, shape=shape, **options)
 
 
 def pixels(*shape: int) -> np.ndarray[Any, Any]:
@@ -124,7 +131,7 @@ def test_nifti_without_nibabel_names_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.nii").touch()
-    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    monkeypatch.setattr(nifti, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"a\.nii: .*not installed; pip install nibabel"):
         read_samples(tmp_path / "a.nii", shape=GRAY_3D)
 
@@ -157,7 +164,9 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
 
     refused("none.png", GRAY_2D, "no such file")
     (tmp_path / "a.dcm").touch()
-    refused("a.dcm", GRAY_2D, r"files of this kind are not read; convert it to one of \.npz")
+    refused(
+        "a.dcm", GRAY_2D, r"this is no file of images; convert it to one of \.npz, \.npy, \.png"
+    )
     for name in ("bad.png", "bad.npy", "bad.npz"):
         (tmp_path / name).write_bytes(b"damaged")
     refused("bad.png", GRAY_2D, "cannot be read as a picture")
@@ -171,9 +180,13 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     refused("nan.npy", GRAY_2D, "sample 0 has NaN or infinite voxels")
     Image.fromarray(pixels(20, 24, 3)).save(tmp_path / "colour.png")
     refused("colour.png", GRAY_2D, "samples have 3 channels, the network was fitted to 1 channel")
-    refused("colour.png", GRAY_3D, "a picture is no volume")
+    refused(
+        "colour.png",
+        GRAY_3D,
+        r"this is no file of volumes; .* one of \.npz, \.npy, \.nii, \.nii\.gz$",
+    )
     (tmp_path / "a.nii").touch()
-    refused("a.nii", GRAY_2D, "a volume is no image")
+    refused("a.nii", GRAY_2D, "this is no file of images; convert it to")
     frames = [Image.fromarray(pixels(20, 24)) for _ in range(2)]
     frames[0].save(tmp_path / "many.tif", save_all=True, append_images=frames[1:])
     refused("many.tif", GRAY_2D, r"cannot be read as a picture \(holds 2 pictures; save them one")

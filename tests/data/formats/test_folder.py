@@ -13,7 +13,6 @@ from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from crossbench.data.augment import RandomSource, draw_images
 from crossbench.data.formats.folder import (
     UNREAD,
     FolderPart,
@@ -23,6 +22,8 @@ from crossbench.data.formats.folder import (
     open_folder,
     read_image,
 )
+from crossbench.data.transforms.batch import RandomSource
+from crossbench.data.transforms.image import draw_images
 from crossbench.errors import DataError
 
 Make = Callable[..., Path]

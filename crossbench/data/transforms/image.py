@@ -1,8 +1,8 @@
-"""Augmentation of whole batches on their device.
+"""Transforms of images: random crop, mirroring and colour jitter, or a central crop.
 
-Random parameters are drawn first (:func:`draw_images`, :func:`draw_volumes`) and then applied
-by pure functions, which equal torchvision's and MONAI's transforms given the same parameters.
-A gray batch keeps its one channel wherever three equal channels would stay equal.
+Random parameters are drawn first (:func:`draw_images`) and then applied by pure functions,
+which equal torchvision's given the same parameters. A gray batch keeps its one channel wherever
+three equal channels would stay equal.
 """
 
 from __future__ import annotations
@@ -11,16 +11,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import torch
 from torch.nn import functional
 
-from crossbench.data import resample
+from crossbench.data.transforms import resample
+from crossbench.data.transforms.batch import (
+    as_colour,
+    change_some,
+    check_batch,
+    normalise,
+    required,
+    scale,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from crossbench.data.transforms.batch import RandomSource, Triple
 
 JitterOrder = Literal["batch", "sample"]
 
@@ -28,56 +37,36 @@ ASPECT = (3 / 4, 4 / 3)  # width over height of a random crop
 TRIES = 10  # random crops that may stick out before the centre is taken
 JITTER = (0.4, 0.4, 0.4)  # brightness, contrast, saturation: factors in 1 ± this
 HUE = 0.1  # shift of the hue in ± this, in turns of the colour circle
-ANGLE = 15.0  # ± radians about the depth axis: what the authors hand to MONAI's range_x
-ZOOM = (0.9, 1.1)
-NOISE = 0.1  # greatest standard deviation, in units of the normalised volume
-OFFSET = 0.1  # intensity shift in ± this, in the same units
 LUMA = (0.2989, 0.587, 0.114)  # gray of a colour (ITU-R BT.601 as rounded by torchvision)
 
 
-class RandomSource:
-    """The random numbers of one run: the same seed on the same device gives the same batches.
+@dataclass(frozen=True, kw_only=True)
+class ImageTransform:
+    """2D: resized crop, mirroring, colour jitter and normalisation, or a centre crop."""
 
-    Attributes:
-        seed: What it was made from.
-        cpu: Generator of the parameters, so that they are the same on every device.
-        device: Generator of the noise, on the device of the batch.
-    """
+    size: int
+    value_range: tuple[float, float] | None
+    mean: Triple
+    std: Triple
+    crop_scale: tuple[float, float]
+    augment: bool = False
+    jitter: bool = True
+    jitter_order: JitterOrder = "batch"
 
-    def __init__(self, seed: int, device: torch.device | str) -> None:
-        self.seed = seed
-        self.cpu = torch.Generator().manual_seed(seed)
-        # A seed of its own: on a CPU the noise would else repeat the parameters' stream.
-        noise_seed = int(torch.randint(2**62, (), generator=self.cpu))
-        self.device = torch.Generator(device).manual_seed(noise_seed)
-
-    def replica(self, place: int) -> RandomSource:
-        """A source that depends on the seed and on ``place`` alone, whatever was drawn before."""
-        (seed,) = np.random.SeedSequence([self.seed, place]).generate_state(1, np.uint64)
-        return RandomSource(int(seed) >> 1, self.device.device)
-
-    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Float64 numbers in [low, high), on the CPU."""
-        unit = torch.rand(shape, generator=self.cpu, dtype=torch.float64)
-        return low + (high - low) * unit
-
-    def coin(self, count: int) -> Tensor:
-        """(count,) booleans, true with probability one half, on the CPU."""
-        return self.uniform(count) < 0.5
-
-
-def _change(batch: Tensor, which: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Replace the samples picked by ``which`` (B,) bool; ``change`` sees these and their index."""
-    index = which.nonzero().squeeze(1)
-    if len(index) == len(which):
-        return change(batch, index)
-    if not len(index):
-        return batch
-    there = index.to(batch.device)
-    return batch.index_copy(0, there, change(batch[there], index))
-
-
-# --- images -------------------------------------------------------------------------------
+    def __call__(self, raw: Tensor, random: RandomSource | None = None) -> Tensor:
+        """See :class:`BatchTransform`; ``raw`` is (B, C, H, W), the result (B, 3, size, size)."""
+        check_batch(raw, axes="HW")
+        images = scale(raw, self.value_range)
+        if not self.augment:
+            images = centre_images(images, self.size)
+        else:
+            drawn = draw_images(
+                required(random), raw.shape, self.crop_scale, jitter_order=self.jitter_order
+            )
+            images = crop_images(images, drawn, self.size)
+            if self.jitter:
+                images = jitter_colours(as_colour(images), drawn)
+        return normalise(images, self.mean, self.std)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +218,7 @@ def jitter_colours(images: Tensor, drawn: ImageParameters) -> Tensor:
 
     for step in drawn.order.T:
         for kind in step.unique().tolist():
-            images = _change(images, step == kind, partial(adjust, kind=kind))
+            images = change_some(images, step == kind, partial(adjust, kind=kind))
     return images
 
 
@@ -266,92 +255,3 @@ def _shift_hue(images: Tensor, shift: Tensor) -> Tensor:
     centre, slope, bias = images.new_tensor([[3, 2, 4], [1, -1, -1], [-1, 2, 2]])[..., None, None]
     share = (hue - centre).abs_().mul_(slope).add_(bias).clamp_(0, 1)
     return torch.addcmul(low, chroma, share)
-
-
-# --- volumes ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class VolumeParameters:
-    """One random augmentation a sample. Half the samples have each entry at rest.
-
-    Attributes:
-        flip: (B,) bool, whether the first spatial axis is reversed.
-        angle: (B,) float64, radians about the depth axis; at rest 0.
-        zoom: (B,) float64 factors; at rest 1.
-        noise_std: (B,) float64, standard deviation of the noise; at rest 0.
-        offset: (B,) float64, added to the intensities; at rest 0.
-        noise: (K, 3, D, H, W) float32 on the run's device, the noise of the K samples whose
-            ``noise_std`` is not 0, in their order. All else is on the CPU.
-    """
-
-    flip: Tensor
-    angle: Tensor
-    zoom: Tensor
-    noise_std: Tensor
-    offset: Tensor
-    noise: Tensor
-
-
-def draw_volumes(random: RandomSource, shape: torch.Size) -> VolumeParameters:
-    """Draw as MONAI's RandFlip, RandRotate, RandZoom, RandGaussianNoise, RandShiftIntensity do.
-
-    Args:
-        random: Where to draw from.
-        shape: (B, C, D, H, W) of the stored batch.
-    """
-    batch = shape[0]
-
-    def half(low: float, high: float, rest: float) -> Tensor:
-        return random.uniform(batch, low=low, high=high).where(random.coin(batch), rest)
-
-    flip = random.coin(batch)
-    angle, zoom = half(-ANGLE, ANGLE, 0), half(*ZOOM, 1)
-    noise_std, offset = half(0, NOISE, 0), half(-OFFSET, OFFSET, 0)
-    noisy = noise_std[noise_std != 0].to(random.device.device, torch.float32)
-    size = (len(noisy), 3, *shape[2:])
-    noise = torch.randn(size, generator=random.device, device=noisy.device)
-    noise *= noisy[:, None, None, None, None]
-    return VolumeParameters(
-        flip=flip, angle=angle, zoom=zoom, noise_std=noise_std, offset=offset, noise=noise
-    )
-
-
-def move_volumes(volumes: Tensor, drawn: VolumeParameters) -> Tensor:
-    """Mirror, rotate and zoom; the size is kept.
-
-    Args:
-        volumes: (B, C, D, H, W) floating point.
-        drawn: What to do to each sample.
-
-    Returns:
-        (B, C, D, H, W).
-    """
-
-    def rotate(part: Tensor, index: Tensor) -> Tensor:
-        return resample.rotate(part, drawn.angle[index].to(part.device))
-
-    def zoom(part: Tensor, index: Tensor) -> Tensor:
-        factors = drawn.zoom[index].to(part.device)
-        return resample.resample(
-            part, [resample.zoom_weights(factors, size=size) for size in part.shape[2:]]
-        )
-
-    volumes = _change(volumes, drawn.flip, lambda part, _: part.flip(2))
-    volumes = _change(volumes, drawn.angle != 0, rotate)
-    return _change(volumes, drawn.zoom != 1, zoom)
-
-
-def disturb_volumes(volumes: Tensor, drawn: VolumeParameters) -> Tensor:
-    """Add noise and shift the intensities.
-
-    Args:
-        volumes: (B, 3, D, H, W) normalised.
-        drawn: What to add to each sample.
-
-    Returns:
-        (B, 3, D, H, W).
-    """
-    disturbed = volumes + drawn.offset.to(volumes)[:, None, None, None, None]
-    noisy = drawn.noise_std.nonzero().squeeze(1).to(volumes.device)
-    return disturbed.index_add_(0, noisy, drawn.noise)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monai.transforms import Rotate, Zoom
 from torch.nn import functional
 
-from crossbench.data.resample import linear_weights, resample, rotate, zoom_weights
+from crossbench.data.transforms.resample import linear_weights, resample, rotate, zoom_weights
 
 examples = settings(deadline=None, max_examples=60)
 

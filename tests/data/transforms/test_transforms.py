@@ -11,28 +11,18 @@ from hypothesis.extra import numpy as hnp
 from monai.transforms import Compose, Flip, RandGaussianNoise, Rotate, ShiftIntensity, Zoom
 from torchvision.transforms.v2 import functional as tv
 
-from crossbench.data.augment import crop_images, draw_images, draw_volumes
-from crossbench.data.transforms import (
-    ImageTransform,
-    RandomSource,
-    make_transforms,
-    normalise,
-    scale,
-)
-from crossbench.errors import DataError, RequestError
+from crossbench.data.inputs.image import Image
+from crossbench.data.inputs.volume import Volume
+from crossbench.data.transforms.batch import RandomSource, normalise, scale
+from crossbench.data.transforms.image import ImageTransform, crop_images, draw_images
+from crossbench.data.transforms.volume import draw_volumes
+from crossbench.errors import DataError
+from crossbench.specs import InputSettings
 
 examples = settings(deadline=None, max_examples=30)
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SETTINGS = {
-    "value_range": (0.0, 255.0),
-    "mean": MEAN,
-    "std": STD,
-    "crop_scale": (0.08, 1.0),
-    "augment": True,
-}
-TWO = SETTINGS | {"dimension": 2, "input_size": 20}
-THREE = SETTINGS | {"dimension": 3, "input_size": None}
+TWO, THREE = {"dimension": 2}, {"dimension": 3}
 SHAPES = {2: (24, 31), 3: (6, 9, 8)}
 DTYPES = ["uint8", "int16", "int32", "float16", "float32", "float64"]
 DEVICES = [
@@ -45,6 +35,13 @@ DEVICES = [
         ],
     ),
 ]
+
+
+def make_transforms(*, dimension: int, **settings):
+    """The transforms of a kind, normalising by ImageNet's statistics."""
+    kind, shape = {2: (Image(), (20, 20)), 3: (Volume(), SHAPES[3])}[dimension]
+    given = InputSettings(scaling="global", **settings)
+    return kind.transforms(shape, value_range=(0.0, 255.0), statistics="imagenet", settings=given)
 
 
 def stored(dimension: int, channels: int = 1, batch: int = 5, dtype: str = "uint8"):
@@ -233,11 +230,6 @@ def test_another_rank_is_refused(options, other):
     _, evaluate = make_transforms(**options)
     with pytest.raises(DataError, match=rf"batch of a {options['dimension']}D task has shape \(B"):
         evaluate(stored(other))
-
-
-def test_a_2d_task_needs_an_input_size():
-    with pytest.raises(RequestError, match=r"input_size is None.*set input_size on the card"):
-        make_transforms(**TWO | {"input_size": None})
 
 
 @examples

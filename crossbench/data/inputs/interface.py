@@ -1,0 +1,148 @@
+"""The interface of an input kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from crossbench.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crossbench.data.transforms import BatchTransform
+    from crossbench.specs import InputSettings, Statistics, TaskCard
+
+    #: Reads one file as samples, given the file and (C, *spatial) of a task's sample.
+    Reader = Callable[[Path, tuple[int, ...]], NDArray[Any]]
+
+
+class InputKind(ABC):
+    """One form of samples, from the file to the network.
+
+    A package registers a subclass under the entry point group ``crossbench.inputs``. Importing
+    its module must not import torch. The attributes are literals in its source, which is how
+    cards are checked without running it.
+
+    Attributes:
+        name: Registry name, which cards give as ``kind``.
+        dims: Spatial axes of a sample.
+        axes: A letter for each spatial axis, in canonical order: ``HW``, ``DHW``.
+        channels: Numbers of channels that a stored sample may have.
+        channels_fed: Channels of what a network is fed.
+        extras: Further arrays of a file that samples are made of, each (N, ...).
+        sized: Whether samples of any size are fed at the card's ``input_size``; otherwise at the
+            size that they are stored in.
+        made_of: Kind whose samples an embedded source may hold, to be reduced to this one's.
+        caption: One sentence on what :meth:`pictures` shows; empty where that is plain.
+    """
+
+    name: ClassVar[str]
+    dims: ClassVar[int]
+    axes: ClassVar[str]
+    channels: ClassVar[tuple[int, ...]]
+    channels_fed: ClassVar[int]
+    extras: ClassVar[tuple[str, ...]] = ()
+    sized: ClassVar[bool] = False
+    made_of: ClassVar[str] = ""
+    caption: ClassVar[str] = ""
+
+    # ------------------------------------------------------------------------- what is stored
+
+    @abstractmethod
+    def canonical(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        *,
+        where: str,
+        axes: str | None = None,
+        least: int = 2,
+    ) -> NDArray[Any]:
+        """Stored samples as (N, C, *spatial), views where possible.
+
+        Args:
+            arrays: ``images`` and, where the file has them, the ``extras``.
+            where: File that error messages name.
+            axes: Stored order of the spatial axes; None for the canonical one.
+            least: Smallest number of samples.
+
+        Raises:
+            DataError: If dtype, rank, channels or the number of samples do not fit.
+        """
+
+    def reduced(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Samples of the kind ``made_of``, canonical, as canonical samples of this one."""
+        raise NotImplementedError(f"{self.name} is made of no other kind")
+
+    def doubts(self, images: NDArray[Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """Warnings on canonical samples whose axes may not be what they are taken for."""
+        return ()
+
+    def readers(self) -> dict[str, Reader]:
+        """Readers of single files other than ``.npz`` and ``.npy``, by the ending of the name."""
+        return {}
+
+    def phantom(self, card: TaskCard) -> dict[str, NDArray[Any]]:
+        """Synthetic twin of a task, as the arrays of a file; the same for the same card.
+
+        Raises:
+            RequestError: If the kind has none.
+        """
+        raise RequestError(
+            f"task {card.name!r}: input kind {self.name!r} has no synthetic twin; choose a preset "
+            "that reads real data"
+        )
+
+    # ---------------------------------------------------------------------------- what is fed
+
+    @abstractmethod
+    def fed_shape(
+        self, card: TaskCard, sample_shape: tuple[int, ...], max_size: int | None
+    ) -> tuple[int, ...]:
+        """Spatial shape of what a network is fed.
+
+        Args:
+            card: The task.
+            sample_shape: Spatial shape of a canonical sample.
+            max_size: The preset's upper bound on a side, for kinds that are ``sized``.
+        """
+
+    @abstractmethod
+    def transforms(
+        self,
+        shape: tuple[int, ...],
+        *,
+        value_range: tuple[float, float] | None,
+        statistics: Statistics,
+        settings: InputSettings,
+    ) -> tuple[BatchTransform, BatchTransform]:
+        """The transforms of training and of evaluation.
+
+        Args:
+            shape: Spatial shape that a network is fed.
+            value_range: Stored values that become 0 and 1; None takes each sample's own.
+            statistics: Whose channel statistics normalise inputs.
+            settings: The preset's.
+        """
+
+    def forked_workers(self, settings: InputSettings) -> int:  # noqa: ARG002
+        """Loader processes with one random state among them that are imitated; 0 for none."""
+        return 0
+
+    def statistics(self, method: str, settings: InputSettings) -> Statistics | None:  # noqa: ARG002
+        """Channel statistics that the preset fixes for a method; None asks its weights."""
+        return None
+
+    # ----------------------------------------------------------------- baselines and pictures
+
+    @abstractmethod
+    def features(self, images: NDArray[Any], index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(len(index), F) features of canonical samples, for a linear model without a network."""
+
+    @abstractmethod
+    def pictures(self, sample: NDArray[Any]) -> list[NDArray[np.uint8]]:
+        """(H, W, 3) pictures of one canonical sample, to be shown below one another."""
