@@ -2,7 +2,7 @@
 
 Example:
     >>> import crossbench
-    >>> frame = crossbench.run("crossd", "nodule-malignancy-3d", preset="smoke")  # doctest: +SKIP
+    >>> frame = crossbench.run("all", "nodule-malignancy-3d", preset="smoke")  # doctest: +SKIP
 """
 
 from __future__ import annotations

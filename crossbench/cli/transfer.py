@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
         "--target", dest="tasks", default="nodule-malignancy-3d", help="task to transfer to"
     )
     what.add_argument(
-        "--method", dest="methods", default="acs,conv3d,crossd", metavar="A[,B]", help="methods"
+        "--method", dest="methods", default="all", metavar="A[,B]", help="methods (all)"
     )
     what.add_argument(
         "--protocol", dest="protocols", default="all", metavar="P[,Q]", help="protocols, or all"

@@ -29,7 +29,10 @@ INPUT_GROUP = "crossbench.inputs"
 METHOD_GROUP = "crossbench.methods"
 OBSERVER_GROUP = "crossbench.observers"
 PRESET_GROUP = "crossbench.presets"
+PUBLISHED_GROUP = "crossbench.published"
 TASK_GROUP = "crossbench.tasks"
+VIEW_GROUP = "crossbench.views"
+WEIGHTS_GROUP = "crossbench.weights"
 _PARTS_OF_A_NAME = re.compile(r"[-_.]+")
 _NO_PYTHON = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -86,23 +89,34 @@ def package_faults() -> tuple[str, ...]:
     return _registered()[1]
 
 
+def folders(group: str) -> dict[Point, Path]:
+    """The folders of files that packages register under a group, where they are found."""
+    found = {point: _folder(point.entry.module) for point in points(group) if not point.fault}
+    return {point: folder for point, folder in found.items() if folder is not None}
+
+
+def registered_files(group: str) -> tuple[Path, ...]:
+    """The TOML files in the folders that packages register under a group."""
+    return tuple(
+        file for folder in folders(group).values() for file in sorted(folder.glob("*.toml"))
+    )
+
+
 def task_folders() -> dict[str, Path]:
     """Folders of task cards by the registered package that holds them, where it is found."""
-    packages = [point.entry.module for point in points(TASK_GROUP) if not point.fault]
-    folders = {package: _folder(package) for package in packages}
-    return {package: folder for package, folder in folders.items() if folder is not None}
+    return {point.entry.module: folder for point, folder in folders(TASK_GROUP).items()}
 
 
 def preset_folders() -> dict[str, tuple[Path, frozenset[str]]]:
     """Folders of parts of presets by package, each with the methods that the package registers."""
-    found = {}
-    for point in points(PRESET_GROUP):
-        folder = None if point.fault else _folder(point.entry.module)
-        if folder is not None:
-            own = points(METHOD_GROUP)
-            methods = {each.entry.name for each in own if each.distribution == point.distribution}
-            found[point.distribution] = folder, frozenset(methods)
-    return found
+    owners = [(each.entry.name, each.distribution) for each in points(METHOD_GROUP)]
+    return {
+        point.distribution: (
+            folder,
+            frozenset(name for name, owner in owners if owner == point.distribution),
+        )
+        for point, folder in folders(PRESET_GROUP).items()
+    }
 
 
 def missing_task_packages() -> tuple[str, ...]:

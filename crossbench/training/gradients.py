@@ -42,7 +42,7 @@ def fast_gradients(inputs: Tensor, precision: str) -> AbstractContextManager[Any
 
 
 class _FastGradients(TorchFunctionMode):
-    """Sends every ``conv3d``, whoever calls it, through :func:`_conv3d`."""
+    """Sends every ``torch.conv3d``, whoever calls it, through :func:`_conv3d`."""
 
     def __torch_function__(
         self,

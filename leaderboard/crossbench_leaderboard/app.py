@@ -5,23 +5,27 @@ Run by ``crossbench dashboard``, which passes the results folders as arguments.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from datetime import datetime
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from crossbench.errors import CrossbenchError
+from crossbench.registry.entries import VIEW_GROUP, points
 from crossbench_leaderboard.state import EXAMPLES, Results, arguments, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Title of each view, a module of `crossbench_leaderboard.views`. They have no icons, because
-# Streamlit makes a page's icon its favicon and has the browser fetch that from Google.
+# The `show` of each view that packages register, by its name.
+_REGISTERED = {point.entry.name: point.entry.value for point in points(VIEW_GROUP)}
+
+# Title of each view: a module of `crossbench_leaderboard.views`, or registered. They have no icons,
+# because Streamlit makes a page's icon its favicon and has the browser fetch that from Google.
 VIEWS = {
     "leaderboard": "Leaderboard",
     "tasks": "Tasks",
@@ -29,7 +33,7 @@ VIEWS = {
     "pretraining": "Pretraining",
     "cost": "Cost",
     "runs": "Runs",
-    "operator": "Operator",
+    **{name: name.replace("-", " ").capitalize() for name in _REGISTERED},
     "check": "Check",
 }
 # Views with something to say before there is a valid record.
@@ -51,14 +55,18 @@ def _view(name: str, folders: list[Path]) -> None:
     if results.frame.empty and name not in _ALWAYS:
         _nothing_yet(results)
         return
-    show: Callable[[Results], None] = importlib.import_module(
-        f"crossbench_leaderboard.views.{name}"
-    ).show
     try:
-        show(results)
+        find_view(name)(results)
     except CrossbenchError as error:
         st.error("This cannot be shown:", icon=":material/error:")
         st.text(error)
+
+
+def find_view(name: str) -> Callable[[Results], None]:
+    """The function that draws a view, imported."""
+    place = _REGISTERED.get(name, f"crossbench_leaderboard.views.{name}:show")
+    show: Callable[[Results], None] = EntryPoint(name, place, VIEW_GROUP).load()
+    return show
 
 
 def _results(folders: list[Path]) -> Results:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from crossbench.evaluation.probabilities import as_stored, log_softmax
 from crossbench.results.records.diagnostics import Diagnostics
 from crossbench.results.records.store import Predictions, Store
 from crossbench.specs import RunKey, RunRecord
+from crossbench_leaderboard.app import find_view
 from crossbench_leaderboard.state import Results, load
 
 #: A method whose name would be bold, red and a formula if it were taken for markup.
@@ -199,13 +199,12 @@ def run_of() -> Callable[..., tuple[RunRecord, Predictions]]:
 
 def _page(name: str, folders: list[str]) -> None:
     """What AppTest runs as a script: one view over the results in these folders."""
-    import importlib
     from pathlib import Path
 
+    from crossbench_leaderboard.app import find_view
     from crossbench_leaderboard.state import load
 
-    view = importlib.import_module(f"crossbench_leaderboard.views.{name}")
-    view.show(load(tuple(Path(folder) for folder in folders)))
+    find_view(name)(load(tuple(Path(folder) for folder in folders)))
 
 
 @pytest.fixture(scope="session")
@@ -213,7 +212,7 @@ def open_view(results_folder: Path) -> Callable[..., AppTest]:
     """Open a view by name, over the common results or over the folders given."""
 
     def open_view(name: str, *folders: Path) -> AppTest:
-        importlib.import_module(f"crossbench_leaderboard.views.{name}")
+        find_view(name)
         where = [str(folder) for folder in folders or (results_folder,)]
         page = AppTest.from_function(
             _page, kwargs={"name": name, "folders": where}, default_timeout=60

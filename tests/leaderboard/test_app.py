@@ -19,10 +19,10 @@ from crossbench_leaderboard.state import AS_DECLARED, EXAMPLES, Results, out_fol
 APP = Path(crossbench_leaderboard.__file__).parent / "app.py"
 
 IMPORTED = """
-import importlib, sys
+import sys
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
-from crossbench_leaderboard.app import VIEWS
+from crossbench_leaderboard.app import VIEWS, find_view
 
 app, folder = sys.argv[1:]
 sys.argv[1:] = [folder]
@@ -31,7 +31,7 @@ assert not page.exception, page.exception
 assert page.title[0].value == "Leaderboard"
 print([name for name in ("altair", "scipy.stats") if name in sys.modules])
 for name in VIEWS:
-    importlib.import_module(f"crossbench_leaderboard.views.{name}")
+    find_view(name)
 print([name for name in ("torch", "torchvision", "timm", "acsconv") if name in sys.modules])
 """
 
@@ -71,7 +71,7 @@ def test_the_first_view_does_without_altair(results_folder: Path) -> None:
 
 def test_every_view_is_a_module() -> None:
     found = {path.stem for path in (APP.parent / "views").glob("*.py")} - {"__init__"}
-    assert found == set(VIEWS)
+    assert found == set(VIEWS) - {"operator"}  # which the package of its method registers
 
 
 def test_the_frame_says_what_is_read_and_reads_anew_when_asked(

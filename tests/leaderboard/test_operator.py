@@ -91,5 +91,5 @@ def test_without_diagnostics_the_page_says_how_to_get_them(
 def test_a_damaged_file_is_named(open_view: OpenView, words: Words, observed: Path) -> None:
     companion(observed, "diagnostics").write_bytes(b"no zip file")
     page = open_view("operator", observed.parents[3])
-    assert page.error[0].value == "What the layers told cannot be read:"
+    assert page.error[0].value == "The diagnostics cannot be read:"
     assert "diagnostics.npz: cannot be read" in page.text[0].value

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
 from crossbench.files.hashing import hash_file
 from crossbench.nets.backbones import layer_form
+from crossbench.registry.entries import WEIGHTS_GROUP, registered_files
 from crossbench.specs import RANDOM, Statistics
 from crossbench.specs.reader import from_mapping
 from crossbench.specs.toml import read_toml
@@ -79,14 +80,21 @@ class _KnownFile:
 
 
 def known_weights() -> tuple[KnownWeights, ...]:
-    """The weights that have a name: those of ``$CROSSBENCH_WEIGHTS`` first, then the shipped.
+    """The weights that have a name: of ``$CROSSBENCH_WEIGHTS``, of crossbench, then of packages.
+
+    A package registers a folder of files of weights as ``crossbench.weights``.
 
     Raises:
         CardError: If a file of weights is malformed.
     """
     own = os.environ.get("CROSSBENCH_WEIGHTS")
-    files = [Path(own).expanduser(), _SHIPPED] if own else [_SHIPPED]
-    return tuple(each for file in files for each in _read(file))
+    files = [Path(own).expanduser()] if own else []
+    return tuple(each for file in (*files, _SHIPPED, *_registered()) for each in _read(file))
+
+
+@cache
+def _registered() -> tuple[Path, ...]:
+    return registered_files(WEIGHTS_GROUP)
 
 
 def find_known(name: str, method: Method) -> KnownWeights:

@@ -59,7 +59,7 @@ class About:
     """What a checkpoint of ours says of itself.
 
     Attributes:
-        method: The method whose layers the tensors belong to; ``conv2d`` for plain
+        method: The method whose layers the tensors belong to; ``plain`` for plain
             convolutions, whichever method they are to serve.
         dims: 2 or 3.
         backbone: timm name of the network.

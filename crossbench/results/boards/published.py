@@ -1,19 +1,21 @@
-"""The figures that the paper prints: reported, never ranked with measured ones."""
+"""Figures that a paper prints: reported, never ranked with measured ones.
+
+The package that brings the paper's methods registers a folder with ``published.toml`` as
+``crossbench.published``.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from crossbench.evaluation.metrics import METRICS
+from crossbench.registry.entries import PUBLISHED_GROUP, registered_files
 from crossbench.results.boards.groups import GROUPS
 from crossbench.results.boards.table import Cell, Header, Table
-
-_FILE = Path(__file__).with_name("published.toml")
 
 _REPORTED = "Reported figures: not measured here, and never ranked with those that are."
 
@@ -178,4 +180,7 @@ def _reported(
 
 @cache
 def _read() -> dict[str, Any]:
-    return tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    tables: dict[str, Any] = {}
+    for file in registered_files(PUBLISHED_GROUP):
+        tables |= tomllib.loads(file.read_text(encoding="utf-8"))
+    return tables

@@ -11,7 +11,6 @@ import pytest
 from record_files import companion, unseal
 
 from crossbench.errors import RecordError
-from crossbench.results.boards.shifts import kernel_frame, shift_frame, shift_layers
 from crossbench.results.records.diagnostics import Diagnostics, pack_diagnostics, read_diagnostics
 from crossbench.results.records.files import read_record
 from crossbench.results.records.store import Store
@@ -114,32 +113,3 @@ def test_nothing_is_unpickled(written: Path) -> None:
         np.savez(stream, identity=np.array({"a": 1}, dtype=object))
     with pytest.raises(RecordError, match="Object arrays cannot be loaded"):
         read(written)
-
-
-def test_shifts_as_a_table_leave_out_layers_without_kernels() -> None:
-    diagnostics = make(samples=5)
-    assert shift_layers(diagnostics) == ["stem/conv", "a.conv1"]
-    frame = shift_frame(diagnostics)
-    assert list(frame["layer"].unique()) == ["stem/conv", "a.conv1"]
-    assert len(frame) == 2 * 5
-    second = frame[(frame["layer"] == "a.conv1") & (frame["sample"] == 20)].squeeze()
-    arrays = diagnostics.layers["a.conv1"]
-    assert second["angle"] == arrays["angle"][2]
-    assert second[["first", "second", "third"]].tolist() == arrays["shift"][2].tolist()
-
-
-def test_a_network_without_shifts_gives_an_empty_table() -> None:
-    diagnostics = Diagnostics(
-        identity="abc", index=np.arange(1), drawn=np.arange(1), layers={"x": {}}
-    )
-    assert shift_frame(diagnostics).empty
-
-
-def test_kernels_as_a_table() -> None:
-    diagnostics = make(drawn=2, channels=3, size=3)
-    frame = kernel_frame(diagnostics, "a.conv1")
-    assert list(frame["kernel"].unique()) == ["middle slice", "angle 0", "sample 0", "sample 10"]
-    assert len(frame) == 4 * 3 * 9
-    place = frame.query("kernel == 'sample 10' and channel == 2 and row == 1 and column == 0")
-    expected = diagnostics.layers["a.conv1"]["kernel_shifted"][1, 2, 1, 0]
-    assert place["weight"].tolist() == [expected]

@@ -1,21 +1,17 @@
-"""Inside the operator: what Cross-D layers predict, and what that does to their kernels."""
+"""Operator view of the dashboard: shifts that Cross-D layers predict, and shifted kernels."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import streamlit as st
 
-from crossbench.errors import RecordError
-from crossbench.results.boards.shifts import kernel_frame, shift_frame, shift_layers
-from crossbench.results.records.diagnostics import read_diagnostics
-from crossbench.results.records.files import read_record
+from crossbench_baselines.shifts import kernel_frame, shift_frame, shift_layers
 from crossbench_leaderboard import charts, marks
-from crossbench_leaderboard.reproduce import run_command
-from crossbench_leaderboard.state import arguments, command, download, out_folder
+from crossbench_leaderboard.observed import picked_run, show_command
+from crossbench_leaderboard.state import download
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,44 +37,16 @@ def show(results: Results) -> None:
     """Draw the view."""
     st.title("Inside the operator")
     st.write(_EXPLANATION)
-    runs = _observed(results.frame)
-    if runs.empty:
-        st.info("No run here has diagnostics. A new run writes them beside its record when asked:")
-        words: list[object] = ["--method", "crossd", "--diagnostics", "--out", out_folder(results)]
-        st.code(arguments("crossbench", "run", *words), language="bash", wrap_lines=True)
+    picked = picked_run(results, method="crossd", key="operator-run")
+    if picked is None:
         return
-    run = _pick_run(runs)
-    try:
-        record = read_record(Path(run["path"]))
-        diagnostics = read_diagnostics(Path(run["path"]), record)
-    except RecordError as error:
-        st.error("What the layers told cannot be read:")
-        st.text(str(error))
-        return
+    record, diagnostics = picked
     if diagnostics is None or not shift_layers(diagnostics):
         st.info("No layer of this run predicts a shift.")
         return
     _distributions(diagnostics)
     _kernels(diagnostics)
-    st.caption("What is done is not run again, so a run gets its diagnostics in a new folder:")
-    again = run_command(record, "diagnostics")
-    command(f"{again} --diagnostics")
-
-
-def _observed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs with diagnostics beside their records."""
-    networks = (frame["status"] == "ok") & (frame["protocol"] != "plain")
-    return frame[networks & (frame["diagnostics"] != "")]
-
-
-def _pick_run(runs: pd.DataFrame) -> Any:
-    def label(place: int) -> str:
-        run = runs.iloc[place]
-        where = f"seed {run['seed']}, fold {run['fold']}"
-        return f"{run['method']} on {run['task']}, {where} · {run['preset']}, init {run['init']}"
-
-    places = range(len(runs))
-    return runs.iloc[st.selectbox("Run", places, format_func=label, key="operator-run")]
+    show_command(record)
 
 
 # ------------------------------------------------------------------- distributions

@@ -1,4 +1,4 @@
-"""What Cross-D's layers told of themselves, as tables: predicted shifts and shifted kernels.
+"""Diagnostics of Cross-D layers as tables: predicted shifts and shifted kernels.
 
 The arrays are those that docs/diagnostics.md describes.
 """

@@ -1,0 +1,68 @@
+"""Per-layer diagnostics of one run, picked by the reader of a view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from crossbench.errors import RecordError
+from crossbench.results.records.diagnostics import read_diagnostics
+from crossbench.results.records.files import read_record
+from crossbench_leaderboard.reproduce import run_command
+from crossbench_leaderboard.state import arguments, command, out_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crossbench.results.records.diagnostics import Diagnostics
+    from crossbench.specs import RunRecord
+    from crossbench_leaderboard.state import Results
+
+
+def picked_run(
+    results: Results, *, method: str, key: str
+) -> tuple[RunRecord, Diagnostics | None] | None:
+    """A run that has diagnostics; None, and the reason in words, where there is none to show.
+
+    Args:
+        results: What is shown.
+        method: The method that the advice on new runs names.
+        key: Of the selection in Streamlit's state.
+    """
+    runs = _observed(results.frame)
+    if runs.empty:
+        st.info("No run here has diagnostics. A new run writes them beside its record when asked:")
+        words: list[object] = ["--method", method, "--diagnostics", "--out", out_folder(results)]
+        st.code(arguments("crossbench", "run", *words), language="bash", wrap_lines=True)
+        return None
+    path = Path(_pick(runs, key)["path"])
+    try:
+        record = read_record(path)
+        return record, read_diagnostics(path, record)
+    except RecordError as error:
+        st.error("The diagnostics cannot be read:")
+        st.text(str(error))
+        return None
+
+
+def show_command(record: RunRecord) -> None:
+    """The command that gives a run diagnostics."""
+    st.caption("What is done is not run again, so a run gets its diagnostics in a new folder:")
+    command(f"{run_command(record, 'diagnostics')} --diagnostics")
+
+
+def _observed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs with diagnostics beside their records."""
+    networks = (frame["status"] == "ok") & (frame["protocol"] != "plain")
+    return frame[networks & (frame["diagnostics"] != "")]
+
+
+def _pick(runs: pd.DataFrame, key: str) -> Any:
+    def label(place: int) -> str:
+        run = runs.iloc[place]
+        where = f"seed {run['seed']}, fold {run['fold']}"
+        return f"{run['method']} on {run['task']}, {where} · {run['preset']}, init {run['init']}"
+
+    return runs.iloc[st.selectbox("Run", range(len(runs)), format_func=label, key=key)]
