@@ -20,7 +20,17 @@ DOCUMENTS = [
 ]
 TOP = "crossbench|baselines|tasks|leaderboard|tests|scripts|docs"
 GROUPS = {
-    f"crossbench.{name}" for name in ("tasks", "methods", "observers", "inputs", "presets", "views")
+    f"crossbench.{name}"
+    for name in (
+        "tasks",
+        "methods",
+        "observers",
+        "inputs",
+        "views",
+        "weights",
+        "presets",
+        "published",
+    )
 }
 
 _NAME = re.compile(r"\bcrossbench(?:_\w+)?(?:\.\w+)+(?![\w./*-])")

@@ -394,15 +394,15 @@ def test_an_observer_of_a_malformed_entry_point(here: Path) -> None:
         load_observers()
 
 
-def test_sources_that_refer_to_one_another_have_no_dims(
+def test_sources_that_refer_to_one_another_have_no_inputs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "one_of_two.py").write_text("from two_of_two import M")
     (tmp_path / "two_of_two.py").write_text("from one_of_two import M")
     (tmp_path / "deep_one.py").write_text("x = " + "(" * 10_000)
     monkeypatch.syspath_prepend(tmp_path)
-    assert entries._dims("one_of_two", "M") == ()
-    assert entries._dims("deep_one", "M") == ()
+    assert entries._inputs("one_of_two", "M") == ()
+    assert entries._inputs("deep_one", "M") == ()
     assert entries._summary("deep_one").startswith("(unreadable: ")
     assert entries._summary("a..b") == "(module not found)"
 

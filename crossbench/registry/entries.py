@@ -272,10 +272,10 @@ def _literals(kind: ast.ClassDef) -> dict[str, Any]:
 
 
 def _folder(package: str) -> Path | None:
-    spec = _find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0])
+    top, *below = package.split(".")
+    spec = _find_spec(top)
+    roots = (spec and spec.submodule_search_locations) or ()
+    return next((path for root in roots if (path := Path(root, *below)).is_dir()), None)
 
 
 def _find_spec(module: str) -> importlib.machinery.ModuleSpec | None:
