@@ -82,6 +82,23 @@ class RunRequest:
         named = {key: split_names(options[key]) for key in ("methods", "tasks") if key in options}
         return cls.from_json({key: _plain(value) for key, value in (options | named).items()})
 
+    def words(self) -> list[str]:
+        """The arguments of ``crossbench run`` that ask for the same."""
+        usual, words = RunRequest(), []
+        for name in _FIELDS:
+            value, flag = getattr(self, name), _FLAGS.get(name, f"--{name.replace('_', '-')}")
+            if value == getattr(usual, name) and name != "preset":  # which is the first question
+                continue
+            if name in _REPEATED:
+                words += [word for each in value for word in (flag, each)]
+            elif name in _JOINED:
+                words += [flag, ",".join(value)]
+            elif isinstance(value, tuple):
+                words += [flag, *map(str, value)]
+            else:
+                words += [flag] if value is True else [flag, str(value)]
+        return words
+
     @classmethod
     def from_json(cls, mapping: dict[str, Any]) -> RunRequest:
         """The request that :func:`crossbench.specs.reader.to_mapping` made a mapping of.
@@ -96,6 +113,9 @@ class RunRequest:
 
 
 _FIELDS = tuple(field.name for field in fields(RunRequest))
+_FLAGS = {"methods": "--method", "tasks": "--task", "settings": "--set", "plugins": "--plugin"}
+_REPEATED = ("settings", "plugins")
+_JOINED = ("methods", "tasks")
 
 
 def split_names(given: str | Sequence[str]) -> list[str]:

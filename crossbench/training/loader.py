@@ -117,9 +117,6 @@ class BatchLoader:
         return torch.from_numpy(images), torch.from_numpy(self.dataset.labels[chosen])
 
 
-Feed = BatchLoader
-
-
 def smallest_batch(samples: int, batch_size: int) -> int:
     """Samples of the smallest batch that :meth:`BatchLoader.shuffled` makes of so many."""
     ends = [0, *_cuts(samples, batch_size), samples]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.registry.entries import method_entries
@@ -11,6 +12,7 @@ from crossbench.registry.presets import load_presets
 from crossbench.registry.tasks import load_tasks
 from crossbench.results.records.frame import flat
 from crossbench.specs.reader import to_mapping
+from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     from crossbench.specs import RunRecord
@@ -30,20 +32,32 @@ def run_command(record: RunRecord, out: str) -> str:
         record: The run.
         out: Results folder to write to.
     """
+    return shlex.join(["crossbench", "run", *request_of(record).words(), "--out", out])
+
+
+def request_of(record: RunRecord) -> RunRequest:
+    """The request of one run; a plain baseline comes with the runs of every method."""
     key = record.key
     task = f"./{key.task}.toml" if _has_own_card(record) else key.task
-    words = ["crossbench", "run", "--preset", key.preset, "--task", task]
-    if not key.plain:
-        words += ["--method", key.method, "--backbone", key.backbone]
-        words += ["--init", key.init, "--protocol", key.protocol]
-    if statistics := (record.provenance.get("settings") or {}).get("statistics"):
-        words += ["--statistics", statistics]
-    if _has_own_method(record):
-        words += ["--plugin", f"./{key.method}.py"]
-    words += ["--seeds", str(key.seed), "--folds", str(key.fold)]
-    for name, value in _overrides(record).items():
-        words += ["--set", f"{name}={json.dumps(value)}"]
-    return shlex.join([*words, "--out", out])
+    overrides = (f"{name}={json.dumps(value)}" for name, value in _overrides(record).items())
+    request = RunRequest(
+        tasks=(task,),
+        preset=key.preset,
+        seeds=(key.seed,),
+        folds=(key.fold,),
+        settings=tuple(overrides),
+    )
+    if key.plain:
+        return request
+    return replace(
+        request,
+        methods=(key.method,),
+        backbone=key.backbone,
+        init=key.init,
+        protocol=key.protocol,
+        statistics=(record.provenance.get("settings") or {}).get("statistics"),
+        plugins=(f"./{key.method}.py",) if _has_own_method(record) else (),
+    )
 
 
 def left_to_add(record: RunRecord) -> list[str]:

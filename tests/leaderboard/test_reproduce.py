@@ -39,7 +39,7 @@ def test_low_rank_settings_are_told(run_of: Any) -> None:
 
 def test_a_plain_baseline_comes_with_the_runs_of_every_method(run_of: Any) -> None:
     record, _ = run_of("majority", "blood", 44, 1)
-    command = "crossbench run --preset standard --task blood --seeds 44 --folds 1"
+    command = "crossbench run --task blood --preset standard --seeds 44 --folds 1"
     assert run_command(record, "out") == f"{command} --set split.folds=3 --out out"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossbench.cli import run
+from crossbench.cli.arguments import run_request
 from crossbench.errors import RequestError
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import ALL, RunRequest, split_names
@@ -72,6 +75,22 @@ def test_a_callers_values_become_plain() -> None:
 def test_what_is_no_request_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         RunRequest.of(**options)
+
+
+@given(requests)
+def test_the_command_line_reads_what_a_request_is_in_words(request: RunRequest) -> None:
+    plain = RunRequest(
+        methods=("acs", "conv3d"),
+        seeds=request.seeds or None,
+        settings=("fit.epochs=5", "fit.lr=0.1"),
+        limit=request.limit,
+        save_weights=request.save_weights,
+        statistics=request.statistics,
+        data_dir="data",
+    )
+    parser = argparse.ArgumentParser()
+    run.add(parser.add_subparsers())
+    assert run_request(parser.parse_args(["run", *plain.words()])) == plain
 
 
 def test_names_are_taken_once() -> None:
