@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from crossbench.specs.reader import to_mapping
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -112,6 +114,12 @@ class Protocol(ABC):
     name: str
     title: str
     shares_features: ClassVar[bool] = False
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash of the protocol: all but its title."""
+        mapping = to_mapping(self)
+        del mapping["title"]
+        return mapping
 
     @abstractmethod
     def settings(self, preset: Preset) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from crossbench.environment.spans import span
 from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, SampleCost, listed
-from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +68,9 @@ class LinearProbe(Protocol):
 
     def settings(self, preset: Preset) -> dict[str, Any]:
         """No epochs, no augmentation."""
-        inputs = to_mapping(preset.input)
+        inputs = preset.input.fingerprint()
         kept = {key: value for key, value in inputs.items() if key not in _OF_TRAINING}
-        return {"protocol": to_mapping(self), "input": kept}
+        return {"protocol": self.fingerprint(), "input": kept}
 
     def passes(self, split: Split, preset: Preset) -> Passes:  # noqa: ARG002
         """Every sample once."""

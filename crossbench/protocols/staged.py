@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from crossbench.environment.spans import span
 from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, SampleCost
 from crossbench.specs import RANDOM
-from crossbench.specs.reader import to_mapping
 from crossbench.training.stages import Schedule
 
 if TYPE_CHECKING:
@@ -28,10 +27,10 @@ class StagedFit(Schedule, Protocol):
 
     def settings(self, preset: Preset) -> dict[str, Any]:
         """Inputs and fit, and low-rank updates where these are trained."""
-        found = {name: to_mapping(getattr(preset, name)) for name in ("input", "fit")}
+        found = {"input": preset.input.fingerprint(), "fit": preset.fit.fingerprint()}
         if self.adapts:
-            found["lora"] = to_mapping(preset.lora)
-        return {"protocol": to_mapping(self), **found}
+            found["lora"] = preset.lora.fingerprint()
+        return {"protocol": self.fingerprint(), **found}
 
     def passes(self, split: Split, preset: Preset) -> Passes:
         """Training and validation parts once an epoch, the test part once."""

@@ -205,14 +205,12 @@ def _settings(request: Resolved, method: Method) -> dict[str, Any]:
     preset = request.preset
     settings: dict[str, Any] = {
         "backbone": request.asked.backbone,
-        "precision": preset.compute.precision,
-        "tf32": preset.compute.tf32,
         "drop_keys": list(preset.drop_keys.get(method.name, ())),
+        **preset.compute.fingerprint(),
         **request.protocol.settings(preset),
     }
     if request.statistics is not None:
         settings["statistics"] = request.statistics
-    del settings["input"]["max_samples"]  # the split's indices say it exactly
     return settings
 
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from crossbench.files.hashing import hash_json
+from crossbench.protocols import PROTOCOLS
 from crossbench.registry.presets import find_preset
 from crossbench.registry.tasks import find_task
 from crossbench.specs import PretrainSettings
 
 PAPER = find_preset("paper")
+STAGE = {"optimiser": "adamw", "start": 0.0, "scheduled": True}
 
 HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
     "card": (
@@ -55,6 +57,27 @@ HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "lora": (PAPER.lora, {"rank": 4, "alpha": 4.0, "target": "all", "batch_norm": "frozen"}),
     "compute": (PAPER.compute, {"precision": "float32", "tf32": False}),
+    "weak-probe": (
+        PROTOCOLS["weak-probe"],
+        {
+            "name": "weak-probe",
+            "stages": [
+                STAGE | {"name": "head", "trains": ["head"]},
+                STAGE
+                | {
+                    "name": "head+norm",
+                    "trains": ["head", "norm"],
+                    "optimiser": "adam",
+                    "start": 2 / 3,
+                    "scheduled": False,
+                },
+            ],
+        },
+    ),
+    "linear-probe": (
+        PROTOCOLS["linear-probe"],
+        {"name": "linear-probe", "inverse_penalties": [1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0]},
+    ),
     "pretrain": (
         PretrainSettings(),
         {
@@ -81,6 +104,8 @@ LEFT_OUT = {
     "split": {"seeds", "run_folds"},
     "input": {"max_samples"},
     "compute": {"threads", "workers"},
+    "weak-probe": {"title"},
+    "linear-probe": {"title"},
     "pretrain": {"threads", "workers", "max_unreadable"},
 }
 
