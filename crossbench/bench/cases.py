@@ -1,4 +1,4 @@
-"""What can be timed: a layer, a network, a whole run. Plain data; nothing here imports torch."""
+"""Layers and networks that can be timed, as plain data. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -61,25 +61,6 @@ class Network:
     def dimension(self) -> Literal[2, 3]:
         """2 for images, 3 for volumes."""
         return 2 if len(self.shape) == 4 else 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One whole run of ``crossbench run``: first seed and fold of the preset.
-
-    Attributes:
-        task: Name of a registered task, or a card's path.
-        preset: Settings to run under.
-        protocol: How networks are fitted.
-        backbone: timm name.
-        settings: Overrides such as ``fit.epochs=1``.
-    """
-
-    task: str
-    preset: str
-    protocol: str
-    backbone: str
-    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

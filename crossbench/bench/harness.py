@@ -6,16 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from crossbench.bench.cases import Run
 from crossbench.bench.jobs import Job
 from crossbench.bench.record import as_tuples, outcomes_of
 from crossbench.methods import input_kinds
 from crossbench.protocols import find_protocol
-from crossbench.registry.presets import find_preset, override
+from crossbench.registry.presets import choose_preset
 from crossbench.registry.tasks import find_task
 from crossbench.results.records.benches import BenchRecord, Measurement
 from crossbench.specs.reader import to_mapping
-from crossbench.specs.requests import split_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,32 +21,27 @@ if TYPE_CHECKING:
     from crossbench.bench.jobs import Setup
     from crossbench.bench.record import Machine
     from crossbench.methods import Method
+    from crossbench.specs.requests import RunRequest
+
+_MAKING = ("preset", "protocol", "backbone", "settings")  # a case, besides its task
 
 
-def find_runs(
-    task: str | Sequence[str],
-    *,
-    preset: str,
-    protocol: str,
-    backbone: str,
-    settings: Sequence[str] = (),
-) -> list[Run]:
-    """The runs to measure, one for each task; arguments as for ``crossbench run``.
+def find_runs(request: RunRequest) -> list[RunRequest]:
+    """Split a request into one for the first seed and fold of each task.
 
     Raises:
         RequestError: If a task, preset, protocol or setting is unknown.
     """
-    override(find_preset(preset), settings)
-    find_protocol(protocol)
-    names = split_names(task)
-    for name in names:
+    choose_preset(request.preset, request.settings)
+    if request.protocol:
+        find_protocol(request.protocol)
+    for name in request.tasks:
         find_task(name)
-    how = {"preset": preset, "protocol": protocol, "backbone": backbone}
-    return [Run(task=name, settings=tuple(settings), **how) for name in names]
+    return [replace(request, tasks=(name,), limit=1) for name in request.tasks]
 
 
 def bench_harness(
-    runs: Sequence[Run], methods: Sequence[Method], setup: Setup, machine: Machine
+    runs: Sequence[RunRequest], methods: Sequence[Method], setup: Setup, machine: Machine
 ) -> Iterator[BenchRecord]:
     """Measure whole runs of the methods that have the task's dimension, in turn.
 
@@ -56,7 +49,7 @@ def bench_harness(
         A record a task, as soon as it is there.
     """
     for run in runs:
-        card = find_task(run.task)
+        card = find_task(run.tasks[0])
         names = tuple(method.name for method in methods if card.kind in input_kinds(method))
         started = datetime.now(UTC).isoformat()
         job = Job(what="run", setup=setup, run=run)
@@ -73,7 +66,7 @@ def bench_harness(
             dimension=card.dimension,
             shape=(samples, *facts.get("shape", ())),
             batch=samples,
-            settings={key: value for key, value in to_mapping(run).items() if key != "task"},
+            settings={name: value for name, value in to_mapping(run).items() if name in _MAKING},
             device=setup.device,
             dtype=setup.dtype,
             threads=setup.threads,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossbench.bench.cases import Layer, Network, Run  # noqa: TC001  (Job is read from JSON)
+from crossbench.bench.cases import Layer, Network  # noqa: TC001  (Job is read from JSON)
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
 from crossbench.specs.reader import to_mapping
+from crossbench.specs.requests import RunRequest  # noqa: TC001
 
 if TYPE_CHECKING:
     from crossbench.results.records.benches import Outcome
@@ -48,7 +49,7 @@ class Job:
         methods: Whose turn it is.
         layer: What is timed, or ``network``, or ``run``.
         network: As ``layer``.
-        run: As ``layer``.
+        run: As ``layer``: what ``crossbench run`` would be asked for, on one task.
         backward: Whether a call goes forward and backward.
         batch: Samples a call.
     """
@@ -58,7 +59,7 @@ class Job:
     methods: tuple[str, ...] = ()
     layer: Layer | None = None
     network: Network | None = None
-    run: Run | None = None
+    run: RunRequest | None = None
     backward: bool = False
     batch: int = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,6 @@ from crossbench.environment.provenance import resident_peak
 from crossbench.environment.spans import collect, span
 from crossbench.execution import local
 from crossbench.results.records.store import Store
-from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     import torch
@@ -73,14 +73,6 @@ def _plan(job: Job, method: str, store: Store) -> Plan:
     precision = "bfloat16" if setup.dtype == "bfloat16" else "float32"
     compute = {"threads": setup.threads, "precision": f'"{precision}"', "workers": 0}
     compute["tf32"] = str(setup.dtype == "tf32").lower()
-    request = RunRequest.of(
-        methods=method,
-        tasks=run.task,
-        preset=run.preset,
-        protocol=run.protocol,
-        backbone=run.backbone,
-        settings=[*run.settings, *(f"compute.{key}={value}" for key, value in compute.items())],
-        plugins=setup.plugins,
-        limit=1,
-    )
+    settings = [*run.settings, *(f"compute.{key}={value}" for key, value in compute.items())]
+    request = replace(run, methods=(method,), settings=tuple(settings), plugins=setup.plugins)
     return local.prepare(request, store)

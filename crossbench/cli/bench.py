@@ -11,6 +11,7 @@ from crossbench.cli.arguments import (
     add_out,
     add_plugins,
     add_settings,
+    run_request,
 )
 from crossbench.cli.names import chosen_methods
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say, tracked
@@ -81,6 +82,7 @@ def _add_harness(kinds: Any) -> None:
     harness.set_defaults(command=_bench, bench=_harness)
     harness.add_argument(
         "--task",
+        dest="tasks",
         default="nodule-malignancy-2d,nodule-malignancy-3d",
         metavar="X[,Y]",
         help="tasks or card files (the two of nodule malignancy)",
@@ -169,11 +171,5 @@ def _models(options: argparse.Namespace, methods: Sequence[Method], setup: Setup
 def _harness(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
     from crossbench.bench.harness import bench_harness, find_runs
 
-    runs = find_runs(
-        options.task,
-        preset=options.preset,
-        protocol=options.protocol,
-        backbone=options.backbone,
-        settings=options.settings,
-    )
+    runs = find_runs(run_request(options))
     return len(runs), lambda machine: bench_harness(runs, methods, setup, machine)

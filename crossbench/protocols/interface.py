@@ -131,7 +131,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def rehearse(self, network: torch.nn.Module, rehearsal: Rehearsal) -> Finding:
-        """BatchLoader a network as a run would.
+        """Feed a network as a run would.
 
         Raises:
             ConversionError: If the network cannot take its inputs.

@@ -77,7 +77,7 @@ class LinearProbe(Protocol):
         return Passes(evaluate=len(split.train) + len(split.val) + len(split.test))
 
     def rehearse(self, network: torch.nn.Module, rehearsal: Rehearsal) -> Finding:
-        """BatchLoader one sample; parameters that learn with the head elsewhere do not here."""
+        """Feed one sample; parameters that learn with the head elsewhere do not here."""
         from crossbench.nets.roles import roles_of
 
         network.eval()

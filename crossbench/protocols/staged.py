@@ -39,7 +39,7 @@ class StagedFit(Schedule, Protocol):
         return Passes(train=epochs * train, evaluate=epochs * val + test)
 
     def rehearse(self, network: torch.nn.Module, rehearsal: Rehearsal) -> Finding:
-        """BatchLoader the smallest batch in every stage; count what learns."""
+        """Feed the smallest batch in every stage; count what learns."""
         from crossbench.nets.roles import roles_of
         from crossbench.training.fit import count_learning, prepare, set_training
 

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from crossbench.environment.arithmetic import autocast
-from crossbench.environment.spans import collect, span
+from crossbench.environment.spans import span
 from crossbench.errors import CrossbenchError
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.nets.roles import roles_of
@@ -41,13 +41,11 @@ class Fit:
         curve: One row an epoch; a validation loss that is not finite is None.
         selected_epoch: Epoch (from 1) of the lowest validation loss; the first of equals.
         trainable: Parameters that learnt in the last stage.
-        seconds: Time by phase: ``train`` and ``validate``.
     """
 
     curve: tuple[dict[str, Any], ...]
     selected_epoch: int
     trainable: int
-    seconds: dict[str, float]
 
 
 def fit(
@@ -78,24 +76,22 @@ def fit(
     """
     curve: list[dict[str, Any]] = []
     best = _Best()
-    with collect() as seconds:
-        for epoch, stage, optimiser in _epochs(model, schedule, settings):
-            with span("train"):
-                set_training(model, stage)
-                train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
-            with span("validate"):
-                val_loss, val_accuracy = _validate(model, validation, precision, on_samples)
-            best.offer(model, epoch, val_loss)
-            row = {"epoch": epoch, "stage": stage.name, "lr": optimiser.param_groups[0]["lr"]}
-            finite = val_loss if math.isfinite(val_loss) else None
-            losses = {"train_loss": train_loss, "val_loss": finite, "val_accuracy": val_accuracy}
-            curve.append(row | losses)
+    for epoch, stage, optimiser in _epochs(model, schedule, settings):
+        with span("train"):
+            set_training(model, stage)
+            train_loss = _train_epoch(model, train, optimiser, random, precision, on_samples)
+        with span("validate"):
+            val_loss, val_accuracy = _validate(model, validation, precision, on_samples)
+        best.offer(model, epoch, val_loss)
+        row = {"epoch": epoch, "stage": stage.name, "lr": optimiser.param_groups[0]["lr"]}
+        finite = val_loss if math.isfinite(val_loss) else None
+        losses = {"train_loss": train_loss, "val_loss": finite, "val_accuracy": val_accuracy}
+        curve.append(row | losses)
     model.load_state_dict(best.state)
     return Fit(
         curve=tuple(curve),
         selected_epoch=best.epoch,
         trainable=sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad),
-        seconds=seconds,
     )
 
 

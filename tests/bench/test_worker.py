@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossbench.bench.cases import Run
 from crossbench.bench.phases import PHASES
 from crossbench.bench.worker import perform
 from crossbench.specs.reader import from_mapping, to_mapping
+from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ MULTIPLY_ADDS = 2 * 4 * 4 * 9 * 6 * 7  # batch, outputs, inputs, kernel, pixels
 
 
 def test_a_job_survives_json(job: Callable[..., Job]) -> None:
-    asked = job("memory", "acs", run=Run(task="a", preset="b", protocol="c", backbone="d"))
+    asked = job("memory", "acs", run=RunRequest(tasks=("a",), preset="b", backbone="d"))
     text = json.dumps(to_mapping(asked))
     assert from_mapping(type(asked), json.loads(text), where="here") == asked
 
@@ -67,8 +67,8 @@ def test_a_whole_run_is_split_into_phases(
     card = make_task(dimension=2)
     monkeypatch.setenv("CROSSBENCH_DATA", str(card.parent))
     settings = ("fit.epochs=2", "input.max_samples=40")
-    run = Run(task=str(card), preset="smoke", protocol="weak-probe", backbone="test_resnet",
-              settings=settings)  # fmt: skip
+    run = RunRequest(tasks=(str(card),), limit=1, preset="smoke",
+                     protocol="weak-probe", backbone="test_resnet", settings=settings)  # fmt: skip
     reply = perform(job("run", "conv2d", layer=None, run=run))["conv2d"]
     assert reply["status"] == "ok", reply
     assert tuple(reply["phases"]) == PHASES
@@ -83,8 +83,8 @@ def test_a_run_that_fails_says_why(
 ) -> None:
     card = make_task(dimension=2)
     monkeypatch.setenv("CROSSBENCH_DATA", str(card.parent))
-    run = Run(task=str(card), preset="smoke", protocol="weak-probe", backbone="resnet",
-              settings=("fit.epochs=1",))  # fmt: skip
+    run = RunRequest(tasks=(str(card),), limit=1, preset="smoke",
+                     backbone="resnet", settings=("fit.epochs=1",))  # fmt: skip
     reply = perform(job("run", "conv2d", layer=None, run=run))["conv2d"]
     assert reply["status"] == "failed"
     assert "unknown backbone 'resnet'" in reply["error"]["message"]
