@@ -55,7 +55,7 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == ["mine", "mine", "in1k", "in1k", "rin", "rin"]
+    assert [row["name"] for row in rows] == ["mine", "mine", "in1k", "rin", "in1k", "rin"]
     assert [row["here"] for row in rows] == [str(named), *[None] * 5]
     assert rows[0]["licence"] == "MIT"
     assert rows[2]["source"].startswith("hf:timm/resnet18.tv_in1k/model.safetensors@bbd144b3")

@@ -61,7 +61,7 @@ class About:
     Attributes:
         method: The method whose layers the tensors belong to; ``plain`` for plain
             convolutions, whichever method they are to serve.
-        dims: 2 or 3.
+        dims: Spatial axes of its inputs: 1 to 3.
         backbone: timm name of the network.
         num_classes: Outputs of the classifier, which is stored but not loaded as an init.
         recipe: Hash over what made the weights, except seed, fold and samples.
@@ -257,8 +257,8 @@ def _about(stream: BinaryIO, path: Path) -> About | None:
     except (ValueError, RecursionError, CardError) as error:
         msg = f"{path}: what it says of itself cannot be read ({error}); make the checkpoint again"
         raise WeightsError(msg) from error
-    if about.dims not in (2, 3):
-        raise WeightsError(f"{path}: dims is {about.dims}, not 2 or 3; make the checkpoint again")
+    if not 1 <= about.dims <= 3:
+        raise WeightsError(f"{path}: dims is {about.dims}, not 1 to 3; make the checkpoint again")
     return about
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from crossbench.errors import ConversionError
+from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import describe
-from crossbench.methods import KINDS, NetworkMethod
+from crossbench.methods import KINDS, NetworkMethod, input_kinds
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.build import construct
-from crossbench.nets.convert import make_3d
 from crossbench.nets.modules import layer_of
 from crossbench.nets.request import BuildRequest
 from crossbench.nets.weights.matching import compare
@@ -90,56 +89,42 @@ def carry(checkpoint: Checkpoint, method: Method, backbone: str) -> tuple[Carry,
     Raises:
         RequestError: If timm has no such backbone.
     """
-    if isinstance(method, NetworkMethod):
-        return tuple(_carry_built(checkpoint, method, kind, backbone) for kind in method.inputs)
-    return _carry_converted(checkpoint, method, backbone)
+    create_backbone(backbone, num_classes=2)
+    return tuple(_carry(checkpoint, method, kind, backbone) for kind in input_kinds(method))
 
 
-def _carry_built(checkpoint: Checkpoint, method: NetworkMethod, kind: str, backbone: str) -> Carry:
+def _carry(checkpoint: Checkpoint, method: Method, kind: str, backbone: str) -> Carry:
     """The checkpoint in the 2D network that a method's network is made of, or in this itself."""
     dims = next((dims for dims, name in KINDS.items() if name == kind), checkpoint.dims or 0)
     request = BuildRequest(
         kind=kind, dims=dims, num_classes=2, backbone=backbone, checkpoint=checkpoint
     )
     found = partial(Carry, method=method.name, kind=kind)
-    image_network = create_backbone(backbone, num_classes=2)
     try:
+        image_network, origins = _image_network(method, kind, backbone)
         network = construct(method, request)
+    except CrossbenchError as error:
+        return found(converted=False, misfit=str(error), keys=())
     except Exception as error:  # noqa: BLE001  (whatever a method's code raises)
         return found(converted=False, misfit=describe(error), keys=())
     misfit = checkpoint.misfit(network, dims)
     if request.carried or (request.misfit and misfit and checkpoint.dims in {None, 2}):
-        keys = _keys(compare(image_network, checkpoint.tensors))
-        return found(converted=True, misfit=request.misfit, keys=keys)
-    return found(converted=False, misfit=misfit, keys=_keys(compare(network, checkpoint.tensors)))
+        keys = _converted_keys(compare(image_network, checkpoint.tensors), origins)
+        same = kind == "image" and not isinstance(method, NetworkMethod)
+        return found(converted=not same, misfit=request.misfit, keys=keys)
+    states = compare(network, checkpoint.tensors)
+    keys = tuple(Key(name=name, state=state) for name, state in states.items())
+    return found(converted=False, misfit=misfit, keys=keys)
 
 
-def _carry_converted(
-    checkpoint: Checkpoint, method: Convolution, backbone: str
-) -> tuple[Carry, ...]:
+def _image_network(method: Method, kind: str, backbone: str) -> tuple[nn.Module, Origins]:
+    """The 2D network whose weights a method's network takes, and what becomes of its tensors."""
     network = create_backbone(backbone, num_classes=2)
-    found: list[Carry] = []
-    try:
+    if not isinstance(method, NetworkMethod):
         layers = replace_convolutions(network, method)
-        flat, misfit = compare(network, checkpoint.tensors), checkpoint.misfit(network, 2)
-        if 2 in method.dims:
-            found.append(_carry(method, 2, misfit, _keys(flat)))
-        if 3 in method.dims:
-            origins = find_origins(network, method, layers)
-            make_3d(network, method, layers)
-            misfit_3d = checkpoint.misfit(network, 3)
-            if misfit and (checkpoint.dims == 3 or not misfit_3d):
-                keys = _keys(compare(network, checkpoint.tensors))
-                found.append(_carry(method, 3, misfit_3d, keys))
-            else:
-                keys = _converted_keys(flat, origins)
-                found.append(_carry(method, 3, misfit, keys, converted=True))
-    except ConversionError as error:
-        tried = {each.kind for each in found}
-        found += [
-            _carry(method, dims, str(error), ()) for dims in method.dims if KINDS[dims] not in tried
-        ]
-    return tuple(found)
+        if kind == "volume":
+            return network, find_origins(network, method, layers)
+    return network, {key: (key,) for key in network.state_dict()}
 
 
 def find_origins(network: nn.Module, method: Convolution, layers: Collection[str]) -> Origins:
@@ -178,18 +163,6 @@ def _layer_origins(layer: nn.Module, method: Convolution) -> Origins:
             if not torch.equal(after, before[key]):
                 sources[key].append(source)
     return {key: tuple(found) for key, found in sources.items()}
-
-
-def _carry(
-    method: Convolution, dims: int, misfit: str, keys: tuple[Key, ...], *, converted: bool = False
-) -> Carry:
-    return Carry(
-        method=method.name, kind=KINDS[dims], converted=converted, misfit=misfit, keys=keys
-    )
-
-
-def _keys(states: Mapping[str, State]) -> tuple[Key, ...]:
-    return tuple(Key(name=name, state=state) for name, state in states.items())
 
 
 def _converted_keys(flat: Mapping[str, State], origins: Origins) -> tuple[Key, ...]:

@@ -118,7 +118,7 @@ def test_missing_file(tmp_path: Path) -> None:
         ('{"method": "acs", "ages": 3}', "unknown key 'ages'"),
         (
             '{"method": "acs", "dims": 4, "backbone": "resnet18", "num_classes": 2}',
-            "dims is 4, not 2 or 3",
+            "dims is 4, not 1 to 3",
         ),
     ],
 )
