@@ -32,7 +32,8 @@ from unittest.mock import patch
 import crossbench
 from crossbench.cli import main as command_line
 from crossbench.execution import interpreter
-from crossbench.results.boards.benches import bench_frame, read_benches
+from crossbench.results.boards.bench_frame import bench_frame
+from crossbench.results.records.benches import read_benches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

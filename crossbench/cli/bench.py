@@ -117,7 +117,10 @@ def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
 def _bench(options: argparse.Namespace) -> int:
     from crossbench.bench.record import find_machine, make_setup
     from crossbench.registry.method_identity import identify, method_origin
-    from crossbench.results.boards.benches import FoundBench, bench_frame, bench_tables, write_bench
+    from crossbench.results.boards.bench_frame import bench_frame
+    from crossbench.results.boards.benches import bench_tables
+    from crossbench.results.records.benches import write_bench
+    from crossbench.results.records.kinds import Found
     from crossbench.results.report.render import render
 
     setup = make_setup(
@@ -133,7 +136,7 @@ def _bench(options: argparse.Namespace) -> int:
     machine = find_machine(setup)
     machine = replace(machine, provenance=machine.provenance | {"methods": facts})
     records = tracked(measured(machine), "measuring", total=count)
-    found = [FoundBench(write_bench(options.out, record), record) for record in records]
+    found = [Found(write_bench(options.out, record), record) for record in records]
     print(render(bench_tables(bench_frame(found)), "table"))
     say([f"{len(found)} records in {options.out}; report: crossbench report {options.out}"])
     failed = [

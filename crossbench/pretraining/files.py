@@ -13,13 +13,13 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.results.records.folders import PRETRAIN_ENDING
 from crossbench.results.records.pretrainings import (
     PretrainRecord,
     read_pretraining,
     write_pretraining,
 )
 from crossbench.results.records.reading import beside
-from crossbench.results.records.store import PRETRAIN_ENDING
 from crossbench.results.records.writing import place
 
 if TYPE_CHECKING:

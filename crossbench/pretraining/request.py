@@ -15,9 +15,9 @@ from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import PLAIN, layer_form
 from crossbench.registry.method_identity import method_hash
 from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.results.records.folders import PRETRAIN_ENDING, file_name
 from crossbench.results.records.identity import task_hash
 from crossbench.results.records.reading import beside
-from crossbench.results.records.store import PRETRAIN_ENDING, file_name
 from crossbench.runs.samples import choose_data
 from crossbench.specs import PretrainSettings, TaskCard
 from crossbench.specs.overrides import overridden

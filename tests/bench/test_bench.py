@@ -11,7 +11,7 @@ from crossbench.bench.cases import Layer, Network
 from crossbench.bench.record import Machine, _fitting_batch, make_setup, measure
 from crossbench.cli import main
 from crossbench.errors import RequestError
-from crossbench.results.boards.benches import read_benches
+from crossbench.results.records.benches import read_benches
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:

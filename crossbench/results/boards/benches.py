@@ -9,41 +9,14 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import scipy  # scipy.stats is imported where it is used, for it takes a second
-
 from crossbench.results.boards.published import table3
-from crossbench.results.boards.table import Cell, Header, Table
-from crossbench.results.records.benches import (
-    BenchRecord,
-    FoundBench,
-    Measurement,
-    digest,
-    read_bench,
-    read_benches,
-    write_bench,
-)
+from crossbench.results.boards.table import NOTHING, Cell, Header, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    import pandas as pd
 
-__all__ = [
-    "BenchRecord",
-    "FoundBench",
-    "Measurement",
-    "bench_frame",
-    "bench_tables",
-    "paired_ratio",
-    "read_bench",
-    "read_benches",
-    "write_bench",
-]
-
-_CONFIDENCE = 0.95
 
 _GROUP = ["kind", "workload", "dimension", "fingerprint", "torch", "dtype", "threads"]
 _CASE = ["case", "shape", "settings", "batch"]
@@ -54,134 +27,10 @@ _TITLES = {
 }
 _LOST = {"out-of-memory": "out of memory", "killed": "killed", "failed": "failed"}
 
-_SLACK = 0.5  # cores; something always runs for a moment
+_BUSY = "MEASURED ON A BUSY MACHINE: trust the ratios at most"
 
 # The layer that the paper's Table III times.
 _TABLE3 = {"outputs": 512, "kernel": 3, "stride": 1, "padding": 1, "dilation": 1, "groups": 1}
-
-
-# --------------------------------------------------------------------------- frame
-
-
-def bench_frame(found: Iterable[tuple[Path, BenchRecord]]) -> pd.DataFrame:
-    """Bench records as a DataFrame with one row for each case and method.
-
-    Columns: the case (``kind workload case dimension shape batch_asked batch settings``), where
-    it ran (``machine fingerprint device dtype threads torch crossbench load``), the method and
-    how it went (``method baseline status error``), its time (``ms`` the median of a call,
-    ``ms_q1 ms_q3`` its quartiles, ``repeats``, ``samples_per_second``), its time against the
-    baseline's (``ratio`` the median over paired repeats, ``ratio_low ratio_high`` its 95 %
-    interval), its cost (``peak_memory`` in bytes, ``gmacs`` a sample, ``parameters``,
-    ``peak_share`` of what a matrix product reaches on the machine), ``phases`` (seconds by
-    name), and ``started path``. A number that is not there is NaN. Without records there are no
-    columns.
-    """
-    return pd.DataFrame(
-        [
-            _row(path, record, measurement)
-            for path, record in found
-            for measurement in record.measurements
-        ]
-    )
-
-
-def _row(path: Path, record: BenchRecord, own: Measurement) -> dict[str, Any]:
-    origin = record.provenance
-    versions, hardware = origin.get("versions", {}), origin.get("hardware", {})
-    return {
-        "kind": record.kind,
-        "workload": record.workload,
-        "case": record.case,
-        "dimension": record.dimension,
-        "shape": record.shape,
-        "batch_asked": record.shape[0],
-        "batch": record.batch,
-        "settings": json.dumps(record.settings, sort_keys=True),
-        "machine": _machine(hardware),
-        "fingerprint": digest(hardware),
-        "device": record.device,
-        "dtype": record.dtype,
-        "threads": record.threads,
-        "torch": versions.get("torch", ""),
-        "crossbench": versions.get("crossbench", ""),
-        "busy": _is_busy(record),
-        "method": own.method,
-        "baseline": record.baseline,
-        "status": own.status,
-        "error": (own.error or {}).get("message", ""),
-        **_times(record, own),
-        "peak_memory": _number(own.peak_memory),
-        "gmacs": _number(own.multiply_adds) / record.batch / 1e9,
-        "parameters": _number(own.parameters),
-        "phases": own.phases,
-        "started": str(origin.get("started", "")),
-        "path": str(path),
-    }
-
-
-def _times(record: BenchRecord, own: Measurement) -> dict[str, float]:
-    quartiles = np.quantile(own.seconds, [0.5, 0.25, 0.75]) if own.seconds else np.full(3, np.nan)
-    median = float(quartiles[0])
-    base = next((each for each in record.measurements if each.method == record.baseline), None)
-    ratio, low, high = paired_ratio(own.seconds, base.seconds if base else ())
-    operations = 2 * _number(own.multiply_adds)
-    return {
-        **dict(zip(("ms", "ms_q1", "ms_q3"), 1000 * quartiles, strict=True)),
-        "repeats": len(own.seconds),
-        "samples_per_second": record.batch / median,
-        "ratio": ratio,
-        "ratio_low": low,
-        "ratio_high": high,
-        "peak_share": operations / median / _number(record.peak_flops),
-    }
-
-
-def paired_ratio(seconds: Sequence[float], baseline: Sequence[float]) -> tuple[float, float, float]:
-    """Median ratio of paired repeats, and an interval that assumes no distribution.
-
-    The interval lies between two order statistics of the ratios whose ranks are binomial: it
-    covers the median of the ratio's distribution with a probability of at least 95 %, if the
-    pairs are independent. It takes six pairs; with fewer its ends are NaN.
-
-    Args:
-        seconds: (n,) of the method.
-        baseline: (n,) of the baseline, in the same order.
-
-    Returns:
-        Ratio, lower and upper end; all NaN where there are no pairs.
-
-    Source:
-        David and Nagaraja, Order Statistics (2003), section 7.1.
-    """
-    if not seconds or len(seconds) != len(baseline):
-        return math.nan, math.nan, math.nan
-    ratios: NDArray[np.float64] = np.sort(np.divide(seconds, baseline))
-    median = float(np.median(ratios))
-    rank = int(scipy.stats.binom.ppf((1 - _CONFIDENCE) / 2, ratios.size, 0.5))
-    if rank == 0:
-        return median, math.nan, math.nan
-    return median, float(ratios[rank - 1]), float(ratios[-rank])
-
-
-def _is_busy(record: BenchRecord) -> bool:
-    """Whether others left fewer cores than the measurement had threads."""
-    cores = record.provenance.get("hardware", {}).get("cores", math.inf)
-    others = _number(record.provenance.get("load"))
-    return bool(record.device == "cpu" and others + record.threads > cores + _SLACK)
-
-
-def _machine(hardware: dict[str, Any]) -> str:
-    """The machine in words."""
-    if "gpu" in hardware:
-        return str(hardware["gpu"])
-    return f"{hardware.get('processor', 'unknown processor')}, {hardware.get('cores', '?')} cores"
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-# -------------------------------------------------------------------------- tables
 
 
 def bench_tables(frame: pd.DataFrame) -> list[Table]:
@@ -310,7 +159,7 @@ def _cost(row: Any) -> Cell:
 
 
 def _figure(text: str, value: float, detail: str = "") -> Cell:
-    return Cell(text="–") if math.isnan(value) else Cell(text=text, value=value, detail=detail)
+    return NOTHING if math.isnan(value) else Cell(text=text, value=value, detail=detail)
 
 
 def _bytes(count: float) -> str:
@@ -355,22 +204,15 @@ def _table(
 ) -> Table:
     """Columns of cells as a table whose rows are the cases."""
     first = group.iloc[0]
-    rows = list(dict.fromkeys(row for cells in columns.values() for row in cells))
-    where = [first["machine"], f"machine {first['fingerprint']}", f"torch {first['torch']}"]
     threads = f"{first['threads']} thread{'s' * int(first['threads'] > 1)}"
-    parts = [title, first["workload"], *where[:1], first["dtype"], threads]
+    parts = [title, first["workload"], first["machine"], first["dtype"], threads]
     if first["kind"] == "models":
         parts.insert(1, f"{first['dimension']}D")
-    busy = group["busy"].any()
-    return Table(
+    return Table.of_columns(
+        columns,
         title=" · ".join(parts),
-        subtitle=f"{what} ({', '.join(where[1:])})",
-        caution="MEASURED ON A BUSY MACHINE: trust the ratios at most" if busy else "",
+        subtitle=f"{what} (machine {first['fingerprint']}, torch {first['torch']})",
+        caution=_BUSY if group["busy"].any() else "",
         axes=axes,
-        rows=tuple(rows),
-        columns=tuple(columns),
-        cells=tuple(
-            tuple(cells.get(row, Cell(text="–")) for cells in columns.values()) for row in rows
-        ),
         notes=tuple(notes),
     )

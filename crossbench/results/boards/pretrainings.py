@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from crossbench.evaluation.metrics import METRICS
 from crossbench.results.boards.columns import PARTIAL
 from crossbench.results.boards.published import table1
-from crossbench.results.boards.table import Cell, Header, Table
+from crossbench.results.boards.table import NOTHING, Cell, Header, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from crossbench.results.records.pretrainings import FoundPretraining, PretrainRecord
+    from crossbench.results.records.kinds import Found
+    from crossbench.results.records.pretrainings import PretrainRecord
 
 _COLUMNS = ("precision", "recall", "f1", "balanced_accuracy", "accuracy")
+_SPEED = Header("images/s", "training", aside=True)
 _PARTIAL_NOTE = (
     f"{PARTIAL} of some networks a mean over fewer classes, for the validation part lacks one."
 )
@@ -27,7 +29,7 @@ _NOTES = (
 )
 
 
-def pretrain_tables(found: Iterable[FoundPretraining]) -> list[Table]:
+def pretrain_tables(found: Iterable[Found[PretrainRecord]]) -> list[Table]:
     """Table I of the networks that were pretrained here; nothing where there are none.
 
     Networks of one recipe, which differ in seed and fold, share a row: their mean and population
@@ -39,28 +41,18 @@ def pretrain_tables(found: Iterable[FoundPretraining]) -> list[Table]:
         recipes[record.data, record.layers, record.recipe].append(record)
     if not recipes:
         return []
-    reported = table1().to_dict("records")
     partial = any(name in record.partial for _, record in found for name in _COLUMNS)
+    rows = {_header(records): _cells(records) for records in recipes.values()}
+    for row in table1().to_dict("records"):
+        header = Header(f"{row['method']} on {row['init']}", f"reported, {row['source']}", True)
+        rows[header] = [*(_cell([row[name]]) for name in _COLUMNS), NOTHING]
     return [
-        Table(
+        Table.of_rows(
+            [*(Header(METRICS[name].title) for name in _COLUMNS), _SPEED],
+            rows.items(),
             title="Pretraining",
             subtitle="As in Table I: macro averages, balanced accuracy and accuracy",
             axes=("network", "metric"),
-            rows=(
-                *map(_header, recipes.values()),
-                *(
-                    Header(f"{row['method']} on {row['init']}", f"reported, {row['source']}", True)
-                    for row in reported
-                ),
-            ),
-            columns=(
-                *(Header(METRICS[name].title) for name in _COLUMNS),
-                Header("images/s", "training", aside=True),
-            ),
-            cells=(
-                *(_cells(records) for records in recipes.values()),
-                *((*(_cell([row[name]]) for name in _COLUMNS), Cell(text="–")) for row in reported),
-            ),
             notes=(*_NOTES, *[_PARTIAL_NOTE] * partial),
         )
     ]
@@ -80,12 +72,10 @@ def _header(records: Sequence[PretrainRecord]) -> Header:
     return Header(f"{first.layers} on {first.data}", ", ".join(facts))
 
 
-def _cells(records: Sequence[PretrainRecord]) -> tuple[Cell, ...]:
-    speeds = [record.throughput for record in records]
-    return (
-        *(_measured(records, name) for name in _COLUMNS),
-        Cell(text=f"{fmean(speeds):,.0f}", value=fmean(speeds)),
-    )
+def _cells(records: Sequence[PretrainRecord]) -> list[Cell]:
+    speed = fmean(record.throughput for record in records)
+    measured = [_measured(records, name) for name in _COLUMNS]
+    return [*measured, Cell(text=f"{speed:,.0f}", value=speed)]
 
 
 def _measured(records: Sequence[PretrainRecord], metric: str) -> Cell:
@@ -98,7 +88,7 @@ def _measured(records: Sequence[PretrainRecord], metric: str) -> Cell:
 def _cell(values: Sequence[float | None]) -> Cell:
     known = [value for value in values if value is not None]
     if not known:
-        return Cell(text="–")
+        return NOTHING
     mean, spread = fmean(known), pstdev(known)
     text = f"{mean:.4f} ± {spread:.4f}" if len(known) > 1 else f"{mean:.4f}"
     return Cell(text=text, value=mean, spread=spread, count=len(known))

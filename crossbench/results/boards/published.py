@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from crossbench.evaluation.metrics import METRICS
 from crossbench.registry.entries import PUBLISHED_GROUP, registered_files
 from crossbench.results.boards.groups import GROUPS
 from crossbench.results.boards.table import Cell, Header, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _REPORTED = "Reported figures: not measured here, and never ranked with those that are."
 
@@ -99,47 +102,34 @@ def published_tables() -> list[Table]:
 
 
 def _table1() -> Table:
-    rows = table1()
-    metrics = [name for name in rows.columns if name in METRICS]
-    return _reported(
-        rows["source"][0],
-        _read()["table1"]["title"],
-        axes=("method", "metric"),
-        rows=[Header(f"{row['method']}, init {row['init']}") for _, row in rows.iterrows()],
-        columns=[Header(METRICS[name].title) for name in metrics],
-        cells=[
-            [Cell(text=f"{row[name]:.4f}", value=row[name]) for name in metrics]
-            for _, row in rows.iterrows()
-        ],
-    )
+    figures = table1()
+    metrics = [name for name in figures.columns if name in METRICS]
+    rows = {
+        Header(f"{row['method']}, init {row['init']}"): [_figure(row[name], 4) for name in metrics]
+        for _, row in figures.iterrows()
+    }
+    columns = [Header(METRICS[name].title) for name in metrics]
+    return _reported("table1", columns, rows, axes=("method", "metric"))
 
 
 def _table2(group: str, figures: pd.DataFrame) -> Table:
-    tasks = list(figures["task"].unique())
-    by_row = list(figures.groupby(["init", "method"], sort=False))
+    rows = {}
+    for (init, method), row in figures.groupby(["init", "method"], sort=False):
+        average = _figure(row["average"].iloc[0], mark=row["mark"].iloc[0])
+        means = zip(row["mean"], row["std"], strict=True)
+        rows[Header(f"{method}, init {init}")] = [
+            *(Cell(text=f"{mean:.3f} ± {std:.3f}", value=mean, spread=std) for mean, std in means),
+            average,
+        ]
     return _reported(
-        figures["source"].iloc[0],
-        f"{_read()['table2']['title']}, {GROUPS[group]}",
+        "table2",
+        [*map(Header, figures["task"].unique()), Header("average", "as printed", aside=True)],
+        rows,
         axes=("method", "task"),
-        rows=[Header(f"{method}, init {init}") for (init, method), _ in by_row],
-        columns=[*map(Header, tasks), Header("average", "as printed", aside=True)],
-        cells=[
-            [
-                *(
-                    Cell(text=f"{mean:.3f} ± {std:.3f}", value=mean, spread=std)
-                    for mean, std in zip(row["mean"], row["std"], strict=True)
-                ),
-                Cell(
-                    text=f"{row['average'].iloc[0]:.3f}",
-                    mark=row["mark"].iloc[0],
-                    value=row["average"].iloc[0],
-                ),
-            ]
-            for _, row in by_row
-        ],
+        suffix=f", {GROUPS[group]}",
         notes=[
             *(f"{mark} as printed in the paper." for mark in figures["mark"].unique() if mark),
-            *(note for note in figures["note"].unique() if note),
+            *filter(None, figures["note"].unique()),
         ],
     )
 
@@ -147,34 +137,36 @@ def _table2(group: str, figures: pd.DataFrame) -> Table:
 def _table3() -> Table:
     times = table3()
     grid = times.pivot_table(values="ms", index="shape", columns="method", sort=False)
-    return _reported(
-        times["source"][0],
-        f"{_read()['table3']['title']}, on {times['device'][0]}",
-        axes=("input", "method"),
-        rows=[Header("×".join(map(str, shape))) for shape in grid.index],
-        columns=[Header(str(method)) for method in grid.columns],
-        cells=[[Cell(text=f"{ms:.3f}", value=ms) for ms in row] for row in grid.to_numpy()],
-    )
+    rows = {
+        Header("×".join(map(str, shape))): map(_figure, row)
+        for shape, row in zip(grid.index, grid.to_numpy(), strict=True)
+    }
+    columns = [Header(str(method)) for method in grid.columns]
+    suffix = f", on {times['device'][0]}"
+    return _reported("table3", columns, rows, axes=("input", "method"), suffix=suffix)
+
+
+def _figure(value: float, digits: int = 3, mark: str = "") -> Cell:
+    return Cell(text=f"{value:.{digits}f}", value=value, mark=mark)
 
 
 def _reported(
-    source: str,
-    title: str,
+    name: str,
+    columns: Iterable[Header],
+    rows: Mapping[Header, Iterable[Cell]],
     *,
     axes: tuple[str, str],
-    rows: list[Header],
-    columns: list[Header],
-    cells: list[list[Cell]],
-    notes: list[str] | None = None,
+    suffix: str = "",
+    notes: Iterable[str] = (),
 ) -> Table:
-    return Table(
-        title=f"Reported: {title}",
-        subtitle=f"Printed in {source}",
+    table = _read()[name]
+    return Table.of_rows(
+        columns,
+        rows.items(),
+        title=f"Reported: {table['title']}{suffix}",
+        subtitle=f"Printed in {table['source']}",
         axes=axes,
-        rows=tuple(rows),
-        columns=tuple(columns),
-        cells=tuple(map(tuple, cells)),
-        notes=(_REPORTED, *(notes or ())),
+        notes=(_REPORTED, *notes),
     )
 
 

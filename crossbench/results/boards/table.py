@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 #: Sign of the best cell where a format has no bold face, and what it means.
 BEST = "*"
@@ -63,6 +67,10 @@ class Cell:
     complete: bool = False
 
 
+#: Where there is no entry.
+NOTHING = Cell(text="–")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A titled grid of cells.
@@ -89,6 +97,26 @@ class Table:
     notes: tuple[str, ...] = ()
     shared: tuple[tuple[str, str], ...] = ()
 
+    @classmethod
+    def of_columns(cls, columns: Mapping[Header, Mapping[Header, Cell]], **words: Any) -> Table:
+        """A table of columns of cells by row; a dash stands where a column has none."""
+        rows = tuple(dict.fromkeys(row for cells in columns.values() for row in cells))
+        cells = (tuple(column.get(row, NOTHING) for column in columns.values()) for row in rows)
+        return cls(rows=rows, columns=tuple(columns), cells=tuple(cells), **words)
+
+    @classmethod
+    def of_rows(
+        cls, columns: Iterable[Header], rows: Iterable[tuple[Header, Iterable[Cell]]], **words: Any
+    ) -> Table:
+        """A table of rows of cells, one a column."""
+        entries = [(row, tuple(cells)) for row, cells in rows]
+        return cls(
+            rows=tuple(row for row, _ in entries),
+            columns=tuple(columns),
+            cells=tuple(cells for _, cells in entries),
+            **words,
+        )
+
     @property
     def is_list(self) -> bool:
         """Whether rows are entries of a list, and columns are not of one kind."""
@@ -96,10 +124,7 @@ class Table:
 
     def transposed(self) -> Table:
         """The same table with rows and columns exchanged."""
+        cells = tuple(zip(*self.cells, strict=True))
         return replace(
-            self,
-            axes=(self.axes[1], self.axes[0]),
-            rows=self.columns,
-            columns=self.rows,
-            cells=tuple(zip(*self.cells, strict=True)),
+            self, axes=self.axes[::-1], rows=self.columns, columns=self.rows, cells=cells
         )

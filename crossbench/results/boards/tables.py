@@ -13,12 +13,8 @@ import numpy as np
 
 from crossbench.errors import unknown_name
 from crossbench.evaluation.metrics import METRICS, title_of
-from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.columns import (
-    NOT_ABOVE,
-    PARTIAL,
-    TIED,
     average_column,
     mean_column,
     rank_column,
@@ -28,11 +24,24 @@ from crossbench.results.boards.columns import (
 )
 from crossbench.results.boards.draws import shared_words
 from crossbench.results.boards.groups import by_group
+from crossbench.results.boards.notes import (
+    RUN_INTERVALS,
+    SEED,
+    baseline_notes,
+    claim_notes,
+    data_notes,
+    folds_in_words,
+    metric_notes,
+    partial_note,
+    subtitle,
+    task_detail,
+    tie_note,
+)
 from crossbench.results.boards.standings import standings, ties_with_best
-from crossbench.results.boards.table import SHARED, Cell, Header, Table
+from crossbench.results.boards.table import NOTHING, SHARED, Cell, Header, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -42,9 +51,6 @@ if TYPE_CHECKING:
     from crossbench.results.records.store import Broken
 
 PHANTOM = "PHANTOM DATA: says nothing about real tasks"
-
-SEED = 0
-"""Seed of the resamples behind a report's intervals."""
 
 
 def leaderboards(
@@ -95,7 +101,13 @@ def failures(frame: pd.DataFrame) -> list[Table]:
     lost = frame[frame["status"] != "ok"]
     same = ["method", "task", "preset", "status", "error_class", "error_message"]
     rows = [
-        (f"{method} on {task}", preset, status, _folds(runs), f"{kind}: {message}".strip(": "))
+        (
+            f"{method} on {task}",
+            preset,
+            status,
+            folds_in_words(runs),
+            f"{kind}: {message}".strip(": "),
+        )
         for (method, task, preset, status, kind, message), runs in lost.groupby(same)
     ]
     columns = ("run", "preset", "status", "runs", "reason")
@@ -146,11 +158,11 @@ def leaderboard(
         axis="task",
         what=title_of(board.metric),
         notes=[
-            *_metric_notes(board),
-            *_partial_note(board, columns),
-            *_tie_note(board, columns, "task"),
-            *_weights_note(board),
-            *_claim_notes(board, rows),
+            *metric_notes(board),
+            *partial_note(board, columns),
+            *tie_note(board, columns, "task"),
+            shared_words(board),
+            *claim_notes(board, rows),
         ],
     )
 
@@ -164,7 +176,7 @@ def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Colum
     for title, shown in blocks.items():
         for task in shown:
             header = Header(
-                task, _detail(board, task), aside=task in board.earlier, metric=board.metric
+                task, task_detail(board, task), aside=task in board.earlier, metric=board.metric
             )
             columns[header] = task_column(board, task, board.metric, ties[task])
         tasks = [task for task in shown if task in board.counted]
@@ -192,10 +204,10 @@ def _task_table(board: Board, task: str) -> Table:
         axis="metric",
         what="Every metric",
         notes=[
-            *_partial_note(board, columns),
-            *_tie_note(board, columns, "metric"),
-            *_weights_note(board),
-            *[_RUN_INTERVALS] * intervals,
+            *partial_note(board, columns),
+            *tie_note(board, columns, "metric"),
+            shared_words(board),
+            *[RUN_INTERVALS] * intervals,
         ],
     )
 
@@ -213,170 +225,31 @@ def _table(
     """Columns of cells as a table whose rows are the methods, then the plain baselines."""
     known = set().union(*columns.values())
     names = [name for name in (*methods, *board.plain) if name in known]
-    return Table(
+    rows = {
+        Header(name, aside=name in board.plain): [
+            column.get(name, NOTHING) for column in columns.values()
+        ]
+        for name in names
+    }
+    return Table.of_rows(
+        columns,
+        rows.items(),
         title=title,
-        subtitle=_subtitle(board, what),
+        subtitle=subtitle(board, what),
         caution=PHANTOM if board.source == "phantom" else "",
         axes=("method", axis),
-        rows=tuple(Header(name, aside=name in board.plain) for name in names),
-        columns=tuple(columns),
-        cells=tuple(
-            tuple(column.get(name, Cell(text="–")) for column in columns.values()) for name in names
+        notes=(
+            *baseline_notes(board, columns.values()),
+            *filter(None, notes),
+            *data_notes(board),
         ),
-        notes=(*_baseline_notes(board, columns.values()), *notes, *_data_notes(board)),
         shared=tuple((name, board.shared.get(name, "")) for name in SHARED),
     )
 
 
-# --------------------------------------------------------------------------- words
-
-
-def _subtitle(board: Board, what: str) -> str:
-    count = len(board.folds)
-    if count == 1:
-        return f"{what} of one run, {_folds(board.runs)}"
-    seeds = len({seed for seed, _ in board.folds})
-    grid = f"{_plural(seeds, 'seed')} × {_plural(count // seeds, 'fold')}"
-    spread = f"{what}, mean ± population std over {count} runs"
-    return f"{spread} ({grid})" if count % seeds == 0 else spread
-
-
-def _detail(board: Board, task: str) -> str:
-    """Says so where a task is ungrouped and others are not, or is an earlier version of one."""
-    ungrouped = _ungrouped(board)
-    said = ["ungrouped"] if task in ungrouped and ungrouped != set(board.tasks) else []
-    return ", ".join([*said, *["earlier version"] * (task in board.earlier)])
-
-
-def _ungrouped(board: Board) -> set[str]:
-    """Tasks whose patients (or the card's group) may be in training and test alike."""
-    return set(board.runs.loc[board.runs["grouped"].eq(other=False), "column"])
-
-
-def _baseline_notes(board: Board, columns: Iterable[Column]) -> list[str]:
-    notes = []
-    if board.plain:
-        names = ", ".join(board.plain)
-        notes.append(f"Plain baselines, shown for comparison and not ranked: {names}.")
-    if "majority" not in board.plain:
-        notes.append("No majority-class runs here to compare with.")
-    if _is_marked(columns, NOT_ABOVE):
-        notes.append(f"{NOT_ABOVE} no better than guessing the majority class.")
-    return notes
-
-
-def _metric_notes(board: Board) -> list[str]:
-    """Says so where tasks declare other main metrics than the one shown."""
-    declared = ", ".join(map(title_of, board.declared))
-    if board.metric not in board.declared:
-        return [f"{title_of(board.metric)} was asked for; declared as main metric: {declared}."]
-    if len(board.declared) > 1:
-        remedy = "report --metric asks for another"
-        return [f"The tasks declare several main metrics ({declared}); {remedy}."]
-    return []
-
-
-def _partial_note(board: Board, columns: Mapping[Header, Column]) -> list[str]:
-    """What a mean over fewer classes than there are lacks, and where."""
-    marked = {header.metric for header, column in columns.items() if _is_marked([column], PARTIAL)}
-    what = "in some runs a mean over fewer classes, for their test parts lack one: another quantity"
-    where = sorted({board.lacking(metric) for metric in marked})
-    return [f"{PARTIAL} {what} than the others ({words})." for words in where]
-
-
-def _tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[str]:
-    """What the mark of a tie rests on."""
-    if not _is_marked(columns.values(), TIED):
-        return []
-    runs = len(board.folds)
-    test = (
-        f"corrected resampled t over {runs} paired runs, Holm over the pairs of methods on "
-        "all tasks"
-        if runs > 1 and board.split_folds > 1
-        else "a single run or fold carries no test"
-    )
-    return [f"{TIED} not shown to differ from the best of its {axis} at 5 % ({test})."]
-
-
-def _weights_note(board: Board) -> list[str]:
-    return [words] if (words := shared_words(board)) else []
-
-
-def _claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
-    """What the board says over tasks: coverage, whether there is a claim, intervals."""
-    methods = [row for row in rows if not row.plain]
-    short = [f"{row.name} ({row.tasks} of {row.total})" for row in methods if row.tasks < row.total]
-    notes = [f"Not ranked, for they lack runs of some tasks: {', '.join(short)}."] if short else []
-    count = len(board.counted)
-    if count < MIN_TASKS:
-        return [*notes, f"No claim over tasks: {_plural(count, 'task')}, {MIN_TASKS} are needed."]
-    placed = [row for row in methods if row.rank]
-    if any(row.beside_first for row in placed):
-        notes.append(
-            f"Mean rank: ties with the first ({TIED}) by Wilcoxon's signed rank test over N = "
-            f"{count} tasks, Holm over the pairs of ranked methods."
-        )
-        notes += [f"{row.name}: {row.note}." for row in placed if row.beside_first == "ahead"]
-    elif placed:
-        notes.append(f"Mean rank: {placed[0].note}.")
-    return [*notes, _TASK_INTERVALS]
-
-
-def _data_notes(board: Board) -> list[str]:
-    notes = []
-    if ungrouped := _ungrouped(board):
-        which = "All tasks are" if ungrouped == set(board.tasks) else "Where said, a task is"
-        notes.append(f"{which} ungrouped: samples of one patient may be trained and tested on.")
-    if board.earlier:
-        which = ", ".join(board.earlier)
-        notes.append(f"Not counted over tasks, being earlier versions of one that is: {which}.")
-    if board.superseded:
-        runs = _plural(board.superseded, "older record")
-        notes.append(f"Left out: {runs} of the same runs, from before their splits changed.")
-    if unsealed := int((~board.runs["sealed"]).sum()):
-        runs = f"{unsealed} of {_plural(len(board.runs), 'record')}"
-        notes.append(
-            f"Unsealed: {runs}, of schema 1; no digest shows whether they were changed. Metrics "
-            "are computed from the float32 probabilities that they keep."
-        )
-    return notes
-
-
-_TASK_INTERVALS = (
-    f"a to b: 95 % interval; of an average, tasks resampled ({RESAMPLES:,} resamples, seed "
-    f"{SEED}); of a mean rank, Clopper and Pearson's between its bounds."
-)
-_RUN_INTERVALS = (
-    "a to b: 95 % interval, Student's t over the runs, corrected for their overlapping "
-    "training parts."
-)
-
-
-def _is_marked(columns: Iterable[Column], mark: str) -> bool:
-    return any(mark in cell.mark for column in columns for cell in column.values())
-
-
 def _words(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A table of words, whose first column names the row."""
-    return Table(
-        title=title,
-        axes=(columns[0], ""),
-        rows=tuple(Header(str(row[0])) for row in rows),
-        columns=tuple(Header(name) for name in columns[1:]),
-        cells=tuple(tuple(Cell(text=str(text)) for text in row[1:]) for row in rows),
-    )
-
-
-def _folds(runs: pd.DataFrame) -> str:
-    """The folds of each seed in words: ``seed 43 folds 0 1 2, seed 44 fold 0``."""
-    folds: dict[int, list[int]] = {}
-    for seed, fold in sorted(set(zip(runs["seed"], runs["fold"], strict=True))):
-        folds.setdefault(seed, []).append(fold)
-    return ", ".join(
-        f"seed {seed} fold{'s' * (len(of_seed) > 1)} {' '.join(map(str, of_seed))}"
-        for seed, of_seed in folds.items()
-    )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    cells = tuple(tuple(Cell(text=str(text)) for text in row[1:]) for row in rows)
+    names = tuple(Header(str(row[0])) for row in rows)
+    heads = tuple(map(Header, columns[1:]))
+    return Table(title=title, axes=(columns[0], ""), rows=names, columns=heads, cells=cells)

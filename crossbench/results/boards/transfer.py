@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pandas as pd
 
 from crossbench.errors import StatisticsError
-from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.draws import is_one_random_draw, share_weights
 from crossbench.results.boards.standings import higher_is_better
-from crossbench.results.boards.table import Cell, Header, Table
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
@@ -36,8 +34,7 @@ Weights: TypeAlias = Literal["own", "shared", "one draw"]
 FROM_SCRATCH = "finetune"
 
 _WEIGHTS: tuple[Weights, ...] = ("own", "shared", "one draw")
-_ALPHA = 0.05
-_SHOWN = "*"
+ALPHA = 0.05
 _SHARED = ("source", "dimension", "preset", "backbone", "split_settings")
 
 
@@ -46,8 +43,6 @@ class Gain:
     """One method under one protocol, from pretrained weights and from others.
 
     Attributes:
-        protocol: How the network was fitted.
-        method: The method.
         random: Mean score from random weights; None where there are no such runs.
         pretrained: Mean score from pretrained weights; None where a run is missing.
         over_random: Pretrained beside random weights under this protocol; None where they
@@ -84,7 +79,7 @@ class Test:
     @property
     def shown(self) -> bool:
         """Whether a difference is shown at 5 %."""
-        return self.p_holm <= _ALPHA and self.weights != "one draw"
+        return self.p_holm <= ALPHA and self.weights != "one draw"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +95,8 @@ class Paired:
 class Contrast:
     """Whether one method gains more from pretraining than another, under one protocol.
 
-    Attributes:
-        protocol: How the networks were fitted.
-        method: The method.
-        other: The method it is compared with.
-        more: The gain of ``method`` less that of ``other``, paired run by run; Holm's family
-            are the contrasts of one task.
+    ``more`` tests the gain of ``method`` less that of ``other``, paired run by run; Holm's family
+    are the contrasts of one task.
     """
 
     protocol: str
@@ -118,14 +109,8 @@ class Contrast:
 class Transfer:
     """Every gain on one task from one pretraining.
 
-    Attributes:
-        title: What may be compared here, in words.
-        task: The 3D (or 2D) task.
-        init: Name of the pretrained weights.
-        metric: What is compared.
-        gains: By protocol and method.
-        contrasts: By protocol and pair of methods.
-        missing: What could not be compared, and why.
+    ``gains`` are by protocol and method, ``contrasts`` by protocol and pair of methods; ``missing``
+    says what could not be compared, and why.
     """
 
     title: str
@@ -193,22 +178,23 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
         _tested(pairs[kind], folds, missing) for kind in ("random", "scratch")
     )
     contrasts = _contrasts(pairs["random"], folds, missing)
+    gains = (
+        Gain(
+            protocol=_of(board, "protocol"),
+            method=method,
+            random=_mean(others[board.title], method, task),
+            pretrained=_mean([board], method, task),
+            over_random=over_random.get((_of(board, "protocol"), method)),
+            over_scratch=over_scratch.get((_of(board, "protocol"), method)),
+        )
+        for board, method in cells
+    )
     return Transfer(
         title=_title(own[0], task, init),
         task=task,
         init=init,
         metric=metric,
-        gains=tuple(
-            Gain(
-                protocol=_of(board, "protocol"),
-                method=method,
-                random=_mean(others[board.title], method, task),
-                pretrained=_mean([board], method, task),
-                over_random=over_random.get((_of(board, "protocol"), method)),
-                over_scratch=over_scratch.get((_of(board, "protocol"), method)),
-            )
-            for board, method in cells
-        ),
+        gains=tuple(gains),
         contrasts=contrasts,
         missing=tuple(dict.fromkeys(missing)),
     )
@@ -313,134 +299,3 @@ def _title(board: Board, task: str, init: str) -> str:
         _of(board, "backbone"),
     ]
     return " · ".join(parts)
-
-
-# ------------------------------------------------------------------------ words and tables
-
-
-def transfer_tables(frame: pd.DataFrame, metric: str | None = None) -> list[Table]:
-    """What each of :func:`transfers` found: the gains, and which method gains more."""
-    tables = []
-    for transfer in transfers(frame, metric):
-        tables.append(gain_table(transfer))
-        if transfer.contrasts:
-            tables.append(contrast_table(transfer))
-    return tables
-
-
-def gain_table(transfer: Transfer) -> Table:
-    """Means from random and pretrained weights and the gains, a row a protocol and method."""
-    columns = ("random", "pretrained", "gain", "over scratch")
-    runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
-    how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
-    turned = (
-        "" if higher_is_better(transfer.metric) else "; the sign is turned, for lower is better"
-    )
-    notes = (
-        f"gain: pretrained less random weights, same method and protocol{turned}.",
-        f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}{turned}.",
-        f"In brackets: 95 % interval, corrected resampled t{how_many}.",
-        f"{_SHOWN} differs at 5 % after Holm over its column.",
-        *_power_notes("gain", {_name(gain): gain.over_random for gain in transfer.gains}),
-        *_power_notes("over scratch", {_name(gain): gain.over_scratch for gain in transfer.gains}),
-        *_weights_notes({_name(gain): gain.over_random for gain in transfer.gains}),
-        *(f"Not compared: {reason}." for reason in transfer.missing),
-    )
-    return Table(
-        title=transfer.title,
-        subtitle=f"{title_of(transfer.metric)}, means",
-        axes=("protocol, method", ""),
-        rows=tuple(Header(_name(gain)) for gain in transfer.gains),
-        columns=tuple(map(Header, columns)),
-        cells=tuple(
-            (
-                _score(gain.random),
-                _score(gain.pretrained),
-                _difference(gain.over_random),
-                _difference(gain.over_scratch),
-            )
-            for gain in transfer.gains
-        ),
-        notes=notes,
-    )
-
-
-def contrast_table(transfer: Transfer) -> Table:
-    """Which of two methods gains more, a row a protocol and pair."""
-    tests = {_contrast_name(each): each.more for each in transfer.contrasts}
-    return Table(
-        title=f"Which method gains more · {transfer.title}",
-        subtitle=f"{title_of(transfer.metric)}: gain of the first less gain of the second",
-        axes=("protocol, methods", ""),
-        rows=tuple(Header(_contrast_name(each)) for each in transfer.contrasts),
-        columns=(Header("difference of gains"), Header("p after Holm")),
-        cells=tuple(
-            (
-                _difference(each.more),
-                Cell(text=f"{each.more.p_holm:.2g}", value=each.more.p_holm),
-            )
-            for each in transfer.contrasts
-        ),
-        notes=(
-            f"{_SHOWN} differs at 5 % after Holm over the table.",
-            *_power_notes("difference", tests),
-            *_weights_notes(tests),
-        ),
-    )
-
-
-def _name(gain: Gain) -> str:
-    return f"{gain.protocol} {gain.method}"
-
-
-def _contrast_name(contrast: Contrast) -> str:
-    return f"{contrast.protocol} {contrast.method} – {contrast.other}"
-
-
-def _power_notes(what: str, tests: Mapping[str, Test | None]) -> list[str]:
-    """The least difference that each row could be expected to show, from row to row."""
-    least = {
-        name: test.result.detectable(family=test.family, alpha=_ALPHA)
-        for name, test in tests.items()
-        if test is not None and not test.result.identical
-    }
-    if not least:
-        return []
-    ends = (min(least, key=least.__getitem__), max(least, key=least.__getitem__))
-    words = " to ".join(f"{least[name]:.2f} ({name})" for name in dict.fromkeys(ends))
-    return [
-        f"{what}: found with 80 % power from {words} on, at the spread seen (Holm's first step)."
-    ]
-
-
-def _weights_notes(tests: Mapping[str, Test | None]) -> list[str]:
-    """Which rows speak of weights that their runs share, and which show nothing of a method."""
-    said = {
-        "shared": "Holds for the weights that the runs share",
-        "one draw": "From one draw of random weights, which shows nothing of a method",
-    }
-    rows = {
-        weights: [name for name, test in tests.items() if test and test.weights == weights]
-        for weights in said
-    }
-    return [f"{said[weights]}: {', '.join(names)}." for weights, names in rows.items() if names]
-
-
-def _score(value: float | None) -> Cell:
-    return Cell(text="–" if value is None else f"{value:.3f}", value=value)
-
-
-def _difference(test: Test | None) -> Cell:
-    if test is None:
-        return Cell(text="–")
-    gain = test.result.gain
-    interval = "" if gain.low is None else f" ({gain.low:+.2f} to {gain.high:+.2f})"
-    return Cell(
-        text=f"{gain.value:+.3f}{interval}",
-        mark=_SHOWN if test.shown else "",
-        value=gain.value,
-        low=gain.low,
-        high=gain.high,
-        count=test.result.runs,
-        complete=True,
-    )

@@ -15,15 +15,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from crossbench.errors import RecordError
-from crossbench.results.records.reading import read_versioned
-from crossbench.results.records.store import BENCH_ENDING, Broken, file_name, read_others
-from crossbench.results.records.writing import place, to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from crossbench.results.records.folders import BENCH_ENDING, file_name
+from crossbench.results.records.kinds import RecordKind
 
 BENCH_SCHEMA_VERSION = 1
 
@@ -98,14 +93,8 @@ class BenchRecord:
     schema_version: int = BENCH_SCHEMA_VERSION
 
 
-class FoundBench(NamedTuple):
-    """A valid bench record and the file it was read from."""
-
-    path: Path
-    record: BenchRecord
-
-
-# --------------------------------------------------------------------------- files
+BENCHES = RecordKind("bench record", BENCH_ENDING, BenchRecord, BENCH_SCHEMA_VERSION)
+read_bench, read_benches = BENCHES.read, BENCHES.find
 
 
 def bench_path(root: Path, record: BenchRecord) -> Path:
@@ -127,31 +116,8 @@ def write_bench(root: Path, record: BenchRecord) -> Path:
             be written.
     """
     path = bench_path(root, record)
-    text = to_json(record, what=f"bench record of {record.case}")
-    try:
-        place(path, text)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error}") from error
+    BENCHES.write(path, record)
     return path
-
-
-def read_bench(path: Path) -> BenchRecord:
-    """Read one bench record.
-
-    Raises:
-        RecordError: If the file is not a whole record of this schema version.
-    """
-    return read_versioned(path, BenchRecord, BENCH_SCHEMA_VERSION, what="bench record")
-
-
-def read_benches(folders: Sequence[Path | str]) -> tuple[list[FoundBench], list[Broken]]:
-    """The bench records of several folders, and the files that are none; there may be no such.
-
-    Raises:
-        RequestError: If a folder does not exist.
-    """
-    found, broken = read_others(folders, BENCH_ENDING, read_bench)
-    return [FoundBench(*each) for each in found], broken
 
 
 def digest(value: Any) -> str:

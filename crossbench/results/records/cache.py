@@ -18,11 +18,14 @@ from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import METRICS
 from crossbench.files import cache
 from crossbench.files.paths import cache_dir
+from crossbench.results.records.folders import run_states
 from crossbench.results.records.frame import to_frame
-from crossbench.results.records.store import Broken, Found, Store, read_file, unite
+from crossbench.results.records.store import Broken, Found, read_file, unite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from crossbench.results.records.store import FoundRun
 
     Progress: TypeAlias = Callable[[Path, int, int], None]
 
@@ -86,7 +89,7 @@ def read_cached(folders: Sequence[Path], *, progress: Progress = lambda *_: None
 
 def _table(folder: Path, progress: Progress) -> pa.Table:
     """The table of one folder, true to its files as they were when this was called."""
-    states = Store(folder).states()
+    states = run_states(folder)
     key = [VERSION, str(folder.resolve()), str(folder)]
     file = cache.entry(cache_dir() / "tables", key, ".parquet")
     kept = cache.load(file, _read)
@@ -115,7 +118,7 @@ def _entries(table: pa.Table) -> dict[str, str]:
     return dict(zip(*columns, strict=True))
 
 
-def _tabulated(items: Sequence[Found | Broken], states: dict[str, str]) -> pa.Table:
+def _tabulated(items: Sequence[FoundRun | Broken], states: dict[str, str]) -> pa.Table:
     found = [item for item in items if isinstance(item, Found)]
     broken = [item for item in items if isinstance(item, Broken)]
     rows = [{"path": str(path), _REASON: reason} for path, reason in broken]
@@ -126,7 +129,7 @@ def _tabulated(items: Sequence[Found | Broken], states: dict[str, str]) -> pa.Ta
     return table.append_column(_STATE, pa.array(own, pa.string()))
 
 
-def _runs(found: Sequence[Found]) -> pa.Table:
+def _runs(found: Sequence[FoundRun]) -> pa.Table:
     """Valid records as a table."""
     runs = to_frame(found)
     runs[_DIGEST] = [item.record.predictions_sha256 or "" for item in found]

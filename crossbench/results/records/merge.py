@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossbench.errors import RecordError
 from crossbench.results.records.benches import bench_path, read_benches
+from crossbench.results.records.kinds import broken_file
 from crossbench.results.records.pretrainings import check_network, read_pretrainings
 from crossbench.results.records.store import Broken, Store, read_folders, without_runs
 from crossbench.results.records.validation import check_results
@@ -15,11 +16,12 @@ from crossbench.results.records.writing import copy, copy_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from crossbench.results.records.benches import FoundBench
-    from crossbench.results.records.pretrainings import FoundPretraining
-    from crossbench.results.records.store import Found
+    from crossbench.results.records.benches import BenchRecord
+    from crossbench.results.records.kinds import Found
+    from crossbench.results.records.pretrainings import PretrainRecord
+    from crossbench.specs import RunRecord
 
-T = TypeVar("T", "Found", "FoundPretraining")
+T = TypeVar("T")
 
 
 class Merged(NamedTuple):
@@ -64,7 +66,10 @@ def _merge(sources: Sequence[Path | str], store: Store) -> Merged:
 
 
 def _taken(
-    take: Callable[[T, Store], bool], found: Iterable[T], store: Store, broken: list[Broken]
+    take: Callable[[Found[T], Store], bool],
+    found: Iterable[Found[T]],
+    store: Store,
+    broken: list[Broken],
 ) -> int:
     """How many of the records found were taken; the reasons of those that cannot be are added."""
     copied = 0
@@ -72,11 +77,11 @@ def _taken(
         try:
             copied += take(each, store)
         except RecordError as error:
-            broken.append(Broken(each.path, str(error).removeprefix(f"{each.path}: ")))
+            broken.append(broken_file(each.path, error))
     return copied
 
 
-def _take_run(found: Found, store: Store) -> bool:
+def _take_run(found: Found[RunRecord], store: Store) -> bool:
     """Copy a run with all that lies beside it; False where it is there already.
 
     Raises:
@@ -91,7 +96,7 @@ def _take_run(found: Found, store: Store) -> bool:
     return True
 
 
-def _take_bench(found: FoundBench, root: Path) -> bool:
+def _take_bench(found: Found[BenchRecord], root: Path) -> bool:
     target = bench_path(root, found.record)
     if target.exists():
         return False
@@ -99,7 +104,7 @@ def _take_bench(found: FoundBench, root: Path) -> bool:
     return True
 
 
-def _take_pretrained(found: FoundPretraining, store: Store) -> bool:
+def _take_pretrained(found: Found[PretrainRecord], store: Store) -> bool:
     """Copy a pretrained network and its record; False where it is there already.
 
     Raises:

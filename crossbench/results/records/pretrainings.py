@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from crossbench.errors import RecordError
-from crossbench.results.records.reading import beside, open_regular, read_versioned
-from crossbench.results.records.store import PRETRAIN_ENDING, Broken, read_others
-from crossbench.results.records.writing import place, to_json
+from crossbench.results.records.folders import PRETRAIN_ENDING
+from crossbench.results.records.kinds import RecordKind
+from crossbench.results.records.reading import beside, open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 PRETRAIN_SCHEMA_VERSION = 1
@@ -84,35 +83,11 @@ class PretrainRecord:
     schema_version: int = PRETRAIN_SCHEMA_VERSION
 
 
-class FoundPretraining(NamedTuple):
-    """A valid record and the file it was read from."""
-
-    path: Path
-    record: PretrainRecord
-
-
-def write_pretraining(path: Path, record: PretrainRecord) -> None:
-    """Put a record on disk, whole or not at all.
-
-    Raises:
-        RecordError: If the record holds NaN or what JSON has no form for, or the folder cannot
-            be written.
-    """
-    text = to_json(record, what=f"pretraining record of {record.layers} on {record.data}")
-    try:
-        place(path, text)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error}") from error
-
-
-def read_pretraining(path: Path) -> PretrainRecord:
-    """Read one record; whether its checkpoint is there is not looked at.
-
-    Raises:
-        RecordError: If the file is not a whole record of this schema version.
-    """
-    what = "pretraining record"
-    return read_versioned(path, PretrainRecord, PRETRAIN_SCHEMA_VERSION, what=what)
+PRETRAININGS = RecordKind(
+    "pretraining record", PRETRAIN_ENDING, PretrainRecord, PRETRAIN_SCHEMA_VERSION
+)
+read_pretraining, read_pretrainings = PRETRAININGS.read, PRETRAININGS.find
+write_pretraining = PRETRAININGS.write
 
 
 def check_network(path: Path, record: PretrainRecord) -> None:
@@ -129,15 +104,3 @@ def check_network(path: Path, record: PretrainRecord) -> None:
         found = ""
     if found != record.checkpoint_sha256:
         raise RecordError(f"its checkpoint {name!r} is gone or another; pretrain it again")
-
-
-def read_pretrainings(
-    folders: Sequence[Path | str],
-) -> tuple[list[FoundPretraining], list[Broken]]:
-    """The pretraining records of several folders, and the files that are none.
-
-    Raises:
-        RequestError: If a folder does not exist.
-    """
-    found, broken = read_others(folders, PRETRAIN_ENDING, read_pretraining)
-    return [FoundPretraining(*each) for each in found], broken

@@ -140,22 +140,6 @@ def beside(path: Path, name: str, what: str) -> Path:
 # ------------------------------------------------------------------------ JSON
 
 
-def read_versioned(path: Path, spec: type[T], version: int, *, what: str) -> T:
-    """Read one JSON file strictly as a dataclass that has a ``schema_version``.
-
-    Args:
-        path: The file.
-        spec: The dataclass that is the schema.
-        version: The schema version that is read.
-        what: What the file should be, for messages.
-
-    Raises:
-        RecordError: If the file cannot be read, or a key is unknown, missing or of the wrong
-            type; the message names the file and the fact.
-    """
-    return as_spec(path, spec, read_mapping(path, (version,), what=what))
-
-
 def as_spec(path: Path, spec: type[T], mapping: dict[str, Any]) -> T:
     """What was read from a file as the dataclass that is its schema.
 

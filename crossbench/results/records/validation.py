@@ -20,6 +20,7 @@ from crossbench.files.hashing import hash_array
 from crossbench.results.records.benches import read_benches
 from crossbench.results.records.diagnostics import read_diagnostics
 from crossbench.results.records.files import read_predictions
+from crossbench.results.records.kinds import broken_file
 from crossbench.results.records.pretrainings import check_network, read_pretrainings
 from crossbench.results.records.reading import read_mapping
 from crossbench.results.records.store import Broken, Found, Store, read_file, unite
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from crossbench.results.records.predictions import Predictions
+    from crossbench.results.records.store import FoundRun
     from crossbench.specs import RunRecord
 
     Track: TypeAlias = Callable[[Sequence[Path]], Iterable[Path]]
@@ -85,14 +87,14 @@ def validate(folder: Path, track: Track = lambda paths: paths) -> Validated:
     return Validated(total, unsealed, sorted(findings))
 
 
-def examine(path: Path) -> Found | Broken | None:
+def examine(path: Path) -> FoundRun | Broken | None:
     """What a file is, held against what it names; None if it is gone."""
     item = read_file(path)
     if isinstance(item, Found):
         try:
             check_results(*item)
         except RecordError as error:
-            return Broken(path, str(error).removeprefix(f"{path}: "))
+            return broken_file(path, error)
     return item
 
 
@@ -180,7 +182,7 @@ def _old_auroc(predictions: Predictions) -> float | None:
 # ------------------------------------------------------------------ among each other
 
 
-def _duplicates(found: Sequence[Found]) -> Iterator[Broken]:
+def _duplicates(found: Sequence[FoundRun]) -> Iterator[Broken]:
     """Files that record a run which another file records."""
     kept, conflicts = unite(found)
     standing = {item.record.identity: item.path for item in kept}
@@ -193,7 +195,7 @@ def _duplicates(found: Sequence[Found]) -> Iterator[Broken]:
             yield Broken(path, f"a duplicate: {first} records the same run; remove one")
 
 
-def _relabelled(found: Sequence[Found]) -> Iterator[Broken]:
+def _relabelled(found: Sequence[FoundRun]) -> Iterator[Broken]:
     """Files whose samples have other labels there than in an earlier file of the same data."""
     known: dict[tuple[str, ...], tuple[str, Path]] = {}
     for path, record in found:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RequestError
-from crossbench.results.boards.benches import bench_frame, bench_tables, read_benches
+from crossbench.results.boards.bench_frame import bench_frame
+from crossbench.results.boards.benches import bench_tables
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.pretrainings import pretrain_tables
 from crossbench.results.boards.published import published_tables
 from crossbench.results.boards.tables import broken_files, failures, leaderboards, task_tables
-from crossbench.results.boards.transfer import transfer_tables
+from crossbench.results.boards.transfer_tables import transfer_tables
+from crossbench.results.records.benches import read_benches
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench.results.records.store import read_frame, without_runs
 from crossbench.results.report.render import render

@@ -16,6 +16,7 @@ from crossbench_leaderboard.uploads import MAX_BYTES, unpack
 
 if TYPE_CHECKING:
     from crossbench.results.records.store import Broken
+    from crossbench.specs import RunRecord
     from crossbench_leaderboard.state import Results
 
 _VALID, _UNSEALED, _INVALID = "valid", "valid, unsealed", "not valid"
@@ -73,7 +74,7 @@ def _show_files(folder: Path) -> None:
     download(table, "check")
 
 
-def _row(item: Found | Broken, folder: Path) -> dict[str, str]:
+def _row(item: Found[RunRecord] | Broken, folder: Path) -> dict[str, str]:
     return {
         "Record": _verdict(item),
         "File": str(item.path.relative_to(folder)),
@@ -81,7 +82,7 @@ def _row(item: Found | Broken, folder: Path) -> dict[str, str]:
     }
 
 
-def _verdict(item: Found | Broken) -> str:
+def _verdict(item: Found[RunRecord] | Broken) -> str:
     if not isinstance(item, Found):
         return _INVALID
     return _VALID if item.record.sealed else _UNSEALED

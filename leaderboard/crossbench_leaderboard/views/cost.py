@@ -9,9 +9,11 @@ import altair as alt
 import streamlit as st
 
 from crossbench.evaluation.metrics import title_of
-from crossbench.results.boards.benches import bench_frame, bench_tables, read_benches
+from crossbench.results.boards.bench_frame import bench_frame
+from crossbench.results.boards.benches import bench_tables
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.pareto import COSTS, cost_frame, known_costs
+from crossbench.results.records.benches import read_benches
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     arguments,

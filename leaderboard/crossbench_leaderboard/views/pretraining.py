@@ -10,7 +10,8 @@ import streamlit as st
 
 from crossbench.evaluation.metrics import title_of
 from crossbench.results.boards.pretrainings import pretrain_tables
-from crossbench.results.boards.transfer import contrast_table, gain_table, transfers
+from crossbench.results.boards.transfer import transfers
+from crossbench.results.boards.transfer_tables import contrast_table, gain_table
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench_leaderboard import charts, marks
 from crossbench_leaderboard.state import (

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import (
@@ -96,6 +97,12 @@ def test_holm_adjusts_step_by_step_and_keeps_the_names() -> None:
     assert list(found) == list("abcd")
     assert rejected({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.6}, 0.05) == {"a"}
     assert rejected({"a": 0.06}, 0.05) == rejected({}, 0.05) == set()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    adjusted = multipletests(p_values, method="holm")[1]
+    assert list(holm(dict(enumerate(p_values))).values()) == pytest.approx(adjusted.tolist())
 
 
 def test_holm_over_six_pairs_at_eight_tasks_passes_on_a_clean_sweep_only() -> None:

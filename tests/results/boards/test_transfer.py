@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crossbench.results.boards.transfer import transfer_tables, transfers
+from crossbench.results.boards.transfer import transfers
+from crossbench.results.boards.transfer_tables import transfer_tables
 from crossbench.results.report.render import render
 
 FOLDS = range(5)

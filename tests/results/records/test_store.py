@@ -13,6 +13,7 @@ from record_files import change_record, companion
 
 from crossbench.errors import RecordError, RequestError
 from crossbench.files.hashing import hash_file
+from crossbench.results.records.folders import run_states
 from crossbench.results.records.store import Store, load_results, read_folders, read_predictions
 from crossbench.specs import RunKey
 
@@ -242,7 +243,7 @@ def test_a_folder_that_is_a_link_is_written_and_found_alike(
     store.write(record, predictions)
     assert store.find(record.key, record.identity) is not None
     assert store.files() == [path]
-    assert list(store.states()) == [str(path)]
+    assert list(run_states(store.root)) == [str(path)]
     assert len(read_folders([store.root])[0]) == 1
 
 

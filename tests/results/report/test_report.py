@@ -10,7 +10,7 @@ import pytest
 
 from crossbench.cli import main
 from crossbench.errors import RecordError, RequestError
-from crossbench.results.boards.benches import BenchRecord, Measurement, write_bench
+from crossbench.results.records.benches import BenchRecord, Measurement, write_bench
 from crossbench.results.records.store import Store
 from crossbench.results.report.report import report
 
