@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, hashed, named, and tied to the checkout that holds them."""
+"""Files: atomic writes, hashes, paths, the disk cache and git checkouts."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, however many processes write them and whenever they die."""
+"""Atomic file writes, safe under concurrent processes and crashes."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 def rename(draft: Path, file: Path) -> None:
-    """Give a file that is on the disk another name in its folder, a power cut notwithstanding."""
+    """Rename a synced file within its folder, durably."""
     draft.replace(file)
     if hasattr(os, "O_DIRECTORY"):  # a folder cannot be opened elsewhere
         _sync(file.parent, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the drafts in a folder whose processes ended without placing or removing them.
+    """Remove the drafts that ended processes left in a folder.
 
     Those of this machine go when their process is gone; those of another, of an earlier boot or
     of crossbench 0.1, when nothing was written to them for an hour.
@@ -92,7 +92,7 @@ def _lives(process: int) -> bool:
 
 @cache
 def _machine() -> str:
-    """What tells apart machines, boots and containers whose process numbers mean different things.
+    """Fingerprint of the machine, boot and container that process numbers belong to.
 
     Returns:
         8 hexadecimal digits.

@@ -1,4 +1,4 @@
-"""The disk cache: what can be made again, kept under the hash of what it depends on.
+"""The disk cache: derived data under the hash of its inputs.
 
 An entry is whole or absent. Each folder holds at most :data:`LIMIT` bytes, the least recently used
 entries going first; all of them may be deleted at any time.
@@ -29,7 +29,7 @@ def entry(folder: Path, key: Any, ending: str) -> Path:
 
 
 def load(file: Path, read: Callable[[Path], T | None]) -> T | None:
-    """What ``read`` makes of an entry; None where it is absent or damaged."""
+    """An entry as ``read`` decodes it; None if it is absent or damaged."""
     try:
         value = read(file)
         os.utime(file)  # used just now

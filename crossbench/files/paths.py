@@ -1,4 +1,4 @@
-"""Where crossbench looks for data and keeps what it can make again."""
+"""Folders of data and of the cache, and checks of paths that users name."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def named_path(text: str | Path, what: str = "a path") -> Path:
 
 
 def cache_dir() -> Path:
-    """Where phantoms, hashes and tables are kept: ``$CROSSBENCH_CACHE``, or the user's cache."""
+    """The cache folder: ``$CROSSBENCH_CACHE``, or the user's cache."""
     default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "crossbench"
     return Path(os.environ.get("CROSSBENCH_CACHE", default)).expanduser()
 
 
 def data_dir(given: str | Path | None = None) -> Path:
-    """The folder of downloaded data: ``given``, ``$CROSSBENCH_DATA``, or ``data`` in the cache.
+    """The data folder: ``given``, ``$CROSSBENCH_DATA``, or ``data`` in the cache.
 
     Raises:
         RequestError: If ``given`` is not a folder.

@@ -1,1 +1,1 @@
-"""The dashboard: views over results, which read and show and compute nothing of their own."""
+"""The dashboard: views that show results and compute none."""

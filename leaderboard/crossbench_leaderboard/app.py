@@ -70,7 +70,7 @@ def find_view(name: str) -> Callable[[Results], None]:
 
 
 def _results(folders: list[Path]) -> Results:
-    """The results of this session, read anew when asked to, and a line about them."""
+    """The session's results, reloaded on request, and a line about them."""
     line, button = st.columns([5, 1], vertical_alignment="center")
     again = button.button("Refresh", icon=":material/refresh:", width="stretch")
     if again or st.session_state.get("folders") != folders:

@@ -42,7 +42,7 @@ def show(board: Board, rows: list[Standing]) -> None:
 
 
 def _verdicts(by_task: Table) -> pd.DataFrame:
-    """By task the best of the methods, those not shown to differ from it, and the others."""
+    """By task: the best method, its ties, and the methods shown to be worse."""
     rows = []
     for place, task in enumerate(by_task.columns):
         if task.aside:

@@ -1,4 +1,4 @@
-"""Which runs are looked at: one choice a property, and everything is computed of what is left."""
+"""Filters: one choice per property; views compute from the runs left."""
 
 from __future__ import annotations
 

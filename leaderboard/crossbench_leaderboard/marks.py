@@ -1,4 +1,4 @@
-"""What charts have in common, in Vega-Lite's words: colours, shapes, scales, legends, sizes.
+"""Shared parts of Vega-Lite charts: colours, shapes, scales, legends, sizes.
 
 Text, axes and background come from Streamlit's theme, which follows the reader's choice of
 light or dark; marks have colours that stand out on both.

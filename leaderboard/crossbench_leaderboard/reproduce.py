@@ -24,7 +24,7 @@ _COMPUTE = ("precision", "tf32")
 
 
 def run_command(record: RunRecord, out: str) -> str:
-    """The shell command of one run; a plain baseline comes with the runs of every method.
+    """The shell command of one run; plain baselines come with any method.
 
     What a record does not say is guessed, and named by :func:`left_to_add`.
 
@@ -61,7 +61,7 @@ def request_of(record: RunRecord) -> RunRequest:
 
 
 def left_to_add(record: RunRecord) -> list[str]:
-    """What the command needs that the record does not say, a sentence each."""
+    """Inputs of the command that the record does not state, a sentence each."""
     key = record.key
     found = []
     if key.preset not in load_presets():
@@ -89,7 +89,7 @@ def _has_own_method(record: RunRecord) -> bool:
 
 
 def _overrides(record: RunRecord) -> dict[str, Any]:
-    """Settings by dotted key that are not those of the record's preset; nulls cannot be set."""
+    """Settings by dotted key that differ from the record's preset."""
     preset = load_presets().get(record.key.preset)
     if preset is None:
         return {}
@@ -103,7 +103,7 @@ def _overrides(record: RunRecord) -> dict[str, Any]:
 
 
 def _settings(provenance: dict[str, Any]) -> dict[str, Any]:
-    """What a record says of its settings, under the names of a preset."""
+    """A record's settings under the names of a preset."""
     settings = provenance.get("settings") or {}
     split = provenance.get("split") or {}
     return {

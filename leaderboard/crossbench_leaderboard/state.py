@@ -1,4 +1,4 @@
-"""What every view shares: the results, and the few elements that each of them has."""
+"""Shared parts of views: the results and common elements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FEW = 20
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What is shown. Views read it and change nothing of it.
+    """The results on display; views never change them.
 
     Attributes:
         folders: The results folders.
@@ -68,13 +68,13 @@ def load(folders: Sequence[Path]) -> Results:
 
 
 def out_folder(results: Results) -> Path:
-    """Where a suggested command writes: the folder that is shown, but never the examples."""
+    """Output folder of suggested commands: the folder shown, never the examples."""
     shown = [folder for folder in results.folders if folder.resolve() != EXAMPLES]
     return shown[0] if shown else Path("results")
 
 
 def pick_metric(key: str) -> str | None:
-    """Let the reader ask for a metric, by which everything on the page is computed anew.
+    """Choose the metric that everything on the page is computed by.
 
     The question goes along from page to page and stands in the address as ``?metric=``, to be
     sent on; other queries of the address stay.
@@ -105,7 +105,7 @@ def report_command(results: Results, metric: str | None = None) -> None:
 
 
 def pick_board(boards: Sequence[Board], key: str) -> Board:
-    """Let the reader choose what may be compared, and say so where it is phantoms.
+    """Choose a board, with a warning where its data are phantoms.
 
     At first it is the board with the most methods and tasks, of real data before embedded before
     phantoms.
@@ -126,7 +126,7 @@ def pick_board(boards: Sequence[Board], key: str) -> Board:
 
 
 def _weight(board: Board) -> tuple[int, int]:
-    """What says most comes first."""
+    """Sort key: real data first, then the larger boards."""
     return SOURCES.index(board.source), -len(board.methods) * len(board.tasks)
 
 

@@ -1,4 +1,4 @@
-"""Files from a browser, put into a folder that is thrown away: nothing of them is believed."""
+"""Untrusted uploads, unpacked into a temporary folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def unpack(files: Sequence[tuple[str, IO[bytes]]], into: Path) -> None:
 
 
 class _Budget:
-    """What may still be written: the sizes that an archive states are not believed."""
+    """Remaining budget of files and bytes, whatever sizes an archive states."""
 
     def __init__(self) -> None:
         self._files, self._bytes = 0, 0
@@ -78,7 +78,7 @@ def _unpack_archive(name: str, stream: IO[bytes], into: Path, budget: _Budget) -
 
 
 def _target(archive: str, member: zipfile.ZipInfo) -> PurePosixPath | None:
-    """Where a member goes, below the folder; None for what is no file of a record."""
+    """Target of a member below the folder; None if it is no record's file."""
     path = PurePosixPath(member.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
         raise UploadError(f"archive {archive!r} names a file outside itself: {member.filename!r}")

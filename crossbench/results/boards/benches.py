@@ -1,4 +1,4 @@
-"""Bench records as a frame and as tables: medians, ratios to the baseline, published figures.
+"""Bench records as tables: medians, ratios to the baseline, published figures.
 
 What the records hold is in :mod:`crossbench.results.records.benches`.
 """
@@ -34,7 +34,7 @@ _TABLE3 = {"outputs": 512, "kernel": 3, "stride": 1, "padding": 1, "dilation": 1
 
 
 def bench_tables(frame: pd.DataFrame) -> list[Table]:
-    """Tables of bench records, once for each machine, workload, precision and number of threads.
+    """Tables of bench records by machine, workload, precision and thread count.
 
     Of the same case, batch and method, the latest measurement stands. The layers of the paper's
     Table III have a table of their own, in which its milliseconds stand beside ours as reported;
@@ -58,7 +58,7 @@ def bench_tables(frame: pd.DataFrame) -> list[Table]:
 
 
 def _runtimes(group: pd.DataFrame) -> Table:
-    """Table III's layout: rows are cases, columns methods, then what the paper reports."""
+    """Cases by methods, as in Table III, then the paper's reported figures."""
     ops = group["kind"].iloc[0] == "ops"
     cell = _layer_time if ops else _throughput
     measured = _grid(group, cell)
@@ -173,7 +173,7 @@ def _is_published(row: Any) -> bool:
 
 
 def _reported(group: pd.DataFrame) -> dict[Header, dict[Header, Cell]]:
-    """The paper's milliseconds of a forward pass, for those cases that are the paper's."""
+    """The paper's milliseconds of a forward pass, for its own cases."""
     published = table3()
     columns: dict[Header, dict[Header, Cell]] = {}
     for _, row in group[group["workload"] == "forward"].iterrows():

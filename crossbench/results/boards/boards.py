@@ -1,4 +1,4 @@
-"""Which runs may be compared: a frame of runs is divided into boards.
+"""Boards: groups of runs that may be compared.
 
 A board is one data source, dimension, preset, protocol, backbone and init, with equal settings
 throughout. By which metric it ranks is a question to it and divides nothing. On a board, methods
@@ -79,7 +79,7 @@ class Board:
 
     @cached_property
     def counted(self) -> list[str]:
-        """The tasks that count over tasks: of several versions of one, that of the latest run."""
+        """The tasks that averages include: of several versions, that of the latest run."""
         latest = self.runs.sort_values("started", kind="stable").groupby("task").tail(1)
         return sorted(latest["column"])
 
@@ -101,12 +101,12 @@ class Board:
 
     @cached_property
     def named_runs(self) -> pd.DataFrame:
-        """The runs of the counted tasks under the names of the board, as statistics take them."""
+        """The runs of the counted tasks under the board's names of rows and columns."""
         runs = self.runs[self.runs["column"].isin(self.counted)]
         return runs.assign(method=runs["row"], task=runs["column"])
 
     def scores(self, metric: str) -> dict[str, pd.DataFrame]:
-        """What the finished runs scored, by task.
+        """Scores of the finished runs, by task.
 
         Rows are the board's folds, columns the methods and then the plain baselines; NaN where a
         run failed, is missing, or has no such value.
@@ -114,7 +114,7 @@ class Board:
         return self._by_fold(metric)
 
     def partial(self, metric: str) -> dict[tuple[str, str], list[str]]:
-        """Runs whose value is a mean over fewer classes than there are: why, by (task, row)."""
+        """Reasons for means over fewer classes than there are, by (task, row)."""
         found: dict[tuple[str, str], list[str]] = {}
         some = self.runs.loc[self.runs["partial"] != "", ["column", "row", "partial"]]
         for task, row, partial in some.itertuples(index=False):
@@ -123,14 +123,14 @@ class Board:
         return found
 
     def lacking(self, metric: str) -> str:
-        """Where a metric is a mean over fewer classes than there are, and why; empty if nowhere."""
+        """Tasks on which a metric averages fewer classes, with reasons; may be empty."""
         reasons: dict[str, set[str]] = {}
         for (task, _), found in self.partial(metric).items():
             reasons.setdefault(task, set()).update(found)
         return "; ".join(f"{task}: {', '.join(sorted(reasons[task]))}" for task in sorted(reasons))
 
     def is_paired(self, task: str, rows: Sequence[str]) -> bool:
-        """Whether finished runs of these rows on a task had the same samples, fold for fold."""
+        """Whether the rows' finished runs of a task had the same samples in each fold."""
         tables = (self._by_fold(name)[task][list(rows)].to_numpy() for name in _SAMPLES)
         return all((table == table[:, :1]).all() for table in tables)
 
@@ -208,7 +208,7 @@ def _settings(what: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _difference(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    """The settings that are not the same on all boards of one name, with their values here."""
+    """The settings that differ among boards of one name, with their values here."""
     keys = sorted(set().union(*others))
     differing = [key for key in keys if any(each.get(key) != own.get(key) for each in others)]
     return ", ".join(f"{key} = {json.dumps(own.get(key))}" for key in differing)
@@ -255,7 +255,7 @@ def _title(name: Mapping[str, Any], difference: str) -> str:
 
 
 def _told_apart(runs: pd.DataFrame, name: str, versions: Mapping[str, str]) -> pd.Series[Any]:
-    """The names, with a short hash where one name stands for several things."""
+    """The names, with a short hash where one name has several versions."""
     labels = runs[name].astype(object)
     for column, word in versions.items():
         versions_of = runs.groupby(name)[column].nunique()

@@ -1,4 +1,4 @@
-"""The columns of a board's tables: cells by row name, with marks for what they show.
+"""Columns of a board's tables: cells by row name, with their marks.
 
 A cell that lacks runs says how many it has, and only cells that lack nothing are compared.
 """
@@ -51,7 +51,7 @@ def task_column(board: Board, task: str, metric: str, ties: Ties) -> Column:
 
 
 def average_column(board: Board, tasks: Sequence[str], rng: np.random.Generator) -> Column:
-    """Means of the main metric over some of the tasks, each over those that lack nothing."""
+    """Means of the main metric over the complete ones of some tasks."""
     scores = complete_means(board, board.metric).loc[list(tasks)]
     values = {name: scores[name].dropna() for name in scores.columns}
     column = {
@@ -68,7 +68,7 @@ def mean_column(board: Board, rows: Iterable[Standing]) -> Column:
 
 
 def rank_column(rows: Iterable[Standing]) -> Column:
-    """The standings' mean ranks, empty for the plain baselines; those not ranked are left out."""
+    """Mean ranks of the standings, empty for the plain baselines."""
     rows = list(rows)
     first = min((row.rank.value for row in rows if row.rank), default=None)
     column = {row.name: Cell(text="") for row in rows if row.plain}
@@ -89,7 +89,7 @@ def rank_column(rows: Iterable[Standing]) -> Column:
 
 
 def trainable_column(board: Board) -> Column:
-    """How many parameters each method trains, the mean over its runs; none where it is unknown."""
+    """Trainable parameters of each method, the mean over its runs."""
     if "parameters_trainable" not in board.runs:
         return {}
     means = board.runs.groupby("row")["parameters_trainable"].mean().dropna()
@@ -153,7 +153,7 @@ def _with_interval(cell: Cell, digits: int) -> Cell:
 
 
 def _compared(column: Column, board: Board, metric: str) -> Column:
-    """The cells with the best of the methods, and those no better than guessing, marked."""
+    """The cells, with the best method and those no better than guessing marked."""
     higher = higher_is_better(metric)
     rivals = _complete(column, board.methods)
     best = (max if higher else min)(rivals.values()) if len(rivals) > 1 else None
@@ -169,7 +169,7 @@ def _compared(column: Column, board: Board, metric: str) -> Column:
 
 
 def _partly(column: Column, board: Board, tasks: Sequence[str], metric: str) -> Column:
-    """The cells with those marked that rest on means over fewer classes than there are."""
+    """The cells, with means over fewer classes than there are marked."""
     partial = board.partial(metric)
     some = {row for task, row in partial if task in tasks and row in column}
     some = {row for row in some if column[row].value is not None}

@@ -100,7 +100,7 @@ def compare_boards(
 
 
 def comparison_notes(board: Board) -> tuple[str, ...]:
-    """What limits a comparison on a board: versions left out, and means over fewer classes."""
+    """Limits of a comparison: versions left out, means over fewer classes."""
     notes = []
     if board.earlier:
         which = ", ".join(board.earlier)

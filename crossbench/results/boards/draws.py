@@ -1,4 +1,4 @@
-"""Which runs began from the same weights: what is found of those holds for these weights alone."""
+"""Runs that share initial weights: findings then hold for these weights alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINEAR_PROBE = "linear-probe"
 
 
 def weights_of(runs: pd.DataFrame) -> pd.Series[str]:
-    """The weights that each run began from: a name that runs share where they share weights.
+    """A name of each run's initial weights, equal where runs share them.
 
     Random weights are drawn for each method, task, seed and fold; under the linear probe for each
     method, task and seed, whatever the fold. A checkpoint is known by its hash, which a run has of
@@ -48,7 +48,7 @@ def share_weights(runs: pd.DataFrame) -> bool:
 
 
 def shared_words(board: Board) -> str:
-    """What holds for the weights alone, where a method's runs of a task share any; or nothing."""
+    """The caveat where a method's runs of a task share weights; else empty."""
     runs = board.runs
     counts = weights_of(runs).groupby([runs["row"], runs["column"]]).agg(["nunique", "count"])
     shared = counts.loc[counts["nunique"] < counts["count"], "nunique"]
@@ -64,6 +64,6 @@ def shared_words(board: Board) -> str:
 
 
 def _are_random(runs: pd.DataFrame) -> pd.Series[bool]:
-    """By hash, and by name where a record has none."""
+    """Whether weights are random: by hash, or by name where a record has none."""
     unknown = runs["hash_init"] == ""
     return (runs["hash_init"] == RANDOM) | (unknown & (runs["init"] == RANDOM))

@@ -24,7 +24,7 @@ def task_groups() -> dict[str, str]:
 
 
 def by_group(tasks: Iterable[str], groups: Mapping[str, str]) -> dict[str, list[str]]:
-    """Tasks by the title of their group: the paper's groups, others, then those of none.
+    """Tasks by title of group: the paper's groups, others, then ungrouped ones.
 
     Args:
         tasks: Names, whose order is kept within each group.

@@ -1,4 +1,4 @@
-"""The notes of a board's tables: what a reader must know of the figures above them."""
+"""Notes below a board's tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEED = 0
 
 
 def subtitle(board: Board, what: str) -> str:
-    """What the cells are, and over which runs."""
+    """Content of the cells, and the runs that they summarise."""
     count = len(board.folds)
     if count == 1:
         return f"{what} of one run, {folds_in_words(board.runs)}"
@@ -34,7 +34,7 @@ def subtitle(board: Board, what: str) -> str:
 
 
 def task_detail(board: Board, task: str) -> str:
-    """Says so where a task is ungrouped and others are not, or is an earlier version of one."""
+    """Marks of a task: ungrouped beside grouped ones, earlier version."""
     ungrouped = _ungrouped(board)
     said = ["ungrouped"] if task in ungrouped and ungrouped != set(board.tasks) else []
     return ", ".join([*said, *["earlier version"] * (task in board.earlier)])
@@ -46,7 +46,7 @@ def _ungrouped(board: Board) -> set[str]:
 
 
 def baseline_notes(board: Board, columns: Iterable[Column]) -> list[str]:
-    """Which rows are plain baselines, and which cells are no better than the majority class."""
+    """Plain baselines, and the mark of cells no better than the majority class."""
     notes = []
     if board.plain:
         names = ", ".join(board.plain)
@@ -59,7 +59,7 @@ def baseline_notes(board: Board, columns: Iterable[Column]) -> list[str]:
 
 
 def metric_notes(board: Board) -> list[str]:
-    """Says so where tasks declare other main metrics than the one shown."""
+    """Main metrics that tasks declare, where they differ from the one shown."""
     declared = ", ".join(map(title_of, board.declared))
     if board.metric not in board.declared:
         return [f"{title_of(board.metric)} was asked for; declared as main metric: {declared}."]
@@ -70,7 +70,7 @@ def metric_notes(board: Board) -> list[str]:
 
 
 def partial_note(board: Board, columns: Mapping[Header, Column]) -> list[str]:
-    """What a mean over fewer classes than there are lacks, and where."""
+    """The mark of means over fewer classes than there are, and their tasks."""
     marked = {header.metric for header, column in columns.items() if _is_marked([column], PARTIAL)}
     what = "in some runs a mean over fewer classes, for their test parts lack one: another quantity"
     where = sorted({board.lacking(metric) for metric in marked})
@@ -78,7 +78,7 @@ def partial_note(board: Board, columns: Mapping[Header, Column]) -> list[str]:
 
 
 def tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[str]:
-    """What the mark of a tie rests on."""
+    """The mark of a tie, and its test."""
     if not _is_marked(columns.values(), TIED):
         return []
     runs = len(board.folds)
@@ -92,7 +92,7 @@ def tie_note(board: Board, columns: Mapping[Header, Column], axis: str) -> list[
 
 
 def claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
-    """What the board says over tasks: coverage, whether there is a claim, intervals."""
+    """Claims over tasks: coverage, tests, intervals."""
     methods = [row for row in rows if not row.plain]
     short = [f"{row.name} ({row.tasks} of {row.total})" for row in methods if row.tasks < row.total]
     notes = [f"Not ranked, for they lack runs of some tasks: {', '.join(short)}."] if short else []
@@ -112,7 +112,7 @@ def claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
 
 
 def data_notes(board: Board) -> list[str]:
-    """What is odd about the data and the records behind the board."""
+    """Ungrouped and superseded tasks, replaced and unsealed records."""
     notes = []
     if ungrouped := _ungrouped(board):
         which = "All tasks are" if ungrouped == set(board.tasks) else "Where said, a task is"

@@ -55,7 +55,7 @@ def _entries(verdict: TaskVerdict | NoVerdict) -> dict[str, Any]:
 
 
 def win_frame(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.DataFrame:
-    """How often each method's mean score is better than each other's.
+    """Wins, ties and losses over tasks of each pair of methods.
 
     Args:
         scores: A row a task, a column a method; NaN where a method lacks a run of the task,

@@ -1,4 +1,4 @@
-"""What a score costs: methods that no other beats in both are on the Pareto front."""
+"""Scores beside costs, and the Pareto front of methods."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cost_frame(board: Board, cost: str) -> pd.DataFrame:
 def pareto_front(
     costs: ArrayLike, scores: ArrayLike, *, higher_is_better: bool = True
 ) -> NDArray[np.bool_]:
-    """Which points no other point dominates.
+    """Membership of the Pareto front: points that no other point dominates.
 
     One point dominates another if it is at least as good in cost and score, and better in one
     of them; so of equal points all or none are on the front.

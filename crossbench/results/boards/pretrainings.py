@@ -1,4 +1,4 @@
-"""Pretrained networks in the form of the paper's Table I, its figures beside them as reported."""
+"""Pretrained networks as in the paper's Table I, beside its reported figures."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def pretrain_tables(found: Iterable[Found[PretrainRecord]]) -> list[Table]:
 
 
 def _header(records: Sequence[PretrainRecord]) -> Header:
-    """What the networks of one recipe are, in words that no other recipe has."""
+    """Name and facts of a recipe, unique among recipes."""
     first = records[0]
     facts = [
         first.backbone,
@@ -79,7 +79,7 @@ def _cells(records: Sequence[PretrainRecord]) -> list[Cell]:
 
 
 def _measured(records: Sequence[PretrainRecord], metric: str) -> Cell:
-    """Mean of a metric, marked where a validation part lacks a class that the mean is over."""
+    """Mean of a metric, marked where a validation part lacks a class."""
     cell = _cell([record.metrics.get(metric) for record in records])
     partial = any(metric in record.partial for record in records)
     return replace(cell, mark=PARTIAL) if partial and cell.value is not None else cell

@@ -1,4 +1,4 @@
-"""Who stands where on a board, over its tasks and on each: numbers with what they rest on."""
+"""Standings of a board: ranks and ties, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Standing:
 
 
 def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
-    """The methods of a board, best mean rank first, then those not ranked, then the baselines.
+    """Methods by mean rank, then unranked methods, then plain baselines.
 
     Equal mean ranks are ordered by the mean, then by name. For another metric than the
     board's own, pass ``dataclasses.replace(board, metric=...)``.
@@ -112,7 +112,7 @@ def complete_means(board: Board, metric: str) -> pd.DataFrame:
 
 
 def higher_is_better(metric: str) -> bool:
-    """Direction of a metric; one that this crossbench does not know is taken to be a gain."""
+    """Direction of a metric; unknown metrics are taken to be gains."""
     return metric not in METRICS or METRICS[metric].higher_is_better
 
 
@@ -183,7 +183,7 @@ def _judged(row: Standing, first: Standing, tests: dict[str, PairTest]) -> Stand
 
 @dataclass(frozen=True, kw_only=True)
 class Ties:
-    """Which methods are not shown to differ from the best of a task.
+    """Methods that are not shown to differ from the best of a task.
 
     Attributes:
         names: Those methods, the best included; none where fewer than two have every run.
@@ -221,7 +221,7 @@ def ties_with_best(board: Board, metric: str) -> dict[str, Ties]:
 
 
 def means_over_runs(board: Board, task: str, metric: str) -> dict[str, Estimate]:
-    """Mean of a metric over each row's runs of a task, the interval corrected for their overlap.
+    """Mean of a metric over each row's runs, its interval corrected for overlap.
 
     The interval ends where the metric does. Those rows are left out that lack a run or such a
     value; and all of them, where one fold or one run carries no interval.

@@ -97,7 +97,7 @@ def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
 
 
 def failures(frame: pd.DataFrame) -> list[Table]:
-    """One table of the runs that failed or were skipped, equal reasons together; or none."""
+    """Runs that failed or were skipped, grouped by reason: one table or none."""
     lost = frame[frame["status"] != "ok"]
     same = ["method", "task", "preset", "status", "error_class", "error_message"]
     rows = [
@@ -222,7 +222,7 @@ def _table(
     what: str,
     notes: Sequence[str],
 ) -> Table:
-    """Columns of cells as a table whose rows are the methods, then the plain baselines."""
+    """A table with rows of methods, then plain baselines."""
     known = set().union(*columns.values())
     names = [name for name in (*methods, *board.plain) if name in known]
     rows = {

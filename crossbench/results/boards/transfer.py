@@ -1,4 +1,4 @@
-"""What pretraining is worth: the same runs from random and from pretrained weights, paired.
+"""Gains from pretraining: the same runs from random and pretrained weights.
 
 Boards never mix inits, so this is the one place where two of them meet: a method under a protocol
 from pretrained weights, beside the same method and protocol from random ones, and beside the
@@ -84,7 +84,7 @@ class Test:
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """Scores of the same runs from two kinds of weights, larger is better; see :class:`Test`."""
+    """Paired scores of runs from two kinds of weights, larger is better."""
 
     before: pd.Series[float]
     after: pd.Series[float]
@@ -123,7 +123,7 @@ class Transfer:
 
 
 def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
-    """What pretraining is worth, for each task and init that has runs from random weights too.
+    """Gains for each task and init that has runs from random weights too.
 
     Args:
         frame: As from :func:`crossbench.results.records.store.load_results`.
@@ -147,13 +147,13 @@ def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
 
 
 def _main_metric(boards: Sequence[Board], task: str) -> str:
-    """The metric that most runs of a task declare: one for all boards that are compared."""
+    """The metric that most runs of a task declare, over all compared boards."""
     runs = pd.concat(board.runs.loc[board.runs["column"] == task, ["metric"]] for board in boards)
     return str(runs["metric"].mode().iloc[0])
 
 
 def _of(board: Board, column: str) -> str:
-    """What all networks of a board have in common."""
+    """A property shared by all networks of a board."""
     return str(board.runs.loc[board.runs["protocol"] != "plain", column].iloc[0])
 
 
@@ -201,7 +201,7 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
 
 
 def _from_random(board: Board, boards: Sequence[Board]) -> list[Board]:
-    """The boards that differ in nothing but the weights, which are random: one or none."""
+    """The board with random weights that is otherwise equal: one or none."""
     shared = {name: _of(board, name) for name in ("protocol", "fit_settings")}
     return _matching(boards, init=RANDOM, **shared)
 
@@ -252,7 +252,7 @@ def _runs_of(board: Board, method: str, task: str) -> pd.DataFrame:
 
 
 def _tested(pairs: Mapping[Key, Paired], folds: int, missing: list[str]) -> dict[Key, Test]:
-    """The tests of one family; those that cannot be made are told to ``missing``."""
+    """The tests of one family; impossible ones are added to ``missing``."""
     tests: dict[Key, CorrectedT] = {}
     for key, pair in pairs.items():
         try:

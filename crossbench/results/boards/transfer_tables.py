@@ -1,4 +1,4 @@
-"""What pretraining is worth, as tables: the gains, and which method gains more."""
+"""Gains from pretraining, and their contrasts between methods, as tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = "*"
 
 
 def transfer_tables(frame: pd.DataFrame, metric: str | None = None) -> list[Table]:
-    """What each of :func:`transfers` found: the gains, and which method gains more."""
+    """A table of gains, and one of contrasts, for each of :func:`transfers`."""
     tables = []
     for transfer in transfers(frame, metric):
         tables.append(gain_table(transfer))
@@ -30,7 +30,7 @@ def transfer_tables(frame: pd.DataFrame, metric: str | None = None) -> list[Tabl
 
 
 def gain_table(transfer: Transfer) -> Table:
-    """Means from random and pretrained weights and the gains, a row a protocol and method."""
+    """Means and gains, one row per protocol and method."""
     runs = {gain.over_random.result.runs for gain in transfer.gains if gain.over_random}
     how_many = f" over {runs.pop()} paired runs" if len(runs) == 1 else ""
     turned = (
@@ -69,7 +69,7 @@ def gain_table(transfer: Transfer) -> Table:
 
 
 def contrast_table(transfer: Transfer) -> Table:
-    """Which of two methods gains more, a row a protocol and pair."""
+    """Differences of gains, one row per protocol and pair of methods."""
     tests = {_contrast_name(each): each.more for each in transfer.contrasts}
     return Table.of_rows(
         (Header("difference of gains"), Header("p after Holm")),
@@ -119,7 +119,7 @@ def _power_notes(what: str, tests: Mapping[str, Test | None]) -> list[str]:
 
 
 def _weights_notes(tests: Mapping[str, Test | None]) -> list[str]:
-    """Which rows speak of weights that their runs share, and which show nothing of a method."""
+    """Caveats of rows whose runs share weights."""
     said = {
         "shared": "Holds for the weights that the runs share",
         "one draw": "From one draw of random weights, which shows nothing of a method",

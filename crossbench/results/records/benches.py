@@ -29,7 +29,7 @@ Outcome = Literal["ok", "out-of-memory", "killed", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What one method cost; running out of memory is a result like any other.
+    """Cost of one method; running out of memory is a result.
 
     Attributes:
         method: A registered method or plugin, or the record's baseline.
@@ -98,7 +98,7 @@ read_bench, read_benches = BENCHES.read, BENCHES.find
 
 
 def bench_path(root: Path, record: BenchRecord) -> Path:
-    """Where a record lies, or would lie; always below the root."""
+    """Path of a record, always below the root."""
     origin = {key: record.provenance.get(key) for key in ("hardware", "versions")}
     methods = [measurement.method for measurement in record.measurements]
     parts = (record.kind, record.workload, record.case, record.shape, record.settings)
@@ -109,7 +109,7 @@ def bench_path(root: Path, record: BenchRecord) -> Path:
 
 
 def write_bench(root: Path, record: BenchRecord) -> Path:
-    """Put a record on disk, whole or not at all, in place of an earlier one of the same case.
+    """Write a record atomically, replacing an earlier one of the same case.
 
     Raises:
         RecordError: If the record holds NaN or what JSON has no form for, or the folder cannot
@@ -121,5 +121,5 @@ def write_bench(root: Path, record: BenchRecord) -> Path:
 
 
 def digest(value: Any) -> str:
-    """Eight hex digits of the SHA-256 of a JSON-able value, whatever the order of its keys."""
+    """First eight hex digits of the SHA-256 of a JSON-able value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]

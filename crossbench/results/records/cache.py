@@ -41,7 +41,7 @@ _OWN = [_STATE, _REASON, _DIGEST]
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """What several results folders hold.
+    """Content of several results folders.
 
     Attributes:
         frame: The valid records, one row for each run, as from
@@ -173,7 +173,7 @@ def _united(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Broken]]:
 
 
 def _settled(paths: pd.Series[Any]) -> tuple[set[str], list[Broken]]:
-    """Which of several records of one run stands, and those that contradict another."""
+    """The valid one of several records of a run, and contradicting records."""
     found = [item for path in paths if isinstance(item := read_file(Path(path)), Found)]
     try:
         kept, conflicts = unite(found)

@@ -1,4 +1,4 @@
-"""What a record shows to be true or false of itself, at the price of reading it.
+"""Consistency checks of a record with itself, made whenever it is read.
 
 An identity is the hash of its parts, and settings, split, counts, source and seed are parts of it
 or facts behind them; whoever edits one of them would have to find another identity. What only

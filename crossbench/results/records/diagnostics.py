@@ -1,4 +1,4 @@
-"""What a network's layers told of themselves: small arrays beside the record of their run.
+"""Per-layer diagnostics: small arrays beside the record of their run.
 
 ``<record>.<digest>.diagnostics.npz`` holds ``identity`` (of the run), ``index`` (N,) and
 ``drawn`` (S,) (the samples measured and pictured, as places in the dataset) and, for each
@@ -33,7 +33,7 @@ _OWN = ("identity", "index", "drawn")
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostics:
-    """What the layers of one run told of themselves.
+    """Per-layer diagnostics of one run.
 
     Attributes:
         identity: Of the run.

@@ -1,4 +1,4 @@
-"""The files of one run: a JSON record, its predictions as compressed npz, and kept weights.
+"""Reading the files of one run: JSON record, npz predictions, weights.
 
 A record is valid if every key of it is as :class:`~crossbench.specs.RunRecord` says, its seal
 holds, and the files that it names are there, byte for byte. How they come to be there is in
@@ -88,7 +88,7 @@ def _read_once(path: Path) -> RunRecord:
 
 
 def _of_schema_1(path: Path, mapping: dict[str, Any]) -> dict[str, Any]:
-    """A record of schema 1 in the form of today: without a seal, diagnostics under a fixed name."""
+    """A record of schema 1 as schema 2: no seal, diagnostics under a fixed name."""
     for key in _SINCE_2:
         if key in mapping:
             raise RecordError(f"{path}: unknown key {key!r} for schema version 1")

@@ -1,4 +1,4 @@
-"""Folders of records: the JSON files below a root, their states, and names that fit a path."""
+"""Folders of records: JSON files, their states, and valid file names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_files(root: Path) -> list[Path]:
 
 
 def run_states(root: Path) -> dict[str, str]:
-    """What changes whenever a file of :func:`run_files` does, or one that lies beside it."""
+    """States that change with a file of :func:`run_files` or one beside it."""
     return {
         _path(folder, name): as_text(" ".join(_stamp(folder, each) for each in sorted(group)))
         for folder, names in _walk(root)
@@ -49,7 +49,7 @@ def run_states(root: Path) -> dict[str, str]:
 
 
 def file_name(text: str) -> str:
-    """``text`` as part of a path: no separators, no leading dot, never empty or too long."""
+    """``text`` as a path component: no separators or leading dot, bounded length."""
     return re.sub(r"[^A-Za-z0-9._+=-]+", "-", text)[:_LONGEST_NAME].strip(".-") or "_"
 
 
@@ -63,7 +63,7 @@ def _is_json(name: str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder below a root, with the names of its files; those with a dot are passed over.
+    """Folders below a root with their file names; hidden folders are skipped.
 
     Links are followed where the writer would go through them: as deep as a preset's, task's and
     method's folders. A folder is met once, under its own name rather than a link's.
@@ -82,7 +82,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
 def _linked(
     links: Sequence[str], met: set[tuple[int, int] | None]
 ) -> Iterator[tuple[str, list[str]]]:
-    """What links to folders add to those that were met."""
+    """Folders that symbolic links add to those already visited."""
     for link in links:
         for folder, folders, names in os.walk(link, followlinks=True):
             place, depth = _place(folder), len(Path(folder).relative_to(link).parts)
@@ -95,7 +95,7 @@ def _linked(
 
 
 def _place(folder: str) -> tuple[int, int] | None:
-    """What a folder is, by whatever name; None where it is gone."""
+    """Device and inode of a folder; None if it is gone."""
     try:
         state = os.stat(folder)  # noqa: PTH116
     except OSError:
@@ -114,7 +114,7 @@ def _by_run(names: Iterable[str]) -> Iterable[list[str]]:
 
 
 def _stamp(folder: str, name: str) -> str:
-    """What changes with a file's content, even where its size and times are set back."""
+    """A state that changes with a file's content, even if size and mtime are reset."""
     try:
         state = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118
     except OSError:

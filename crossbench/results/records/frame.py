@@ -81,7 +81,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
 
 
 def _init(record: RunRecord) -> str:
-    """What the weights are called: ``random`` where their hash says so, whatever their name."""
+    """Name of the weights: ``random`` where their hash says so."""
     name = record.key.init
     found = _mapping(record.provenance, "hashes").get("init", name)
     if found == RANDOM:
@@ -134,7 +134,7 @@ def _mapping(provenance: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as one of dotted keys; empty tables vanish, arrays stay as they are."""
+    """A nested mapping with dotted keys; empty tables vanish, arrays are kept."""
     flattened: dict[str, Any] = {}
     for key, value in mapping.items():
         if isinstance(value, dict):

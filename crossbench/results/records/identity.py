@@ -1,4 +1,4 @@
-"""What a run's identity is made of, such that a record shows it: parts, and the facts in them.
+"""Parts of a run's identity, and the facts that they are hashes of.
 
 An identity is the hash of its parts by name. A part is a word (``name``, ``source``, ``seed``), the
 digest of a file or of arrays, or the hash of facts that stand in the record beside it, so that
@@ -33,7 +33,7 @@ def identity_of(hashes: Mapping[str, str]) -> str:
 
 
 class ProvenanceHashes(NamedTuple):
-    """Hashes of what the parts of an identity are hashes of: settings, and facts by name."""
+    """Hashes of a record's settings, and of its facts by name."""
 
     settings: str
     facts: dict[str, str]
@@ -76,7 +76,7 @@ def task_hash(card: TaskCard) -> str:
 
 
 def split_facts(preset: Preset, split: Split, labels: NDArray[np.int64]) -> dict[str, Any]:
-    """How samples were divided, and which went where, the part ``split``.
+    """The split's settings and samples, the part ``split``.
 
     Args:
         preset: The settings.

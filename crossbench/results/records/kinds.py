@@ -1,4 +1,4 @@
-"""Kinds of records: one way to read each, to write it, and to find it in results folders."""
+"""Kinds of records: reading, writing, and finding them in results folders."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RecordKind(Generic[T]):
         return as_spec(path, self.spec, read_mapping(path, (self.version,), what=self.name))
 
     def write(self, path: Path, record: T) -> None:
-        """Write a record, whole or not at all.
+        """Write a record atomically.
 
         Raises:
             RecordError: If it holds NaN or what JSON has no form for, or the folder cannot be
@@ -69,7 +69,7 @@ class RecordKind(Generic[T]):
             raise RecordError(f"{path}: cannot be written: {error}") from error
 
     def find(self, folders: Sequence[Path | str]) -> tuple[list[Found[T]], list[Broken]]:
-        """The records below several folders, of which there may be none, and the broken files.
+        """Valid records below several folders, possibly none, and broken files.
 
         Raises:
             RequestError: If a folder does not exist.

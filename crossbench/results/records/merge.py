@@ -1,4 +1,4 @@
-"""The records of several results folders in one: runs, benches and pretrained networks."""
+"""Merging results folders: runs, benches and pretrained networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Merged(NamedTuple):
-    """What :func:`merge` did: the number of records copied, and the files it left out."""
+    """Result of :func:`merge`: number of records copied, and files left out."""
 
     copied: int
     broken: list[Broken]
@@ -71,7 +71,7 @@ def _taken(
     store: Store,
     broken: list[Broken],
 ) -> int:
-    """How many of the records found were taken; the reasons of those that cannot be are added."""
+    """Number of records taken; those refused are added to ``broken``."""
     copied = 0
     for each in found:
         try:

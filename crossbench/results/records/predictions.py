@@ -1,4 +1,4 @@
-"""What a run said about its test part, and every metric of it."""
+"""Predictions of a run on its test part, and their metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FORMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """What a run said about every sample of its test part.
+    """Predictions for every sample of a test part.
 
     Attributes:
         index: (N,) int64, the sample's place in the dataset.
@@ -60,7 +60,7 @@ class Predictions:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Predictions:
-        """The predictions in a file's arrays: of schema 1 where they hold ``probabilities``.
+        """Predictions from a file's arrays, of schema 1 if it has ``probabilities``.
 
         Raises:
             RecordError: If an array is missing, or is not what it should be.

@@ -1,4 +1,4 @@
-"""Pretraining records: what ``crossbench pretrain`` made, one JSON file beside each checkpoint.
+"""Pretraining records, one JSON file beside each checkpoint.
 
 The files are::
 

@@ -1,4 +1,4 @@
-"""Files of a results folder, read with suspicion: regular files of bounded size and form.
+"""Defensive reading: regular files of bounded size and valid content.
 
 Whatever lies in such a folder becomes a record or a :class:`~crossbench.errors.RecordError`
 that names the file: a pipe or a device is never waited for, a file of any size or nesting is
@@ -111,12 +111,12 @@ def _open(path: Path) -> tuple[int, os.stat_result]:
 
 
 def as_text(name: str) -> str:
-    """A file's name as text: bytes of it that are none, as the system hands them on, escaped."""
+    """A file name as text, with bytes that are not UTF-8 escaped."""
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether a path is one that :func:`as_text` had to escape, by which no file is found."""
+    """Whether :func:`as_text` had to escape a path, which then finds no file."""
     return "\\udc" in str(path)
 
 
@@ -141,7 +141,7 @@ def beside(path: Path, name: str, what: str) -> Path:
 
 
 def as_spec(path: Path, spec: type[T], mapping: dict[str, Any]) -> T:
-    """What was read from a file as the dataclass that is its schema.
+    """A file's mapping as the dataclass that is its schema.
 
     Raises:
         RecordError: If a key is unknown, missing or of the wrong type.
@@ -154,7 +154,7 @@ def as_spec(path: Path, spec: type[T], mapping: dict[str, Any]) -> T:
 
 
 def read_mapping(path: Path, versions: Collection[int], *, what: str) -> dict[str, Any]:
-    """The object in a JSON file, whose ``schema_version`` is one of those that are read.
+    """The object in a JSON file of a known ``schema_version``.
 
     Raises:
         RecordError: If the file cannot be read or holds something else.
@@ -209,7 +209,7 @@ def _parse_slowly(text: str) -> Any:
 
 
 def has_surrogates(text: str) -> bool:
-    """Whether a JSON document holds half a surrogate pair, which only an escape can bring in."""
+    """Whether a JSON document holds an unpaired surrogate escape."""
     if not _ESCAPED.search(text):
         return False
     return bool(_SURROGATE.search(json.dumps(json.loads(text), ensure_ascii=False)))
@@ -236,7 +236,7 @@ def _check_size(value: Any) -> None:
 
 
 def _finite(text: str) -> float:
-    """A number of a JSON file; JSON has neither NaN nor infinity, but 1e400 would become one."""
+    """A finite number of a JSON file; 1e400 would become infinity."""
     value = float(text)
     if not math.isfinite(value):
         msg = f"{text[:_DIGITS]} is not a JSON number that a float can hold"

@@ -85,7 +85,7 @@ class Store:
         write_weights: Callable[[Path], None] | None = None,
         diagnostics: Diagnostics | None = None,
     ) -> Path:
-        """Put a record and what goes with it on disk, in place of an earlier try of that run.
+        """Write a record and its files, replacing an earlier attempt.
 
         The arguments are those of :func:`crossbench.results.records.writing.write_run`.
 
@@ -137,7 +137,7 @@ def without_runs(folder: Path | str, others: Iterable[Path]) -> bool:
 
 
 def read_file(path: Path) -> FoundRun | Broken | None:
-    """What a file is; None if it is gone, for its run is just being written anew."""
+    """The record in a file or its fault; None if the file is gone."""
     try:
         return Found(path, read_record(path))
     except RecordError as error:
@@ -149,7 +149,7 @@ def read_file(path: Path) -> FoundRun | Broken | None:
 
 
 def read_folders(folders: Sequence[Path | str]) -> tuple[list[FoundRun], list[Broken]]:
-    """The valid records of several folders, one for each run, and the files that are none.
+    """Valid records of several folders, one per run, and broken files.
 
     Where two folders hold the same run, a finished one stands over a failed one, and of two
     with equal results the first stands.
@@ -179,7 +179,7 @@ def read_folders(folders: Sequence[Path | str]) -> tuple[list[FoundRun], list[Br
 
 
 def unite(found: Iterable[FoundRun]) -> tuple[list[FoundRun], list[tuple[FoundRun, FoundRun]]]:
-    """One record for each run, and the pairs of one run that disagree about its results.
+    """One record per run, and the pairs with different results of one run.
 
     A finished run stands over a failed one, and of two with equal results the first stands.
     """

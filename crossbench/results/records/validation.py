@@ -1,4 +1,4 @@
-"""Records held against their predictions: every metric computed again, samples counted.
+"""Validation of records against their predictions: metrics, samples, labels.
 
 Reading a record checks what it tells of itself (:mod:`crossbench.results.records.checks`). What it
 says its predictions amount to is computed again here, in a few milliseconds a record: by ``merge``,
@@ -42,7 +42,7 @@ _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
 
 class Validated(NamedTuple):
-    """What :func:`validate` found.
+    """Result of :func:`validate`.
 
     Attributes:
         records: Number of files that should be records, of whatever kind.
@@ -88,7 +88,7 @@ def validate(folder: Path, track: Track = lambda paths: paths) -> Validated:
 
 
 def examine(path: Path) -> FoundRun | Broken | None:
-    """What a file is, held against what it names; None if it is gone."""
+    """A file's record validated against its files; None if it is gone."""
     item = read_file(path)
     if isinstance(item, Found):
         try:
@@ -196,7 +196,7 @@ def _duplicates(found: Sequence[FoundRun]) -> Iterator[Broken]:
 
 
 def _relabelled(found: Sequence[FoundRun]) -> Iterator[Broken]:
-    """Files whose samples have other labels there than in an earlier file of the same data."""
+    """Files that contradict an earlier file about the labels of the same samples."""
     known: dict[tuple[str, ...], tuple[str, Path]] = {}
     for path, record in found:
         if record.predictions is None:

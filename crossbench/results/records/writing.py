@@ -1,4 +1,4 @@
-"""The files of one run, written: nothing goes before what follows it is on the disk.
+"""Writing the files of one run: old files go once new ones are on the disk.
 
 Every file but the record has its own digest in its name, and the record names it. A write puts
 the new files beside the old ones, then swaps the record, then removes what only the old record
@@ -68,7 +68,7 @@ def write_run(
         predictions: Present if, and only if, the run is ``ok``.
         write_weights: Writes the fitted network's weights to the path it is given, whole or
             not at all; None where they are not kept.
-        diagnostics: What the network's layers told of themselves; None leaves those of an
+        diagnostics: Per-layer diagnostics of the network; None leaves those of an
             earlier try.
 
     Raises:
@@ -90,7 +90,7 @@ def write_run(
 
 
 def copy_run(source: Path, record: RunRecord, path: Path) -> None:
-    """Copy a record and the files it names, byte for byte, in place of an earlier try of the run.
+    """Copy a record and its files, replacing an earlier attempt.
 
     Args:
         source: The record's file.
@@ -143,7 +143,7 @@ def _replace_run(
 
 @contextlib.contextmanager
 def _succeeding(path: Path) -> Iterator[set[str]]:
-    """Let a new record follow the one in ``path``: files first, the record last.
+    """Replace the record in ``path``: files first, the record last.
 
     Takes the names of files as they are written beside it. Whichever record stands in the end,
     the old one or the new, keeps what it names, and the rest goes.
@@ -161,7 +161,7 @@ def _succeeding(path: Path) -> Iterator[set[str]]:
 
 
 def _diagnostics_of(path: Path, record: RunRecord) -> dict[str, str | None]:
-    """The diagnostics of an earlier try, which are true of this one: it has the same network."""
+    """Diagnostics of an earlier attempt, valid here for it has the same network."""
     old = _mapping_of(path) or {}
     if record.status != "ok" or old.get("identity") != record.identity:
         return {}
@@ -187,7 +187,7 @@ def _name(path: Path, digest: str, field: str) -> str:
 
 
 def _mapping_of(path: Path) -> dict[str, Any] | None:
-    """What stands at the record's place: nothing, or a record; None where that is not known."""
+    """The record's file as a mapping, empty if absent; None if unreadable."""
     try:
         return read_mapping(path, (1, SCHEMA_VERSION), what="run record")
     except RecordError:
@@ -207,7 +207,7 @@ def _is_own(path: Path, name: str) -> bool:
 
 
 def _sweep(path: Path) -> None:
-    """Remove files that killed writes of this run put in place, and that no record names."""
+    """Remove files of killed writes that no record names."""
     standing = _mapping_of(path)
     if standing is None:
         return
@@ -267,7 +267,7 @@ def to_json(record: Any, *, what: str) -> bytes:
 
 
 def _printable(value: Any) -> Any:
-    """Plain values, with the escapes of half surrogate pairs, which are no text, in their place."""
+    """Plain values, with unpaired surrogates escaped."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
@@ -276,7 +276,7 @@ def _printable(value: Any) -> Any:
 
 
 def place(path: Path, content: bytes) -> None:
-    """Write a file such that it is there whole or not at all, a power cut included.
+    """Write a file atomically and durably.
 
     Folders are made as needed.
     """
@@ -285,6 +285,6 @@ def place(path: Path, content: bytes) -> None:
 
 
 def copy(source: Path, path: Path) -> None:
-    """Copy a file such that it is there whole or not at all."""
+    """Copy a file atomically."""
     with replacing(path) as draft:
         shutil.copyfile(source, draft)

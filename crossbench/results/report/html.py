@@ -1,4 +1,4 @@
-"""Tables as one self-contained HTML file: no scripts, no links outside, readable anywhere."""
+"""Tables as one self-contained HTML page, without scripts or external links."""
 
 from __future__ import annotations
 

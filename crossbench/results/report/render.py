@@ -251,7 +251,7 @@ def _json(tables: Sequence[Table]) -> str:
 
 
 def _mapping(table: Table) -> dict[str, Any]:
-    """A table as nested dicts, in which each row holds its cells by the columns' names."""
+    """A table as nested dicts, each row with its cells by column name."""
     mapping = dataclasses.asdict(table) | {"shared": dict(table.shared)}
     texts = Counter(column.text for column in table.columns)
     columns = [column.text if texts[column.text] == 1 else column.label for column in table.columns]

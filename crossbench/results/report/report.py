@@ -1,4 +1,4 @@
-"""What ``crossbench report`` prints: boards, runtimes, pretraining, then what went wrong."""
+"""The report: boards, runtimes, pretraining, then failures and broken files."""
 
 from __future__ import annotations
 

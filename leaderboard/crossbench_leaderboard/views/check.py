@@ -1,4 +1,4 @@
-"""Which files of a results folder are valid records, and why the others are not."""
+"""Validity of the files in a results folder."""
 
 from __future__ import annotations
 

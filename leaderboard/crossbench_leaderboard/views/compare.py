@@ -1,4 +1,4 @@
-"""Two methods against each other, task by task and over tasks; then all methods at once."""
+"""Two methods compared by task and over tasks; then all methods."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _matrix(wins: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def _mean_ranks(test: Friedman, groups: Sequence[Sequence[str]], methods: list[str]) -> Any:
-    """Mean ranks by method, and a line through each group that is not told apart."""
+    """Critical difference diagram: mean ranks, a line through each tied group."""
     names = list(test.mean_ranks)
     ranks = pd.DataFrame({"name": names, "rank": list(test.mean_ranks.values())})
     joined = pd.DataFrame(

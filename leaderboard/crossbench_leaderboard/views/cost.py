@@ -1,4 +1,4 @@
-"""What the main metric costs: latency, parameters, arithmetic, memory; and the runtime tables."""
+"""Costs: latency, parameters, arithmetic and memory, and runtime tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who stands where, how sure that is, and what it costs."""
+"""Standings, their uncertainty and their cost."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def show(results: Results) -> None:
 
 
 def _show_claim(rows: list[Standing]) -> None:
-    """What may be said over tasks, or that nothing may."""
+    """The claim over tasks, or the lack of one."""
     first = rows[0]
     if first.beside_first is None:
         st.subheader("No claim over tasks")
@@ -95,7 +95,7 @@ def _show_standings(table: pd.DataFrame) -> None:
 
 
 def _telling(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns that say something of some row: a narrow screen has no room for others."""
+    """The columns with content in some row, for narrow screens."""
     silent = table.isna() | table.isin(["", NONE])
     return table.loc[:, ~silent.all()]
 

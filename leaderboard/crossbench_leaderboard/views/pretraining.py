@@ -1,4 +1,4 @@
-"""What pretraining in 2D was worth, and the networks that were pretrained."""
+"""Gains from pretraining, and the pretrained networks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _pick(found: list[Transfer]) -> Transfer:
 
 
 def _worth(transfer: Transfer) -> None:
-    """Both means of every method and protocol, the tests between them, and who gains more."""
+    """Gains by method and protocol, and their contrasts."""
     frame = _means(transfer)
     charts.show(_chart(frame, title_of(transfer.metric)))
     show_table(gain_table(transfer))

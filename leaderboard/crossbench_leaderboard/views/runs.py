@@ -96,7 +96,7 @@ def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pick(runs: pd.DataFrame, label: str, key: str, first: int = 0) -> RunRecord:
-    """Let the reader choose a run, those that failed first; at first the one in that place."""
+    """Choose a run, failed ones first."""
     ordered = runs.sort_values(["status", "task", "method", "seed", "fold"], kind="stable")
     names = {
         path: f"{method} · {task} · seed {seed} · fold {fold} · {status} · {identity[:8]}"
@@ -186,7 +186,7 @@ def _curve_chart(
 
 
 def _show_difference(runs: pd.DataFrame, record: RunRecord) -> None:
-    """Where the provenance of two records differs."""
+    """Differences between the provenance of two records."""
     st.subheader("What differs from another run")
     other = _pick(runs, "Other run", "runs-other", first=1)
     one, two = (flat(each.provenance) for each in (record, other))

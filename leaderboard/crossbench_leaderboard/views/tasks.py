@@ -70,7 +70,7 @@ def show(results: Results) -> None:
 
 
 def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
-    """Every method's mean with its interval, and a dot for each fold; the table, to download."""
+    """Means with intervals and a dot per fold, and the table to download."""
     st.subheader("Results")
     metric = board.metric
     names = [*board.methods, *board.plain]
@@ -154,7 +154,7 @@ def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
 
 
 def _class_names(card: TaskCard | None, path: Path, count: int) -> list[str]:
-    """The names of so many classes, as the card or else a record has them; numbers for want."""
+    """Class names from the card or a record; numbers if neither has them."""
     recorded = [] if card else read_record(path).provenance.get("classes") or []
     names = [str(name) for name in (card.classes if card else recorded)]
     return names if len(names) == count else [str(label) for label in range(count)]
@@ -216,7 +216,7 @@ def _balance_chart(counts: Any, names: list[str]) -> Any:
 
 
 def _show_card(card: TaskCard) -> None:
-    """What the card says, the licence and what is wrong with the data first."""
+    """The card, its licence and known faults of the data first."""
     st.subheader("Data card")
     st.text(card.title)
     facts = {

@@ -150,7 +150,7 @@ def test_what_is_no_record_is_named_and_passed_over(
 
 
 def test_a_record_that_json_has_no_form_for_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="bench record small.*: cannot be written as JSON"):
+    with pytest.raises(RecordError, match=r"bench record small.*: cannot be written as JSON"):
         write_bench(tmp_path, make(peak_flops=math.nan))
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="cannot be written"):
