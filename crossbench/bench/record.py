@@ -15,8 +15,8 @@ from crossbench.environment.arithmetic import find_device, thread_count
 from crossbench.errors import CrossbenchError, RequestError
 from crossbench.results.records.benches import BenchRecord, Measurement
 from crossbench.specs import ComputeSettings
+from crossbench.specs.limits import MOST_THREADS
 from crossbench.specs.reader import to_mapping
-from crossbench.specs.settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from crossbench.specs.limits import (
+    MOST_FOLDS,
+    MOST_SEEDS,
+    Count,
+    Decay,
+    Epochs,
+    Positive,
+    Seed,
+    Share,
+    Threads,
+)
 from crossbench.specs.reader import Demand, facts, under
 
 #: Name of the init that draws weights at random.
 RANDOM = "random"
 
-#: Upper bounds on counts: far above any use, and low enough that nothing hangs or runs out of
-#: memory before it can say why.
-MOST_THREADS = 1024
-MOST_EPOCHS = 100_000
-MOST_SEEDS = MOST_FOLDS = 1000
-
-_LARGEST = sys.float_info.max  # no infinity, which TOML has
-
-Count = Annotated[int, Meta(ge=1, description="at least 1")]
-Epochs = Annotated[int, Meta(ge=1, le=MOST_EPOCHS, description=f"from 1 to {MOST_EPOCHS}")]
-Threads = Annotated[int, Meta(ge=0, le=MOST_THREADS, description=f"from 0 to {MOST_THREADS}")]
-Share = Annotated[float, Meta(gt=0, lt=1, description="a share between 0 and 1")]
-Positive = Annotated[float, Meta(gt=0, le=_LARGEST, description="a positive number")]
-Decay = Annotated[float, Meta(ge=0, le=_LARGEST, description="a number of at least 0")]
-Seed = Annotated[int, Meta(ge=0, lt=2**32, description="from 0, below 2**32")]
-_SOME = Meta(min_length=1, max_length=MOST_SEEDS, description=f"an array of 1 to {MOST_SEEDS}")
+_SEEDS = Meta(min_length=1, max_length=MOST_SEEDS, description=f"an array of 1 to {MOST_SEEDS}")
 
 #: Whose channel means and standard deviations normalise the inputs of a network.
 Statistics = Literal["imagenet", "radimagenet"]
@@ -54,7 +49,7 @@ class SplitSettings:
 
     scheme: Literal["paper", "standard", "official"]
     folds: Annotated[int, Meta(ge=1, le=MOST_FOLDS, description=f"from 1 to {MOST_FOLDS}")]
-    seeds: Annotated[tuple[Seed, ...], _SOME]
+    seeds: Annotated[tuple[Seed, ...], _SEEDS]
     run_folds: tuple[int, ...] = ()
     validation: Share = 0.2
     max_labelled: Annotated[int, Meta(ge=4, description="at least 4")] | None = None
@@ -104,9 +99,13 @@ class InputSettings:
     forked_workers: Threads = 0
 
     def fingerprint(self) -> dict[str, Any]:
-        """What identities hash: all but ``max_samples``, which the indices of the split say."""
-        fed = facts(self, "scaling", "max_size", "radimagenet_3d")
-        return fed | facts(self, "crop_scale", "augment", "jitter_order", "forked_workers")
+        """What identities hash.
+
+        The indices of the split say ``max_samples``, and a run's own statistics what
+        ``radimagenet_3d`` means for its method.
+        """
+        fed = facts(self, "scaling", "max_size", "crop_scale")
+        return fed | facts(self, "augment", "jitter_order", "forked_workers")
 
     def demands(self) -> Iterator[Demand]:
         """What must hold beyond types."""

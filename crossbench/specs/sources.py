@@ -6,11 +6,9 @@ without numpy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
-
-from crossbench.specs.reader import Demand
 
 
 class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -22,10 +20,6 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     def kind(self) -> str:
         """The word that chooses this kind on a card."""
         return str(self.__struct_config__.tag)
-
-    def demands(self) -> Iterator[Demand]:
-        """What must hold of a source beyond its types."""
-        yield from ()
 
 
 class NpzSource(_Source, frozen=True, kw_only=True, tag="npz"):
@@ -73,12 +67,8 @@ class EmbeddedSource(_Source, frozen=True, kw_only=True, tag="embedded"):
     minimum: dict[str, float] = {}
     covariate: str | None = None
     invert: bool = False
-    permute: int | None = None
+    permute: Annotated[int, msgspec.Meta(ge=0, description="a seed from 0")] | None = None
 
     def advice(self, task: str) -> str:  # noqa: ARG002
         """Where to get the file, for a user who does not have it."""
         return self.remedy or "It ships beside its card: install the card's package again."
-
-    def demands(self) -> Iterator[Demand]:
-        """What must hold of a source beyond its types."""
-        yield "permute", (self.permute or 0) >= 0, "it must be a seed, 0 or above"

@@ -150,7 +150,7 @@ def test_a_linear_probe_leaves_records_as_any_protocol(
     assert record.cost["gmacs"] > 0
     assert {"extract", "train", "test", "total"} == set(record.timings)
     assert frame["ms_per_sample"].notna().sum() == 1
-    assert set(record.provenance["settings"]["input"]) == {"scaling", "max_size", "radimagenet_3d"}
+    assert set(record.provenance["settings"]["input"]) == {"scaling", "max_size"}
 
 
 def test_lora_leaves_a_network_of_the_usual_size_and_says_what_it_trained(

@@ -39,7 +39,6 @@ HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
             "max_size": None,
             "crop_scale": [0.08, 1.0],
             "augment": True,
-            "radimagenet_3d": ["crossd", "crossd-aligned", "crossd-fixed"],
             "jitter_order": "sample",
             "forked_workers": 6,
         },
@@ -102,7 +101,7 @@ HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
 #: Settings that choose or speed up runs and change no number of theirs.
 LEFT_OUT = {
     "split": {"seeds", "run_folds"},
-    "input": {"max_samples"},
+    "input": {"max_samples", "radimagenet_3d"},
     "compute": {"threads", "workers"},
     "weak-probe": {"title"},
     "linear-probe": {"title"},

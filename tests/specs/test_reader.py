@@ -51,7 +51,14 @@ SOURCES = st.one_of(
     ),
 )
 SPECS = st.one_of(
-    st.builds(TaskCard, source=SOURCES, intensity=st.none() | PAIRS, path=st.none()),
+    st.builds(
+        TaskCard,
+        source=SOURCES,
+        classes=st.lists(st.text(), min_size=2).map(tuple),
+        version=COUNTS,
+        intensity=st.none() | PAIRS,
+        path=st.none(),
+    ),
     st.builds(
         Preset,
         split=st.builds(
