@@ -13,7 +13,7 @@ ROOT = TESTS.parent
 RULES = {
     "evaluation/statistics/test_calibration.py",
     "execution/test_deaths.py",
-    "registry/test_cards.py",
+    "specs/test_fingerprints.py",
     "data/test_inputs.py",
 }
 ROOMS = {path.name for path in (ROOT / "crossbench").iterdir() if path.is_dir()} | {"scripts"}
