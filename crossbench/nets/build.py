@@ -33,6 +33,16 @@ def build_model(
 ) -> nn.Module:
     """The network of a method for images or for volumes.
 
+    Example:
+        >>> import torch
+        >>> class Plain:
+        ...     name, dims = "plain", (2,)
+        ...     def layer_2d(self, conv): return conv
+        ...     def layer_3d(self, layer): return layer
+        >>> network = build_model(Plain(), dims=2, num_classes=5, backbone="test_resnet")
+        >>> network(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 5])
+
     Args:
         method: A registered method, or one of your own.
         dims: 2 for images (B, 3, H, W), 3 for volumes (B, 3, D, H, W).

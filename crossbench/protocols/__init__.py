@@ -54,6 +54,10 @@ PROTOCOLS: dict[str, Protocol] = {
 def find_protocol(name: str) -> Protocol:
     """The protocol with this name.
 
+    Example:
+        >>> find_protocol("weak-probe").shares_features
+        False
+
     Raises:
         RequestError: If no protocol has this name, with the nearest names.
     """
