@@ -1,0 +1,163 @@
+"""Decisions on one run: weights, settings, channel statistics, shared features, identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.environment.provenance import package_versions
+from crossbench.evaluation import plain as plain_baselines
+from crossbench.files.hashing import hash_file, hash_json
+from crossbench.nets.weights.init import find_init
+from crossbench.protocols.plain import PLAIN
+from crossbench.registry.method_identity import identify
+from crossbench.results.records.identity import identity_of, seed_part, split_facts, task_facts
+from crossbench.runs.exposure import check_unseen
+from crossbench.runs.plan import PlannedRun
+from crossbench.specs import RunKey
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.data.splits import Split
+    from crossbench.methods import Method
+    from crossbench.runs.request import Resolved
+    from crossbench.specs import Statistics, TaskCard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One fold of a task, on which every run is decided alike.
+
+    Attributes:
+        request: What is asked for.
+        card: The task.
+        dataset: Its samples.
+        split: The fold's training, validation and test samples.
+    """
+
+    request: Resolved
+    card: TaskCard
+    dataset: Dataset
+    split: Split
+
+    def network_run(self, method: Method) -> PlannedRun:
+        """The run of a method.
+
+        Raises:
+            WeightsError: If its weights have seen the test part, or there are none.
+        """
+        request, split = self.request, self.split
+        init = find_init(
+            request.asked.init,
+            method,
+            seed=split.seed,
+            fold=split.fold,
+            statistics=_statistics(request, self.card, method),
+        )
+        check_unseen(init, self.dataset, split, task=self.card.name)
+        settings, made_of = _settings(request, method), identify(method)
+        hashes = {
+            "name": method.name,
+            **self._parts,
+            "method": made_of.sha256,
+            "config": hash_json(settings),
+            **init.hashes,
+        }
+        return PlannedRun(
+            key=self._key(
+                method.name,
+                backbone=request.asked.backbone,
+                init=init.name,
+                protocol=request.protocol.name,
+            ),
+            identity=identity_of(hashes),
+            hashes=hashes,
+            facts=self._facts | {"method": made_of.facts},
+            split=split,
+            protocol=request.protocol,
+            method=method,
+            init=init,
+            settings=settings,
+            feature_key=_feature_key(request, method, split, hashes),
+            done=False,
+        )
+
+    def plain_run(self, name: str) -> PlannedRun:
+        """The run of a plain baseline."""
+        source = hash_file(Path(plain_baselines.__file__))
+        hashes = {"name": name, **self._parts, "method": source}
+        return PlannedRun(
+            key=self._key(name, backbone="none", init="none", protocol=PLAIN.name),
+            identity=identity_of(hashes),
+            hashes=hashes,
+            facts=self._facts,
+            split=self.split,
+            protocol=PLAIN,
+            feature_key=identity_of(hashes),
+            done=False,
+        )
+
+    def _key(self, method: str, **parts: str) -> RunKey:
+        return RunKey(
+            preset=self.request.preset.name,
+            task=self.card.name,
+            method=method,
+            seed=self.split.seed,
+            fold=self.split.fold,
+            **parts,
+        )
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        """Facts whose hashes are parts of every identity on this fold."""
+        split = split_facts(self.request.preset, self.split, self.dataset.labels)
+        return {"task": task_facts(self.card), "split": split}
+
+    @cached_property
+    def _parts(self) -> dict[str, str]:
+        """Parts of every identity on this fold."""
+        return {
+            "harness": package_versions()["crossbench"],
+            "source": self.dataset.source,
+            "data": self.dataset.content_hash,
+            "seed": seed_part(self.split.seed, self.split.fold),
+            **{name: hash_json(fact) for name, fact in self._facts.items()},
+        }
+
+
+def _statistics(request: Resolved, card: TaskCard, method: Method) -> Statistics | None:
+    """Whose channel statistics are asked for; the paper's scripts fix them for some methods."""
+    fixed = card.dimension == 3 and method.name in request.preset.input.radimagenet_3d
+    return request.statistics or ("radimagenet" if fixed else None)
+
+
+def _settings(request: Resolved, method: Method) -> dict[str, Any]:
+    """Every setting that bears on how a method is fitted, and none that does not."""
+    preset = request.preset
+    settings: dict[str, Any] = {
+        "backbone": request.asked.backbone,
+        "drop_keys": list(preset.drop_keys.get(method.name, ())),
+        **preset.compute.fingerprint(),
+        **request.protocol.settings(preset),
+    }
+    if request.statistics is not None:
+        settings["statistics"] = request.statistics
+    return settings
+
+
+def _feature_key(
+    request: Resolved, method: Method, split: Split, hashes: Mapping[str, str]
+) -> Hashable:
+    """What a run's features have in common with those of others on its task.
+
+    Weights are drawn for each method and seed, and serve all folds; only weights of the fold's
+    own, or a value range that is taken over the training part, make each fold different.
+    """
+    if not request.protocol.shares_features:
+        return identity_of(hashes)
+    own = request.preset.input.scaling == "train" or "weights" in hashes
+    return method.name, split.seed, split.fold if own else None
