@@ -86,7 +86,7 @@ class NetworkRequest(Protocol):
 
 @runtime_checkable
 class NetworkMethod(Protocol):
-    """How a network is built for each kind of input that a method takes.
+    """A method that builds its own networks.
 
     Attributes:
         name: Registry name in kebab case.
@@ -116,7 +116,7 @@ class NetworkMethod(Protocol):
 
 @runtime_checkable
 class Convolution(Protocol):
-    """How a backbone gets its 2D layers, and how each of them becomes a 3D layer.
+    """A method that replaces the convolutions of a backbone, in 2D and in 3D.
 
     Attributes:
         name: Registry name in kebab case.
@@ -160,7 +160,7 @@ Method: TypeAlias = NetworkMethod | Convolution
 
 
 class Declarations(Protocol):
-    """Optional attributes of a method; names are those in a convolution's layer or in a network.
+    """Optional attributes of a method; names are a layer's or a built network's.
 
     Attributes:
         learns: Parameters, or submodules, that learn wherever the head does: under every protocol
@@ -212,7 +212,7 @@ def input_kinds(method: Method) -> tuple[str, ...]:
 
 @runtime_checkable
 class Observer(Protocol):
-    """What layers of one kind tell of themselves when ``crossbench run --diagnostics`` asks.
+    """Per-layer diagnostics for ``crossbench run --diagnostics``.
 
     A package registers the class under the entry point group ``crossbench.observers``. Nothing
     here changes a run or its record: the network is fitted and tested by then.
@@ -224,7 +224,7 @@ class Observer(Protocol):
     layer: type[nn.Module]
 
     def measure(self, layer: nn.Module, inputs: Tensor) -> Mapping[str, Tensor]:
-        """What the layer makes of each sample.
+        """Measure the layer on each sample of a batch.
 
         Args:
             layer: The layer, in evaluation mode.
@@ -236,7 +236,7 @@ class Observer(Protocol):
         ...
 
     def picture(self, layer: nn.Module, measured: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """What is worth drawing for a few samples.
+        """Arrays to draw for a few samples.
 
         Args:
             layer: The layer.
@@ -249,7 +249,7 @@ class Observer(Protocol):
 
 
 def cube(argument: str, value: Number | Sequence[Number]) -> Number:
-    """What a geometry argument says for both 2D axes, to be used for the third as well.
+    """The value of a geometry argument on both 2D axes, for the third axis.
 
     Args:
         argument: Its name, for the message: ``"kernel_size"``, ``"stride"``.

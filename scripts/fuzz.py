@@ -143,10 +143,10 @@ def make_npz(folder: Path, form: str) -> Kind:
 
 def make_safetensors(folder: Path) -> Kind:
     """A checkpoint of our own."""
-    from crossbench.nets.weights.checkpoint import About, write_checkpoint
+    from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
 
     file = folder / "ours.safetensors"
-    about = About(method="conv2d", dims=2, backbone="resnet18", num_classes=2)
+    about = CheckpointMetadata(method="conv2d", dims=2, backbone="resnet18", num_classes=2)
     write_checkpoint(file, _network().state_dict(), about)
     return _checkpoint(file, within=in_safetensors)
 

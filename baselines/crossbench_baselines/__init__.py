@@ -1,1 +1,1 @@
-"""The methods of the benchmark, one module each, loaded as a third party's would be."""
+"""The methods of the benchmark, one module each, loaded like a third party's."""

@@ -1,4 +1,4 @@
-"""What the methods share: the Conv3d whose geometry is a 2D layer's, repeated for the depth."""
+"""Conv3d with a 2D layer's geometry, repeated for the depth."""
 
 from __future__ import annotations
 

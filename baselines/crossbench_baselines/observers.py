@@ -1,4 +1,4 @@
-"""What Cross-D layers tell of themselves: angles and shifts, and what these do to kernels."""
+"""Per-layer diagnostics of Cross-D: angles, shifts and shifted kernels."""
 
 from __future__ import annotations
 

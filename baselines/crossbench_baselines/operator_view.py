@@ -1,4 +1,4 @@
-"""Operator view of the dashboard: shifts that Cross-D layers predict, and shifted kernels."""
+"""Dashboard page on predicted shifts and shifted kernels of Cross-D layers."""
 
 from __future__ import annotations
 

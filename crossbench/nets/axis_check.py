@@ -43,7 +43,7 @@ _AXIS_POSITION = {"cat": 1, "split": 2, "chunk": 2, "flatten": 1}  # of function
 
 
 def try_on_volume(network: nn.Module, converted: Collection[nn.Module]) -> None:
-    """Run a 3D network in eval mode on a volume of 32 voxels a side, or 64 where that fails.
+    """Run a 3D network on a volume of 32 voxels a side, or of 64 if that fails.
 
     Args:
         network: The network; modes and statistics are left as they were.

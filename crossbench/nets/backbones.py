@@ -68,7 +68,7 @@ def layer_form(method: Method) -> str:
 
 
 def create_image_network(method: Method, backbone: str, num_classes: int) -> nn.Module:
-    """The untrained 2D network whose weights a method starts from; raises as what it calls."""
+    """The untrained 2D network whose weights a method starts from."""
     network = create_backbone(backbone, num_classes)
     if not isinstance(method, NetworkMethod):
         replace_convolutions(network, method)

@@ -82,7 +82,7 @@ def build_model(
 
 
 def build_network(method: Method, request: BuildRequest) -> nn.Module:
-    """The network that a method builds for a request, with the weights that it starts from.
+    """The network that a method builds for a request, its initial weights loaded.
 
     Raises:
         RequestError: As :func:`construct` and :meth:`BuildRequest.complete`.

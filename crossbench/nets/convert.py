@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def make_3d(network: nn.Module, method: Convolution, layers: Collection[str]) -> None:
-    """Turn a 2D network into its 3D form, every tensor outside the method's layers untouched.
+    """Convert a 2D network to 3D; tensors outside the method's layers stay untouched.
 
     Afterwards it maps (B, 3, D, H, W) as it mapped (B, 3, H, W), with the same modes,
     devices, dtypes and ``requires_grad``.

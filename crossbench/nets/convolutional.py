@@ -1,4 +1,4 @@
-"""The convolutional family: a backbone with a convolution's layers, in 2D or converted to 3D."""
+"""The convolutional family: a backbone with a method's layers, in 2D or in 3D."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network costs, counted rather than timed."""
+"""Multiply-adds of networks, counted rather than timed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def multiply_adds(model: nn.Module, input_shape: Sequence[int]) -> int:
-    """Multiply-adds of one sample's forward pass in eval mode, as by :func:`count_multiply_adds`.
+    """Multiply-adds of one sample's forward pass in eval mode.
 
     Args:
         model: A network or layer; modes and statistics are left as they were.

@@ -1,4 +1,4 @@
-"""The optional attributes of methods (:class:`crossbench.methods.Declarations`), read."""
+"""Readers of the optional attributes of methods."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def takes_image_weights(method: Method) -> bool:
 
 
 def drawing_3d(method: Convolution) -> Callable[[nn.Module], None] | None:
-    """A method's :meth:`Declarations.draw_3d`; None where its 3D layers are carried from 2D."""
+    """A method's ``draw_3d``; None where its 3D layers are carried from 2D."""
     return getattr(method, "draw_3d", None)
 
 
 def head_learners(method: Method) -> tuple[str, ...] | None:
-    """A method's :attr:`Declarations.learns`; None where it does not say.
+    """A method's ``learns``; None where undeclared.
 
     Raises:
         ConversionError: If it is no sequence of names.
@@ -43,7 +43,7 @@ def head_learners(method: Method) -> tuple[str, ...] | None:
 
 
 def kernel_axes(method: Method) -> dict[str, tuple[int, ...]] | None:
-    """A method's :attr:`Declarations.kernels`, a tuple of axes each; None where it does not say.
+    """A method's ``kernels``, a tuple of axes each; None where undeclared.
 
     Raises:
         ConversionError: If it does not map names to axes.

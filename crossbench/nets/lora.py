@@ -58,14 +58,14 @@ class LowRank(nn.Module):
 
 
 def largest_rank(rows: int, columns: int) -> int:
-    """The largest rank at which an update has no more numbers than its kernel; 0 for none."""
+    """The largest rank whose update is no larger than its kernel; 0 for none."""
     return rows * columns // (rows + columns)
 
 
 def add_lora(
     network: nn.Module, *, rank: int, alpha: float, target: Target = "all"
 ) -> tuple[str, ...]:
-    """Give the kernels of a network low-rank updates, in place, and freeze all else of it.
+    """Add low-rank updates to the kernels of a network and freeze all else, in place.
 
     The network's outputs are the same bits as before, until the updates learn.
 
@@ -135,7 +135,7 @@ def merge_lora(network: nn.Module) -> None:
 
 
 def lora_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The factors A and B of an adapted network under their names in its ``state_dict``.
+    """The factors A and B of an adapted network by their ``state_dict`` names.
 
     They are all there is to save of the updates; ``load_state_dict(..., strict=False)`` puts
     them into a network adapted with the same settings.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def layer_of(
     method: Convolution, form: Literal["layer_2d", "layer_3d"], module: nn.Module
 ) -> nn.Module:
-    """What a method makes of a layer, held to be a module.
+    """A method's 2D or 3D layer, checked to be a module.
 
     Args:
         method: The method.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def reinitialise(network: nn.Module, parts: Collection[str]) -> None:
-    """Reset every tensor whose name contains one of ``parts`` by its module's own rule.
+    """Reset the tensors whose names contain one of ``parts`` by their modules' rule.
 
     Raises:
         RequestError: If a part is in no tensor's name.

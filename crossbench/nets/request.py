@@ -1,4 +1,4 @@
-"""The request that a method builds its network for, and the weights that it starts from."""
+"""The request to build a network, and the loading of its initial weights."""
 
 from __future__ import annotations
 

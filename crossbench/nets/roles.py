@@ -1,4 +1,4 @@
-"""What the parameters of a method's network are: kernels, what learns with the head, the rest.
+"""Roles of a network's parameters: kernels, learners with the head, others.
 
 A method may declare it (:class:`crossbench.methods.Declarations`). Where it does not, a parameter
 is taken for a kernel only if its shape says so: (C_out, C_in / groups, ...), the channels being
@@ -49,7 +49,7 @@ class Kernel:
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """What the parameters of a network are.
+    """Roles of the parameters of a network.
 
     Attributes:
         kernels: Those that low-rank updates adapt.
@@ -68,7 +68,7 @@ class Roles:
 
 
 def roles_of(network: nn.Module) -> Roles:
-    """The roles that :func:`assign_roles` found, or those of a network that no method made."""
+    """The assigned roles of a network, or those that its shapes tell."""
     known: Roles | None = getattr(network, _MARK, None)
     return known or Roles(kernels=tuple(_kernels(network, "", {classifier(network)})))
 
@@ -83,7 +83,7 @@ def channels_of(network: nn.Module) -> dict[str, Channels]:
 
 
 def assign_roles(network: nn.Module, method: Method, layers: Mapping[str, Channels | None]) -> None:
-    """Find out what a network's parameters are, and remember it with the network.
+    """Determine the roles of a network's parameters and keep them with it.
 
     Args:
         network: A network of the method.
@@ -191,7 +191,7 @@ def _is_part(name: str, declared: Collection[str] | None) -> bool:
 def _left(
     module: nn.Module, own: Mapping[str, Tensor], layer: str, kernels: list[Kernel]
 ) -> Iterator[str]:
-    """What a layer has beyond kernels, the biases beside them, and BatchNorm."""
+    """Parameters of a layer beyond kernels, their biases and BatchNorm."""
     taken = {kernel.name.removeprefix(f"{layer}.") for kernel in kernels}
     biases = {f"{name.rpartition('.')[0]}.bias".lstrip(".") for name in taken} | {"bias"}
     norms = {path for path, each in module.named_modules() if isinstance(each, _BatchNorm)}
@@ -210,7 +210,7 @@ def _join(layer: str, name: str) -> str:
 def _kernels(
     module: nn.Module, path: str, seen: set[nn.Module | None], channels: Channels | None = None
 ) -> Iterator[Kernel]:
-    """The kernels of a module: what has three or more axes, the first two its channels.
+    """Kernels of a module: three or more axes, the first two its channels.
 
     Modules within a module that holds one are passed over: they steer that layer.
     """
@@ -230,7 +230,7 @@ def _kernels(
 
 
 def _own_channels(module: nn.Module) -> Channels | None:
-    """What a module says of itself, as those of torch do."""
+    """A module's channel attributes, named as torch's are."""
     out = getattr(module, "out_channels", None)
     into, groups = getattr(module, "in_channels", None), getattr(module, "groups", 1)
     if not (isinstance(out, int) and isinstance(into, int) and isinstance(groups, int)):

@@ -16,7 +16,7 @@ from crossbench.evaluation.metrics import Scores, evaluate_log
 from crossbench.files.checkout import git_state
 from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import create_image_network
-from crossbench.nets.weights.checkpoint import About, pack_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, pack_checkpoint
 from crossbench.pretraining import files
 from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.pretraining.loop import Job, Progress, score, train
@@ -196,9 +196,9 @@ def _write(opened: Opened, job: Job, progress: Progress, scores: Scores, begin: 
     job.state.unlink(missing_ok=True)
 
 
-def _about(opened: Opened, scores: Scores) -> About:
+def _about(opened: Opened, scores: Scores) -> CheckpointMetadata:
     request, source = opened.request, opened.source
-    return About(
+    return CheckpointMetadata(
         method=request.form,
         dims=2,
         backbone=request.backbone,

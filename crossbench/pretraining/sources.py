@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
-    from crossbench.nets.weights.checkpoint import Seen
+    from crossbench.nets.weights.checkpoint import TrainingSamples
     from crossbench.pretraining.loop import Part
     from crossbench.pretraining.request import PretrainRequest
     from crossbench.specs import PretrainSettings, TaskCard
@@ -75,7 +75,7 @@ class Source:
     hashes: dict[str, str]
     train: Part
     val: Part
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[TrainingSamples, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

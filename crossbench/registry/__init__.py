@@ -1,1 +1,1 @@
-"""Registered tasks, presets and methods by name: entry points, plugin files, identity."""
+"""Tasks, presets and methods by name: entry points, plugin files, identity."""

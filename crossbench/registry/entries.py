@@ -1,4 +1,4 @@
-"""What installed packages register: the only reader of entry points, and it imports nothing.
+"""Reader of the entry points that installed packages register; imports none.
 
 Metadata and docstrings are read from files, so a listing is fast and runs nobody's code. What is
 malformed in one package is named, and hides nothing of the others.
@@ -73,7 +73,7 @@ class Point(NamedTuple):
 
     @property
     def fault(self) -> str:
-        """What is malformed about it, if anything."""
+        """The fault of a malformed entry point; empty for none."""
         if EntryPoint.pattern.match(self.entry.value):
             return ""
         return f"its entry point {show(self.entry.value)} is not of the form module:attribute"
@@ -85,7 +85,7 @@ def points(group: str) -> list[Point]:
 
 
 def package_faults() -> tuple[str, ...]:
-    """One message with its remedy for each installed package whose registrations are unreadable."""
+    """Messages, with remedies, on packages whose registrations are unreadable."""
     return _registered()[1]
 
 
@@ -103,12 +103,12 @@ def registered_files(group: str) -> tuple[Path, ...]:
 
 
 def task_folders() -> dict[str, Path]:
-    """Folders of task cards by the registered package that holds them, where it is found."""
+    """Folders of task cards by registered package."""
     return {point.entry.module: folder for point, folder in folders(TASK_GROUP).items()}
 
 
 def preset_folders() -> dict[str, tuple[Path, frozenset[str]]]:
-    """Folders of parts of presets by package, each with the methods that the package registers."""
+    """Folders of parts of presets by package, with the package's methods."""
     owners = [(each.entry.name, each.distribution) for each in points(METHOD_GROUP)]
     return {
         point.distribution: (
@@ -159,7 +159,7 @@ def _entry(claims: list[Point]) -> MethodEntry:
 
 
 def _registered() -> tuple[list[Point], tuple[str, ...]]:
-    """Everything that concerns crossbench, of each package once, and what cannot be read."""
+    """Entry points for crossbench, of each package once, and messages on faults."""
     found: list[Point] = []
     faults: list[str] = []
     seen = set()
@@ -206,7 +206,7 @@ def _summary(module: str) -> str:
 
 
 def _inputs(module: str, name: str) -> tuple[str, ...]:
-    """The kinds of input that a class declares or inherits, read from its source, not run."""
+    """Input kinds that a class declares or inherits; its source is read, not run."""
     declared = declarations(module, name)
     values = declared.get("inputs", declared.get("dims"))
     if not isinstance(values, tuple | list):
@@ -215,7 +215,7 @@ def _inputs(module: str, name: str) -> tuple[str, ...]:
 
 
 def declarations(module: str, name: str) -> dict[str, Any]:
-    """Literal attributes of a class, inherited ones included; its source is read, not run."""
+    """Literal attributes of a class and its bases; the source is read, not run."""
     found: dict[str, Any] = {}
     for own in _declarations(module, name, set()):
         found = own | found
@@ -223,7 +223,7 @@ def declarations(module: str, name: str) -> dict[str, Any]:
 
 
 def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """The declarations of a class and, after its own, of its bases; each class is read once."""
+    """The declarations of a class, then of its bases, each class read once."""
     if (module, name) in seen:
         return
     seen.add((module, name))
@@ -238,7 +238,7 @@ def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterato
 
 
 def _definition(module: str, name: str) -> ast.ClassDef | ast.ImportFrom | None:
-    """The last statement at the top of a module that defines or imports a class of this name."""
+    """The last top-level statement that defines or imports a class of this name."""
     spec = _find_spec(module)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None

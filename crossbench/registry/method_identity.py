@@ -39,7 +39,7 @@ _REMEDY = "define config() so that it returns what the method was built with"
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a method was loaded from.
+    """The package or plugin file that a method was loaded from.
 
     Attributes:
         distribution: Name of the installed package that registers it, or "plugin file".
@@ -54,7 +54,7 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What tells a method from every other, itself after an edit included.
+    """Files and values that identify a method.
 
     Attributes:
         files: What it is made of, by their places.
@@ -100,7 +100,7 @@ def method_hash(method: Method) -> str:
 
 
 def remember(method: Method, origin: Origin) -> None:
-    """Take down the identity of a method that was just loaded; raises as :func:`identify`."""
+    """Keep the identity of a method that was just loaded."""
     _loaded[id(method)] = method, _identity(method, origin)
 
 
@@ -245,7 +245,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def method_origin(method: Method) -> dict[str, Any]:
-    """Where a method came from.
+    """The origin of a method, for its record.
 
     Returns:
         ``distribution`` and ``version`` of the package that registers it, or "plugin file" and

@@ -1,4 +1,4 @@
-"""Loading methods and observers: the code of installed packages and of plugin files.
+"""Load methods and observers of installed packages and of plugin files.
 
 It is imported when, and only when, it is asked for; whatever it raises becomes a message.
 """
@@ -35,7 +35,7 @@ _LONGEST_NAME = 64  # it becomes a part of file names
 
 
 class Chosen(NamedTuple):
-    """What a request for methods comes to.
+    """Methods that were asked for, and those left out.
 
     Attributes:
         methods: The methods.
@@ -185,7 +185,7 @@ def _as_method(target: Any, *, where: str) -> Method:
 
 
 def _complaint(method: Any) -> str:
-    """What keeps an object from being a method, to be put behind its place; empty for nothing."""
+    """The fault of an object as a method; empty for none."""
     if not isinstance(method, NetworkMethod | Convolution):
         own = hasattr(method, "build") or hasattr(method, "inputs")
         parts = ("name", "inputs", "build") if own else ("name", "dims", "layer_2d", "layer_3d")

@@ -1,4 +1,4 @@
-"""Plugin files as modules: each finds the files beside it, and none sees another's.
+"""Plugin files as modules that find the files beside them.
 
 A plugin is imported into a package of its own, which is its folder. There, ``import layers``
 means the file beside it, as for a script: absolute imports of what lies there are rewritten to
@@ -59,13 +59,13 @@ class PluginFile:
 
     @cached_property
     def tree(self) -> Tree:
-        """The plugin file and those beside it that it imports, as they were when first asked."""
+        """The plugin file and those beside it that it imports, as first read."""
         tree = Tree(top=self._own, whole=tuple(("", folder) for folder in self.folders))
         tree.read([""], Found(PLUGIN, self.file))
         return tree
 
     def beside(self, name: str, by: Path | None = None) -> Found | None:
-        """What ``name`` means in the plugin's folder, if anything lies there.
+        """The module ``name`` in the plugin's folder, if there is one.
 
         Args:
             name: A top-level name.
@@ -79,7 +79,7 @@ class PluginFile:
         return None if name in ELSEWHERE or itself or other else found
 
     def _own(self, name: str, by: Path | None) -> Found | None:
-        """As :meth:`beside`, and the package that the plugin is a part of, under its own name."""
+        """As :meth:`beside`, and the package that the plugin is a part of."""
         return self.beside(name, by) or (self._outer if by and name == self._outer_name else None)
 
     @cached_property
@@ -145,7 +145,7 @@ def _file_below(folders: Sequence[Path], module: ModuleType) -> Path | None:
 
 
 def _is_installed(name: str) -> bool:
-    """Whether a module or package of this name is found without a plugin's folder."""
+    """Whether a module of this name is found outside a plugin's folder."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -189,7 +189,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Compiles the source itself, never what is kept of an older one, and rewrites imports."""
+    """Compile the source, never a cached older one, with imports rewritten."""
 
     def __init__(self, fullname: str, file: Path, plugin: PluginFile) -> None:
         super().__init__(fullname, str(file))

@@ -1,4 +1,4 @@
-"""Which files a module imports of its own, read from their source; nothing is imported or run."""
+"""Trace the files that a module imports of its own, by reading sources."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _DYNAMIC_TEXTS = _DYNAMIC - {"eval", "exec"}  # as in getattr(importlib, "import
 
 
 class Found(NamedTuple):
-    """Where a module or package lies.
+    """The place of a module or package.
 
     Attributes:
         label: Its place in its tree, such as ``layers/cube``.
@@ -81,7 +81,7 @@ Top: TypeAlias = Callable[[str, Path | None], Found | None]
 
 
 def find_below(folders: Sequence[Path], name: str, label: str = "") -> Found | None:
-    """The module or package ``name`` in the first folder that has it, as Python looks it up."""
+    """The module or package ``name`` in the first folder that has it."""
     label = f"{label}/{name}" if label else name
     for folder in folders:
         for suffix in _SUFFIXES:
@@ -110,7 +110,7 @@ class Tree:
     files: dict[Path, SourceFile] = field(default_factory=dict)
 
     def resolve(self, name: Sequence[str], by: Path | None) -> list[Found]:
-        """What importing a dotted name passes through, outermost first, as far as it is found."""
+        """Modules that importing a dotted name passes through, outermost first."""
         found = self.top(name[0], by)
         path: list[Found] = []
         for part in [*name[1:], None]:
@@ -191,14 +191,14 @@ class _Wanted(NamedTuple):
 
 
 class _Imports(NamedTuple):
-    """What a file's import statements name, and what in it imports dynamically, if anything."""
+    """Names that a file imports, and the first dynamic import in it."""
 
     wanted: list[_Wanted]
     dynamic: str
 
 
 def _imports(content: bytes) -> _Imports:
-    """What a source file imports, wherever in it; what is no Python imports nothing."""
+    """The imports of a source file; none where it is no Python."""
     try:
         nodes = list(ast.walk(ast.parse(content)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -237,7 +237,7 @@ def _dynamic(node: ast.AST) -> Iterable[str]:
 
 
 def _code_below(folder: Path) -> Iterator[Path]:
-    """The files of code in a folder and below it, hidden folders and environments left out."""
+    """Files of code below a folder, hidden folders and environments left out."""
     seen = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = Path(here).resolve()

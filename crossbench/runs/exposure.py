@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossbench.errors import RequestError
-from crossbench.nets.weights.checkpoint import Seen, data_file, pack_hashes, unpack_hashes
+from crossbench.nets.weights.checkpoint import (
+    TrainingSamples,
+    data_file,
+    pack_hashes,
+    unpack_hashes,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +46,9 @@ def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> No
         raise RequestError(msg)
 
 
-def seen_in(dataset: Dataset, split: Split, init: Init | None = None) -> tuple[Seen, ...]:
+def seen_in(
+    dataset: Dataset, split: Split, init: Init | None = None
+) -> tuple[TrainingSamples, ...]:
     """What a network has seen that is fitted to a split: its training and validation part.
 
     Args:
@@ -51,7 +58,9 @@ def seen_in(dataset: Dataset, split: Split, init: Init | None = None) -> tuple[S
     """
     units, word = units_of(dataset, np.concatenate([split.train, split.val]))
     hashes = dataset.as_stored.of_units(units)
-    own = Seen(file=dataset.file.name, unit=word, count=len(units), samples=pack_hashes(hashes))
+    own = TrainingSamples(
+        file=dataset.file.name, unit=word, count=len(units), samples=pack_hashes(hashes)
+    )
     return (own, *_seen_by(init))
 
 
@@ -62,12 +71,12 @@ def units_of(dataset: Dataset, indices: NDArray[np.int64]) -> tuple[NDArray[np.i
     return np.unique(dataset.groups[indices]), "group"
 
 
-def _seen_by(init: Init | None) -> tuple[Seen, ...]:
+def _seen_by(init: Init | None) -> tuple[TrainingSamples, ...]:
     return init.about.seen if init is not None and init.about is not None else ()
 
 
 def _shared(
-    seen: tuple[Seen, ...], dataset: Dataset, units: NDArray[np.int64]
+    seen: tuple[TrainingSamples, ...], dataset: Dataset, units: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Those of the units of a test part that weights have seen."""
     every, word = units_of(dataset, np.arange(len(dataset)))

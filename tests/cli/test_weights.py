@@ -11,7 +11,7 @@ import torch
 
 from crossbench.cli import main
 from crossbench.nets import build_model
-from crossbench.nets.weights.checkpoint import About, Seen, write_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, TrainingSamples, write_checkpoint
 
 SMALL = "test_resnet"
 
@@ -26,14 +26,14 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def checkpoint(tmp_path: Path) -> Path:
     """A 2D checkpoint of our own, of Cross-D layers."""
     network = build_model("crossd", dims=2, num_classes=3, backbone=SMALL)
-    about = About(
+    about = CheckpointMetadata(
         method="crossd",
         dims=2,
         backbone=SMALL,
         num_classes=3,
         recipe="0123abcd",
         statistics="radimagenet",
-        seen=(Seen(file="nodules.npz:9", unit="group", codes=(1, 5)),),
+        seen=(TrainingSamples(file="nodules.npz:9", unit="group", codes=(1, 5)),),
     )
     write_checkpoint(tmp_path / "w.safetensors", network.state_dict(), about)
     return tmp_path / "w.safetensors"

@@ -15,7 +15,7 @@ from crossbench.methods import Convolution
 from crossbench.nets import build_model
 from crossbench.nets.backbones import layer_form, replace_convolutions
 from crossbench.nets.reinit import reinitialise
-from crossbench.nets.weights.checkpoint import About, write_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
 from crossbench.registry.methods import load_method
 
 SMALL = "test_resnet"
@@ -174,7 +174,7 @@ def trained(method: str, file: Path, *, dims: int = 3, about: bool = True) -> di
     with torch.no_grad():
         for tensor in network.state_dict().values():
             tensor.copy_(torch.rand_like(tensor.float()) * 9 + 0.5)
-    said = About(method=method, dims=dims, backbone=SMALL, num_classes=5)
+    said = CheckpointMetadata(method=method, dims=dims, backbone=SMALL, num_classes=5)
     if about:
         write_checkpoint(file, network.state_dict(), said)
     else:

@@ -12,7 +12,7 @@ from crossbench.data.content import sample_hashes
 from crossbench.data.sources import open_task
 from crossbench.data.splits import Split
 from crossbench.errors import RequestError
-from crossbench.nets.weights.checkpoint import Seen, data_file, unpack_hashes
+from crossbench.nets.weights.checkpoint import TrainingSamples, data_file, unpack_hashes
 from crossbench.registry.tasks import find_task, load_card
 from crossbench.runs.exposure import check_unseen, seen_in, units_of
 
@@ -55,7 +55,7 @@ def split(train: NDArray[np.int64], test: NDArray[np.int64]) -> Split:
     )
 
 
-def check(seen: tuple[Seen, ...], dataset: Dataset, test: NDArray[np.int64]) -> None:
+def check(seen: tuple[TrainingSamples, ...], dataset: Dataset, test: NDArray[np.int64]) -> None:
     init: Any = SimpleNamespace(source="w.safetensors", about=SimpleNamespace(seen=seen))
     rest = np.setdiff1d(np.arange(len(dataset)), test)
     check_unseen(init, dataset, split(rest, test), task="blobs")
@@ -137,11 +137,11 @@ def test_images_and_volumes_of_one_file_are_the_same_patients() -> None:
 
 def test_checkpoints_of_0_1_are_held_to_name_size_and_place(opened: Callable[..., Dataset]) -> None:
     dataset = opened("one", arrays())
-    old = Seen(file=data_file(dataset.file), unit="group", codes=(0, 1, 2))
+    old = TrainingSamples(file=data_file(dataset.file), unit="group", codes=(0, 1, 2))
     with pytest.raises(RequestError, match="has seen 3 of the 15 groups"):
         check((old,), dataset, HALVES[0])
     check((old,), dataset, HALVES[1])
-    check((Seen(file="one.npz:1", unit="group", codes=(0, 1, 2)),), dataset, HALVES[0])
+    check((TrainingSamples(file="one.npz:1", unit="group", codes=(0, 1, 2)),), dataset, HALVES[0])
 
 
 def test_hashes_look_at_values_dtype_and_shape() -> None:

@@ -1,1 +1,1 @@
-"""Weights: checkpoints, key matching, loading, the catalogue of known ones, inspection."""
+"""Weights: checkpoints, key matching, loading, catalogue, inspection."""

@@ -1,4 +1,4 @@
-"""Weights by name: which file serves a method, and how it gets here, whole and as pinned.
+"""Catalogue of named weights, and their download and verification.
 
 Downloads are those of ``huggingface_hub``, into its cache and by its environment variables
 (``HF_HOME``, ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``): one at a time, resumed where
@@ -65,7 +65,7 @@ class KnownWeights:
 
     @property
     def source(self) -> str:
-        """Where the file comes from: ``hf:REPO/FILE@REV``, or its path."""
+        """The origin of the file: ``hf:REPO/FILE@REV``, or its path."""
         return f"{HUB_PREFIX}{self.repo}/{self.file}@{self.revision}" if self.repo else self.file
 
 
@@ -80,7 +80,7 @@ class _KnownFile:
 
 
 def known_weights() -> tuple[KnownWeights, ...]:
-    """The weights that have a name: of ``$CROSSBENCH_WEIGHTS``, of crossbench, then of packages.
+    """Named weights: of ``$CROSSBENCH_WEIGHTS``, of crossbench, then of packages.
 
     A package registers a folder of files of weights as ``crossbench.weights``.
 
@@ -117,7 +117,7 @@ def find_known(name: str, method: Method) -> KnownWeights:
 
 
 def named_weights(name: str) -> tuple[KnownWeights, ...]:
-    """What ``crossbench weights fetch`` is asked for: one file of the hub, or all of a name.
+    """Weights by name, or the one file of an ``hf:REPO/FILE@REV``.
 
     Raises:
         RequestError: If nothing has this name, or it is no ``hf:REPO/FILE@REV``.
@@ -148,7 +148,7 @@ def hub_file(text: str) -> KnownWeights:
 
 
 def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics | None:
-    """Whose channel statistics the catalogue says of weights, known by name, place or bytes.
+    """Channel statistics that the catalogue lists for weights, by name, place or hash.
 
     Args:
         init: What the weights were asked for by.
@@ -166,7 +166,7 @@ def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics 
 
 
 def unreserved(name: str) -> str:
-    """The name of a file in views, marked where it is that of random or of known weights."""
+    """The name of a file in views, marked where it collides with a reserved name."""
     taken = name in _RESERVED or name in {each.name for each in known_weights()}
     return f"{name} (file)" if taken else name
 
@@ -197,7 +197,7 @@ def _checked(weights: KnownWeights, file: Path) -> KnownWeights:
 
 
 def present(weights: KnownWeights) -> Path | None:
-    """Where the file lies on this machine, if it does."""
+    """The path of the file on this machine; None where it is absent."""
     if not weights.repo:
         return Path(weights.file) if Path(weights.file).is_file() else None
     from huggingface_hub import try_to_load_from_cache

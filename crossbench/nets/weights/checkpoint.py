@@ -1,7 +1,7 @@
-"""Checkpoint files: tensors by key, and what our own say of themselves.
+"""Checkpoint files: tensors by key and, in our own, metadata.
 
-Ours are safetensors files with one JSON text, :class:`About`, in their metadata. Read are also
-those of others: safetensors, and files of ``torch.save`` as far as they hold tensors alone.
+Ours are safetensors files whose metadata holds one JSON text, :class:`CheckpointMetadata`. Other
+safetensors files are read too, and files of ``torch.save`` that hold tensors alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _METADATA_KEY = "crossbench"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class TrainingSamples:
     """The samples that weights were fitted to or selected by.
 
     Attributes:
@@ -55,8 +55,8 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """What a checkpoint of ours says of itself.
+class CheckpointMetadata:
+    """Metadata of a checkpoint of ours.
 
     Attributes:
         method: The method whose layers the tensors belong to; ``plain`` for plain
@@ -77,8 +77,11 @@ class About:
     num_classes: int
     recipe: str = ""
     statistics: Statistics | None = None
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[TrainingSamples, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+
+
+About = CheckpointMetadata  # its former name, in use until runs/ is renamed
 
 
 def pack_hashes(hashes: NDArray[np.uint64]) -> str:
@@ -96,11 +99,11 @@ def unpack_hashes(text: str) -> NDArray[np.uint64]:
 
 
 def data_file(file: Path) -> str:
-    """The name of a data file in :class:`Seen`: ``NAME:SIZE IN BYTES``."""
+    """The name of a data file in :class:`TrainingSamples`: ``NAME:SIZE IN BYTES``."""
     return f"{file.name}:{file.stat().st_size}"
 
 
-def write_checkpoint(file: Path, tensors: Mapping[str, Tensor], about: About) -> None:
+def write_checkpoint(file: Path, tensors: Mapping[str, Tensor], about: CheckpointMetadata) -> None:
     """Write a checkpoint of our own, whole or not at all.
 
     Args:
@@ -119,7 +122,7 @@ def write_checkpoint(file: Path, tensors: Mapping[str, Tensor], about: About) ->
         draft.write_bytes(content)
 
 
-def pack_checkpoint(tensors: Mapping[str, Tensor], about: About) -> bytes:
+def pack_checkpoint(tensors: Mapping[str, Tensor], about: CheckpointMetadata) -> bytes:
     """The bytes of a checkpoint of our own; the same content gives the same bytes.
 
     Args:
@@ -149,7 +152,7 @@ class Checkpoint:
     path: Path
     sha256: str
     tensors: dict[str, Tensor]
-    about: About | None
+    about: CheckpointMetadata | None
 
     @property
     def dims(self) -> int | None:
@@ -172,7 +175,7 @@ class Checkpoint:
 
 
 def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoint:
-    """Read a checkpoint file; its digest is of the very bytes that the tensors are made of.
+    """Read a checkpoint file; its digest is of the bytes that were parsed.
 
     Args:
         file: A safetensors file, or one of ``torch.save`` that holds a state dict or one under
@@ -202,7 +205,7 @@ def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoin
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What can be told of a checkpoint file without reading its tensors.
+    """Digest and metadata of a checkpoint file, read without its tensors.
 
     Attributes:
         sha256: Of its bytes.
@@ -210,7 +213,7 @@ class Facts:
     """
 
     sha256: str
-    about: About | None
+    about: CheckpointMetadata | None
 
 
 def read_facts(file: str | Path) -> Facts:
@@ -238,8 +241,8 @@ def _facts(path: Path, *_state: int) -> Facts:
         raise WeightsError(f"{path} cannot be read: {error}") from error
 
 
-def _about(stream: BinaryIO, path: Path) -> About | None:
-    """What a checkpoint of ours says of itself; None for one from elsewhere."""
+def _about(stream: BinaryIO, path: Path) -> CheckpointMetadata | None:
+    """The metadata of a checkpoint of ours; None for a foreign one."""
     try:
         text = (read_metadata(stream) or {}).get(_METADATA_KEY)
     except (ValueError, AttributeError, RecursionError) as error:
@@ -251,7 +254,7 @@ def _about(stream: BinaryIO, path: Path) -> About | None:
         said = json.loads(text)
         if isinstance(said, dict) and said.get("statistics") == "":  # as 0.1 wrote it
             del said["statistics"]
-        about = from_mapping(About, said, where=f"{path}: metadata")
+        about = from_mapping(CheckpointMetadata, said, where=f"{path}: metadata")
         for each in about.seen:
             unpack_hashes(each.samples)
     except (ValueError, RecursionError, CardError) as error:

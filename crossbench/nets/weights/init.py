@@ -1,4 +1,4 @@
-"""Where the weights of each run come from, and how their inputs are normalised."""
+"""Initial weights of a run and the normalisation of their inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crossbench.nets.weights.catalogue import (
     known_weights,
     unreserved,
 )
-from crossbench.nets.weights.checkpoint import About, read_facts
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, read_facts
 from crossbench.nets.weights.loading import init_name, resolve_init
 from crossbench.specs import RANDOM
 
@@ -52,7 +52,7 @@ class Init:
     source: str | Path
     sha256: str | None = None
     hashes: dict[str, str]
-    about: About | None = None
+    about: CheckpointMetadata | None = None
     statistics: Statistics
     basis: str
     warnings: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ def _choose_statistics(
 
 
 def lacks_weights(init: str, method: Method) -> str:
-    """Why a method has none of the weights that a known name stands for; empty where it has."""
+    """Why a method has no weights of a known name; empty where it has."""
     if init not in {each.name for each in known_weights()}:
         return ""
     try:
@@ -145,7 +145,7 @@ def lacks_weights(init: str, method: Method) -> str:
     return ""
 
 
-def _made_from(about: About | None) -> str:
+def _made_from(about: CheckpointMetadata | None) -> str:
     """The data that weights of our own were made from; empty for others."""
     details = about.details if about is not None else {}
     return str(details.get("data") or details.get("task") or "")

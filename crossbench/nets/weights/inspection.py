@@ -1,4 +1,4 @@
-"""What each method would carry of a checkpoint into its 2D and into its 3D network."""
+"""Inspection: what a method carries of a checkpoint into its networks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ORDER = ("carried", "fresh", "dropped", "ignored", "missing", "unexpected", "sh
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What becomes of one key.
+    """The state of one key.
 
     Attributes:
         name: Of the network's tensor, or of the checkpoint's where the network has none.
@@ -52,7 +52,7 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Carry:
-    """What becomes of a checkpoint in one network of one method.
+    """The states of a checkpoint's keys in one network of a method.
 
     Attributes:
         method: The method's name.
@@ -94,7 +94,7 @@ def carry(checkpoint: Checkpoint, method: Method, backbone: str) -> tuple[Carry,
 
 
 def _carry(checkpoint: Checkpoint, method: Method, kind: str, backbone: str) -> Carry:
-    """The checkpoint in the 2D network that a method's network is made of, or in this itself."""
+    """A checkpoint in a method's network, or in the 2D network it is made of."""
     dims = next((dims for dims, name in KINDS.items() if name == kind), checkpoint.dims or 0)
     request = BuildRequest(
         kind=kind, dims=dims, num_classes=2, backbone=backbone, checkpoint=checkpoint
@@ -118,7 +118,7 @@ def _carry(checkpoint: Checkpoint, method: Method, kind: str, backbone: str) -> 
 
 
 def _image_network(method: Method, kind: str, backbone: str) -> tuple[nn.Module, Origins]:
-    """The 2D network whose weights a method's network takes, and what becomes of its tensors."""
+    """The 2D network of a method, and the origins of the built network's tensors."""
     network = create_backbone(backbone, num_classes=2)
     if not isinstance(method, NetworkMethod):
         layers = replace_convolutions(network, method)
@@ -128,7 +128,7 @@ def _image_network(method: Method, kind: str, backbone: str) -> tuple[nn.Module,
 
 
 def find_origins(network: nn.Module, method: Convolution, layers: Collection[str]) -> Origins:
-    """What each tensor of a method's 3D network is made of, found by changing one at a time.
+    """Origins of a 3D network's tensors, found by changing one 2D tensor at a time.
 
     Args:
         network: The method's 2D network, left as it is.

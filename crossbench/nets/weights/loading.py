@@ -1,4 +1,4 @@
-"""What a network starts from: the file that an init names, and its way into the network."""
+"""Resolve an init to a file, and load it into a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USUAL_STEMS = ("model", "pytorch_model")  # of files that only their repository
 
 
 def resolve_init(init: str | Path, method: Method) -> str | Path:
-    """Where the weights that an init names lie; what is not here yet is fetched.
+    """The file that an init names, downloaded if it is absent.
 
     Args:
         init: ``random``; a known name, such as ``in1k``; ``hf:REPO/FILE@REV``; or a file's path.
@@ -43,7 +43,7 @@ def resolve_init(init: str | Path, method: Method) -> str | Path:
 
 
 def init_name(init: str | Path) -> str:
-    """The name that views show: ``random``, a known name, or the file's without its ending.
+    """The name of an init in views: ``random``, a known name, or a file's stem.
 
     A file of the hub that is called what most are called has its repository's name. A file that is
     called ``random``, or as known weights are, is marked as a file.

@@ -1,4 +1,4 @@
-"""Key by key: what of a checkpoint a network takes, and why it may not take it at all."""
+"""Match checkpoint keys against a network's state dict."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def compare(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, State]:
-    """The state of every key of a network or checkpoint, in the order of the network's.
+    """The state of every key of a network or checkpoint, in network order.
 
     Args:
         network: A timm network, in 2D or in 3D.

@@ -1,4 +1,4 @@
-"""The bytes of a checkpoint file as tensors by key, or what they are instead.
+"""Parse the bytes of a checkpoint file, or name what they are instead.
 
 What a file is, its content says: neither its name nor its ending is looked at.
 """
@@ -91,12 +91,12 @@ def check_kind(start: bytes, path: Path) -> None:
 
 
 def is_safetensors(start: bytes) -> bool:
-    """Whether a file of which these are the first 9 bytes or more is to be read as safetensors."""
+    """Whether the first 9 bytes or more of a file are those of safetensors."""
     return len(start) > 8 and start[8:9] == b"{" and _header_bytes(start) <= _LARGEST_HEADER
 
 
 def read_metadata(stream: BinaryIO) -> dict[str, str] | None:
-    """The metadata of a safetensors file, read from its beginning; None for another kind of file.
+    """The metadata of a safetensors file; None for another kind of file.
 
     Raises:
         ValueError: If its header is damaged.
@@ -123,7 +123,7 @@ def _header_bytes(start: bytes) -> int:
 
 
 def _is_text(start: bytes) -> bool:
-    """Whether bytes are text, be a character cut off at their end."""
+    """Whether bytes are text, a character at their end possibly cut off."""
     try:
         text = start.decode()
     except UnicodeDecodeError as error:
@@ -154,7 +154,7 @@ def _torch(content: bytes, path: Path) -> Mapping[str, Tensor]:
 
 
 def _unloadable(path: Path, error: Exception) -> WeightsError:
-    """What ``torch.load`` made of a file, in our words: its own advise to run what is in it."""
+    """A failure of ``torch.load`` in words that do not advise to run the file's code."""
     text = str(error)
     if "TorchScript" in text:
         return WeightsError(f"{path} is a program (TorchScript), not weights alone; {_PLAIN}")

@@ -15,22 +15,22 @@ from torch import Tensor
 
 from crossbench.errors import WeightsError
 from crossbench.nets.weights.checkpoint import (
-    About,
-    Seen,
+    CheckpointMetadata,
+    TrainingSamples,
     data_file,
     read_checkpoint,
     read_facts,
     write_checkpoint,
 )
 
-ABOUT = About(
+ABOUT = CheckpointMetadata(
     method="crossd",
     dims=2,
     backbone="resnet18",
     num_classes=5,
     recipe="0123abcd",
     statistics="radimagenet",
-    seen=(Seen(file="nodules.npz:4711", unit="group", codes=(0, 3, 4)),),
+    seen=(TrainingSamples(file="nodules.npz:4711", unit="group", codes=(0, 3, 4)),),
     details={"epochs": 3, "metrics": {"accuracy": 0.5}, "settings": [1, None, "a"]},
 )
 TENSORS = {"conv.weight": torch.randn(2, 3, 3, 3), "bn.num_batches_tracked": torch.tensor(7)}
@@ -63,7 +63,7 @@ def test_whatever_it_says_comes_back(
     backbone: str,
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "said.safetensors"
-    seen = Seen(file="a:1", unit="sample", codes=codes)
+    seen = TrainingSamples(file="a:1", unit="sample", codes=codes)
     about = replace(ABOUT, seen=(seen, seen), details=words, backbone=backbone)
     write_checkpoint(file, {"x": torch.zeros(1)}, about)
     assert read_facts(file).about == about

@@ -16,7 +16,12 @@ from crossbench.data.sources import open_task
 from crossbench.errors import RequestError, WeightsError
 from crossbench.files.hashing import hash_file
 from crossbench.nets.weights.catalogue import catalogued_statistics, known_weights
-from crossbench.nets.weights.checkpoint import About, Seen, read_checkpoint, write_checkpoint
+from crossbench.nets.weights.checkpoint import (
+    CheckpointMetadata,
+    TrainingSamples,
+    read_checkpoint,
+    write_checkpoint,
+)
 from crossbench.nets.weights.init import find_init
 from crossbench.registry.methods import load_method
 from crossbench.registry.tasks import load_card
@@ -36,13 +41,13 @@ METHOD = load_method("conv3d")
 def save(
     file: Path,
     *,
-    seen: tuple[Seen, ...] = (),
+    seen: tuple[TrainingSamples, ...] = (),
     recipe: str = "a recipe",
     details: dict[str, Any] | None = None,
 ) -> Path:
     """A checkpoint of a small plain 2D network."""
     network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
-    about = About(
+    about = CheckpointMetadata(
         method="conv2d",
         dims=2,
         backbone="test_resnet",

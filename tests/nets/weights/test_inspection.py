@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone, replace_convolutions
-from crossbench.nets.weights.checkpoint import About, write_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
 from crossbench.nets.weights.inspection import Carry, carry, find_origins
 from crossbench.nets.weights.loading import read_checkpoint
 from crossbench.registry.methods import load_method
@@ -23,7 +23,7 @@ def state(method: str, dims: int) -> dict[str, Tensor]:
 
 
 def inspect(
-    file: Path, tensors: dict[str, Tensor], method: str, about: About | None = None
+    file: Path, tensors: dict[str, Tensor], method: str, about: CheckpointMetadata | None = None
 ) -> dict[str, Carry]:
     if about is None:
         torch.save(tensors, file)
@@ -63,7 +63,7 @@ def test_2d_checkpoint_of_plain_layers(tmp_path: Path, method: str) -> None:
 
 def test_3d_checkpoint(tmp_path: Path) -> None:
     tensors = state("conv3d", 3)
-    for about in (None, About(method="conv3d", dims=3, backbone=SMALL, num_classes=7)):
+    for about in (None, CheckpointMetadata(method="conv3d", dims=3, backbone=SMALL, num_classes=7)):
         file = tmp_path / ("w.pth" if about is None else "w.safetensors")
         (found,) = inspect(file, tensors, "conv3d", about).values()
         assert (found.kind, found.converted, found.misfit) == ("volume", False, "")
