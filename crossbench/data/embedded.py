@@ -44,7 +44,7 @@ def read_embedded(card: TaskCard) -> Dataset:
     if not isinstance(source, EmbeddedSource):
         msg = f"task {card.name!r}: its source.kind is {source.kind!r}; this reads 'embedded' alone"
         raise CardError(msg)
-    file = _beside(card)
+    file = embedded_file(card)
     arrays: dict[str, NDArray[Any]] = {}
     spellings: tuple[str, ...] = ()
     codes: NDArray[np.int64] | None = None
@@ -100,7 +100,12 @@ def read_embedded(card: TaskCard) -> Dataset:
     )
 
 
-def _beside(card: TaskCard) -> Path:
+def embedded_file(card: TaskCard) -> Path:
+    """The file that ships beside a card.
+
+    Raises:
+        MissingDataError: If it is not there.
+    """
     file = (card.path or Path()).parent / card.source.file
     if not file.is_file():
         msg = f"task {card.name!r}: no file {file}. {card.source.advice(card.name)}"

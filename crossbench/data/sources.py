@@ -7,14 +7,13 @@ are written in the former. Embedded tasks have their own.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from crossbench.data.canonical import canonical_groups, canonical_labels
 from crossbench.data.dataset import Dataset
-from crossbench.data.embedded import read_embedded
+from crossbench.data.embedded import embedded_file, read_embedded
 from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
 from crossbench.data.inputs import find_kind
@@ -24,6 +23,8 @@ from crossbench.environment.spans import span
 from crossbench.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
@@ -43,21 +44,15 @@ def find_file(
         MissingDataError: If a real file is not there, with the way to get it.
     """
     if card.embedded:
-        folder, names = (card.path or Path()).parent, [card.source.file]
-    elif data == "phantom":
+        return embedded_file(card)
+    if data == "phantom":
         return phantom_path(card, cache_dir)
-    else:
-        folder, names = data_dir, list(dict.fromkeys([card.source.file, f"{card.name}.npz"]))
-    for name in filter(None, names):
-        if (folder / name).is_file():
-            return folder / name
-    raise _missing(card, folder, names)
-
-
-def _missing(card: TaskCard, folder: Path, names: list[str]) -> MissingDataError:
-    looked_for = " or ".join(filter(None, names))
-    advice = card.source.advice(card.name)
-    return MissingDataError(f"task {card.name!r}: no {looked_for} in {folder}. {advice}")
+    names = [name for name in dict.fromkeys([card.source.file, f"{card.name}.npz"]) if name]
+    for name in names:
+        if (data_dir / name).is_file():
+            return data_dir / name
+    msg = f"task {card.name!r}: no {' or '.join(names)} in {data_dir}."
+    raise MissingDataError(f"{msg} {card.source.advice(card.name)}")
 
 
 @span("load", fine=True)
