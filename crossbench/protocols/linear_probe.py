@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from crossbench.environment.spans import span
 from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, SampleCost, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import torch
     from numpy.typing import NDArray
 
@@ -48,6 +47,8 @@ class FrozenFeatures:
 
     def part(self, dataset: Dataset, indices: NDArray[np.int64]) -> Part:
         """Some of the samples, as the linear classifier takes them."""
+        import numpy as np
+
         from crossbench.training.linear import Part
 
         rows = np.searchsorted(self.indices, indices)
@@ -154,6 +155,8 @@ class LinearProbe(Protocol):
 
 def _extract(context: RunContext, on_samples: Callable[[int], None]) -> FrozenFeatures:
     """Put the samples of all runs that share a frozen network through it."""
+    import numpy as np
+
     from crossbench.nets.cost import multiply_adds
     from crossbench.training.features import batch_size, extract
 
