@@ -58,9 +58,9 @@ class Network:
     backbone: str
 
     @property
-    def dimension(self) -> Literal[2, 3]:
+    def dimension(self) -> int:
         """2 for images, 3 for volumes."""
-        return 2 if len(self.shape) == 4 else 3
+        return len(self.shape) - 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crossbench.bench.cases import Network, parse_input
 from crossbench.bench.record import measure
+from crossbench.data.inputs import find_kind
 from crossbench.errors import RequestError
 from crossbench.methods import KINDS, input_kinds
 from crossbench.registry.tasks import load_tasks
@@ -67,6 +68,6 @@ def _task_sizes() -> list[tuple[int, ...]]:
 
 
 def _size(card: TaskCard) -> tuple[int, ...] | None:
-    if card.dimension == 2 and card.input_size is not None:
-        return (card.input_size, card.input_size)
-    return card.shape
+    if card.shape is None and card.input_size is None:
+        return None
+    return find_kind(card.kind).fed_shape(card, card.shape or (), None)

@@ -7,7 +7,7 @@ pixels, and a linear model of one measurement such as a nodule's diameter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from crossbench.errors import DataError, RequestError, SplitError, unknown_name
 from crossbench.evaluation.probabilities import log_of, log_predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from crossbench.evaluation.probabilities import LogProbabilities
@@ -46,8 +48,6 @@ PLAIN_BASELINES: dict[str, PlainBaseline] = {
     )
 }
 
-# Longest side, in pixels, that the pixel model sees, by number of spatial axes.
-_SIDE = {2: 32, 3: 16}
 # Inverse L2 penalties of scikit-learn's logistic regression, the same for every task. The one
 # for pixels was chosen once, from powers of ten, by the cross-validated log loss of nodule
 # malignancy in 2D and 3D; a single covariate needs next to no penalty.
@@ -56,7 +56,6 @@ _C_COVARIATE = 1.0
 # Pixels lie in [0, 1]: one that hardly varies in training must not decide a test sample.
 _STD_FLOOR = 0.01
 _MAX_ITER = 10_000
-_CHUNK_VALUES = 2**23
 
 
 def applicable_plain(*, has_covariate: bool) -> tuple[str, ...]:
@@ -69,7 +68,7 @@ def applicable_plain(*, has_covariate: bool) -> tuple[str, ...]:
 def predict_plain(
     name: str,
     *,
-    images: NDArray[Any],
+    features: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     labels: NDArray[np.int64],
     covariate: NDArray[np.float64] | None,
     num_classes: int,
@@ -78,11 +77,11 @@ def predict_plain(
 ) -> LogProbabilities:
     """Class log-probabilities of a plain baseline for the test part.
 
-    Deterministic. Images are read in chunks, and only by ``logistic``.
+    Deterministic. Only ``logistic`` asks for features.
 
     Args:
         name: ``majority``, ``logistic`` or ``covariate``.
-        images: (N, C, H, W) or (N, C, D, H, W) array or memory map of any real dtype.
+        features: Gives the samples at n indices as (n, F) values within about one of each other.
         labels: (N,) in [0, num_classes).
         covariate: (N,) positive measurements, such as diameters in mm, or None.
         num_classes: K.
@@ -105,9 +104,7 @@ def predict_plain(
     if name == "covariate":
         values = _log_covariate(covariate)
         return _logistic(values[train], labels[train], values[test], num_classes, _C_COVARIATE)
-    return _logistic(
-        _pixels(images, train), labels[train], _pixels(images, test), num_classes, _C_PIXELS
-    )
+    return _logistic(features(train), labels[train], features(test), num_classes, _C_PIXELS)
 
 
 def _logistic(
@@ -146,41 +143,3 @@ def _log_covariate(covariate: NDArray[np.float64] | None) -> NDArray[np.float64]
             "its logarithm is taken, so store positive finite values"
         )
     return np.log(covariate.astype(np.float64))[:, None]
-
-
-def _pixels(images: NDArray[Any], index: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(len(index), F) values, each sample scaled to [0, 1] by its own range, then averaged."""
-    side = _SIDE[images.ndim - 2]
-    step = max(1, _CHUNK_VALUES // int(np.prod(images.shape[1:])))
-    chunks = (images[index[start : start + step]] for start in range(0, len(index), step))
-    return np.concatenate(
-        [_shrink(_scale(chunk), side).reshape(len(chunk), -1) for chunk in chunks], dtype=np.float64
-    )
-
-
-def _scale(batch: NDArray[Any]) -> NDArray[np.float32]:
-    """Map the range of each sample, over all its channels, to [0, 1]; a constant one is 0."""
-    scaled = batch.astype(np.float32)
-    axes = tuple(range(1, batch.ndim))
-    scaled -= scaled.min(axis=axes, keepdims=True)
-    highest = scaled.max(axis=axes, keepdims=True)
-    scaled /= np.where(highest > 0, highest, 1)
-    return scaled
-
-
-def _shrink(batch: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Average every spatial axis longer than ``side`` down to it, by area."""
-    for axis in range(batch.ndim - 1, 1, -1):
-        if batch.shape[axis] > side:
-            averaged = np.tensordot(batch, _area_weights(batch.shape[axis], side), axes=(axis, 1))
-            batch = np.moveaxis(averaged, -1, axis)
-    return batch
-
-
-def _area_weights(size: int, side: int) -> NDArray[np.float32]:
-    """(side, size) weights that average ``size`` pixels into ``side`` cells of equal length."""
-    edges = np.arange(side + 1)[:, None] * (size / side)
-    pixel = np.arange(size)
-    overlap = np.minimum(edges[1:], pixel + 1) - np.maximum(edges[:-1], pixel)
-    weights: NDArray[np.float32] = (overlap.clip(min=0) * (side / size)).astype(np.float32)
-    return weights

@@ -30,8 +30,10 @@ def build_model(
     init: str | Path | Checkpoint = RANDOM,
     backbone: str = "resnet18",
     drop_keys: Collection[str] = (),
+    kind: str | None = None,
+    shape: tuple[int, ...] = (),
 ) -> nn.Module:
-    """The network of a method for images or for volumes.
+    """The network of a method for one kind of input.
 
     Example:
         >>> import torch
@@ -45,7 +47,7 @@ def build_model(
 
     Args:
         method: A registered method, or one of your own.
-        dims: 2 for images (B, 3, H, W), 3 for volumes (B, 3, D, H, W).
+        dims: Spatial axes of an input: 2 for images (B, 3, H, W), 3 for volumes (B, 3, D, H, W).
         num_classes: Outputs of the linear head, which is always new; 0 for a network that
             returns pooled features (B, F), as in timm.
         init: Where the weights come from, as for
@@ -56,6 +58,8 @@ def build_model(
         backbone: A convolutional network of timm.
         drop_keys: Tensors of a 3D network whose name contains one of these are initialised anew
             instead of being carried from 2D; the weights of a 3D network are kept whole.
+        kind: Input kind; None for images or volumes, by ``dims``.
+        shape: Spatial shape of one input, where it is known.
 
     Returns:
         A network on the CPU, in training mode.
@@ -66,13 +70,15 @@ def build_model(
         WeightsError: If the checkpoint does not fit the network.
     """
     method = load_method(method) if isinstance(method, str) else method
-    if dims not in KINDS:
+    kind = kind or KINDS.get(dims)
+    if kind is None:
         raise RequestError(f"dims (={dims}) must be 2 for images or 3 for volumes")
     return build_network(
         method,
         BuildRequest(
-            kind=KINDS[dims],
+            kind=kind,
             dims=dims,
+            shape=shape,
             num_classes=num_classes,
             backbone=backbone,
             checkpoint=_checkpoint(init, method),

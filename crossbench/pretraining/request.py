@@ -103,8 +103,8 @@ def find_data(data: str) -> TaskCard | Path:
         card = find_task(data)
     except RequestError as error:
         raise RequestError(f"no folder of images {data!r}, and {error}") from error
-    if card.dimension != 2:
-        msg = f"task {card.name!r} is of volumes; networks are pretrained on 2D tasks"
+    if card.kind != "image":
+        msg = f"task {card.name!r} is of {card.kind}s; networks are pretrained on 2D tasks"
         raise RequestError(msg)
     return card
 

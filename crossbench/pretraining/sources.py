@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from crossbench.data.formats.folder import FolderPart, Listing, open_folder
+from crossbench.data.inputs import find_kind
 from crossbench.data.scaling import value_range
 from crossbench.data.sources import open_task
-from crossbench.data.transforms.batch import RandomSource
+from crossbench.data.transforms.batch import STATISTICS, RandomSource
 from crossbench.data.transforms.image import ImageTransform
 from crossbench.environment.provenance import available_cores
 from crossbench.errors import RequestError
 from crossbench.pretraining.request import find_data
-from crossbench.runs.context import STATISTICS
 from crossbench.runs.exposure import seen_in
-from crossbench.runs.samples import choose_data, draw_splits, input_size
+from crossbench.runs.samples import choose_data, draw_splits
 from crossbench.specs import Statistics  # noqa: TC001  (Inputs becomes a mapping)
 from crossbench.training.loader import BatchLoader
 
@@ -130,9 +130,10 @@ def _task(request: PretrainRequest, card: TaskCard) -> Source:
     )
     division = replace(request.preset.split, seeds=(request.seed,), run_folds=(request.fold,))
     (split,) = draw_splits(replace(request.preset, split=division), dataset)
+    limit = request.preset.input.max_size
     inputs = _inputs(
         request.settings,
-        size=input_size(card, dataset.images.shape[1:], request.preset) or _FOLDER_SIZE,
+        size=find_kind(card.kind).fed_shape(card, dataset.images.shape[2:], limit)[0],
         statistics="radimagenet" if dataset.images.shape[1] == 1 else "imagenet",
         workers=0,
     )

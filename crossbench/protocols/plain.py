@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Plain(Protocol):
         return Outcome(
             log_probabilities=predict_plain(
                 context.run.key.method,
-                images=dataset.images,
+                features=partial(context.task.kind.features, dataset.images),
                 labels=dataset.labels,
                 covariate=dataset.covariate,
                 num_classes=dataset.num_classes,

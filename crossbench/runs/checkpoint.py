@@ -30,8 +30,9 @@ class Details:
         identity: Of the run.
         task: Name of the task.
         classes: Class names; the index is the output.
-        sample_shape: (C, *spatial) of a sample, its axes in the order HW or DHW.
-        input_size: Side length in pixels that a 2D network is fed; None for volumes.
+        kind: Input kind of the task.
+        sample_shape: (C, *spatial) of a sample, its axes in the kind's order.
+        fed_shape: Spatial shape of what the network is fed.
         value_range: Stored values that become 0 and 1; None takes each sample's own.
         settings: Every setting that the network was fitted under, as in the record.
         axes: The order in which the task's file stores the axes in space, where it is another.
@@ -40,8 +41,9 @@ class Details:
     identity: str
     task: str
     classes: tuple[str, ...]
+    kind: str
     sample_shape: tuple[int, ...]
-    input_size: int | None
+    fed_shape: tuple[int, ...]
     value_range: tuple[float, float] | None
     settings: dict[str, Any]
     axes: str | None = None
@@ -77,8 +79,9 @@ def describe_fitted(context: RunContext, value_range: tuple[float, float] | None
         identity=run.identity,
         task=card.name,
         classes=card.classes,
+        kind=card.kind,
         sample_shape=task.sample_shape,
-        input_size=task.size,
+        fed_shape=task.shape,
         value_range=value_range,
         settings=run.settings or {},
         axes=axes if axes is not None and len(axes) == card.dimension else None,

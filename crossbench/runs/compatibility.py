@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from crossbench import nets
+from crossbench.data.inputs import find_kind
 from crossbench.environment.state import unchanged
 from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.errors.foreign import ChildDiedError, describe
-from crossbench.methods import KINDS, input_kinds
+from crossbench.methods import input_kinds
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.init import lacks_weights
 from crossbench.protocols.interface import Finding, Rehearsal
@@ -45,6 +46,7 @@ class Trial:
 
     Attributes:
         method: The method.
+        kind: Input kind of the task.
         shape: Spatial shape of an input.
         num_classes: Classes of the task.
         init: ``random``, or the path of a checkpoint file.
@@ -56,6 +58,7 @@ class Trial:
     """
 
     method: Method
+    kind: str
     shape: tuple[int, ...]
     num_classes: int
     init: str | Path
@@ -137,6 +140,8 @@ def _try(trial: Trial, init: str | Checkpoint) -> Finding:
     network = nets.build_model(
         trial.method,
         dims=len(trial.shape),
+        kind=trial.kind,
+        shape=trial.shape,
         num_classes=trial.num_classes,
         init=init,
         backbone=trial.backbone,
@@ -158,7 +163,8 @@ def _feed(network: nn.Module, trial: Trial, *, batch: int) -> None:
     Raises:
         ConversionError: If it cannot take them.
     """
-    inputs = next(network.parameters()).new_zeros(batch, 3, *trial.shape)
+    channels = find_kind(trial.kind).channels_fed
+    inputs = next(network.parameters()).new_zeros(batch, channels, *trial.shape)
     size = "x".join(map(str, trial.shape))
     try:
         network(inputs)
@@ -196,7 +202,7 @@ class Trials:
 
     def unsuited(self, method: Method, card: TaskCard) -> bool:
         """Whether a method lacks the task's dimension or the weights that are asked for."""
-        if KINDS[card.dimension] not in input_kinds(method):
+        if card.kind not in input_kinds(method):
             reason = f"it has no {card.dimension}D form"
         else:
             reason = lacks_weights(self._request.asked.init, method)
@@ -244,14 +250,15 @@ class Trials:
         if init is None or run.method is None or run.settings is None:
             raise ValueError(f"{run.key} is a plain baseline and has no network")
         batch = min(2, smallest_batch(len(run.split.train), preset.fit.batch_size))
-        kind = (run.key.method, len(shape), init.source, tuple(init.hashes.values()), batch)
-        known = self._examined.setdefault(kind, [])
+        network = (run.key.method, card.kind, init.source, tuple(init.hashes.values()), batch)
+        known = self._examined.setdefault(network, [])
         for tried, finding in known:
             smaller = all(one <= two for one, two in zip(tried, shape, strict=True))
             if tried == shape or (smaller and not finding.obstacle):
                 return finding
         trial = Trial(
             method=run.method,
+            kind=card.kind,
             shape=shape,
             num_classes=len(card.classes),
             init=init.source,

@@ -9,7 +9,7 @@ import torch
 
 from crossbench import nets
 from crossbench.data.scaling import value_range
-from crossbench.data.transforms import RandomSource, make_transforms
+from crossbench.data.transforms import RandomSource
 from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
     from crossbench.specs import Preset
 
 T = TypeVar("T")
-
-#: Channel means and standard deviations of the data that a 2D network was pretrained on.
-STATISTICS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "radimagenet": ((0.3162,) * 3, (0.3213,) * 3),
-}
 
 
 @dataclass(kw_only=True)
@@ -141,7 +135,7 @@ class RunContext:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """(C, *spatial) of what a network is fed."""
-        return (3, *self.task.shape)
+        return self.task.input_shape
 
     def network(self, *, num_classes: int, seed: tuple[str | int, ...]) -> torch.nn.Module:
         """The run's network on its device, drawn from a seed of its own."""
@@ -154,6 +148,8 @@ class RunContext:
             return nets.build_model(
                 self.method,
                 dims=self.task.card.dimension,
+                kind=self.task.card.kind,
+                shape=self.task.shape,
                 num_classes=num_classes,
                 init=weights,
                 backbone=self.run.key.backbone,
@@ -189,8 +185,7 @@ class RunContext:
         """The three parts of the split as batches."""
         augmented, plain = transforms
         size, split = self.preset.fit.batch_size, self.split
-        # Only the 3D script augments by a library that keeps a random state of its own.
-        forked = self.preset.input.forked_workers if self.task.card.dimension == 3 else 0
+        forked = self.task.kind.forked_workers(self.preset.input)
         return (
             self.batches(split.train, augmented, size, forked_workers=forked),
             self.batches(split.val, plain, size),
@@ -203,16 +198,11 @@ class RunContext:
         """The stored value range that becomes [0, 1]; the transforms of training and testing."""
         inputs = self.preset.input
         limits = value_range(self.dataset.images, inputs.scaling, self.split.train)
-        mean, std = STATISTICS[self.init.statistics]
-        return limits, make_transforms(
-            dimension=self.task.card.dimension,
-            input_size=self.task.size,
+        return limits, self.task.kind.transforms(
+            self.task.shape,
             value_range=limits,
-            mean=mean,
-            std=std,
-            crop_scale=inputs.crop_scale,
-            augment=inputs.augment,
-            jitter_order=inputs.jitter_order,
+            statistics=self.init.statistics,
+            settings=inputs,
         )
 
     def shared(self, make: Callable[[], T]) -> T:
@@ -226,11 +216,11 @@ class RunContext:
 
     def features_depend_on(self, limits: tuple[float, float] | None) -> dict[str, Any]:
         """What decides the features of a frozen network besides its weights, as JSON."""
-        parts = ("method", "task", "data", "config")
+        parts = ("method", "task", "data", "config", "kind")
         return {
-            "hashes": {name: self.run.hashes[name] for name in parts},
+            "hashes": {name: self.run.hashes.get(name) for name in parts},
             "range": limits,
-            "statistics": STATISTICS[self.init.statistics],
+            "statistics": self.init.statistics,
             "versions": package_versions(),
             "hardware": hardware(self.device),
             "threads": thread_count(self.preset.compute),

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.data.inputs import find_kind, pixels
 from crossbench.environment.provenance import package_versions
 from crossbench.evaluation import plain as plain_baselines
 from crossbench.files.hashing import hash_file, hash_json
 from crossbench.nets.weights.init import find_init
 from crossbench.protocols.plain import PLAIN
-from crossbench.registry.method_identity import identify
+from crossbench.registry.method_identity import identify, method_hash
 from crossbench.results.records.identity import identity_of, seed_part, split_facts, task_facts
 from crossbench.runs.exposure import check_unseen
 from crossbench.runs.plan import PlannedRun
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from crossbench.data.splits import Split
     from crossbench.methods import Method
     from crossbench.runs.request import Resolved
-    from crossbench.specs import Statistics, TaskCard
+    from crossbench.specs import TaskCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,8 @@ class Fold:
             method,
             seed=split.seed,
             fold=split.fold,
-            statistics=_statistics(request, self.card, method),
+            statistics=request.statistics
+            or find_kind(self.card.kind).statistics(method.name, request.preset.input),
         )
         check_unseen(init, self.dataset, split, task=self.card.name)
         settings, made_of = _settings(request, method), identify(method)
@@ -88,7 +90,8 @@ class Fold:
 
     def plain_run(self, name: str) -> PlannedRun:
         """The run of a plain baseline."""
-        source = hash_file(Path(plain_baselines.__file__))
+        files = (plain_baselines.__file__, pixels.__file__)
+        source = hash_json([hash_file(Path(file)) for file in files])
         hashes = {"name": name, **self._parts, "method": source}
         return PlannedRun(
             key=self._key(name, backbone="none", init="none", protocol=PLAIN.name),
@@ -126,13 +129,14 @@ class Fold:
             "data": self.dataset.content_hash,
             "seed": seed_part(self.split.seed, self.split.fold),
             **{name: hash_json(fact) for name, fact in self._facts.items()},
+            **_kind_hash(find_kind(self.card.kind)),
         }
 
 
-def _statistics(request: Resolved, card: TaskCard, method: Method) -> Statistics | None:
-    """Whose channel statistics are asked for; the paper's scripts fix them for some methods."""
-    fixed = card.dimension == 3 and method.name in request.preset.input.radimagenet_3d
-    return request.statistics or ("radimagenet" if fixed else None)
+def _kind_hash(kind: Any) -> dict[str, str]:
+    """The identity of an input kind that another package registers; ``harness`` tells our own."""
+    own = type(kind).__module__.startswith("crossbench.")
+    return {} if own else {"kind": method_hash(kind)}
 
 
 def _settings(request: Resolved, method: Method) -> dict[str, Any]:

@@ -29,8 +29,12 @@ class _Network(NamedTuple):
     """One network to be timed: a method on inputs of one shape, as they first occur."""
 
     method: Method
-    shape: tuple[int, ...]
-    task: str
+    task: TaskPlan
+
+    @property
+    def key(self) -> tuple[str, str, tuple[int, ...]]:
+        """What its cost depends on."""
+        return self.method.name, self.task.card.kind, self.task.shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,42 +78,39 @@ def estimate(
         The estimate. A network that fails here will fail in its runs too, whose records say so.
     """
     request = plan.request
-    costs: dict[tuple[str, tuple[int, ...]], _Cost] = {}
+    costs: dict[tuple[str, str, tuple[int, ...]], _Cost] = {}
     untimed: dict[str, str] = {}
     with arithmetic(request.preset.compute):
         for network in track(_networks(plan)):
             try:
                 cost = _cost(request, network, device)
             except Exception as error:  # noqa: BLE001 - whatever a method's code may raise
-                where = f"{network.method.name} on {network.task}"
+                where = f"{network.method.name} on {network.task.card.name}"
                 untimed[where] = describe(error)
                 cost = _Cost()
-            costs[network.method.name, network.shape] = cost
+            costs[network.key] = cost
     seconds: dict[str, float] = {}
     disk = 0
     for task in plan.tasks:
         seconds[task.card.name] = 0.0
         for run in task.todo:
             disk += _results_bytes(task, run)
-            if not run.key.plain:
-                cost, timed = (
-                    costs[run.key.method, task.shape],
-                    costs[run.key.method, task.shape].timed,
-                )
-                seconds[task.card.name] += run.passes.train * timed.train
-                seconds[task.card.name] += run.passes.evaluate * timed.evaluate
+            if run.method is not None:
+                cost = costs[_Network(run.method, task).key]
+                seconds[task.card.name] += run.passes.train * cost.timed.train
+                seconds[task.card.name] += run.passes.evaluate * cost.timed.evaluate
                 disk += cost.weights if request.asked.save_weights else 0
     return Estimate(seconds=seconds, disk=disk, untimed=untimed)
 
 
 def _networks(plan: Plan) -> list[_Network]:
     """Each method on inputs of each shape that it still has to run on."""
-    found: dict[tuple[str, tuple[int, ...]], _Network] = {}
+    found: dict[tuple[str, str, tuple[int, ...]], _Network] = {}
     for task in plan.tasks:
         for run in task.todo:
             if run.method is not None:
-                network = _Network(run.method, task.shape, task.card.name)
-                found.setdefault((run.key.method, task.shape), network)
+                network = _Network(run.method, task)
+                found.setdefault(network.key, network)
     return list(found.values())
 
 
@@ -120,13 +121,16 @@ def _results_bytes(task: TaskPlan, run: PlannedRun) -> int:
 
 def _cost(request: Resolved, network: _Network, device: torch.device) -> _Cost:
     """Time a network on random inputs, and weigh it."""
+    task = network.task
     model = nets.build_model(
         network.method,
-        dims=len(network.shape),
+        dims=task.card.dimension,
+        kind=task.card.kind,
+        shape=task.shape,
         num_classes=2,
         init=RANDOM,
         backbone=request.asked.backbone,
     ).to(device)
-    timed = request.protocol.time(model, (3, *network.shape), request.preset, device)
+    timed = request.protocol.time(model, task.input_shape, request.preset, device)
     weights = sum(tensor.nbytes for tensor in model.state_dict().values())
     return _Cost(timed=timed, weights=weights)

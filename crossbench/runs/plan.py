@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crossbench.data.inputs import find_kind
 from crossbench.protocols.interface import Finding, Passes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
+    from crossbench.data.inputs import InputKind
     from crossbench.data.splits import Split
     from crossbench.methods import Method
     from crossbench.nets.weights.init import Init
@@ -76,7 +78,6 @@ class TaskPlan:
         card: The task.
         source: Real, embedded or phantom data.
         sample_shape: (C, *spatial) of a sample as stored.
-        size: Side length in pixels that a 2D network is fed; None for volumes, fed as stored.
         shape: Spatial shape of what a network is fed.
         runs: The runs, in the order of execution.
     """
@@ -84,9 +85,18 @@ class TaskPlan:
     card: TaskCard
     source: DataSource
     sample_shape: tuple[int, ...]
-    size: int | None
     shape: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
+
+    @property
+    def kind(self) -> InputKind:
+        """What its samples are."""
+        return find_kind(self.card.kind)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, *spatial) of what a network is fed."""
+        return (self.kind.channels_fed, *self.shape)
 
     @property
     def todo(self) -> tuple[PlannedRun, ...]:

@@ -6,12 +6,13 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
+from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation.plain import applicable_plain
 from crossbench.runs.compatibility import Trials
 from crossbench.runs.decisions import Fold
 from crossbench.runs.plan import Plan, PlannedRun, TaskPlan, with_passes
-from crossbench.runs.samples import draw_splits, input_size, open_samples
+from crossbench.runs.samples import draw_splits, open_samples
 from crossbench.specs.requests import ALL
 
 if TYPE_CHECKING:
@@ -50,14 +51,13 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
         try:
             dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
             sample_shape = tuple(dataset.images.shape[1:])
-            size = input_size(card, sample_shape, request.preset)
-            shape = sample_shape[1:] if size is None else (size, size)
+            limit = request.preset.input.max_size
+            shape = find_kind(card.kind).fed_shape(card, sample_shape[1:], limit)
             runs = trials.passed(_runs(request, card, dataset, methods, store), card, shape)
             task = TaskPlan(
                 card=card,
                 source=dataset.source,
                 sample_shape=sample_shape,
-                size=size,
                 shape=shape,
                 runs=with_passes(itertools.islice(runs, budget), request.preset),
             )

@@ -13,7 +13,7 @@ from crossbench import nets
 from crossbench.data.dataset import Dataset
 from crossbench.data.formats.files import read_samples
 from crossbench.data.inputs import find_kind
-from crossbench.data.transforms import make_transforms
+from crossbench.data.transforms import STATISTICS
 from crossbench.environment.arithmetic import arithmetic
 from crossbench.environment.state import importing
 from crossbench.errors import CardError, EvaluationError, RecordError, RequestError, WeightsError
@@ -23,8 +23,7 @@ from crossbench.registry.method_identity import method_hash
 from crossbench.registry.methods import PLUGIN_FILE, find_methods
 from crossbench.results.records.files import read_record
 from crossbench.runs.checkpoint import Details
-from crossbench.runs.context import STATISTICS
-from crossbench.specs import ComputeSettings
+from crossbench.specs import ComputeSettings, InputSettings
 from crossbench.specs.reader import from_mapping
 from crossbench.training.features import batch_size
 from crossbench.training.loader import BatchLoader
@@ -85,15 +84,13 @@ class Predictor:
             EvaluationError: If the network answers no number for a sample.
         """
         details = self.details
-        shape = details.sample_shape
-        kind = find_kind("image" if len(shape) == 3 else "volume")
+        kind, shape = find_kind(details.kind), details.sample_shape
         images = read_samples(file, kind=kind, shape=shape, axes=details.axes)
-        size, space = self.details.input_size, self.details.sample_shape[1:]
         feed = BatchLoader(
             dataset=_unlabelled(images, file, len(self.details.classes)),
             indices=np.arange(len(images)),
             transform=self.transform,
-            batch_size=batch_size(space if size is None else (size, size)),
+            batch_size=batch_size(details.fed_shape),
             device=self.device,
         )
         with arithmetic(self.compute):
@@ -127,6 +124,8 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
     network = nets.build_model(
         method,
         dims=record.dimension,
+        kind=details.kind,
+        shape=details.fed_shape,
         num_classes=about.num_classes,
         backbone=record.key.backbone,
     )
@@ -145,7 +144,7 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
     return Predictor(
         network=network.to(device),
         details=details,
-        transform=_transform(record, about, details),
+        transform=_transform(about, details),
         compute=ComputeSettings(
             precision=details.settings["precision"], tf32=details.settings["tf32"]
         ),
@@ -221,19 +220,15 @@ def _check_description(about: About, details: Details, record: RunRecord, *, whe
     raise WeightsError(f"{where} {fault}; {_REMEDY}")
 
 
-def _transform(record: RunRecord, about: About, details: Details) -> BatchTransform:
+def _transform(about: About, details: Details) -> BatchTransform:
     """The transform of the run's test part."""
     if about.statistics is None:
         raise WeightsError(f"its weights do not say how inputs were normalised; {_REMEDY}")
-    mean, std = STATISTICS[about.statistics]
-    _, transform = make_transforms(
-        dimension=record.dimension,
-        input_size=details.input_size,
+    _, transform = find_kind(details.kind).transforms(
+        details.fed_shape,
         value_range=details.value_range,
-        mean=mean,
-        std=std,
-        crop_scale=(1.0, 1.0),
-        augment=False,
+        statistics=about.statistics,
+        settings=InputSettings(scaling="sample", augment=False),  # training's: not used here
     )
     return transform
 

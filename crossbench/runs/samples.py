@@ -1,11 +1,9 @@
-"""Samples of a task under a preset: which data, which folds, fed at which size."""
+"""Samples of a task under a preset: which data, which folds."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 from crossbench.data.sources import open_task
 from crossbench.data.splits import Split, make_splits
@@ -71,11 +69,3 @@ def _drawn(preset: Preset, dataset: Dataset) -> list[Split]:
         )
         for part in parts
     ]
-
-
-def input_size(card: TaskCard, sample_shape: tuple[int, ...], preset: Preset) -> int | None:
-    """Side length in pixels that a 2D network is fed; None for volumes, fed as stored."""
-    if card.dimension == 3:
-        return None
-    size = card.input_size or int(np.min(sample_shape[1:]))
-    return min(size, preset.input.max_size or size)

@@ -54,7 +54,7 @@ class Signal(InputKind):
         if lengths.shape != (len(values),) or lengths.min() < 1 or lengths.max() > values.shape[1]:
             raise DataError(f"{where}: lengths must be one from 1 to {values.shape[1]} a signal")
         there = np.arange(values.shape[1]) < lengths[:, None]
-        return np.stack([np.where(there, values, 0), there.astype(np.float32)], axis=1)
+        return np.stack([np.where(there, values, np.float32(0)), there.astype(np.float32)], axis=1)
 
     def phantom(self, card: TaskCard) -> dict[str, NDArray[Any]]:
         """Noisy waves whose period grows with the class, of 40 to 90 values."""
@@ -128,7 +128,8 @@ class SignalTransform:
             if random is None:
                 raise ValueError("random is None, but augmentation draws; pass a RandomSource")
             place = random.uniform(len(raw), 1).to(raw.device)
-        start = ((count - self.length) * place).floor().long()
+        free = count - self.length
+        start = (free.sign() * ((free.abs() + 1) * place).floor()).long()
         index = start + torch.arange(self.length, device=raw.device)
         inside = (index >= 0) & (index < count)
         return (normal.gather(1, index.clamp(0, values.shape[1] - 1)) * inside)[:, None]
