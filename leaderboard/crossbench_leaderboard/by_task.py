@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 
 def show(board: Board, rows: list[Standing]) -> None:
-    """Draw what a board says of each task.
-
-    Args:
-        board: Runs that may be compared.
-        rows: Its standings.
-    """
+    """Draw what a board says of each task."""
     st.subheader("Task by task")
     _show_chart(board)
     table = leaderboard(board, task_groups(), rows)

@@ -27,10 +27,6 @@ def run_command(record: RunRecord, out: str) -> str:
     """The shell command of one run; plain baselines come with any method.
 
     What a record does not say is guessed, and named by :func:`left_to_add`.
-
-    Args:
-        record: The run.
-        out: Results folder to write to.
     """
     return shlex.join(["crossbench", "run", *request_of(record).words(), "--out", out])
 

@@ -39,9 +39,6 @@ def bench_tables(frame: pd.DataFrame) -> list[Table]:
     Of the same case, batch and method, the latest measurement stands. The layers of the paper's
     Table III have a table of their own, in which its milliseconds stand beside ours as reported;
     they are of another machine, so no ratio is taken between the two.
-
-    Args:
-        frame: As from :func:`bench_frame`; may be empty.
     """
     if frame.empty:
         return []

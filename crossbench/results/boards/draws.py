@@ -21,9 +21,6 @@ def weights_of(runs: pd.DataFrame) -> pd.Series[str]:
     method, task and seed, whatever the fold. A checkpoint is known by its hash, which a run has of
     its own where the init named a file for each seed or fold.
 
-    Args:
-        runs: Rows of a frame, as from :func:`crossbench.results.records.store.load_results`.
-
     Returns:
         A name a row; missing for the plain baselines, which have no weights.
     """

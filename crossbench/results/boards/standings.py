@@ -75,10 +75,6 @@ def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
 
     Equal mean ranks are ordered by the mean, then by name. For another metric than the
     board's own, pass ``dataclasses.replace(board, metric=...)``.
-
-    Args:
-        board: Runs that may be compared.
-        rng: Source of the intervals' resamples.
     """
     higher = higher_is_better(board.metric)
     scores = complete_means(board, board.metric)

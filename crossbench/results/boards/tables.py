@@ -80,10 +80,6 @@ def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
 
     Cells have the 95 % interval of their mean, from the spread over the runs.
 
-    Args:
-        frame: As from :func:`crossbench.results.records.store.load_results`.
-        task: Name of the task.
-
     Raises:
         RequestError: If the frame has no runs of this task.
     """
@@ -133,13 +129,7 @@ def leaderboard(
     groups: Mapping[str, str] | None = None,
     rows: Sequence[Standing] | None = None,
 ) -> Table:
-    """One board's table; see :func:`leaderboards`.
-
-    Args:
-        board: Runs that may be compared.
-        groups: Group by name of the task.
-        rows: The board's :func:`ranked`; computed where None.
-    """
+    """One board's table; see :func:`leaderboards`."""
     rows = ranked(board) if rows is None else rows
     columns = _task_columns(board, groups or {})
     if len(board.counted) > 1:

@@ -45,10 +45,6 @@ PREFIXES = (
 def check_record(record: RunRecord, known: ProvenanceHashes) -> None:
     """Hold what a record says against what else it says.
 
-    Args:
-        record: The record.
-        known: As :func:`~crossbench.results.records.identity.hash_provenance` finds them.
-
     Raises:
         RecordError: At the first contradiction; the message is the fact alone.
     """

@@ -92,11 +92,6 @@ def write_run(
 def copy_run(source: Path, record: RunRecord, path: Path) -> None:
     """Copy a record and its files, replacing an earlier attempt.
 
-    Args:
-        source: The record's file.
-        record: What it holds.
-        path: Where the copy goes; its folder is made as needed.
-
     Raises:
         OSError: If the folder cannot be written.
         RecordError: If a file of another run has a name that the record names, or a file is no

@@ -31,13 +31,7 @@ _NARROWEST = 10
 
 
 def to_terminal(tables: Sequence[Table], *, width: int | None, colour: bool) -> str:
-    """Tables as lines of at most ``width`` columns, where names allow it.
-
-    Args:
-        tables: What to show, in this order.
-        width: Columns to fit into; None asks the terminal.
-        colour: Whether to use the terminal's bold and colours.
-    """
+    """Tables as lines of at most ``width`` columns, where names allow it."""
     width = width or shutil.get_terminal_size((100, 24)).columns
     console = Console(
         file=io.StringIO(),
