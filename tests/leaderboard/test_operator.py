@@ -76,7 +76,7 @@ def test_the_page_says_what_the_operator_does_and_how_to_see_it(
 ) -> None:
     said = words(open_view("operator", observed.parents[3]))
     assert "circular *shift* of the kernel by fractions of a voxel, s = Rᵀ1" in said
-    assert "crossbench run --preset standard --task blood --method crossd" in said
+    assert "crossbench run --method crossd --task blood" in said
     assert "--out diagnostics --diagnostics" in said
 
 
