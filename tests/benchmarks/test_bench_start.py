@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
-    "crossbench --help": ["-m", "crossbench", "--help"],
-    "crossbench list tasks": ["-m", "crossbench", "list", "tasks"],
+    "crossbench --help": ["-P", "-m", "crossbench", "--help"],
+    "crossbench list tasks": ["-P", "-m", "crossbench", "list", "tasks"],
 }
 MOST = 0.3  # seconds beyond a bare interpreter, the median of ten
 _medians: dict[str, float] = {}

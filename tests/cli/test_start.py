@@ -18,5 +18,5 @@ def test_a_listing_imports_nothing_heavy(arguments: list[str]) -> None:
         f"    main({arguments})\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
