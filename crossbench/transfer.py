@@ -21,6 +21,7 @@ from crossbench.execution import local
 from crossbench.execution.claims import Claims
 from crossbench.execution.local import execute_all
 from crossbench.nets.backbones import layer_form
+from crossbench.nets.declarations import takes_image_weights
 from crossbench.protocols import PROTOCOLS
 from crossbench.runs.estimate import estimate
 
@@ -115,8 +116,10 @@ def prepare(request: TransferRequest, store: Store, device: torch.device) -> Tra
         raise RequestError("no protocol is asked for; name one or more of " + ", ".join(PROTOCOLS))
     folds = sorted({(run.key.seed, run.key.fold) for run in scratch[0].runs})
     forms: dict[str, list[Method]] = defaultdict(list)
+    planned = {run.key.method for run in scratch[0].runs}
     for method in scratch[0].request.methods:
-        forms[layer_form(method)].append(method)
+        if method.name in planned and takes_image_weights(method):
+            forms[layer_form(method)].append(method)
     return TransferPlan(
         request=request,
         forms={form: [method.name for method in methods] for form, methods in forms.items()},

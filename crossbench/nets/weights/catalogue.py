@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
 from crossbench.files.hashing import hash_file
 from crossbench.nets.backbones import layer_form
+from crossbench.nets.declarations import takes_image_weights
 from crossbench.registry.entries import WEIGHTS_GROUP, registered_files
 from crossbench.specs import RANDOM, Statistics
 from crossbench.specs.reader import from_mapping
@@ -155,7 +156,7 @@ def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics 
         method: Whose layers they have to fit.
         sha256: Of their file.
     """
-    form = layer_form(method)
+    form = layer_form(method) if takes_image_weights(method) else method.name
     for each in known_weights():
         place = f"{HUB_PREFIX}{each.repo}/{each.file}@"
         named = each.name == init and form in each.layers

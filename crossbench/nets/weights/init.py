@@ -135,11 +135,12 @@ def _choose_statistics(
 
 
 def lacks_weights(init: str, method: Method) -> str:
-    """Why a method has no weights of a known name; empty where it has."""
-    if init not in {each.name for each in known_weights()}:
-        return ""
+    """Why a method has no weights of a known name, or of its layers; empty where it has."""
     try:
-        find_known(init, method)
+        if init in {each.name for each in known_weights()}:
+            find_known(init, method)
+        elif "{layers}" in init:
+            layer_form(method)
     except WeightsError as error:
         return str(error)
     return ""
