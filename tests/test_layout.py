@@ -13,6 +13,7 @@ ROOT = TESTS.parent
 RULES = {
     "evaluation/statistics/test_calibration.py",
     "execution/test_deaths.py",
+    "cli/test_start.py",
     "specs/test_fingerprints.py",
     "data/test_inputs.py",
 }
