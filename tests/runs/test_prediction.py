@@ -116,7 +116,7 @@ def test_a_checkpoint_says_what_it_was_made_of(run: Callable[..., Found], tmp_pa
     assert about.details["identity"] == record.identity
     assert about.details["classes"] == ["dark", "bright"]
     assert about.details["sample_shape"] == [1, 18, 18]
-    assert about.details["input_size"] == 32
+    assert about.details["fed_shape"] == [32, 32]
     assert about.details["settings"] == record.provenance["settings"]
     with np.load(tmp_path / "blobs.npz") as data:
         groups, hashes = data["groups"], sample_hashes(data["images"])
