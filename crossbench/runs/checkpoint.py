@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crossbench.files.hashing import hash_json
-from crossbench.nets.weights.checkpoint import About, write_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
 from crossbench.runs.exposure import seen_in
 from crossbench.specs.reader import to_mapping
 
@@ -59,14 +59,16 @@ class FittedNetwork:
     """
 
     tensors: Mapping[str, Tensor]
-    about: About
+    about: CheckpointMetadata
 
     def write(self, file: Path) -> None:
         """Write it as a checkpoint, whole or not at all."""
         write_checkpoint(file, self.tensors, self.about)
 
 
-def describe_fitted(context: RunContext, value_range: tuple[float, float] | None) -> About:
+def describe_fitted(
+    context: RunContext, value_range: tuple[float, float] | None
+) -> CheckpointMetadata:
     """What the checkpoint of a run says of itself.
 
     Args:
@@ -87,7 +89,7 @@ def describe_fitted(context: RunContext, value_range: tuple[float, float] | None
         axes=axes if axes is not None and len(axes) == card.dimension else None,
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
-    return About(
+    return CheckpointMetadata(
         method=method.name,
         dims=card.dimension,
         backbone=run.key.backbone,

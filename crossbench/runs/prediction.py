@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from crossbench.data.transforms import BatchTransform
     from crossbench.methods import Method
-    from crossbench.nets.weights.checkpoint import About, Checkpoint
+    from crossbench.nets.weights.checkpoint import Checkpoint, CheckpointMetadata
     from crossbench.specs import RunRecord
 
 _REMEDY = "run it again with --save-weights"
@@ -182,7 +182,7 @@ def _weights_of(path: Path, record: RunRecord) -> Path:
     return path.with_name(record.weights)
 
 
-def _description(checkpoint: Checkpoint, record: RunRecord) -> tuple[About, Details]:
+def _description(checkpoint: Checkpoint, record: RunRecord) -> tuple[CheckpointMetadata, Details]:
     """What a checkpoint says of the run that it should be of."""
     weights, about = checkpoint.path, checkpoint.about
     if about is None:
@@ -197,7 +197,9 @@ def _description(checkpoint: Checkpoint, record: RunRecord) -> tuple[About, Deta
     return about, details
 
 
-def _check_description(about: About, details: Details, record: RunRecord, *, where: str) -> None:
+def _check_description(
+    about: CheckpointMetadata, details: Details, record: RunRecord, *, where: str
+) -> None:
     """Refuse what would be shown under names, or put through figures, that are not the run's.
 
     Raises:
@@ -220,7 +222,7 @@ def _check_description(about: About, details: Details, record: RunRecord, *, whe
     raise WeightsError(f"{where} {fault}; {_REMEDY}")
 
 
-def _transform(about: About, details: Details) -> BatchTransform:
+def _transform(about: CheckpointMetadata, details: Details) -> BatchTransform:
     """The transform of the run's test part."""
     if about.statistics is None:
         raise WeightsError(f"its weights do not say how inputs were normalised; {_REMEDY}")

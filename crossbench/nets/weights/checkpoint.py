@@ -81,9 +81,6 @@ class CheckpointMetadata:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-About = CheckpointMetadata  # its former name, in use until runs/ is renamed
-
-
 def pack_hashes(hashes: NDArray[np.uint64]) -> str:
     """Hashes of samples as text: Base64 of 8 bytes each, the least significant first."""
     return base64.b64encode(hashes.astype("<u8").tobytes()).decode()
