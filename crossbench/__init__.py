@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crossbench.api import run
     from crossbench.nets import build_model
-    from crossbench.results.records.store import load_results
+    from crossbench.results.records.loading import load_results
 
 __all__ = ["build_model", "load_results", "run"]
 
@@ -20,7 +20,7 @@ __all__ = ["build_model", "load_results", "run"]
 _HOMES = {
     "run": "crossbench.api",
     "build_model": "crossbench.nets",
-    "load_results": "crossbench.results.records.store",
+    "load_results": "crossbench.results.records.loading",
 }
 
 

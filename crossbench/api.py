@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from crossbench.environment.arithmetic import find_device
 from crossbench.execution import local
 from crossbench.files.paths import named_path
-from crossbench.results.records.store import Store, load_results
+from crossbench.results.records.loading import load_results
+from crossbench.results.records.store import Store
 from crossbench.specs.requests import ALL, RunRequest
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from crossbench.execution.local import Silence
 from crossbench.nets.weights.checkpoint import data_file, read_facts, unpack_hashes
 from crossbench.pretraining.run import Silence as Quiet
 from crossbench.results.boards.transfer import transfers
-from crossbench.results.records.store import Store, load_results
+from crossbench.results.records.loading import load_results
+from crossbench.results.records.store import Store
 from crossbench.runs.exposure import units_of
 from crossbench.specs.requests import RunRequest
 

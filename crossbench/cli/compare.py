@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from crossbench.results.boards.compare import compare_boards
-    from crossbench.results.records.store import read_frame
+    from crossbench.results.records.loading import read_frame
     from crossbench.results.report.render import printable
 
     frame, broken = read_frame(options.folders)

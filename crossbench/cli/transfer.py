@@ -135,7 +135,7 @@ def _request(options: argparse.Namespace) -> TransferRequest:
 def _print_tables(out: Path, plan: TransferPlan) -> None:
     """What this transfer's pretraining was worth."""
     from crossbench.results.boards.transfer_tables import transfer_tables
-    from crossbench.results.records.store import load_results
+    from crossbench.results.records.loading import load_results
     from crossbench.results.report.render import render
 
     tasks = {task.card.name for each in plan.scratch for task in each.tasks}

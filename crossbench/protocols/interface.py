@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from crossbench.data.splits import Split
     from crossbench.evaluation.probabilities import LogProbabilities
+    from crossbench.nets.weights.checkpoint import FittedNetwork
+    from crossbench.protocols.context import Context
     from crossbench.results.records.diagnostics import Diagnostics
-    from crossbench.runs.checkpoint import FittedNetwork
-    from crossbench.runs.context import RunContext
     from crossbench.specs import LoraSettings, Preset
 
 
@@ -148,7 +148,7 @@ class Protocol(ABC):
         """Time one step of each kind on inputs of shape (C, *spatial)."""
 
     @abstractmethod
-    def run(self, context: RunContext, on_samples: Callable[[int], None]) -> Outcome:
+    def run(self, context: Context, on_samples: Callable[[int], None]) -> Outcome:
         """Do one run.
 
         Args:

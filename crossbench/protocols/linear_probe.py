@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
+    from crossbench.protocols.context import Context
     from crossbench.protocols.interface import Rehearsal
-    from crossbench.runs.context import RunContext
     from crossbench.specs import Preset
     from crossbench.training.features import Features
     from crossbench.training.linear import Part
@@ -110,7 +110,7 @@ class LinearProbe(Protocol):
         size = batch_size(input_shape[1:])
         return SampleCost(evaluate=evaluation_seconds(network, (size, *input_shape), device))
 
-    def run(self, context: RunContext, on_samples: Callable[[int], None]) -> Outcome:
+    def run(self, context: Context, on_samples: Callable[[int], None]) -> Outcome:
         """Extract features, or take those of a run that shares them, and fit the classifier."""
         from crossbench.training.features import constant_note, constant_share
         from crossbench.training.linear import fit_linear
@@ -153,7 +153,7 @@ class LinearProbe(Protocol):
         )
 
 
-def _extract(context: RunContext, on_samples: Callable[[int], None]) -> FrozenFeatures:
+def _extract(context: Context, on_samples: Callable[[int], None]) -> FrozenFeatures:
     """Put the samples of all runs that share a frozen network through it."""
     import numpy as np
 
@@ -168,7 +168,7 @@ def _extract(context: RunContext, on_samples: Callable[[int], None]) -> FrozenFe
         model,
         context.batches(indices, transform, batch_size(context.input_shape[1:])),
         depends_on=context.features_depend_on(value_range) | {"samples": indices.tolist()},
-        folder=context.request.cache_dir / "features",
+        folder=context.cache_dir / "features",
         precision=context.preset.compute.precision,
         on_samples=on_samples,
     )
@@ -181,9 +181,9 @@ def _extract(context: RunContext, on_samples: Callable[[int], None]) -> FrozenFe
     )
 
 
-def _frozen(context: RunContext) -> torch.nn.Module:
+def _frozen(context: Context) -> torch.nn.Module:
     """A network without a classifier; its weights depend on task, seed and method alone."""
-    key = context.run.key
+    key = context.key
     return context.network(num_classes=0, seed=("weights", key.task, key.seed, key.method))
 
 

@@ -14,7 +14,7 @@ from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crossbench.runs.context import RunContext
+    from crossbench.protocols.context import Context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class Plain(Protocol):
         """Seconds of nothing."""
         return SampleCost()
 
-    def run(self, context: RunContext, on_samples: Callable[[int], None]) -> Outcome:  # noqa: ARG002
+    def run(self, context: Context, on_samples: Callable[[int], None]) -> Outcome:  # noqa: ARG002
         """Predict the test part from the training and validation parts."""
         dataset, split = context.dataset, context.split
         return Outcome(
             log_probabilities=predict_plain(
-                context.run.key.method,
-                features=partial(context.task.kind.features, dataset.images),
+                context.key.method,
+                features=partial(context.kind.features, dataset.images),
                 labels=dataset.labels,
                 covariate=dataset.covariate,
                 num_classes=dataset.num_classes,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import torch
 
     from crossbench.data.splits import Split
+    from crossbench.protocols.context import Context
     from crossbench.protocols.interface import Rehearsal
-    from crossbench.runs.context import RunContext
     from crossbench.specs import Preset
 
 
@@ -77,7 +77,7 @@ class StagedFit(Schedule, Protocol):
         merge_lora(network)
         return SampleCost(train=train, evaluate=evaluation_seconds(network, shape, device))
 
-    def run(self, context: RunContext, on_samples: Callable[[int], None]) -> Outcome:
+    def run(self, context: Context, on_samples: Callable[[int], None]) -> Outcome:
         """Build, fit, test.
 
         The order of samples and their augmentation depend on task, seed and fold alone, so that
@@ -92,7 +92,7 @@ class StagedFit(Schedule, Protocol):
         from crossbench.training.fit import count_learning, fit, prepare
         from crossbench.training.predict import log_probabilities, predict
 
-        preset, key, device = context.preset, context.run.key, context.device
+        preset, key, device = context.preset, context.key, context.device
         seed = ("weights", key.task, key.seed, key.fold, key.method)
         with span("build"):
             model = context.network(num_classes=context.dataset.num_classes, seed=seed)

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crossbench.files.hashing import hash_json
-from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata
 from crossbench.runs.exposure import seen_in
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from crossbench.data.dataset import Dataset
+    from crossbench.runs.plan import PlannedRun, TaskPlan
 
-    from torch import Tensor
-
-    from crossbench.runs.context import RunContext
 
 # What differs between runs that are otherwise made alike: samples, and weights of a fold's own.
 _NOT_RECIPE = ("seed", "split", "data", "weights")
@@ -49,33 +46,20 @@ class Details:
     axes: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedNetwork:
-    """A checkpoint to be written.
-
-    Attributes:
-        tensors: By key, the classifier's included.
-        about: What the checkpoint says of itself.
-    """
-
-    tensors: Mapping[str, Tensor]
-    about: CheckpointMetadata
-
-    def write(self, file: Path) -> None:
-        """Write it as a checkpoint, whole or not at all."""
-        write_checkpoint(file, self.tensors, self.about)
-
-
 def describe_fitted(
-    context: RunContext, value_range: tuple[float, float] | None
+    run: PlannedRun,
+    task: TaskPlan,
+    dataset: Dataset,
+    value_range: tuple[float, float] | None,
 ) -> CheckpointMetadata:
     """What the checkpoint of a run says of itself.
 
     Args:
-        context: The run.
+        run: The run, of a network.
+        task: The runs on its task.
+        dataset: The task's samples.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
-    task, run, method = context.task, context.run, context.method
     card, axes = task.card, task.card.source.axes
     details = Details(
         identity=run.identity,
@@ -90,12 +74,12 @@ def describe_fitted(
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
     return CheckpointMetadata(
-        method=method.name,
+        method=run.key.method,
         dims=card.dimension,
         backbone=run.key.backbone,
-        num_classes=context.dataset.num_classes,
+        num_classes=dataset.num_classes,
         recipe=hash_json(recipe),
-        statistics=context.init.statistics,
-        seen=seen_in(context.dataset, run.split, context.init),
+        statistics=None if run.init is None else run.init.statistics,
+        seen=seen_in(dataset, run.split, run.init),
         details=to_mapping(details),
     )

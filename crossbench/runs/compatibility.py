@@ -23,6 +23,7 @@ from crossbench.methods import input_kinds
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.init import lacks_weights
 from crossbench.protocols.interface import Finding, Rehearsal
+from crossbench.runs.plan import NotApplicable
 from crossbench.specs import RANDOM
 from crossbench.training.loader import smallest_batch
 
@@ -67,24 +68,6 @@ class Trial:
     protocol: Protocol
     lora: LoraSettings
     batch: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotApplicable:
-    """Runs of a method on a task that cannot be.
-
-    Attributes:
-        method: Name of the method.
-        task: Name of the task.
-        reason: Why, in words.
-    """
-
-    method: str
-    task: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.method} on {self.task}: {self.reason}"
 
 
 Apart: TypeAlias = Callable[[Callable[[], dict[str, Any]]], dict[str, Any]]

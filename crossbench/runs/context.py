@@ -14,20 +14,22 @@ from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
 from crossbench.errors import DataError
-from crossbench.nets.weights.checkpoint import read_checkpoint
+from crossbench.nets.weights.checkpoint import FittedNetwork, read_checkpoint
 from crossbench.registry.methods import load_observers
-from crossbench.runs.checkpoint import FittedNetwork, describe_fitted
-from crossbench.specs import RANDOM
+from crossbench.runs.checkpoint import describe_fitted
+from crossbench.specs import RANDOM, RunKey
 from crossbench.training.diagnostics import diagnose
 from crossbench.training.loader import BatchLoader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
+    from crossbench.data.inputs.interface import InputKind
     from crossbench.data.splits import Split
     from crossbench.data.transforms import BatchTransform
     from crossbench.methods import Method
@@ -92,6 +94,21 @@ class RunContext:
     def request(self) -> Resolved:
         """What was asked for."""
         return self.of_task.request
+
+    @property
+    def key(self) -> RunKey:
+        """The run, in the words of the request."""
+        return self.run.key
+
+    @property
+    def kind(self) -> InputKind:
+        """The kind of the task's inputs."""
+        return self.task.kind
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where features are kept."""
+        return self.request.cache_dir
 
     @property
     def preset(self) -> Preset:
@@ -246,4 +263,6 @@ class RunContext:
         """The fitted network, where such are to be kept."""
         if not self.request.asked.save_weights:
             return None
-        return FittedNetwork(tensors=tensors(), about=describe_fitted(self, limits))
+        return FittedNetwork(
+            tensors=tensors(), about=describe_fitted(self.run, self.task, self.dataset, limits)
+        )

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from crossbench.methods import Method
     from crossbench.nets.weights.init import Init
     from crossbench.protocols.interface import Protocol
-    from crossbench.runs.compatibility import NotApplicable
     from crossbench.runs.request import Resolved
     from crossbench.specs import DataSource, Preset, RunKey, TaskCard
 
@@ -112,6 +111,24 @@ class TaskPlan:
             warning if count == len(splits) else f"{warning} ({count} of {len(splits)} splits)"
             for warning, count in counted.items()
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotApplicable:
+    """Runs of a method on a task that cannot be.
+
+    Attributes:
+        method: Name of the method.
+        task: Name of the task.
+        reason: Why, in words.
+    """
+
+    method: str
+    task: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.task}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)

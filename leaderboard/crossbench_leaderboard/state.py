@@ -43,7 +43,7 @@ class Results:
     Attributes:
         folders: The results folders.
         frame: The valid records, one row each, as from
-            :func:`~crossbench.results.records.store.load_results`; without columns if there is
+            :func:`~crossbench.results.records.loading.load_results`; without columns if there is
             none.
         broken: The files that are no valid records, and why.
     """

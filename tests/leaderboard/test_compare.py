@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crossbench.results.boards.compare import compare_boards
-from crossbench.results.records.store import Store, load_results
+from crossbench.results.records.loading import load_results
+from crossbench.results.records.store import Store
 
 OpenView = Callable[..., AppTest]
 Words = Callable[[AppTest], str]

@@ -115,7 +115,7 @@ def test_the_hashed_mapping_is_literally_this(name: str) -> None:
     assert hash_json(spec.fingerprint()) == hash_json(mapping)
 
 
-@pytest.mark.parametrize("name", set(HASHED) - {"card"})
+@pytest.mark.parametrize("name", sorted(set(HASHED) - {"card"}))
 def test_a_setting_is_hashed_or_listed_as_left_out(name: str) -> None:
     spec, mapping = HASHED[name]
     names = {field.name for field in fields(spec)}

@@ -65,7 +65,8 @@ def compare_runs(
         [('t', 'undecided')]
 
     Args:
-        frame: Runs of one board, as :func:`~crossbench.results.records.store.load_results` returns
+        frame: Runs of one board, as from
+            :func:`~crossbench.results.records.loading.load_results` returns
             them: the columns task, method, seed, fold and score (NaN or None for a failed
             run); a column of the metric's name takes precedence over score. Source,
             dimension and preset, where present, must each hold one value, and paired runs

@@ -276,3 +276,20 @@ def existing(file: str | Path) -> Path:
         )
         raise WeightsError(msg)
     return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedNetwork:
+    """A checkpoint to be written.
+
+    Attributes:
+        tensors: By key, the classifier's included.
+        about: What the checkpoint says of itself.
+    """
+
+    tensors: Mapping[str, Tensor]
+    about: CheckpointMetadata
+
+    def write(self, file: Path) -> None:
+        """Write it as a checkpoint, whole or not at all."""
+        write_checkpoint(file, self.tensors, self.about)

@@ -164,7 +164,7 @@ def split_boards(frame: pd.DataFrame, metric: str | None = None) -> list[Board]:
     """The boards of a frame: real data first, phantoms last, 2D before 3D.
 
     Args:
-        frame: As from :func:`crossbench.results.records.store.load_results`.
+        frame: As from :func:`crossbench.results.records.loading.load_results`.
         metric: What every board ranks by; each board's main metric where None.
 
     Raises:

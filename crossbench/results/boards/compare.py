@@ -69,7 +69,7 @@ def compare_boards(
     The folds of a repetition are those of the board's split, whether or not all were run.
 
     Args:
-        frame: As from :func:`crossbench.results.records.store.load_results`.
+        frame: As from :func:`crossbench.results.records.loading.load_results`.
         baseline: The method compared with, as it is named on the boards; a plain baseline may
             be given too.
         candidate: The method in question.

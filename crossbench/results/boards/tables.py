@@ -64,7 +64,7 @@ def leaderboards(
     the metric over the runs.
 
     Args:
-        frame: As from :func:`crossbench.results.records.store.load_results`.
+        frame: As from :func:`crossbench.results.records.loading.load_results`.
         groups: Group by name of the task, as from
             :func:`crossbench.results.boards.groups.task_groups`.
         metric: What is shown and ranked by; each board's main metric where None.

@@ -126,7 +126,7 @@ def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
     """Gains for each task and init that has runs from random weights too.
 
     Args:
-        frame: As from :func:`crossbench.results.records.store.load_results`.
+        frame: As from :func:`crossbench.results.records.loading.load_results`.
         metric: What is compared; the main metric of each task where None.
 
     Raises:

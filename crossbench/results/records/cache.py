@@ -45,7 +45,7 @@ class Records:
 
     Attributes:
         frame: The valid records, one row for each run, as from
-            :func:`~crossbench.results.records.store.load_results`; without columns if there is
+            :func:`~crossbench.results.records.loading.load_results`; without columns if there is
             none.
         broken: The files that are no valid records, and those that contradict one another
             about the results of one run.

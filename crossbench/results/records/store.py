@@ -13,7 +13,6 @@ What the files hold, and how they come to be whole or absent, is in
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -32,7 +31,6 @@ from crossbench.results.records.writing import write_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from crossbench.results.records.diagnostics import Diagnostics
@@ -45,10 +43,8 @@ __all__ = [
     "Found",
     "Predictions",
     "Store",
-    "load_results",
     "read_file",
     "read_folders",
-    "read_frame",
     "read_predictions",
     "read_record",
     "unite",
@@ -192,36 +188,6 @@ def unite(found: Iterable[FoundRun]) -> tuple[list[FoundRun], list[tuple[FoundRu
         elif earlier.record.status != "ok" and item.record.status == "ok":
             known[item.record.identity] = item
     return list(known.values()), conflicts
-
-
-def load_results(*folders: Path | str) -> pd.DataFrame:
-    """The records of one or more results folders, one row a run, failures included.
-
-    Reading is safe while a run goes on. Files that are no valid records are passed over
-    here; :meth:`Store.broken` and ``crossbench report`` name them.
-
-    Returns:
-        The columns of :func:`crossbench.results.records.frame.to_frame`.
-
-    Raises:
-        RequestError: If a folder does not exist or holds no record.
-        RecordError: If two folders hold the same run with different results.
-    """
-    return read_frame(folders)[0]
-
-
-def read_frame(folders: Sequence[Path | str]) -> tuple[pd.DataFrame, list[Broken]]:
-    """:func:`read_folders` as a table, kept in the cache where pyarrow is installed."""
-    from crossbench.results.records.frame import to_frame
-
-    with contextlib.suppress(ModuleNotFoundError):
-        from crossbench.results.records.cache import read_cached
-
-        records = read_cached([Path(folder) for folder in folders])
-        if records.whole:
-            return records.frame, list(records.broken)
-    found, broken = read_folders(folders)  # says what is wrong
-    return to_frame(found), broken
 
 
 def _read_folder(folder: Path) -> list[FoundRun | Broken]:

@@ -13,8 +13,9 @@ from crossbench.results.boards.published import published_tables
 from crossbench.results.boards.tables import broken_files, failures, leaderboards, task_tables
 from crossbench.results.boards.transfer_tables import transfer_tables
 from crossbench.results.records.benches import read_benches
+from crossbench.results.records.loading import read_frame
 from crossbench.results.records.pretrainings import read_pretrainings
-from crossbench.results.records.store import read_frame, without_runs
+from crossbench.results.records.store import without_runs
 from crossbench.results.report.render import render
 
 if TYPE_CHECKING:

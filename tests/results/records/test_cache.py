@@ -16,7 +16,8 @@ from crossbench.files.paths import cache_dir
 from crossbench.results.records import cache
 from crossbench.results.records.cache import read_cached
 from crossbench.results.records.frame import to_frame
-from crossbench.results.records.store import Store, load_results, read_file, read_folders
+from crossbench.results.records.loading import load_results
+from crossbench.results.records.store import Store, read_file, read_folders
 
 Scored = Callable[..., Any]
 

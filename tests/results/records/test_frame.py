@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from crossbench.evaluation.metrics import METRICS
-from crossbench.results.records.store import Store, load_results
+from crossbench.results.records.loading import load_results
+from crossbench.results.records.store import Store
 
 
 def test_one_row_a_run_with_everything_a_table_needs(tmp_path: Path, scored: Any) -> None:

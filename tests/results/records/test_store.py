@@ -14,7 +14,8 @@ from record_files import change_record, companion
 from crossbench.errors import RecordError, RequestError
 from crossbench.files.hashing import hash_file
 from crossbench.results.records.folders import run_states
-from crossbench.results.records.store import Store, load_results, read_folders, read_predictions
+from crossbench.results.records.loading import load_results
+from crossbench.results.records.store import Store, read_folders, read_predictions
 from crossbench.specs import RunKey
 
 Scored = Callable[..., Any]
