@@ -208,8 +208,8 @@ def test_an_input_kind_runs_under_every_protocol_and_is_reported(
 
 
 def test_a_listing_knows_a_kind_and_its_tasks_without_importing_them(installed: Path) -> None:
-    code = "import sys; from crossbench.cli import main; main(['list', {!r}]); "
-    code += "assert {!r} not in sys.modules"
+    code = "import os, sys; os.environ['COLUMNS'] = '200'; from crossbench.cli import main; "
+    code += "main(['list', {!r}]); assert {!r} not in sys.modules"
     tasks = python(code.format("tasks", "example_operator"), path=installed)
     assert re.search(r"^waves +1D +Drawing", tasks.stdout, flags=re.MULTILINE), tasks.stderr
     methods = python(code.format("methods", "torch"), path=installed)

@@ -237,7 +237,8 @@ def command(
     return [
         "transfer",
         *("--source", str(cards[2]), "--target", str(cards[3]), "--out", str(out)),
-        *("--protocol", "linear-probe,finetune", "--backbone", "test_resnet", "--device", "cpu"),
+        *("--method", "acs,conv3d,crossd", "--protocol", "linear-probe,finetune"),
+        *("--backbone", "test_resnet", "--device", "cpu"),
         *options,
         *more,
     ]

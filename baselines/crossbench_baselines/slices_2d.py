@@ -1,4 +1,4 @@
-"""2D network over the slices of a volume; features averaged before a linear head.
+"""Run the 2D network over a volume's slices; average their features before the head.
 
 No convolution is converted, so any 2D weights of the backbone serve as they are. Each slice along
 the depth passes through the 2D network alone; only the mean over slices links them (the "2.5D" of
