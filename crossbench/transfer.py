@@ -11,19 +11,24 @@ from __future__ import annotations
 import dataclasses
 import glob
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossbench import pretraining
+from crossbench.environment.arithmetic import find_device
 from crossbench.errors import RequestError
 from crossbench.execution import local
 from crossbench.execution.claims import Claims
-from crossbench.execution.local import execute_all
+from crossbench.execution.local import Teller, execute_all
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.declarations import takes_image_weights
 from crossbench.protocols import PROTOCOLS
+from crossbench.results.records.store import Store
 from crossbench.runs.estimate import estimate
+from crossbench.specs.reader import from_mapping
+from crossbench.specs.requests import RunRequest  # noqa: TC001  (TransferRequest is read from JSON)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,12 +38,10 @@ if TYPE_CHECKING:
 
     from crossbench.methods import Method
     from crossbench.pretraining import PretrainRequest
-    from crossbench.results.records.store import Store
     from crossbench.runs.execute import Listener
     from crossbench.runs.plan import Plan, PlannedRun
     from crossbench.runs.request import Resolved
     from crossbench.specs import Preset, RunRecord
-    from crossbench.specs.requests import RunRequest
 
 #: What a loop's pretraining is made with, beside Table I's settings.
 SHORT = ("epochs=8", "batch_size=32", "step=3", "crop_scale=[0.5, 1.0]")
@@ -61,7 +64,7 @@ class TransferRequest:
     run: RunRequest
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
     pretrain_settings: tuple[str, ...] = ()
-    out: Path = Path("results")
+    out: str = "results"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +228,25 @@ def run(
     return execute(plans, wait=True), sum(len(each.left_failed) for each in plans)
 
 
+def help_transfer(request: dict[str, Any], *, device: str) -> None:
+    """Share the work of a transfer with the process that has this one do it.
+
+    Args:
+        request: A :class:`TransferRequest` as JSON.
+        device: As for :func:`crossbench.run`.
+    """
+    asked = from_mapping(TransferRequest, request, where="request")
+    store = Store(Path(asked.out))
+    if Claims(store.root).shared:
+        run(
+            prepare(asked, store, find_device(device)),
+            store,
+            find_device(device),
+            watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
+            watch_plans=lambda _: nullcontext(Teller()),
+        )
+
+
 def _checkpoint(request: PretrainRequest) -> str:
     return str(pretraining.record_path(request).relative_to(request.out))
 
@@ -270,7 +292,7 @@ def _pretrain_request(
         backbone=request.run.backbone,
         seed=seed,
         fold=fold,
-        out=request.out,
+        out=Path(request.out),
         device=device,
         data_dir=target.data_dir,
         cache_dir=target.cache_dir,

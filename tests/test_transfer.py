@@ -85,7 +85,7 @@ def ask(cards: dict[int, Path], out: Path, **changes: Any) -> transfer.TransferR
         run=run,
         protocols=("linear-probe", "finetune"),
         pretrain_settings=("epochs=1", "batch_size=8", "threads=1"),
-        out=out,
+        out=str(out),
     )
     return dataclasses.replace(request, **changes)
 

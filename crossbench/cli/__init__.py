@@ -62,7 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     take_any_text()
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(words)
-    options.words = words
     if arguments is None and is_watched(options):
         return watch(options, lambda: _do(options))
     return _do(options)

@@ -1,4 +1,4 @@
-"""``--jobs``: further processes that do the same command, each taking what none has claimed.
+"""``--jobs``: further processes that share a command's runs, each taking what none has claimed.
 
 :mod:`crossbench.execution.claims` shares the work out; here processes are only started, heard and
 ended.
@@ -6,19 +6,18 @@ ended.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import threading
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.output import EXIT_OK, say
+from crossbench.cli.output import say
 from crossbench.errors import CrossbenchError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import argparse
+    from collections.abc import Iterator
 
     from crossbench.execution.isolation import Child
 
@@ -37,7 +36,6 @@ def add_jobs(parser: Any) -> None:
         action="store_true",
         help="do runs again that failed before; without it they are left at that",
     )
-    parser.add_argument("--helper", metavar="WORK", help=argparse.SUPPRESS)
 
 
 def left_failed(count: int) -> str:
@@ -46,41 +44,35 @@ def left_failed(count: int) -> str:
 
 
 class Team:
-    """The processes that share a command's work, as one of them sees the others.
+    """The processes that help with a command's work.
+
+    Args:
+        helpers: How many there are to be.
 
     Attributes:
-        heard: The identities of the runs that the others finish.
-        helps: Whether this process is one of those that help.
+        heard: The identities of the runs that they finish.
     """
 
-    def __init__(self, words: Sequence[str], helpers: int, *, work: str | None = None) -> None:
+    def __init__(self, helpers: int) -> None:
         self.heard = SimpleQueue[str]()
-        self.helps = work is not None
-        self._words, self._helpers, self._work = list(words), helpers, work
+        self._helpers = helpers
         self._members: list[tuple[Child, threading.Thread]] = []
         self._lost = 0
 
-    def begin(self, work: Any = None) -> Any:
-        """Start the helpers, which do what the first process found to do and nothing else.
+    def begin(self, work: str, **arguments: Any) -> None:
+        """Start the helpers.
 
         Args:
-            work: What there is to do, as JSON.
-
-        Returns:
-            The same, in all processes.
+            work: What each does, as :func:`crossbench.execution.isolation.call` takes it.
+            **arguments: Its arguments.
         """
         from crossbench.execution import isolation
 
-        if self._work is not None:
-            return json.loads(self._work)
         for _ in range(self._helpers):
-            child = isolation.start(
-                "crossbench.cli.jobs:help_with", {"words": self._words, "work": work}
-            )
+            child = isolation.start(work, arguments)
             listening = threading.Thread(target=self._listen, args=[child], daemon=True)
             listening.start()
             self._members.append((child, listening))
-        return work
 
     def end(self) -> None:
         """End the helpers that are still at work; they leave nothing half-written."""
@@ -95,7 +87,7 @@ class Team:
                 child.kill()
 
     def lost(self) -> str:
-        """How many of the others ended early, in words; empty if none did."""
+        """How many of them ended early, in words; empty if none did."""
         ended = f"{self._lost} of {len(self._members)} helping processes ended early"
         return f"{ended}; the others did their work" if self._lost else ""
 
@@ -108,39 +100,23 @@ class Team:
 
 @contextmanager
 def team(options: argparse.Namespace) -> Iterator[Team]:
-    """Have the other processes of ``--jobs`` do the same command meanwhile.
+    """Have the other processes of ``--jobs`` get ready, and end them with the block.
 
     Raises:
         RequestError: If there is no such number of processes.
     """
     _share_cores(options.jobs)
-    helpers = 0 if options.dry_run or options.helper else options.jobs - 1
+    helpers = 0 if options.dry_run else options.jobs - 1
     if helpers:
         from crossbench.execution.isolation import warm_up
 
         warm_up()  # importing torch takes it seconds, as it does this process
-    together = Team(options.words, helpers, work=options.helper)
+    together = Team(helpers)
     try:
         yield together
         say([words] if (words := together.lost()) else [])
     finally:
         together.end()
-
-
-def help_with(words: list[str], work: Any) -> None:
-    """Do a command as one of its helping processes.
-
-    Args:
-        words: The command's.
-        work: What the first process found to do.
-
-    Raises:
-        RequestError: If it ended early.
-    """
-    from crossbench.cli import main
-
-    if main([*words, "--jobs=1", "--helper", json.dumps(work)]) != EXIT_OK:
-        raise RequestError("the helping process ended early")
 
 
 def _share_cores(jobs: int) -> None:

@@ -20,9 +20,7 @@ from rich.progress import (
 )
 
 from crossbench.cli.views import duration
-from crossbench.execution.child import tell
 from crossbench.pretraining.distributed import ProcessGroup
-from crossbench.runs.execute import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -203,14 +201,6 @@ class ProgressBar(_Bar):
     def _state(self) -> str:
         done = len(self._pixels) - len(self._left)
         return f"{done}/{len(self._pixels)} runs, {self._times()}"
-
-
-class Echo(Silence):
-    """The listener of a helping process: tells the first process which runs are done."""
-
-    def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
-        """Tell the run's identity."""
-        tell(run.identity)
 
 
 class _RunsColumn(ProgressColumn):

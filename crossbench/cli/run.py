@@ -97,24 +97,25 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_with(options: argparse.Namespace, together: Team) -> int:
-    from crossbench.cli.progress import Echo, ProgressBar
+    from crossbench.cli.progress import ProgressBar
     from crossbench.cli.views import missing_view, not_applicable_view, warnings_view
     from crossbench.environment.arithmetic import find_device
-    from crossbench.execution.claims import Claims
     from crossbench.execution.local import execute, prepare
     from crossbench.results.records.store import Store
+    from crossbench.specs.reader import to_mapping
 
     device, store = find_device(options.device), Store(options.out)
     with aside():
         plan = prepare(run_request(options), store)
     if options.dry_run:
         return _dry_run(plan, device, options)
-    todo = together.begin({run.identity: run.earlier for run in plan.todo})
-    if together.helps:
-        if Claims(store.root).shared:
-            with aside():
-                execute(plan.restrict(todo), store, device=device, listener=Echo())
-        return EXIT_OK
+    together.begin(
+        "crossbench.execution.local:help_run",
+        request=to_mapping(plan.request.asked),
+        out=str(store.root),
+        device=str(device),
+        todo={run.identity: run.earlier for run in plan.todo},
+    )
     say([*_left_out(plan), *missing_view(plan), *not_applicable_view(plan), *warnings_view(plan)])
     with ProgressBar([plan], together.heard) as progress, aside():
         written = execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import (
@@ -69,29 +68,16 @@ def _transfer(options: argparse.Namespace) -> int:
 
 
 def _transfer_with(options: argparse.Namespace, together: Team) -> int:
-    from crossbench import pretraining, transfer
-    from crossbench.cli.progress import Echo, PretrainBar, ProgressBar
+    from crossbench import transfer
+    from crossbench.cli.progress import PretrainBar, ProgressBar
     from crossbench.cli.views import not_applicable_view, stages_view, warnings_view
     from crossbench.environment.arithmetic import find_device
-    from crossbench.execution.claims import Claims
     from crossbench.results.records.store import Store
+    from crossbench.specs.reader import to_mapping
 
     device, store = find_device(options.device), Store(options.out)
     with aside():
         plan = transfer.prepare(_request(options), store, device)
-    if together.helps:
-        together.begin()
-        if not Claims(store.root).shared:
-            return EXIT_OK
-        with aside():
-            transfer.run(
-                plan,
-                store,
-                device,
-                watch_pretraining=lambda _: nullcontext(pretraining.Silence()),
-                watch_plans=lambda _: nullcontext(Echo()),
-            )
-        return EXIT_OK
     say([f"not loaded: {why}" for why in plan.scratch[0].request.left_out])
     with aside():
         stages = transfer.estimate_transfer(plan, store, device)
@@ -100,7 +86,11 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     say(list(dict.fromkeys(line for lines in said for line in lines)))
     if options.dry_run:
         return EXIT_OK
-    together.begin()
+    together.begin(
+        "crossbench.transfer:help_transfer",
+        request=to_mapping(plan.request),
+        device=str(device),
+    )
     with aside():
         written, left = transfer.run(
             plan,
@@ -128,7 +118,7 @@ def _request(options: argparse.Namespace) -> TransferRequest:
         run=run_request(options),
         protocols=tuple(PROTOCOLS if protocols == [ALL] else protocols),
         pretrain_settings=tuple(options.pretrain_settings),
-        out=options.out,
+        out=str(options.out),
     )
 
 

@@ -16,7 +16,7 @@ _LAUNCHED = "LOCAL_RANK"  # set by torchrun, which watches its processes itself
 
 def is_watched(options: argparse.Namespace) -> bool:
     """Whether a command is to be watched, and can be: Windows cannot fork."""
-    asked = getattr(options, "watched", False) and not getattr(options, "helper", False)
+    asked = getattr(options, "watched", False)
     return asked and hasattr(os, "fork") and _LAUNCHED not in os.environ
 
 

@@ -32,7 +32,7 @@ def do(
     answering: Connection,
     saying: Connection,
     work: str | Callable[[], Any],
-    arguments: dict[str, Any],
+    arguments: str,
     variables: Mapping[str, str] | None,
 ) -> None:
     """Do the work and answer.
@@ -41,7 +41,7 @@ def do(
         answering: Where the answer goes, and before it what :func:`tell` is given.
         saying: Where what the work prints goes.
         work: ``module:function``, or what to call.
-        arguments: Its arguments by name.
+        arguments: Its arguments by name, as JSON.
         variables: The environment to work in; None in a fork of the caller.
     """
     global _told  # noqa: PLW0603
@@ -52,7 +52,7 @@ def do(
         end_with_parent(parent.sentinel, before=put_back if variables else lambda: None)
     if variables is not None:
         set_variables(variables)
-    answer = json.dumps(_answer(work, arguments), allow_nan=False)
+    answer = json.dumps(_answer(work, json.loads(arguments)), allow_nan=False)
     answering.send_bytes(answer.encode())
 
 

@@ -232,7 +232,8 @@ def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any
     (answers, answering), (words, saying) = context.Pipe(False), context.Pipe(False)
     named = not callable(work)
     variables = dict(os.environ) if named else None
-    process = context.Process(target=do, args=(answering, saying, work, arguments, variables))
+    asked = json.dumps(arguments, allow_nan=False)
+    process = context.Process(target=do, args=(answering, saying, work, asked, variables))
     with _nothing_inherited() if named else nullcontext(), warnings.catch_warnings():
         # Python 3.12 warns of other threads: those of ours hold no lock that the work takes
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -16,6 +16,7 @@ from crossbench.errors import RecordError, RequestError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
+from crossbench.execution.child import tell
 from crossbench.execution.claims import Claims
 from crossbench.results.records.store import Store
 from crossbench.runs.context import RunContext
@@ -153,6 +154,31 @@ def run_alone(
     Attempts(store.root).adopt(identity, abandoned)
     plan = prepare(RunRequest.from_json(request), store)
     return execute_one(plan, store, identity, device=find_device(device)).error
+
+
+def help_run(
+    request: dict[str, Any], *, out: str, device: str, todo: dict[str, int | None]
+) -> None:
+    """Share the runs of a plan with the process that has this one do it, and tell it of each.
+
+    Args:
+        request: A :class:`RunRequest` as JSON.
+        out: Results folder.
+        device: As for :func:`crossbench.run`.
+        todo: As for :meth:`crossbench.runs.plan.Plan.restrict`.
+    """
+    store = Store(Path(out))
+    if Claims(store.root).shared:
+        plan = prepare(RunRequest.from_json(request), store).restrict(todo)
+        execute(plan, store, device=find_device(device), listener=Teller())
+
+
+class Teller(Silence):
+    """The listener of a helping process: tells the first process which runs are done."""
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
+        """Tell the run's identity."""
+        tell(run.identity)
 
 
 def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
