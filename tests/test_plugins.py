@@ -189,6 +189,7 @@ sys.exit(main(["report", {out!r}]))
 """
 
 
+@pytest.mark.slow
 def test_an_input_kind_runs_under_every_protocol_and_is_reported(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -272,6 +272,7 @@ def test_what_the_data_lacks_is_said_once(
     assert capsys.readouterr().err.count("note: balls-3d: ungrouped: the card says group") == 1
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_the_same(
     done: tuple[Path, Any, Any],
     cards: dict[int, Path],
