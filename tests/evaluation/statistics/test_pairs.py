@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -99,6 +99,7 @@ def test_holm_adjusts_step_by_step_and_keeps_the_names() -> None:
     assert rejected({"a": 0.06}, 0.05) == rejected({}, 0.05) == set()
 
 
+@settings(max_examples=20, deadline=None)  # statsmodels is slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     adjusted = multipletests(p_values, method="holm")[1]
