@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,12 @@ class Fold:
             **{name: hash_json(fact) for name, fact in self._facts.items()},
             **_kind_hash(find_kind(self.card.kind)),
         }
+
+
+@cache
+def _plain_source() -> str:
+    """The part ``method`` of plain baselines: a hash of their code."""
+    return hash_file(Path(plain_baselines.__file__))
 
 
 def _kind_hash(kind: Any) -> dict[str, str]:

@@ -7,26 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_images
 from crossbench.data.formats.pictures import PICTURE_SUFFIXES, read_picture
-from crossbench.data.inputs.interface import InputKind
 from crossbench.data.inputs.mosaic import draw_phantom
-from crossbench.data.inputs.pixels import as_picture, pixel_features
+from crossbench.data.inputs.pixels import PixelKind, as_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from crossbench.data.inputs.interface import Reader
     from crossbench.data.transforms import BatchTransform
     from crossbench.specs import InputSettings, Statistics, TaskCard
 
-_FEATURE_SIDE = 32  # longest side in pixels that the plain baselines see
 _PHANTOM_SIDE = 64
 
 
-class Image(InputKind):
+class Image(PixelKind):
     """Stored as (N, H, W), (N, H, W, C) or (N, C, H, W); three channels are fed."""
 
     name = "image"
@@ -34,19 +29,9 @@ class Image(InputKind):
     axes = "HW"
     channels = (1, 3)
     channels_fed = 3
+    feature_side = 32
     sized = True
     made_of = "volume"
-
-    def canonical(
-        self,
-        arrays: Mapping[str, NDArray[Any]],
-        *,
-        where: str,
-        axes: str | None = None,
-        least: int = 2,
-    ) -> NDArray[Any]:
-        """(N, C, H, W) views."""
-        return canonical_images(self, arrays["images"], where=where, axes=axes, least=least)
 
     def reduced(self, images: NDArray[Any]) -> NDArray[Any]:
         """(N, C, H, W) slices of volumes with the greatest sum, the first of equals."""
@@ -92,10 +77,6 @@ class Image(InputKind):
             jitter_order=settings.jitter_order,
         )
         return make(augment=settings.augment), make()
-
-    def features(self, images: NDArray[Any], index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Pixels at 32 a side."""
-        return pixel_features(images, index, _FEATURE_SIDE)
 
     def pictures(self, sample: NDArray[Any]) -> list[NDArray[np.uint8]]:
         """The image."""

@@ -1,15 +1,45 @@
-"""Pixels and voxels outside networks: features of plain baselines, and pictures."""
+"""Kinds of pixels and voxels: their stored form, features of plain baselines, and pictures."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from crossbench.data.canonical import canonical_images
+from crossbench.data.inputs.interface import InputKind
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 _CHUNK_VALUES = 2**23
+
+
+class PixelKind(InputKind):
+    """A kind whose samples are dense arrays of pixels or voxels, all of one shape.
+
+    Attributes:
+        feature_side: Longest side that the plain baselines see.
+    """
+
+    feature_side: ClassVar[int]
+
+    def canonical(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        *,
+        where: str,
+        axes: str | None = None,
+        least: int = 2,
+    ) -> NDArray[Any]:
+        """(N, C, *spatial) views."""
+        return canonical_images(self, arrays["images"], where=where, axes=axes, least=least)
+
+    def features(self, images: NDArray[Any], index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Pixels or voxels, averaged down to ``feature_side``."""
+        return pixel_features(images, index, self.feature_side)
 
 
 def pixel_features(

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crossbench.data.canonical import canonical_images
 from crossbench.data.formats.nifti import NIFTI_SUFFIXES, read_nifti
-from crossbench.data.inputs.interface import InputKind
 from crossbench.data.inputs.mosaic import draw_phantom
-from crossbench.data.inputs.pixels import as_picture, pixel_features
+from crossbench.data.inputs.pixels import PixelKind, as_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -21,11 +17,10 @@ if TYPE_CHECKING:
     from crossbench.data.transforms import BatchTransform
     from crossbench.specs import InputSettings, Statistics, TaskCard
 
-_FEATURE_SIDE = 16  # longest side in voxels that the plain baselines see
 _PHANTOM_SIDE, _PHANTOM_SIDE_CHANNELS = 32, 24
 
 
-class Volume(InputKind):
+class Volume(PixelKind):
     """Stored as (N, D, H, W), (N, C, D, H, W) or (N, D, H, W, C); three channels are fed."""
 
     name = "volume"
@@ -33,18 +28,8 @@ class Volume(InputKind):
     axes = "DHW"
     channels = (1, 2, 3)
     channels_fed = 3
+    feature_side = 16
     caption = "Middle slices: axial, coronal and sagittal from top to bottom."
-
-    def canonical(
-        self,
-        arrays: Mapping[str, NDArray[Any]],
-        *,
-        where: str,
-        axes: str | None = None,
-        least: int = 2,
-    ) -> NDArray[Any]:
-        """(N, C, D, H, W) views."""
-        return canonical_images(self, arrays["images"], where=where, axes=axes, least=least)
 
     def doubts(self, images: NDArray[Any]) -> tuple[str, ...]:
         """A warning where volumes are deeper than wide: their slices may lie along another axis."""
@@ -95,10 +80,6 @@ class Volume(InputKind):
     def statistics(self, method: str, settings: InputSettings) -> Statistics | None:
         """RadImageNet's for the methods whose statistics the paper's 3D script fixes."""
         return "radimagenet" if method in settings.radimagenet_3d else None
-
-    def features(self, images: NDArray[Any], index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Voxels at 16 a side."""
-        return pixel_features(images, index, _FEATURE_SIDE)
 
     def pictures(self, sample: NDArray[Any]) -> list[NDArray[np.uint8]]:
         """The middle axial, coronal and sagittal slices."""
