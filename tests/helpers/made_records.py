@@ -25,9 +25,7 @@ def identified(record: RunRecord, predictions: Predictions | None = None) -> Run
     counts = (COUNTS if predictions is None else COUNTS | {"test": len(predictions.index)}) | (
         record.counts
     )
-    split = {"scheme": "standard", "folds": 5, "seeds": [], "run_folds": []} | given.get(
-        "split", {}
-    )
+    split = SPLIT | given.get("split", {})
     split["seeds"] = sorted({*split["seeds"], key.seed})
     settings = given.get("settings")
     if not key.plain:

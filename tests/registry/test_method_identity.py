@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from own_method import METHOD
 
 from crossbench.errors import RequestError
 from crossbench.registry import method_identity
@@ -19,17 +20,6 @@ from crossbench.registry.methods import load_method, load_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-METHOD = """
-class Mine:
-    name = "mine"
-    dims = (3,)
-    def layer_2d(self, conv):
-        return conv
-    def layer_3d(self, layer):
-        return layer
-method = Mine()
-"""
 
 KNOB = """
 class Knob:

@@ -7,20 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_method import METHOD
 
 from crossbench.registry.method_identity import method_hash
 from crossbench.registry.methods import load_plugin
-
-METHOD = """
-class Mine:
-    name = "mine"
-    dims = (3,)
-    def layer_2d(self, conv):
-        return conv
-    def layer_3d(self, layer):
-        return layer
-method = Mine()
-"""
 
 
 def write(folder: Path, **files: str) -> None:
