@@ -138,6 +138,46 @@ def canonical_groups(
     return joined[codes].astype(np.int64), _notes(names, plain)
 
 
+def canonical_parts(
+    parts: NDArray[Any] | None, *, samples: int, where: str
+) -> NDArray[np.int8] | None:
+    """Codes of an official split, (N,) whole numbers 0, 1 or 2, as int8; None where there is none.
+
+    Raises:
+        DataError: If there is not one code a sample.
+    """
+    if parts is None:
+        return None
+    if (
+        parts.shape != (samples,)
+        or parts.dtype.kind not in "iu"
+        or not np.isin(parts, range(3)).all()
+    ):
+        msg = f"{where}: official is {parts.dtype} of shape {parts.shape}; {samples} samples need"
+        raise DataError(f"{msg} ({samples},) codes: 0 train, 1 validation, 2 test")
+    return parts.astype(np.int8)
+
+
+def canonical_covariate(
+    covariate: NDArray[Any] | None, *, samples: int, where: str
+) -> NDArray[np.float64] | None:
+    """A covariate, (N,) finite numbers, as float64; None where there is none.
+
+    Raises:
+        DataError: If there is not one finite number a sample.
+    """
+    if covariate is None:
+        return None
+    if covariate.shape != (samples,) or covariate.dtype.kind not in "biuf":
+        msg = f"{where}: covariate is {covariate.dtype} of shape {covariate.shape};"
+        raise DataError(f"{msg} {samples} samples need ({samples},) numbers")
+    finite = np.isfinite(covariate)
+    if not finite.all():
+        sample = int(np.argmin(finite))
+        raise DataError(f"{where}: the covariate of sample {sample} is {covariate[sample]}")
+    return covariate.astype(np.float64)
+
+
 def _text(identifier: str | bytes) -> str:
     return identifier if isinstance(identifier, str) else identifier.decode("latin-1")
 

@@ -72,6 +72,7 @@ class Dataset:
             "labels": self.labels,
             "groups": self.groups,
             "official": self.official,
+            "covariate": self.covariate,
         }
         return content_hash({key: array for key, array in arrays.items() if array is not None})
 

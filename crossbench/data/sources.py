@@ -1,34 +1,44 @@
 """Where a task's samples are, and how a file becomes a :class:`Dataset`.
 
-One reader serves every file: the authors' npz format, MedMNIST's, and the phantoms that
-are written in the former. Embedded tasks have their own.
+One reader serves every file: the authors' npz format, imported files and phantoms, which are
+written in it, and MedMNIST's. Embedded tasks have their own.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_groups, canonical_labels
+from crossbench.data.canonical import (
+    canonical_covariate,
+    canonical_groups,
+    canonical_labels,
+    canonical_parts,
+)
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import embedded_file, read_embedded
 from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
+from crossbench.data.imported import import_facts, read_groups
 from crossbench.data.inputs import find_kind
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, memo_file, recall, remember, survey
 from crossbench.environment.spans import span
 from crossbench.errors import DataError, MissingDataError
+from crossbench.files.data_root import DataRoot
+from crossbench.specs import MedmnistSource
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
     from crossbench.specs import TaskCard
+
+#: Where the package medmnist keeps what it downloads.
+MEDMNIST_FOLDER = Path("~/.medmnist")
 
 _PARTS = ("train", "val", "test")  # the index is the code in Dataset.official
 
@@ -38,7 +48,8 @@ def find_file(
 ) -> Path:
     """The file that :func:`open_task` will read; a phantom need not have been made yet.
 
-    A real file is looked for under the card's name for it, then as ``<task>.npz``.
+    A real file is the imported one, where there is one; else it is looked for under the card's
+    name for it, then as ``<task>.npz``, then where the package medmnist keeps its files.
 
     Raises:
         MissingDataError: If a real file is not there, with the way to get it.
@@ -48,9 +59,12 @@ def find_file(
     if data == "phantom":
         return phantom_path(card, cache_dir)
     names = [name for name in dict.fromkeys([card.source.file, f"{card.name}.npz"]) if name]
-    for name in names:
-        if (data_dir / name).is_file():
-            return data_dir / name
+    places = [DataRoot(data_dir).current(card.name), *(data_dir / name for name in names)]
+    if isinstance(card.source, MedmnistSource):
+        places.append(MEDMNIST_FOLDER.expanduser() / card.source.file)
+    for place in places:
+        if place is not None and place.is_file():
+            return place
     msg = f"task {card.name!r}: no {' or '.join(names)} in {data_dir}."
     raise MissingDataError(f"{msg} {card.source.advice(card.name)}")
 
@@ -74,23 +88,43 @@ def open_task(
     if card.embedded:
         return read_embedded(card)
     if data == "phantom":
-        return _read(card, phantom_file(card, cache_dir), "phantom", cache_dir)
+        return read_file(card, phantom_file(card, cache_dir), "phantom", cache_dir)
     file = find_file(card, data=data, data_dir=data_dir, cache_dir=cache_dir)
-    return _read(card, file, "real", cache_dir)
+    return read_file(card, file, "real", cache_dir, groups=DataRoot(data_dir).groups(card.name))
 
 
-def _read(
-    card: TaskCard, file: Path, source: Literal["real", "phantom"], cache_dir: Path
+def read_file(
+    card: TaskCard,
+    file: Path,
+    source: Literal["real", "phantom"],
+    cache_dir: Path,
+    *,
+    groups: Path | None = None,
 ) -> Dataset:
+    """The samples of a task in one of its files, checked.
+
+    Args:
+        card: The task.
+        file: The authors' file, MedMNIST's, an imported one, or a phantom.
+        source: Whether it is a phantom.
+        cache_dir: Where the hashes of checked files are kept.
+        groups: File of groups that were joined afterwards; it need not exist.
+
+    Raises:
+        DataError: If the file is damaged or does not fit the card; the message names both.
+    """
     where, num_classes, kind = str(file), len(card.classes), find_kind(card.kind)
+    joined = read_groups(groups)
     with NpzFile(file) as archive:
         watch = archive.watch
+        made = import_facts(archive)
+        card = card if made is None else made.card(card)
         form = [card.kind, card.source.axes]
         memo = memo_file(file, watch.state, form, cache_dir)
         known = recall(memo) if watch.state.is_settled() else None
         archive.verify = known is None
         stored, official = _stored(archive, kind)
-        raw_groups = archive.read("groups") if "groups" in archive else None
+        own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
         digests = {} if known is None else known.digests
         if source == "real":
             missing = [name for name in card.checksum if name not in digests]
@@ -100,17 +134,14 @@ def _read(
     labels = canonical_labels(
         stored["labels"], samples=samples, num_classes=num_classes, where=where
     )
-    groups: NDArray[np.int64] | None = None
-    spellings: tuple[str, ...] = ()
-    if raw_groups is not None:
-        groups, spellings = canonical_groups(raw_groups, samples=samples, where=where)
+    codes, spellings = _codes(own.get("groups"), samples, where)
     dataset = Dataset(
         images=images,
         labels=labels,
         num_classes=num_classes,
-        groups=groups,
+        groups=codes,
         official=official,
-        covariate=None,
+        covariate=canonical_covariate(own.get("covariate"), samples=samples, where=where),
         source=source,
         file=file,
         content_hash="" if known is None else known.content_hash,
@@ -128,12 +159,28 @@ def _read(
         )
     if found != known and watch.state.is_settled():
         remember(memo, found)
-    about = notes(card, images, grouped=groups is not None)
-    return replace(
-        dataset,
-        content_hash=found.content_hash,
-        warnings=(*about, *spellings, *found.survey.warnings),
-    )
+    dataset = replace(dataset, content_hash=found.content_hash)
+    if joined is not None:
+        joined.check(dataset, where=str(groups))
+        codes, spellings = _codes(joined.groups, samples, str(groups))
+        memo = memo_file(file, watch.state, [*form, joined.digest], cache_dir)
+        known = recall(memo) if watch.state.is_settled() else None
+        dataset = replace(dataset, groups=codes, content_hash="")
+        found = _surveyed(dataset, known, digests)
+        if found != known and watch.state.is_settled():
+            remember(memo, found)
+        dataset = replace(dataset, content_hash=found.content_hash)
+    about = notes(card, images, grouped=dataset.groups is not None)
+    return replace(dataset, warnings=(*about, *spellings, *found.survey.warnings))
+
+
+def _codes(
+    groups: NDArray[Any] | None, samples: int, where: str
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """Group codes, and what is to be said of their spelling."""
+    if groups is None:
+        return None, ()
+    return canonical_groups(groups, samples=samples, where=where)
 
 
 def _surveyed(dataset: Dataset, known: Known | None, digests: dict[str, str]) -> Known:
@@ -154,7 +201,11 @@ def _stored(
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int8] | None]:
     """The arrays of samples and labels by name, and official split codes where there are parts."""
     if not _has_parts(archive):
-        return _samples(archive, kind) | {"labels": archive.read("labels")}, None
+        arrays = _samples(archive, kind) | {"labels": archive.read("labels")}
+        parts = archive.read("official") if "official" in archive else None
+        return arrays, canonical_parts(
+            parts, samples=len(arrays["labels"]), where=str(archive.file)
+        )
     for part in _PARTS:
         image_key, label_key = f"{part}_images", f"{part}_labels"
         images, labels = archive.shape(image_key), archive.shape(label_key)

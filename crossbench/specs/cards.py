@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from crossbench.specs.limits import Count
+from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
 from crossbench.specs.reader import Demand
 from crossbench.specs.sources import EmbeddedSource, MedmnistSource, NpzSource
 
@@ -55,6 +56,7 @@ class TaskCard:
         group: What must not straddle a split: patient, lesion, scan.
         official_split: The publisher's split, in words.
         known_issues: Leakage, duplicates, label errors.
+        origins: Where the data can be had, in the order of preference.
         control: Whether this is a variation on another task, made to check a claim; run by name
             and not among ``all``.
         path: The file the card was read from.
@@ -85,6 +87,7 @@ class TaskCard:
     group: str | None = None
     official_split: str | None = None
     known_issues: tuple[str, ...] = ()
+    origins: tuple[DownloadOrigin | HubOrigin | ManualOrigin, ...] = ()
     control: bool = False
     path: Path | None = field(default=None, compare=False)
 
@@ -117,6 +120,11 @@ class TaskCard:
         yield "intensity", low < high, "it must be [lowest, highest]"
         digests = f"it must be hexadecimal digests by algorithm, of {', '.join(_DIGESTS)}"
         yield "checksum", all(map(_is_digest, self.checksum.items())), digests
+        names = [origin.name for origin in self.origins]
+        named = len(set(names)) == len(names) and all(map(KEBAB_CASE.fullmatch, names))
+        yield "origins", named, "each must have a name of its own, in kebab case"
+        stated = [item for origin in self.origins for item in origin.digests()]
+        yield "origins", all(map(_is_digest, stated)), f"of each checksum: {digests}"
 
 
 def are_sizes(values: tuple[int, ...] | None, length: int) -> bool:

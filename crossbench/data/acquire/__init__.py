@@ -1,0 +1,1 @@
+"""Getting data: downloads, archives, terms and what is there already."""

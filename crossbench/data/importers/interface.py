@@ -1,0 +1,99 @@
+"""The interface of an importer: from an original distribution to samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from crossbench.specs import TaskCard
+    from crossbench.specs.origins import Option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """One sample of an original distribution, before it is read.
+
+    Attributes:
+        id: Its identifier in the distribution; unique.
+        label: Class index on the card.
+        files: What it is read from, relative to the distribution's folder.
+        group: What it must not be separated from; empty where unpublished.
+        official: 0 train, 1 validation, 2 test; -1 where there is no official split.
+        covariate: What a plain baseline predicts from; NaN where there is none.
+        place: Where in a file that holds several samples it lies.
+    """
+
+    id: str
+    label: int
+    files: tuple[str, ...]
+    group: str = ""
+    official: int = -1
+    covariate: float = float("nan")
+    place: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a distribution holds.
+
+    Attributes:
+        samples: The samples, in the order of the data file.
+        dropped: Identifier and reason of each that is left out.
+        notes: What was assumed, for the report.
+    """
+
+    samples: tuple[Original, ...]
+    dropped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Importer(ABC):
+    """One original distribution.
+
+    A package registers a subclass under the entry point group ``crossbench.importers``; origins on
+    cards name it. Listing reads tables and file names; samples are read one by one, by threads, so
+    that no more than a few are in memory.
+
+    Attributes:
+        name: Registry name.
+        defaults: Options with their default values, all plain. They are part of the content: a
+            data file made under other options is another version.
+        needs: Packages that it imports beyond crossbench's own.
+        unpacks: Endings of archives in the distribution's folder that are unpacked for it.
+    """
+
+    name: ClassVar[str]
+    defaults: ClassVar[Mapping[str, Option]] = {}
+    needs: ClassVar[tuple[str, ...]] = ()
+    unpacks: ClassVar[tuple[str, ...]] = (".zip", ".tar", ".tar.gz", ".tgz")
+
+    @abstractmethod
+    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:
+        """The samples of a distribution.
+
+        Args:
+            card: The task that they become.
+            folder: Folder of the distribution, its archives unpacked.
+            options: A value for every option.
+
+        Raises:
+            DataError: If the folder is not laid out as the distribution is; the message names
+                what is missing and the remedy.
+        """
+
+    @abstractmethod
+    def read(
+        self, card: TaskCard, folder: Path, sample: Original, options: Mapping[str, Option]
+    ) -> NDArray[Any]:
+        """One sample, (*spatial) or (C, *spatial) in canonical axes, each of one shape and dtype.
+
+        Raises:
+            DataError: If a file is damaged; the message names it, its member and the remedy.
+        """

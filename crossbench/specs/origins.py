@@ -1,0 +1,122 @@
+"""Origins of a task's data: one struct a way of getting it, chosen by ``kind`` on the card.
+
+A card lists its origins in the order of preference. One that names an ``importer`` brings an
+original distribution, of which the importer makes the data file; one that names none brings the
+data file itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+
+from crossbench.specs.limits import Count
+
+#: An option of an importer: a plain value, or an array of them.
+Option = str | float | bool | tuple[str | float, ...]
+
+
+class OriginFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a program may download.
+
+    Attributes:
+        url: Its address; redirections are followed.
+        file: Name under which it is kept.
+        bytes: Its size, where it is known.
+        checksum: Digests by algorithm, where they are known; a file without one is "unverified".
+        unpack: Whether it is an archive that an importer wants unpacked beside it.
+    """
+
+    url: str
+    file: str
+    bytes: Count | None = None
+    checksum: dict[str, str] = {}
+    unpack: bool = False
+
+
+class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    name: str
+    importer: str = ""
+    options: dict[str, Option] = {}
+    samples: Count | None = None
+    class_counts: tuple[int, ...] | None = None
+    shape: tuple[int, ...] | None = None
+    channels: int | None = None
+    intensity: tuple[float, float] | None = None
+    group: str | None = None
+    accept: str = ""
+    terms: str = ""
+    steps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The word that chooses this kind on a card."""
+        return str(self.__struct_config__.tag)
+
+    def digests(self) -> Iterator[tuple[str, str]]:
+        """All digests of its files, each with its algorithm."""
+        yield from ()
+
+
+class DownloadOrigin(_Origin, frozen=True, kw_only=True, tag="download"):
+    """Files that a program may fetch by HTTP.
+
+    Attributes:
+        name: Name of the origin in kebab case: ``medmnist``, ``zenodo``, ``figshare``.
+        importer: Name of the importer that makes the data file of it; empty where the one file is
+            the data file.
+        options: Options of the importer where they are not its defaults; part of the content.
+        samples: Number of samples after the documented exclusions; another is an error.
+        class_counts: Samples per class that the import makes, where it is not the card's.
+        shape: Spatial shape that the import makes, where it is not the card's.
+        channels: Channels that the import makes, where they are not the card's.
+        intensity: Lowest and highest value that the import makes, where it is not the card's.
+        group: What the import knows to belong together, where it knows it.
+        accept: Name of the terms that a user must accept once, such as ``CC-BY-NC-4.0``; empty for
+            open data.
+        terms: The terms in a sentence, or their address.
+        steps: What a person must do, where a program must not or cannot.
+        notes: What is inferred or unknown of this origin.
+        files: What to fetch.
+    """
+
+    files: Annotated[
+        tuple[OriginFile, ...], msgspec.Meta(min_length=1, description="one file or more")
+    ]
+
+    def digests(self) -> Iterator[tuple[str, str]]:
+        """All digests of its files, each with its algorithm."""
+        for file in self.files:
+            yield from file.checksum.items()
+
+
+class HubOrigin(_Origin, frozen=True, kw_only=True, tag="hub"):
+    """A file in a dataset repository of the Hugging Face Hub; further attributes as above.
+
+    Attributes:
+        repo: ``owner/name``.
+        file: Path in the repository.
+        revision: Commit; empty where it is not known yet.
+        bytes: Size of the file, where it is known.
+        checksum: Digests by algorithm, where they are known.
+    """
+
+    repo: str
+    file: str
+    revision: str = ""
+    bytes: Count | None = None
+    checksum: dict[str, str] = {}
+
+    def digests(self) -> Iterator[tuple[str, str]]:
+        """All digests of its file, each with its algorithm."""
+        yield from self.checksum.items()
+
+
+class ManualOrigin(_Origin, frozen=True, kw_only=True, tag="manual"):
+    """What a program must not fetch: ``steps`` say what a person does; attributes as above."""
+
+
+Origin = DownloadOrigin | HubOrigin | ManualOrigin
