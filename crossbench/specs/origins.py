@@ -25,6 +25,7 @@ class OriginFile(msgspec.Struct, frozen=True, kw_only=True):
         url: Its address; redirections are followed.
         file: Name under which it is kept.
         bytes: Its size, where it is known.
+        about: Its size as far as it is known roughly, where `bytes` is not.
         checksum: Digests by algorithm, where they are known; a file without one is "unverified".
         unpack: Whether it is an archive that an importer wants unpacked beside it.
     """
@@ -32,6 +33,7 @@ class OriginFile(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     file: str
     bytes: Count | None = None
+    about: Count | None = None
     checksum: dict[str, str] = {}
     unpack: bool = False
 
@@ -101,6 +103,7 @@ class HubOrigin(_Origin, frozen=True, kw_only=True, tag="hub"):
         file: Path in the repository.
         revision: Commit; empty where it is not known yet.
         bytes: Size of the file, where it is known.
+        about: Its size as far as it is known roughly, where `bytes` is not.
         checksum: Digests by algorithm, where they are known.
     """
 
@@ -108,6 +111,7 @@ class HubOrigin(_Origin, frozen=True, kw_only=True, tag="hub"):
     file: str
     revision: str = ""
     bytes: Count | None = None
+    about: Count | None = None
     checksum: dict[str, str] = {}
 
     def digests(self) -> Iterator[tuple[str, str]]:
