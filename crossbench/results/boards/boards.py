@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import unknown_name
 from crossbench.evaluation.metrics import METRICS
 from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.results.boards.draws import with_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +46,10 @@ class Board:
         title: What may be compared here, in words.
         shared: What the runs have in common, by name; under ``settings`` those that tell this
             board from others.
-        runs: One row a run: the frame's columns, ``row`` (the method or plain baseline) and
-            ``column`` (the task). Plain baselines are those on the methods' seeds and folds.
+        runs: One row a run: the frame's columns, ``row`` (the method or plain baseline),
+            ``column`` (the task), and the columns of
+            :func:`crossbench.results.boards.draws.with_weights`. Plain baselines are those on the
+            methods' seeds and folds.
         superseded: Number of older records of the same runs that were left out.
     """
 
@@ -241,7 +244,9 @@ def _board(
         declared=declared,
         title=_title(name, difference),
         shared={key: str(value) for key, value in name.items()} | {"settings": difference},
-        runs=frame.loc[latest.index].assign(row=latest["row"], column=latest["column"]),
+        runs=with_weights(
+            frame.loc[latest.index].assign(row=latest["row"], column=latest["column"])
+        ),
         superseded=len(cells) - len(latest),
     )
 

@@ -10,7 +10,6 @@ from crossbench.errors import RequestError, unknown_name
 from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import compare_runs
 from crossbench.results.boards.boards import split_boards
-from crossbench.results.boards.draws import weights_of
 from crossbench.results.boards.tables import PHANTOM
 
 if TYPE_CHECKING:
@@ -115,9 +114,8 @@ def compare_on(
     board: Board, baseline: str, candidate: str, *, rope: float | None = None
 ) -> Comparison:
     """Compare two methods of one board; see :func:`compare_boards`."""
-    runs = board.named_runs
     return compare_runs(
-        runs.assign(weights=weights_of(runs)),
+        board.named_runs,
         baseline=baseline,
         candidate=candidate,
         metric=board.metric,

@@ -14,40 +14,39 @@ if TYPE_CHECKING:
 LINEAR_PROBE = "linear-probe"
 
 
-def weights_of(runs: pd.DataFrame) -> pd.Series[str]:
-    """A name of each run's initial weights, equal where runs share them.
+def with_weights(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs with what tells initial weights apart: ``weights`` and ``random_weights``.
 
-    Random weights are drawn for each method, task, seed and fold; under the linear probe for each
-    method, task and seed, whatever the fold. A checkpoint is known by its hash, which a run has of
-    its own where the init named a file for each seed or fold.
-
-    Returns:
-        A name a row; missing for the plain baselines, which have no weights.
+    ``weights`` is a name of each run's initial weights, equal where runs share them; missing for
+    the plain baselines, which have none. Random weights are drawn for each method, task, seed and
+    fold; under the linear probe for each method, task and seed, whatever the fold. A checkpoint is
+    known by its hash, which a run has of its own where the init named a file for each seed or fold.
     """
     draw = runs["task"] + " seed " + runs["seed"].astype(str)
     fold = " fold " + runs["fold"].astype(str)
     draw = draw.where(runs["protocol"] == LINEAR_PROBE, draw + fold)
     file = runs["hash_weights"].where(runs["hash_weights"] != "", runs["hash_init"])
-    names = draw.where(_are_random(runs), file)
-    return names.where((runs["protocol"] != "plain") & (names != ""))
+    random = _are_random(runs)
+    names = draw.where(random, file)
+    names = names.where((runs["protocol"] != "plain") & (names != ""))
+    return runs.assign(weights=names, random_weights=random)
 
 
 def is_one_random_draw(runs: pd.DataFrame) -> bool:
     """Whether all runs of a method on a task share one draw of random weights."""
-    random = len(runs) > 1 and bool(_are_random(runs).all())
-    return random and weights_of(runs).nunique() == 1
+    random = len(runs) > 1 and bool(runs["random_weights"].all())
+    return random and runs["weights"].nunique() == 1
 
 
 def share_weights(runs: pd.DataFrame) -> bool:
     """Whether some runs of a method on a task began from the same weights."""
-    weights = weights_of(runs).dropna()
-    return bool(weights.nunique() < len(weights))
+    return bool(runs["weights"].nunique() < runs["weights"].count())
 
 
 def shared_words(board: Board) -> str:
     """The caveat where a method's runs of a task share weights; else empty."""
     runs = board.runs
-    counts = weights_of(runs).groupby([runs["row"], runs["column"]]).agg(["nunique", "count"])
+    counts = runs.groupby(["row", "column"])["weights"].agg(["nunique", "count"])
     shared = counts.loc[counts["nunique"] < counts["count"], "nunique"]
     shared = shared[shared > 0]
     if shared.empty:
@@ -55,7 +54,7 @@ def shared_words(board: Board) -> str:
     fewest = int(shared.min())
     draws = "one set" if fewest == 1 else f"{fewest} sets"
     said = f"A method's runs of a task share {draws} of weights: what is shown on a task holds for"
-    if fewest == 1 and _are_random(runs[runs["protocol"] != "plain"]).all():
+    if fewest == 1 and runs.loc[runs["protocol"] != "plain", "random_weights"].all():
         return f"{said} these alone, and of one random draw nothing is tested."
     return f"{said} these weights."
 

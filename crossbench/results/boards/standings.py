@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate, PairTest
     from crossbench.results.boards.boards import Board
 
-_DRAW = ["task", "seed", "fold", "protocol", "init", "hash_init", "hash_weights"]
+_DRAW = ["weights", "random_weights"]
 
 ALPHA = 0.05
 """Level of the tests; intervals have 95 %."""

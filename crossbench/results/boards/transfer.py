@@ -158,7 +158,7 @@ def _of(board: Board, column: str) -> str:
 
 
 def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Transfer:
-    boards = [replace(board, metric=metric) for board in boards]
+    boards = [_narrowed(board, task, metric) for board in boards]
     own = [board for board in boards if _of(board, "init") == init and task in board.tasks]
     scratch = _matching(boards, protocol=FROM_SCRATCH, init=RANDOM)
     cells = [(board, method) for board in own for method in board.methods]
@@ -198,6 +198,12 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
         contrasts=contrasts,
         missing=tuple(dict.fromkeys(missing)),
     )
+
+
+def _narrowed(board: Board, task: str, metric: str) -> Board:
+    """The board with a task's runs alone, if it has any: rows are selected from them often."""
+    own = board.runs[board.runs["column"] == task] if task in board.tasks else board.runs
+    return replace(board, metric=metric, runs=own)
 
 
 def _from_random(board: Board, boards: Sequence[Board]) -> list[Board]:
