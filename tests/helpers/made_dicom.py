@@ -13,6 +13,7 @@ from pydicom.uid import (
     CTImageStorage,
     EnhancedMRImageStorage,
     ExplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
     MRImageStorage,
     UltrasoundMultiFrameImageStorage,
 )
@@ -50,6 +51,9 @@ def dataset(**changed: Any) -> Dataset:
         "SeriesInstanceUID": ROOT + "2",
         "SeriesNumber": 1,
         "InstanceNumber": 1,
+        "StudyDate": "20010203",
+        "StudyTime": "040506",
+        "StudyID": "S77",
         "Manufacturer": "SIEMENS",
         "PatientPosition": "HFS",
         "ProtocolName": "made",
@@ -224,8 +228,8 @@ def write(folder: Path, series: Iterable[Dataset], *, seed: int = 0) -> list[Pat
 def save(file: Path, data: Dataset) -> Path:
     """Write one dataset."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    data.file_meta.MediaStorageSOPClassUID = data.get("SOPClassUID", MediaStorageDirectoryStorage)
+    data.file_meta.MediaStorageSOPInstanceUID = data.get("SOPInstanceUID", ROOT + "1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data.save_as(file, enforce_file_format=True)

@@ -38,7 +38,9 @@ def decode(data: Dataset, syntax: str, index: int) -> tuple[NDArray[Any], str]:
     if not native and syntax != _RLE:
         frame = get_frame(data.PixelData, index, number_of_frames=frames)
         check_frame(frame, rows, columns, samples)
-    pixels = pixel_array(data, index=index, decoding_plugin="" if native else "pylibjpeg")
+    # pylibjpeg-rle panics on damaged frames, past every "except Exception"
+    plugin = "" if native else "pydicom" if syntax == _RLE else "pylibjpeg"
+    pixels = pixel_array(data, index=index, decoding_plugin=plugin)
     if photometric == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, data)
     return pixels, photometric

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SECONDS = 120.0  # that a series may take, and as much again for each GiB of its files
 _ROOM = 1 << 31  # bytes of memory, and of each file, beside what follows from the files' sizes
 _EXPANSION = 64  # bytes of memory for each byte of the files
+_FLAT = 1e-9  # mm³ of a voxel
 _LONGEST = 1 << 16  # bytes kept of what the program says
 _DAMAGED = "its files may be damaged"
 
@@ -216,6 +217,8 @@ def _in_ras(made: _Made) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
     nib: Any = nibabel
     image = nib.load(made.file)
+    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < _FLAT:
+        raise DataError(f"its voxels have no size or direction; {_DAMAGED}")
     stored = np.asanyarray(image.dataobj.get_unscaled())
     if stored.dtype.fields:
         raise DataError("holds colours, and volumes have one channel; leave it out")
