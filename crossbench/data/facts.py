@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -43,24 +44,66 @@ def check_facts(
     Raises:
         DataError: For the first fact that the file contradicts.
     """
+    span = survey.lowest, survey.highest
+    for fact in facts(card, images=images, labels=labels, span=span, digests=digests):
+        if not fact.holds:
+            msg = (
+                f"{where}: {fact.said}; get the file that the card is of, or correct the card (for"
+                " a registered one, in a copy of your own)"
+            )
+            raise DataError(msg)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact that a card states, and whether the file agrees.
+
+    Attributes:
+        name: Key of the card, such as ``shape (H, W)``.
+        holds: Whether the file agrees.
+        said: Both values in words.
+    """
+
+    name: str
+    holds: bool
+    said: str
+
+
+def facts(
+    card: TaskCard,
+    *,
+    images: NDArray[Any],
+    labels: NDArray[np.int64],
+    span: tuple[float, float],
+    digests: Mapping[str, str],
+) -> Iterator[Fact]:
+    """What a card states of its file, each compared; arguments as of :func:`check_facts`.
+
+    Args:
+        card: The card; what it leaves out is not compared.
+        images: (N, C, *spatial).
+        labels: (N,) in [0, K).
+        span: Lowest and highest value.
+        digests: The file's own, for every algorithm that the card names.
+    """
     for algorithm, digest in card.checksum.items():
-        _same(digests[algorithm], digest.lower(), f"checksum.{algorithm}", card, where)
+        yield _fact(digests[algorithm], digest.lower(), f"checksum.{algorithm}", card)
     axes = find_kind(card.kind).axes
     order = (card.source.axes or axes) if images.ndim == 2 + len(card.source.axes or axes) else axes
     shape = [images.shape[2 + axes.index(letter)] for letter in order]
     if card.shape is not None:
-        _same(shape, list(card.shape), f"shape ({', '.join(order)})", card, where)
+        yield _fact(shape, list(card.shape), f"shape ({', '.join(order)})", card)
     if card.channels is not None:
-        _same(images.shape[1], card.channels, "channels", card, where)
+        yield _fact(images.shape[1], card.channels, "channels", card)
     counts = np.bincount(labels, minlength=len(card.classes)).tolist()
     if card.class_counts is not None and not _another_release(card, len(labels)):
-        _same(counts, list(card.class_counts), "class_counts", card, where)
+        yield _fact(counts, list(card.class_counts), "class_counts", card)
     if card.intensity is not None:
         low, high = card.intensity
-        span, found = high - low, (survey.lowest, survey.highest)
-        within = low - _SLACK * span <= found[0] and found[1] <= high + _SLACK * span
-        if not within or found[1] - found[0] < _LEAST_USED * span:
-            _same([*found], [low, high], "intensity", card, where)
+        slack, used = _SLACK * (high - low), span[1] - span[0]
+        within = low - slack <= span[0] and span[1] <= high + slack
+        fits = within and used >= _LEAST_USED * (high - low)
+        yield _fact([*span], [low, high], "intensity", card, holds=fits)
 
 
 def notes(card: TaskCard, images: NDArray[Any], *, grouped: bool) -> tuple[str, ...]:
@@ -83,10 +126,10 @@ def _another_release(card: TaskCard, samples: int) -> bool:
     return samples in card.samples.values() and samples != sum(card.class_counts or ())
 
 
-def _same(found: object, stated: object, fact: str, card: TaskCard, where: str) -> None:
-    if found != stated:
-        msg = (
-            f"{where}: {fact} is {found}, but card {card.name!r} says {stated}; get the file that"
-            " the card is of, or correct the card (for a registered one, in a copy of your own)"
-        )
-        raise DataError(msg)
+def _fact(
+    found: object, stated: object, name: str, card: TaskCard, *, holds: bool | None = None
+) -> Fact:
+    holds = found == stated if holds is None else holds
+    if holds:
+        return Fact(name, holds, f"{name} is {found}, as the card says")
+    return Fact(name, holds, f"{name} is {found}, but card {card.name!r} says {stated}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_COMMANDS: tuple[Any, ...] = ()
+from crossbench.cli.data import show, verify
+
+_COMMANDS: tuple[Any, ...] = (verify, show)
 
 
 def add(commands: Any) -> None:

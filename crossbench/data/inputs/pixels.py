@@ -55,7 +55,7 @@ def pixel_features(
     step = max(1, _CHUNK_VALUES // int(np.prod(images.shape[1:])))
     chunks = (images[index[start : start + step]] for start in range(0, len(index), step))
     return np.concatenate(
-        [_shrink(_scale(chunk), side).reshape(len(chunk), -1) for chunk in chunks], dtype=np.float64
+        [shrink(_scale(chunk), side).reshape(len(chunk), -1) for chunk in chunks], dtype=np.float64
     )
 
 
@@ -87,7 +87,7 @@ def _scale(batch: NDArray[Any]) -> NDArray[np.float32]:
     return scaled
 
 
-def _shrink(batch: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+def shrink(batch: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Average every spatial axis longer than ``side`` down to it, by area."""
     for axis in range(batch.ndim - 1, 1, -1):
         if batch.shape[axis] > side:

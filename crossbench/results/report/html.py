@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,8 @@ th:first-child { text-align: left; position: sticky; left: 0; z-index: 1; backgr
 .aside, .aside th { color: var(--soft); font-weight: 400; }
 td.aside { background: var(--band); }
 td.best { color: var(--best); font-weight: 700; }
+figure { margin: .75rem 0 0; }
+figure img { max-width: 100%; background: #ffffff; }
 .list td { text-align: left; white-space: normal; min-width: 5rem; overflow-wrap: anywhere; }
 """
 
@@ -49,21 +53,44 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>crossbench report</title>
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
 <style>{style}</style>
 </head>
 <body>
-<h1>crossbench report</h1>
+<h1>{title}</h1>
 {body}
 </body>
 </html>"""
 
 
-def to_html(tables: Sequence[Table]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture that is part of a page.
+
+    Attributes:
+        title: Its heading.
+        png: The picture.
+        caption: What it shows.
+    """
+
+    title: str
+    png: bytes
+    caption: str
+
+
+def to_html(
+    tables: Sequence[Table], title: str = "crossbench report", figures: Sequence[Figure] = ()
+) -> str:
     """Tables as a whole page, a section each, with a list of contents above.
 
     The page follows the reader's choice of light or dark; whatever a name holds is text.
+
+    Args:
+        tables: What to show, in this order.
+        title: The page's heading.
+        figures: Pictures that follow the tables.
     """
     entries = "".join(
         f'<li><a href="#table-{number}">{escape(table.title)}</a></li>\n'
@@ -71,7 +98,21 @@ def to_html(tables: Sequence[Table]) -> str:
     )
     contents = f'<nav aria-label="Tables"><ol>\n{entries}</ol></nav>' if len(tables) > 1 else ""
     sections = [_section(number, table) for number, table in enumerate(tables, start=1)]
-    return _PAGE.format(style=_STYLE, body="\n".join([contents, *sections]))
+    body = "\n".join([contents, *sections, *map(_figure, figures)])
+    return _PAGE.format(style=_STYLE, title=escape(title), body=body)
+
+
+def _figure(figure: Figure) -> str:
+    source = f"data:image/png;base64,{b64encode(figure.png).decode('ascii')}"
+    return "\n".join(
+        [
+            "<section>",
+            f"<h2>{escape(figure.title)}</h2>",
+            f'<figure><img src="{source}" alt="{escape(figure.caption)}">',
+            f'<figcaption class="soft">{escape(figure.caption)}</figcaption></figure>',
+            "</section>",
+        ]
+    )
 
 
 def _section(number: int, table: Table) -> str:

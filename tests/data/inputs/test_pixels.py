@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crossbench.data.inputs.pixels import _area_weights, _scale, _shrink, pixel_features
+from crossbench.data.inputs.pixels import _area_weights, _scale, pixel_features, shrink
 
 
 def test_chunks_join_without_a_seam(monkeypatch):
@@ -49,9 +49,9 @@ def test_area_weights_average_every_pixel_alike(size, side):
 def test_shrinking_by_a_whole_factor_is_the_mean_of_blocks():
     volume = np.random.default_rng(0).random((2, 3, 32, 48, 16)).astype(np.float32)
     blocks = volume.reshape(2, 3, 16, 2, 16, 3, 16).mean(axis=(3, 5))
-    np.testing.assert_allclose(_shrink(volume, 16), blocks, atol=1e-6)
+    np.testing.assert_allclose(shrink(volume, 16), blocks, atol=1e-6)
 
 
 def test_images_within_the_limit_are_left_as_they_are():
     images = np.random.default_rng(0).random((2, 1, 28, 32)).astype(np.float32)
-    np.testing.assert_array_equal(_shrink(images, 32), images)
+    np.testing.assert_array_equal(shrink(images, 32), images)

@@ -1,0 +1,97 @@
+"""A task's data file, opened without refusing what its card contradicts."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.data.formats.npz import NpzFile
+from crossbench.data.imported import import_facts
+from crossbench.data.inputs import find_kind
+from crossbench.data.sources import open_task, stored_samples
+from crossbench.data.verify.looks import ranges
+from crossbench.data.verify.verdict import Finding, listed, named
+from crossbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.data.imported import ImportFacts
+    from crossbench.specs import TaskCard
+
+#: Digest that is always given.
+DIGEST = "sha256"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Opened:
+    """A data file and what it says of itself.
+
+    Attributes:
+        card: The card with the facts that hold of the file.
+        dataset: The samples.
+        digests: Digests of the file.
+        made: How it was imported; None of any other file.
+        acquisition: (N, F) numbers on how samples were acquired, where the file has them.
+    """
+
+    card: TaskCard
+    dataset: Dataset
+    digests: dict[str, str]
+    made: ImportFacts | None
+    acquisition: NDArray[np.float64] | None
+
+
+def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
+    """Open a task's data file afresh, whatever the facts on its card.
+
+    Raises:
+        DataError: If it is damaged, or its arrays are no samples and labels.
+    """
+    with NpzFile(file) as archive:
+        made = None if card.embedded else import_facts(archive)
+        digests = {name: archive.digest(name) for name in {DIGEST: "", **card.checksum}}
+        acquisition = archive.read("acquisition") if "acquisition" in archive else None
+    silent: dict[str, Any] = dict.fromkeys(("shape", "channels", "class_counts", "intensity"))
+    lenient = replace(card, checksum={}, origins=(), **silent)
+    with tempfile.TemporaryDirectory() as nothing_remembered:
+        dataset = open_task(
+            lenient, data="real", data_dir=data_dir, cache_dir=Path(nothing_remembered)
+        )
+    if acquisition is not None and len(acquisition) != len(dataset):
+        acquisition = None
+    return Opened(
+        card=card if made is None else made.card(card),
+        dataset=dataset,
+        digests=digests,
+        made=made,
+        acquisition=acquisition,
+    )
+
+
+def why_not(card: TaskCard, file: Path, error: DataError) -> Iterator[Finding]:
+    """What keeps a file from being opened, and which samples it is about."""
+    yield Finding(check="file", level="fault", text=str(error))
+    kind = find_kind(card.kind)
+    with suppress(DataError):  # it has been said what is wrong
+        axes = card.source.axes
+        with NpzFile(file, verify=False) as archive:
+            axes = None if "about" in archive else axes
+        images = kind.canonical(stored_samples(file, kind), where=str(file), axes=axes)
+        broken = ranges(images).nonfinite
+        if len(broken):
+            text = f"{len(broken)} of {len(images)} samples have NaN or infinite voxels"
+            yield Finding(
+                check="voxels",
+                level="fault",
+                text=f"{text}: {listed(broken)}",
+                count=len(broken),
+                samples=named(broken),
+            )
