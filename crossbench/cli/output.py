@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO, TypeVar
 
     T = TypeVar("T")
@@ -99,6 +99,39 @@ def _told(items: Iterable[T], doing: str) -> Iterator[T]:
         if now - said >= _EVERY:
             say([f"{doing}: {count} done in {(now - begun) / 60:.0f} min"])
             said = now
+
+
+@contextmanager
+def counting(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress of work that says itself how far it is.
+
+    Args:
+        doing: What is done, in a few words: ``reading files``.
+
+    Yields:
+        What to call with the numbers of things done and of all: a bar on a terminal, elsewhere a
+        line now and then.
+    """
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    begun = said = monotonic()
+    if not console.is_terminal:
+
+        def tell(done: int, total: int) -> None:
+            nonlocal said
+            now = monotonic()
+            if now - said >= _EVERY:
+                say([f"{doing}: {done} of {total} done in {(now - begun) / 60:.0f} min"])
+                said = now
+
+        yield tell
+        return
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def print_json(value: Any) -> None:

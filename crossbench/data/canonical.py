@@ -133,9 +133,14 @@ def canonical_groups(
     if groups.dtype.kind in "iu":
         return codes.astype(np.int64), ()
     names = [_text(spelling) for spelling in spellings.tolist()]
-    plain = [" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names]
+    plain = [plain_spelling(name) for name in names]
     _, joined = np.unique(plain, return_inverse=True)
     return joined[codes].astype(np.int64), _notes(names, plain)
+
+
+def plain_spelling(identifier: str) -> str:
+    """An identifier without what counts for nothing: case, white space, form of characters."""
+    return " ".join(unicodedata.normalize("NFKC", identifier).casefold().split())
 
 
 def canonical_parts(

@@ -44,7 +44,12 @@ class ImportFacts:
     notes: tuple[str, ...] = ()
 
     def card(self, card: TaskCard) -> TaskCard:
-        """The card with the facts that hold of this import in the place of the published file's."""
+        """The card with the facts that hold of this import in the place of the published file's.
+
+        One that was made of no origin of the card has a card that was made with it.
+        """
+        if not self.origin:
+            return card
         origin = next((each for each in card.origins if each.name == self.origin), None)
         changed = origin is None or any(
             self.options.get(name, value) != value for name, value in origin.options.items()

@@ -54,7 +54,8 @@ def load_card(file: Path) -> TaskCard:
             type, or at odds with another key.
     """
     card = _with_kind(from_mapping(TaskCard, read_toml(file), where=str(file)), where=str(file))
-    check(card, *find_input_entry(card.kind).demands(card), where=str(file))
+    prepared = () if card.preparation is None else card.preparation.demands(card.dimension)
+    check(card, *find_input_entry(card.kind).demands(card), *prepared, where=str(file))
     return dataclasses.replace(card, path=file.resolve())
 
 

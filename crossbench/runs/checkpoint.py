@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.files.hashing import hash_json
 from crossbench.nets.weights.checkpoint import CheckpointMetadata
 from crossbench.runs.exposure import seen_in
+from crossbench.specs.preparation import Preparation  # noqa: TC001  (the strict reader evaluates it)
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Details:
         value_range: Stored values that become 0 and 1; None takes each sample's own.
         settings: Every setting that the network was fitted under, as in the record.
         axes: The order in which the task's file stores the axes in space, where it is another.
+        preparation: How single files became samples of the task, where they did.
     """
 
     identity: str
@@ -44,6 +46,7 @@ class Details:
     value_range: tuple[float, float] | None
     settings: dict[str, Any]
     axes: str | None = None
+    preparation: Preparation | None = None
 
 
 def describe_fitted(
@@ -71,6 +74,7 @@ def describe_fitted(
         value_range=value_range,
         settings=run.settings or {},
         axes=axes if axes is not None and len(axes) == card.dimension else None,
+        preparation=card.preparation,
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
     return CheckpointMetadata(

@@ -85,7 +85,9 @@ class Predictor:
         """
         details = self.details
         kind, shape = find_kind(details.kind), details.sample_shape
-        images = read_samples(file, kind=kind, shape=shape, axes=details.axes)
+        images = read_samples(
+            file, kind=kind, shape=shape, axes=details.axes, preparation=details.preparation
+        )
         feed = BatchLoader(
             dataset=_unlabelled(images, file, len(self.details.classes)),
             indices=np.arange(len(images)),

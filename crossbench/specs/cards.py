@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from crossbench.specs.limits import Count
 from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
+from crossbench.specs.preparation import Preparation
 from crossbench.specs.reader import Demand
 from crossbench.specs.sources import EmbeddedSource, MedmnistSource, NpzSource
 
@@ -57,6 +58,7 @@ class TaskCard:
         official_split: The publisher's split, in words.
         known_issues: Leakage, duplicates, label errors.
         origins: Where the data can be had, in the order of preference.
+        preparation: How single files become samples, where the data file was made of such files.
         control: Whether this is a variation on another task, made to check a claim; run by name
             and not among ``all``.
         path: The file the card was read from.
@@ -88,6 +90,7 @@ class TaskCard:
     official_split: str | None = None
     known_issues: tuple[str, ...] = ()
     origins: tuple[DownloadOrigin | HubOrigin | ManualOrigin, ...] = ()
+    preparation: Preparation | None = None
     control: bool = False
     path: Path | None = field(default=None, compare=False)
 

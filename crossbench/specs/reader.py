@@ -116,7 +116,8 @@ def _tag(kind: Any) -> Any:
 def _keys(spec: Any) -> tuple[str, ...]:
     """The keys of a spec; fields that are not compared have none."""
     if isinstance(spec, msgspec.StructMeta):
-        return (_TAG, *spec.__struct_fields__)
+        tags = () if _tag(spec) is None else (_TAG,)
+        return (*tags, *spec.__struct_fields__)
     return tuple(field.name for field in dataclasses.fields(spec) if field.compare)
 
 

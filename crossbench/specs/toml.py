@@ -1,7 +1,11 @@
-"""TOML read within bounds: small, shallow regular files of finite numbers, or a named error."""
+"""TOML read within bounds: small, shallow regular files of finite numbers, or a named error.
+
+Writing is for what such a file may hold.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import stat
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import CardError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _LARGEST = 1 << 18  # bytes; the largest card here has 3,000
@@ -95,3 +100,50 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
+
+
+# ------------------------------------------------------------------------------ writing
+
+
+def to_toml(mapping: Mapping[str, Any]) -> str:
+    """A mapping of plain values, arrays and tables of these as TOML text.
+
+    Raises:
+        ValueError: If a value is not finite or of another kind.
+    """
+    return "\n".join(_lines(mapping, "")) + "\n"
+
+
+def _lines(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    tables = {key: value for key, value in table.items() if isinstance(value, dict)}
+    many = {key: value for key, value in table.items() if _is_tables(value)}
+    for key, value in table.items():
+        if key not in tables and key not in many:
+            yield f"{_key(key)} = {_value(value)}"
+    for key, value in tables.items():
+        yield f"\n[{prefix}{_key(key)}]"
+        yield from _lines(value, f"{prefix}{_key(key)}.")
+    for key, values in many.items():
+        for value in values:
+            yield f"\n[[{prefix}{_key(key)}]]"
+            yield from _lines(value, f"{prefix}{_key(key)}.")
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return repr(value)
+    raise ValueError(f"{value!r} is no value of TOML")

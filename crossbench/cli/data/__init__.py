@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossbench.cli.data import show, verify
+from crossbench.cli.data import new, show, verify
 
-_COMMANDS: tuple[Any, ...] = (verify, show)
+_COMMANDS: tuple[Any, ...] = (new, verify, show)
 
 
 def add(commands: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossbench.data.formats.npz import map_npy
+from crossbench.data.formats.prepared import read_prepared
 from crossbench.data.formats.shapes import check_shape
 from crossbench.data.sources import stored_samples
 from crossbench.data.survey import survey
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
+    from crossbench.specs.preparation import Preparation
 
 
 def read_samples(
-    file: Path, *, kind: InputKind, shape: tuple[int, ...], axes: str | None = None
+    file: Path,
+    *,
+    kind: InputKind,
+    shape: tuple[int, ...],
+    axes: str | None = None,
+    preparation: Preparation | None = None,
 ) -> NDArray[Any]:
     """The samples of one file, in the form that a task's samples have.
 
@@ -30,7 +37,8 @@ def read_samples(
     - ``.npy`` holds one sample or a stack: with as many axes as there are in space, one gray
       sample; with two more, a stack; with one more, a stack where the task is gray and one
       sample with channels where it is not.
-    - Further endings are the kind's: pictures for images, NIfTI for volumes.
+    - Further endings are the kind's: pictures for images, NIfTI for volumes. Where the task's
+      data file was made of such files, the same is done with this one.
 
     Args:
         file: The file; its ending says what it is.
@@ -39,6 +47,7 @@ def read_samples(
             of any size, others must be of this one.
         axes: The stored order of the axes in space of ``.npz`` and ``.npy``, as on the task's
             card; None for the kind's.
+        preparation: How single files became samples of the task; None reads them as they are.
 
     Returns:
         (N, C, *spatial) in the stored dtype.
@@ -55,18 +64,22 @@ def read_samples(
     elif name.endswith(".npy"):
         arrays = {"images": _array(file, shape)}
     else:
-        arrays, axes = {"images": _other(file, kind, shape)}, None
+        arrays, axes = {"images": _other(file, kind, shape, preparation)}, None
     images = kind.canonical(arrays, where=where, axes=axes, least=1)
     check_shape(images.shape[1:], shape, any_size=kind.sized, where=where)
     survey(images, where=where)  # refuses NaN
     return images
 
 
-def _other(file: Path, kind: InputKind, shape: tuple[int, ...]) -> NDArray[Any]:
+def _other(
+    file: Path, kind: InputKind, shape: tuple[int, ...], preparation: Preparation | None
+) -> NDArray[Any]:
     readers = kind.readers()
     for ending, read in readers.items():
         if file.name.lower().endswith(ending):
-            return read(file, shape)
+            return (
+                read(file, shape) if preparation is None else read_prepared(file, preparation)[None]
+            )
     known = ", ".join([".npz", ".npy", *readers])
     raise DataError(f"{file}: this is no file of {kind.name}s; convert it to one of {known}")
 

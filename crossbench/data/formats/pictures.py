@@ -6,17 +6,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _DEEP = re.compile(r";16[BLN]|;32|^to ")  # not BGR;16, 16 bits a pixel
+_ORIENTATION = 0x0112  # tag of EXIF
 _DEEP_GRAY = ("I", "F")  # modes whose values Pillow would cut off at 255
 
 
@@ -31,18 +33,53 @@ def read_picture(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     Raises:
         DataError: If it is damaged, or would be read in part.
     """
+    pixels, _ = decode_picture(file)
+    return in_channels(pixels, shape[0])[None]
+
+
+def decode_picture(file: Path, *, upright: bool = False) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """One picture, (H, W) or (H, W, 3), and the traits of the file that decoding has removed.
+
+    Args:
+        file: The file.
+        upright: Whether to turn it as its EXIF orientation says.
+
+    Raises:
+        DataError: If it is damaged, or would be read in part.
+    """
     try:
         with Image.open(file) as picture:
             check_picture(picture, deep_gray=True)
-            colour = not is_gray(picture)
-            pixels = np.asarray(picture.convert("RGB") if colour else picture)
+            traits = tuple(_traits(picture))
+            shown = ImageOps.exif_transpose(picture) if upright else picture
+            pixels = np.asarray(shown if is_gray(picture) else shown.convert("RGB"))
     except Exception as error:  # decoders raise what they like
         raise DataError(f"{file}: cannot be read as a picture ({error}); save it anew") from error
-    if colour and shape[0] == 1 and (pixels == pixels[..., :1]).all():
-        pixels = pixels[..., 0]
-    if not colour and shape[0] == 3:
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    return pixels[None]
+    return pixels, traits
+
+
+def in_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    """(H, W) or (H, W, 3) pixels in one channel, where they are gray, or in three."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[..., None], 3, axis=-1) if channels == 3 else pixels
+    return pixels[..., 0] if channels == 1 and is_copied(pixels) else pixels
+
+
+def is_copied(pixels: NDArray[Any]) -> bool:
+    """Whether the three channels of (H, W, 3) pixels are equal."""
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def _traits(picture: Image.Image) -> Iterator[str]:
+    """What is changed when an opened picture is decoded to gray or RGB."""
+    if picture.mode in ("P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV"):
+        yield {"P": "palette", "PA": "palette", "1": "black and white"}.get(
+            picture.mode, picture.mode
+        )
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        yield "alpha"
+    if picture.getexif().get(_ORIENTATION, 1) != 1:
+        yield "turned"
 
 
 def is_gray(picture: Image.Image) -> bool:

@@ -1,0 +1,98 @@
+"""One file as one sample, brought to the form that a task's samples have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.data.formats.nifti import NIFTI_SUFFIXES, VolumeForm, read_volume
+from crossbench.data.formats.pictures import PICTURE_SUFFIXES, decode_picture, in_channels
+from crossbench.data.formats.resampling import fitted, respace
+from crossbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from crossbench.specs.preparation import Preparation
+
+#: Share by which spacings may differ and still count as one.
+SAME_SPACING = 0.01
+
+
+def is_picture(file: Path) -> bool:
+    """Whether a file's name says that it is a picture."""
+    return file.name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def is_nifti(file: Path) -> bool:
+    """Whether a file's name says that it is NIfTI."""
+    return file.name.lower().endswith(NIFTI_SUFFIXES)
+
+
+def read_prepared(file: Path, preparation: Preparation) -> NDArray[Any]:
+    """One sample of a picture or of a NIfTI file.
+
+    Args:
+        file: The file.
+        preparation: What was done with the files that the task's data file was made of.
+
+    Returns:
+        (C, *spatial) in the dtype of the file, or float32 where its numbers are scaled.
+
+    Raises:
+        DataError: If the file is damaged or cannot be brought to that form.
+    """
+    if is_picture(file):
+        pixels, _ = decode_picture(file, upright=preparation.upright)
+        pixels = in_channels(pixels, preparation.channels)
+        sample = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    else:
+        sample, form = read_volume(file)
+        sample = placed(sample, form, preparation, where=str(file))
+    if len(sample) != preparation.channels:
+        have, need = len(sample), preparation.channels
+        raise DataError(f"{file}: channels: {have}, of the task's samples: {need}; convert it")
+    if preparation.size is not None:
+        sample = fitted(sample, preparation.size, preparation.fit)
+    if sample.dtype.kind == "f" and not np.isfinite(sample).all():
+        raise DataError(f"{file}: has NaN or infinite values; replace them by a number")
+    return sample
+
+
+def placed(
+    sample: NDArray[Any], form: VolumeForm, preparation: Preparation, *, where: str
+) -> NDArray[Any]:
+    """A volume at the spacing of the task's.
+
+    Args:
+        sample: (C, D, H, W), turned to RAS.
+        form: What its header says.
+        preparation: What is asked for.
+        where: What error messages name.
+
+    Raises:
+        DataError: If it states no orientation or has another spacing, and the task's volumes all
+            state one or are not resampled.
+    """
+    if preparation.orientation and not form.codes and not preparation.unoriented:
+        msg = f"{where}: states no orientation, as the task's volumes do; write its affine"
+        raise DataError(f"{msg} with a code (sform or qform)")
+    wanted = preparation.spacing
+    if wanted is None or form.spacing == wanted:
+        return sample
+    if preparation.resampled:
+        return respace(sample, form.spacing, wanted)
+    if not is_spaced(form.spacing, wanted):
+        have, need = ("x".join(f"{mm:.3g}" for mm in each) for each in (form.spacing, wanted))
+        msg = f"{where}: its spacing is {have} mm (DxHxW), that of the task's volumes {need}"
+        raise DataError(f"{msg}; resample it to that")
+    return sample
+
+
+def is_spaced(spacing: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two spacings are the same but for rounding."""
+    return bool(np.allclose(spacing, other, rtol=SAME_SPACING, atol=0))

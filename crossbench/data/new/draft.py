@@ -1,0 +1,200 @@
+"""What is made of a folder: decided before anything is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crossbench.data.new.candidates import (
+    classes_of,
+    grouped_by_name,
+    labelled_by_name,
+    remarks_on_groups,
+)
+from crossbench.data.new.files import PICTURES, Files, find_files
+from crossbench.data.new.folders import by_folders
+from crossbench.data.new.forms import left_out_damaged, picture_forms, volume_forms
+from crossbench.data.new.hints import hint_at_groups
+from crossbench.data.new.pictures import prepare_pictures
+from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.tables import Finder, by_table, find_columns, read_table, recognised
+from crossbench.data.new.volumes import prepare_volumes
+from crossbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from crossbench.data.new.candidates import Candidate, Candidates
+    from crossbench.data.new.choices import Choices
+    from crossbench.data.new.tables import Table
+    from crossbench.specs.preparation import Preparation
+
+_PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A task as it will be.
+
+    Attributes:
+        choices: What the user chose.
+        kind: Input kind.
+        samples: The samples, in the order of their files.
+        classes: Class names; the index is the label.
+        labels: Label of each sample.
+        group: What groups are; empty where there are none.
+        shape: (C, *spatial) of a sample.
+        dtype: Of its values.
+        preparation: How files become samples.
+        input_size: Side that networks are fed, for images.
+        remarks: What was assumed and left out.
+    """
+
+    choices: Choices
+    kind: str
+    samples: tuple[Candidate, ...]
+    classes: tuple[str, ...]
+    labels: tuple[int, ...]
+    group: str
+    shape: tuple[int, ...]
+    dtype: str
+    preparation: Preparation
+    input_size: int | None
+    remarks: tuple[Remark, ...]
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Samples of each class."""
+        counts = Counter(self.labels)
+        return tuple(counts[label] for label in range(len(self.classes)))
+
+    @property
+    def official(self) -> str:
+        """The given split in words; empty where there is none."""
+        counts = Counter(sample.part for sample in self.samples)
+        if -1 in counts or len(counts) < 2:
+            return ""
+        return ", ".join(f"{name} {counts[part]}" for part, name in enumerate(_PARTS))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all samples."""
+        return len(self.samples) * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: None) -> Draft:
+    """Look through a folder and decide what becomes of it; nothing is written.
+
+    Args:
+        choices: What the user chose.
+        listener: Called with the numbers of files looked at and of all.
+
+    Raises:
+        DataError: If files, table or folders do not say what the samples are; the message names
+            the remedy.
+        RequestError: If an option does not fit them.
+    """
+    choices.check()
+    files = find_files(choices.folder)
+    found = _candidates(choices, files)
+    if choices.group_from_name is not None:
+        found = grouped_by_name(found, choices.group_from_name)
+    classes_of(found.samples)  # refused before hours of reading
+    names = [sample.file for sample in found.samples]
+    if files.form == PICTURES:
+        pictures, faults = picture_forms(choices.folder, names, listener)
+        damaged = left_out_damaged(faults, skip=choices.skip_damaged)
+        prepared = prepare_pictures(pictures, choices)
+    else:
+        volumes, faults = volume_forms(choices.folder, names, listener)
+        damaged = left_out_damaged(faults, skip=choices.skip_damaged)
+        prepared = prepare_volumes(volumes, choices)
+    samples = tuple(sample for sample in found.samples if sample.file not in faults)
+    classes, index = classes_of(samples)
+    about_groups = remarks_on_groups(samples) if found.group else hint_at_groups(samples)
+    draft = Draft(
+        choices=choices,
+        kind="image" if files.form == PICTURES else "volume",
+        samples=samples,
+        classes=classes,
+        labels=tuple(index[sample.label.strip()] for sample in samples),
+        group=found.group,
+        shape=prepared.shape,
+        dtype=prepared.dtype,
+        preparation=prepared.preparation,
+        input_size=prepared.input_size,
+        remarks=(*found.remarks, *about_groups, *prepared.remarks, *files.remarks, *damaged),
+    )
+    return _with_doubts(draft)
+
+
+def _candidates(choices: Choices, files: Files) -> Candidates:
+    """Samples by a table, by the names of files, or by folders."""
+    if choices.label_from_name is not None:
+        return labelled_by_name(files.samples, choices.label_from_name)
+    table, unused = _table(choices, files)
+    if table is not None:
+        finder = Finder(files.samples, files.masks)
+        return by_table(table, find_columns(table, choices.columns), finder)
+    try:
+        found = by_folders(files.samples, grouped=not choices.ungrouped)
+    except DataError as error:
+        if not files.sheets:
+            raise
+        sheet = choices.folder / files.sheets[0]
+        raise DataError(f"{error}. {sheet} is not read: save it as CSV") from error
+    return found.with_remarks(*unused)
+
+
+def _table(choices: Choices, files: Files) -> tuple[Table | None, tuple[Remark, ...]]:
+    """The table that says what the samples are, if there is one."""
+    if choices.table is not None:
+        return read_table(choices.table), ()
+    fitting: list[tuple[str, Table]] = []
+    others: list[tuple[str, Table]] = []
+    for name in files.tables:
+        table = read_table(choices.folder / name)
+        roles = recognised(table.columns).keys() | choices.columns.keys()
+        fits = "label" in roles and ({"file", "id"} & roles)
+        (fitting if fits else others).append((name, table))
+    if len(fitting) > 1:
+        both = ", ".join(name for name, _ in fitting)
+        msg = f"{choices.folder}: each of {both} may say what the samples are; choose by --csv"
+        raise DataError(msg)
+    if fitting:
+        return fitting[0][1], ()
+    if choices.columns:
+        return (others[0][1] if len(others) == 1 else _no_table(choices, files)), ()
+    text = "No column of this table is recognised as the label, and it is not used (--csv, --label)"
+    unused = tuple(Remark(topic="table", text=text, names=(name,)) for name, _ in others)
+    return None, unused
+
+
+def _no_table(choices: Choices, files: Files) -> Table:
+    given = ", ".join(f"--{role}" for role in choices.columns)
+    some = f"one of {', '.join(files.tables)}" if files.tables else "there is none in the folder"
+    raise DataError(f"{choices.folder}: {given} names a column; name its table by --csv, {some}")
+
+
+def _with_doubts(draft: Draft) -> Draft:
+    from dataclasses import replace
+
+    return replace(draft, remarks=(*draft.remarks, *_doubts(draft)))
+
+
+def _doubts(draft: Draft) -> Iterator[Remark]:
+    """What may keep the task from being run."""
+    counts = draft.class_counts
+    units: dict[int, set[str]] = {label: set() for label in range(len(draft.classes))}
+    for sample, label in zip(draft.samples, draft.labels, strict=True):
+        units[label].add(sample.group or sample.id)
+    few = [draft.classes[label] for label, each in units.items() if len(each) < 6]
+    if few:
+        what = f"{draft.group}s" if draft.group else "samples"
+        text = f"Too few {what} for five folds in {counted(len(few), 'class')} of {len(counts)}"
+        yield Remark(topic="doubt", text=text, names=tuple(few))
+    if draft.official and not any(sample.part == 1 for sample in draft.samples):
+        yield Remark(topic="split", text="The given split has no validation part")

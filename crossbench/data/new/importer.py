@@ -1,0 +1,124 @@
+"""The importer of a folder that was looked at, and the data file that it makes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from crossbench.data.formats.prepared import read_prepared
+from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers.build import Import, Imported, build
+from crossbench.data.new.card import card_of
+from crossbench.data.pseudonyms import open_pseudonyms
+from crossbench.data.sources import read_file
+from crossbench.data.survey import survey
+from crossbench.specs.origins import ManualOrigin
+from crossbench.specs.reader import to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from crossbench.data.new.draft import Draft
+    from crossbench.data.pseudonyms import Pseudonyms
+    from crossbench.files.data_root import DataRoot
+    from crossbench.specs import TaskCard
+    from crossbench.specs.origins import Option
+
+
+class FolderImporter(Importer):
+    """A folder of files, of which a :class:`Draft` says what they are."""
+
+    name = "folder"
+
+    def __init__(self, draft: Draft, pseudonyms: Pseudonyms) -> None:
+        """See the class.
+
+        Args:
+            draft: What the folder holds.
+            pseudonyms: What stands for identifiers of samples and groups.
+        """
+        self._draft = draft
+        self._pseudonyms = pseudonyms
+
+    def list(self, *_: object) -> Listing:
+        """The samples, in an order that tells nothing of their names or classes."""
+        samples = sorted(self._samples(), key=lambda sample: _place(sample.files[0]))
+        notes = tuple(remark.text for remark in self._draft.remarks)
+        return Listing(samples=tuple(samples), notes=notes)
+
+    def _samples(self) -> Iterator[Original]:
+        draft, of = self._draft, self._pseudonyms.of
+        official = bool(draft.official)
+        for sample, label in zip(draft.samples, draft.labels, strict=True):
+            yield Original(
+                id=of(sample.id),
+                label=label,
+                files=(sample.file,),
+                # one without a group among others that have one is a group of its own
+                group=of(sample.group or f"alone {sample.id}") if draft.group else "",
+                official=sample.part if official else -1,
+                covariate=sample.covariate,
+            )
+
+    def read(
+        self,
+        card: TaskCard,  # noqa: ARG002
+        folder: Path,
+        sample: Original,
+        options: Mapping[str, Option],  # noqa: ARG002
+    ) -> NDArray[Any]:
+        """One sample in the dtype of all, without an axis of channels where there is one."""
+        voxels = read_prepared(folder / sample.files[0], self._draft.preparation)
+        voxels = voxels.astype(self._draft.dtype, copy=False)
+        return voxels[0] if len(voxels) == 1 else voxels
+
+
+def _place(file: str) -> str:
+    """What samples are ordered by: classes lie mixed, whatever the folders are called."""
+    return hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def make_file(
+    draft: Draft,
+    root: DataRoot,
+    *,
+    cache_dir: Path,
+    listener: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Imported, TaskCard]:
+    """Make the data file of a draft, and the card that it fits.
+
+    Args:
+        draft: What was decided.
+        root: Where the data file goes, and the salt lies.
+        cache_dir: Where the hashes of checked files are kept.
+        listener: Called with the numbers of samples read and of all.
+
+    Raises:
+        DataError: If a file is damaged; what was read so far is kept, and the same command goes on.
+    """
+    pseudonyms = open_pseudonyms(root, keep=draft.choices.keep_ids)
+    importer = FolderImporter(draft, pseudonyms)
+    prepared = {
+        key: tuple(value) if isinstance(value, list) else "" if value is None else value
+        for key, value in to_mapping(draft.preparation).items()
+    }
+    # An instance of its own: what its options are is known when a folder was looked at.
+    importer.defaults = {**prepared, "dtype": draft.dtype}  # type: ignore[misc]
+    card = card_of(draft)
+    asked = Import(
+        card=card,
+        origin=ManualOrigin(name=""),
+        importer=importer,
+        folder=draft.choices.folder,
+        options={},
+    )
+    made = build(asked, root, cache_dir=cache_dir, listener=listener)
+    dataset = read_file(card, made.file, "real", cache_dir)
+    found = survey(dataset.images, where=str(made.file))
+    if found.lowest < found.highest:
+        card = replace(card, intensity=(found.lowest, found.highest))
+    return made, card
