@@ -25,6 +25,7 @@ GROUPS = {
         "tasks",
         "methods",
         "observers",
+        "importers",
         "inputs",
         "views",
         "weights",
