@@ -234,9 +234,11 @@ def _rescaled(stored: NDArray[Any], slope: float, inter: float) -> NDArray[Any]:
     if not np.isfinite(ends).all():
         raise DataError(f"has intensities that are NaN or infinite; {_DAMAGED}")
     whole = stored.dtype.kind in "iu" and float(slope).is_integer() and float(inter).is_integer()
-    if whole and min(ends) >= -(2**15) and max(ends) < 2**15:
-        return (stored.astype(np.int64) * int(slope) + int(inter)).astype(np.int16)
-    return (stored.astype(np.float64) * slope + inter).astype(np.float32)
+    exact = whole and min(ends) >= -(2**15) and max(ends) < 2**15
+    values = np.empty(stored.shape, np.int16 if exact else np.float32, order="F")
+    for place in range(stored.shape[2]):  # a slice at a time: float64 takes four times the room
+        values[..., place] = stored[..., place].astype(np.float64) * slope + inter
+    return values
 
 
 def _words(said: str) -> str:
