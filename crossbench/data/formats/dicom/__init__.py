@@ -10,7 +10,7 @@ identifies a patient, nothing leaves this package but :attr:`Series.patient`, to
 ...     return [read_volume(series) for series in listing.series if series.kind == "volume"]
 """
 
-from crossbench.data.formats.dicom.listing import list_series, one_series
+from crossbench.data.formats.dicom.listing import list_series, one_series, series_of
 from crossbench.data.formats.dicom.pictures import Picture, read_dicom_picture
 from crossbench.data.formats.dicom.series import Choice, LeftOut, Series, SeriesListing
 from crossbench.data.formats.dicom.volumes import Volume, read_volume
@@ -26,4 +26,5 @@ __all__ = [
     "one_series",
     "read_dicom_picture",
     "read_volume",
+    "series_of",
 ]

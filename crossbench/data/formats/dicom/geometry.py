@@ -51,10 +51,10 @@ def stack(slices: Sequence[Slice], choice: Choice) -> Stack:
     volumes, how = _volumes(kept)
     if len(volumes) > 1:
         if not choice.volume:
-            why = f"holds {len(volumes)} volumes ({how}); choose one by its number"
+            why = f"holds {len(volumes)} volumes ({how}); --dicom-volume N chooses one"
             return Stack(slices=tuple(kept), refused=why, volumes=len(volumes))
         if choice.volume > len(volumes):
-            why = f"holds {len(volumes)} volumes ({how}), and number {choice.volume} was chosen"
+            why = f"holds {len(volumes)} volumes ({how}), not {choice.volume}; choose another"
             return Stack(slices=tuple(kept), refused=why, volumes=len(volumes))
         notes = (*notes, f"volume {choice.volume} of {len(volumes)} ({how})")
         kept = volumes[choice.volume - 1]
@@ -166,7 +166,7 @@ def _without_doubles(slices: list[Slice], choice: Choice, notes: tuple[str, ...]
         return Stack(slices=tuple(slices), notes=notes)
     what = f"{doubled} of {len(positions)} positions have two or more slices"
     if not choice.doubled:
-        why = f"doubled slices: {what}; accept the first of each"
+        why = f"doubled slices: {what}; --dicom-doubled takes the first of each"
         return Stack(slices=tuple(slices), refused=why, notes=notes)
     kept = tuple(each[0] for each in positions)
     return Stack(slices=kept, notes=(*notes, f"{what}, the first of each was taken"))
@@ -192,7 +192,7 @@ def _without_gaps(one: Stack, choice: Choice) -> Stack:
     what = f"missing slices: usually {usual:.4g} mm apart, up to {max(gaps):.4g} mm"
     what = f"{what} in {len(gaps)} of {len(steps)} distances"
     if not choice.missing:
-        return Stack(slices=slices, refused=f"{what}; accept it", notes=one.notes)
+        return Stack(slices=slices, refused=f"{what}; --dicom-missing accepts it", notes=one.notes)
     return Stack(slices=slices, notes=(*one.notes, what))
 
 

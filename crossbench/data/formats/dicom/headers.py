@@ -8,7 +8,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from crossbench.data.formats.dicom.bounds import DEFLATED, check_form, check_pixels, quiet
 from crossbench.errors import DataError
-from crossbench.errors.foreign import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -116,8 +115,8 @@ def read_header(file: Path) -> Header:
         raise
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or type(error).__name__})") from error
-    except Exception as error:  # a damaged header is taken for many things
-        raise DataError(f"damaged DICOM header ({message_of(error)[:80]})") from error
+    except Exception as error:  # its message may quote what the header says of a patient
+        raise DataError("damaged DICOM header") from error
 
 
 def _read(file: Path) -> tuple[Dataset, str, int]:

@@ -54,6 +54,28 @@ def list_series(folder: Path, choice: Choice | None = None) -> SeriesListing:
     return SeriesListing(series=tuple(series), left_out=_merged(left_out))
 
 
+def series_of(place: Path, choice: Choice | None = None) -> Series:
+    """The series of a folder that holds one, or the one that a file of a folder belongs to.
+
+    A file of a volume's slice stands for all slices in its folder.
+
+    Args:
+        place: The folder, or a file.
+        choice: What is made of a series that is not one plain volume or picture.
+
+    Raises:
+        DataError: If there is none, a folder has several, or it is refused.
+    """
+    if place.is_dir():
+        return one_series(place, choice)
+    listing = list_series(place, choice)
+    if len(listing.series) == 1 and listing.series[0].kind == "volume":
+        around = list_series(place.parent, choice).series
+        found = [each for each in around if place.parent / place.name in each.files]
+        listing = SeriesListing(series=tuple(found) or listing.series, left_out=())
+    return _only(place, listing)
+
+
 def one_series(place: Path, choice: Choice | None = None) -> Series:
     """The one series of a file or folder.
 
@@ -64,7 +86,10 @@ def one_series(place: Path, choice: Choice | None = None) -> Series:
     Raises:
         DataError: If there is none, several, or it is refused; the message says why.
     """
-    listing = list_series(place, choice)
+    return _only(place, list_series(place, choice))
+
+
+def _only(place: Path, listing: SeriesListing) -> Series:
     if not listing.series:
         reasons = dict.fromkeys(each.reason for each in listing.left_out) or {"no files": None}
         raise DataError(f"{place}: no series of DICOM images ({'; '.join(reasons)})")
@@ -196,7 +221,9 @@ def _series(headers: Sequence[Header], choice: Choice) -> Series:
 
 def _why_no_picture(header: Header, choice: Choice) -> str:
     if header.frames > 1 and not choice.frame:
-        return f"cine loop or multi-frame picture of {header.frames} frames; choose one of them"
+        return (
+            f"cine loop or multi-frame picture of {header.frames} frames; --dicom-frame chooses one"
+        )
     return ""
 
 

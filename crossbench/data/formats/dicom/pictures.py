@@ -73,7 +73,7 @@ def _read(file: Path, chosen: str) -> Picture:
         raise DataError("no DICOM file with pixels")
     frames = int(data.get("NumberOfFrames") or 1)
     if frames > 1 and chosen not in ("first", "middle"):
-        raise DataError(f"holds {frames} frames; choose the first or the middle one")
+        raise DataError(f"holds {frames} frames; --dicom-frame first or middle chooses one")
     index = frames // 2 if frames > 1 and chosen == "middle" else 0
     notes = [f"frame {index + 1} of {frames}"] if frames > 1 else []
     stored, photometric = decode(data, syntax, index)

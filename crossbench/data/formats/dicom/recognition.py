@@ -57,7 +57,7 @@ def _of_class(header: Header) -> str:
         (True, _named(header.sop_class)),
         (header.named, "DICOMDIR, which is not needed"),
         (not header.has_pixels, "no pixels"),
-        (header.modality not in known, f"modality {header.modality!r}, of which nothing is read"),
+        (header.modality not in known, f"of modality {_modality(header)}, which is not read"),
         (words & _SCOUTS or (volume and _SCOUT_WORDS.search(text)), "scout or localizer"),
         (words & _CAPTURES, "screen capture"),
         (_REPORT_WORDS.search(text), "dose report"),
@@ -70,6 +70,11 @@ def _derived(header: Header) -> str:
     return (
         "derived reformat (MPR, MIP or another)" if derived and _words(header) & _REFORMATS else ""
     )
+
+
+def _modality(header: Header) -> str:
+    """The modality where it can be one: what else is written there is not repeated."""
+    return header.modality if re.fullmatch("[A-Z]{2,8}", header.modality) else "unknown"
 
 
 def _words(header: Header) -> set[str]:

@@ -187,7 +187,7 @@ def _check(made: Sequence[_Made], series: Series, said: str) -> None:
     if not count:
         raise DataError(f"dcm2niix makes no volume of it{_words(said)}")
     if count > 1 and not 1 <= chosen <= count:
-        raise DataError(f"dcm2niix makes {count} volumes of it; choose one by its number")
+        raise DataError(f"dcm2niix makes {count} volumes of it; --dicom-volume N chooses one")
     if count > 1 and series.volumes > 1:
         raise DataError(f"dcm2niix makes {count} volumes of the one that was chosen; {_DAMAGED}")
     for found in (each.plain_shape[:3] for each in made):

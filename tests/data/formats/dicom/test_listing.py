@@ -14,7 +14,7 @@ import pytest
 from pydicom.fileset import FileSet
 from pydicom.uid import UID
 
-from crossbench.data.formats.dicom import Choice, SeriesListing, list_series, one_series
+from crossbench.data.formats.dicom import Choice, SeriesListing, list_series, one_series, series_of
 from crossbench.errors import DataError
 
 EXPORT = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests"
@@ -172,7 +172,7 @@ def test_several_volumes_are_refused_unless_one_is_chosen(
         parts.append(part)
     made.write(tmp_path, [each for part in parts for each in part])
     (series,) = list_series(tmp_path).series
-    assert series.refused == f"holds {len(values)} volumes ({words}); choose one by its number"
+    assert series.refused == f"holds {len(values)} volumes ({words}); --dicom-volume N chooses one"
     for turn, part in enumerate(parts, 1):
         (chosen,) = list_series(tmp_path, Choice(volume=turn)).series
         assert not chosen.refused
@@ -180,7 +180,7 @@ def test_several_volumes_are_refused_unless_one_is_chosen(
         read = [pydicom.dcmread(file).SOPInstanceUID for file in chosen.files]
         assert read == [each.SOPInstanceUID for each in part]
     (beyond,) = list_series(tmp_path, Choice(volume=9)).series
-    assert beyond.refused == f"holds {len(values)} volumes ({words}), and number 9 was chosen"
+    assert beyond.refused == f"holds {len(values)} volumes ({words}), not 9; choose another"
 
 
 def test_directions_in_one_series_are_several_volumes(tmp_path: Path) -> None:
@@ -198,7 +198,9 @@ def test_directions_in_one_series_are_several_volumes(tmp_path: Path) -> None:
 def test_a_missing_slice_is_refused_unless_accepted(tmp_path: Path) -> None:
     made.write(tmp_path, [each for each in made.axial() if each.InstanceNumber not in (5, 11)])
     why = "missing slices: usually 2 mm apart, up to 4 mm in 2 of 17 distances"
-    with pytest.raises(DataError, match=re.escape(f"{tmp_path}: {why}; accept it")):
+    with pytest.raises(
+        DataError, match=re.escape(f"{tmp_path}: {why}; --dicom-missing accepts it")
+    ):
         one_series(tmp_path)
     assert one_series(tmp_path, Choice(missing=True)).notes == (why,)
 
@@ -224,7 +226,7 @@ def test_a_doubled_slice_is_refused_unless_accepted(tmp_path: Path) -> None:
     made.write(tmp_path, [*made.axial(20), again])
     (series,) = list_series(tmp_path).series
     what = "1 of 20 positions have two or more slices"
-    assert series.refused == f"doubled slices: {what}; accept the first of each"
+    assert series.refused == f"doubled slices: {what}; --dicom-doubled takes the first of each"
     (series,) = list_series(tmp_path, Choice(doubled=True)).series
     assert (series.slices, series.notes) == (20, (f"{what}, the first of each was taken",))
 
@@ -240,7 +242,9 @@ def test_copies_of_a_file_count_once(tmp_path: Path) -> None:
 
 def test_a_cine_loop_is_refused_unless_a_frame_is_chosen(tmp_path: Path) -> None:
     file = made.save(tmp_path / "loop", made.cine(5))
-    with pytest.raises(DataError, match=r"loop: cine loop or .* of 5 frames; choose one of them"):
+    with pytest.raises(
+        DataError, match=r"loop: cine loop or .* of 5 frames; --dicom-frame chooses one"
+    ):
         one_series(file)
     assert one_series(file, Choice(frame="middle")).slices == 5
 
@@ -312,3 +316,15 @@ def test_what_identifies_people_is_not_in_what_is_printed(tmp_path: Path) -> Non
         text = repr(each).replace(str(tmp_path), "")
         assert not [value for value in made.PLANTED.values() if value in text + shown]
         assert made.ROOT not in text
+
+
+def test_a_file_stands_for_its_series(tmp_path: Path) -> None:
+    hospital(tmp_path)
+    for series in list_series(tmp_path).series:
+        for file in series.files[:2]:
+            assert series_of(file) == series
+    made.write(tmp_path / "alone", made.axial(3))
+    assert series_of(tmp_path / "alone").slices == 3
+    (tmp_path / "text").write_text("no DICOM")
+    with pytest.raises(DataError, match=r"text: no series of DICOM images \(no DICOM file\)"):
+        series_of(tmp_path / "text")

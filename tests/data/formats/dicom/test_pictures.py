@@ -114,7 +114,7 @@ def test_a_frame_of_a_loop(frame: str, value: int, tmp_path: Path) -> None:
     assert picture.pixels.dtype == np.uint8
     assert (picture.pixels == value).all()
     assert picture.notes == (f"frame {value // 10 + 1} of 5",)
-    with pytest.raises(DataError, match="loop: holds 5 frames; choose the first or the middle one"):
+    with pytest.raises(DataError, match="loop: holds 5 frames; --dicom-frame first or middle"):
         read_dicom_picture(file)
 
 

@@ -130,7 +130,7 @@ def test_corrections_of_dcm2niix_are_said(tmp_path: Path) -> None:
 def test_one_time_point_of_a_multi_frame_file(tmp_path: Path) -> None:
     file = made.save(tmp_path / "file", made.enhanced(times=2))
     told = r"2 volumes \(2 time points\)"
-    with pytest.raises(DataError, match=rf"file: holds {told}; choose one by its number"):
+    with pytest.raises(DataError, match=rf"file: holds {told}; --dicom-volume N chooses one"):
         one_series(file)
     for volume, seed in ((1, 0), (2, 1000)):
         read = read_volume(one_series(file, Choice(volume=volume)))
