@@ -77,7 +77,8 @@ class Draft:
         counts = Counter(sample.part for sample in self.samples)
         if -1 in counts or len(counts) < 2:
             return ""
-        return ", ".join(f"{name} {counts[part]}" for part, name in enumerate(_PARTS))
+        named = ((name, counts[part]) for part, name in enumerate(_PARTS))
+        return ", ".join(f"{name} {count}" for name, count in named if count)
 
     @property
     def size(self) -> int:
@@ -138,7 +139,8 @@ def _candidates(choices: Choices, files: Files) -> Candidates:
     table, unused = _table(choices, files)
     if table is not None:
         finder = Finder(files.samples, files.masks)
-        return by_table(table, find_columns(table, choices.columns), finder)
+        found = by_table(table, find_columns(table, choices.columns), finder)
+        return found.with_remarks(*unused)
     try:
         found = by_folders(files.samples, grouped=not choices.ungrouped)
     except DataError as error:
@@ -153,24 +155,23 @@ def _table(choices: Choices, files: Files) -> tuple[Table | None, tuple[Remark, 
     """The table that says what the samples are, if there is one."""
     if choices.table is not None:
         return read_table(choices.table), ()
-    fitting: list[tuple[str, Table]] = []
-    others: list[tuple[str, Table]] = []
-    for name in files.tables:
-        table = read_table(choices.folder / name)
-        roles = recognised(table.columns).keys() | choices.columns.keys()
-        fits = "label" in roles and ({"file", "id"} & roles)
-        (fitting if fits else others).append((name, table))
-    if len(fitting) > 1:
-        both = ", ".join(name for name, _ in fitting)
-        msg = f"{choices.folder}: each of {both} may say what the samples are; choose by --csv"
-        raise DataError(msg)
-    if fitting:
-        return fitting[0][1], ()
-    if choices.columns:
-        return (others[0][1] if len(others) == 1 else _no_table(choices, files)), ()
-    text = "No column of this table is recognised as the label, and it is not used (--csv, --label)"
-    unused = tuple(Remark(topic="table", text=text, names=(name,)) for name, _ in others)
-    return None, unused
+    tables = {name: read_table(choices.folder / name) for name in files.tables}
+    roles = {
+        name: recognised(table.columns).keys() | choices.columns.keys()
+        for name, table in tables.items()
+    }
+    fitting = [name for name in tables if "label" in roles[name] and {"file", "id"} & roles[name]]
+    if not fitting and choices.columns:
+        return (next(iter(tables.values())) if len(tables) == 1 else _no_table(choices, files)), ()
+    most = max((len(roles[name]) for name in fitting), default=0)
+    best = [name for name in fitting if len(roles[name]) == most]
+    if len(best) > 1:
+        msg = f"{choices.folder}: each of {', '.join(best)} may say what the samples are; choose"
+        raise DataError(f"{msg} by --csv")
+    text = "Not used, since it says less of the samples or nothing (--csv and --label choose)"
+    others = tuple(name for name in tables if name not in best)
+    unused = (Remark(topic="table", text=text, names=others),) if others else ()
+    return (tables[best[0]] if best else None), unused
 
 
 def _no_table(choices: Choices, files: Files) -> Table:

@@ -124,7 +124,8 @@ def _on_sizes(
 
 def _on_feeding(space: tuple[int, ...], side: int) -> Iterator[Remark]:
     if space != (side, side):
-        text = f"Networks are fed {side}x{side} pixels of the middle (input_size on the card)"
+        text = f"Networks are fed {side}x{side} pixels (input_size on the card): the short side is"
+        text = f"{text} resized, the middle cut out"
         yield Remark(topic="size", text=text)
 
 

@@ -292,8 +292,8 @@ class Finder:
             found = self._ends.get("/".join(parts[start:]), set())
             if len(found) > 1:
                 both = " and ".join(sorted(found)[:2])
-                msg = f"{where}: {called!r} may be {both}; give the path below the folder"
-                raise DataError(msg)
+                msg = f"{where}: {called!r} may be {both}; give paths in the table, or --from the"
+                raise DataError(f"{msg} folder of the ones that are meant")
             if found:
                 return next(iter(found))
         return ""
