@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from crossbench.data.formats.npz import NpzFile, content_hash
+from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError
 from crossbench.files.atomic import replacing
 from crossbench.specs.reader import from_mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from crossbench.data.dataset import Dataset
     from crossbench.specs import TaskCard
+    from crossbench.specs.origins import Origin
+
+_FORM = ("shape", "channels", "intensity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,9 @@ class ImportFacts:
         importer: The importer.
         origin: Origin on the card.
         options: A value for every option of the importer.
+        changed: Options that were not as the card's origin has them.
         samples: Number of samples.
+        any_count: Whether the user accepted another number of samples than the origin's.
         dropped: Identifier and reason of each that was left out.
         notes: What was assumed or changed.
     """
@@ -40,28 +46,51 @@ class ImportFacts:
     origin: str
     options: dict[str, Any]
     samples: int
+    changed: tuple[str, ...] = ()
+    any_count: bool = False
     dropped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     def card(self, card: TaskCard) -> TaskCard:
         """The card with the facts that hold of this import in the place of the published file's.
 
-        One that was made of no origin of the card has a card that was made with it.
+        Imported samples are in canonical axes. Made under other options than the card's they may
+        be of any form, and of any number where the user accepted that. One that was made of no
+        origin of the card has a card that was made with it.
         """
         if not self.origin:
             return card
         origin = next((each for each in card.origins if each.name == self.origin), None)
-        changed = origin is None or any(
-            self.options.get(name, value) != value for name, value in origin.options.items()
-        )
-        facts: dict[str, Any] = {"checksum": {}, "source": structs.replace(card.source, axes=None)}
-        if origin is None or changed:
-            facts |= {"shape": None, "channels": None, "intensity": None, "class_counts": None}
-        else:
-            names = ("shape", "channels", "intensity", "class_counts", "group")
-            given = {name: getattr(origin, name) for name in names}
+        facts: dict[str, Any] = {"checksum": {}, "shape": _canonical_shape(card)}
+        facts["source"] = structs.replace(card.source, axes=None)
+        if origin is not None:
+            given = {name: getattr(origin, name) for name in (*_FORM, "class_counts", "group")}
             facts |= {name: value for name, value in given.items() if value is not None}
+        if self.changed or (origin is not None and self._differs(origin)):
+            facts |= dict.fromkeys((*_FORM, "class_counts"))
+        if self.any_count:
+            facts["class_counts"] = None
         return replace(card, **facts)
+
+    def _differs(self, origin: Origin) -> bool:
+        """Whether the card's origin has had other options since."""
+        return any(self.options.get(key, value) != value for key, value in _plain(origin).items())
+
+
+def _plain(origin: Origin) -> dict[str, Any]:
+    """The options of an origin as JSON has them."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in origin.options.items()
+    }
+
+
+def _canonical_shape(card: TaskCard) -> tuple[int, ...] | None:
+    """The card's shape in canonical axes."""
+    stored = card.source.axes
+    if card.shape is None or stored is None:
+        return card.shape
+    return tuple(card.shape[stored.index(letter)] for letter in find_kind(card.kind).axes)
 
 
 def import_facts(archive: NpzFile) -> ImportFacts | None:

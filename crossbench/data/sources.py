@@ -6,7 +6,7 @@ written in it, and MedMNIST's. Embedded tasks have their own.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
+    from crossbench.data.watch import Watch
     from crossbench.specs import TaskCard
 
 #: Where the package medmnist keeps what it downloads.
@@ -113,65 +114,63 @@ def read_file(
     Raises:
         DataError: If the file is damaged or does not fit the card; the message names both.
     """
-    where, num_classes, kind = str(file), len(card.classes), find_kind(card.kind)
     joined = read_groups(groups)
     with NpzFile(file) as archive:
-        watch = archive.watch
         made = import_facts(archive)
         card = card if made is None else made.card(card)
-        form = [card.kind, card.source.axes]
-        memo = memo_file(file, watch.state, form, cache_dir)
-        known = recall(memo) if watch.state.is_settled() else None
+        memo = _Memo(file, archive.watch, (card.kind, card.source.axes), cache_dir)
+        known = memo.recall()
         archive.verify = known is None
-        stored, official = _stored(archive, kind)
-        own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
+        dataset, spellings = _dataset(archive, card, source)
         digests = {} if known is None else known.digests
         if source == "real":
             missing = [name for name in card.checksum if name not in digests]
             digests = digests | {name: archive.digest(name) for name in missing}
+    dataset, found = _surveyed(dataset, memo, digests)
+    if source == "real":
+        check_facts(
+            card,
+            images=dataset.images,
+            labels=dataset.labels,
+            survey=found.survey,
+            digests=digests,
+            where=str(file),
+        )
+    if joined is not None:
+        joined.check(dataset, where=str(groups))
+        codes, spellings = _codes(joined.groups, len(dataset), str(groups))
+        dataset = replace(dataset, groups=codes)
+        memo = replace(memo, form=(*memo.form, joined.digest))
+        dataset, found = _surveyed(dataset, memo, digests)
+    about = notes(card, dataset.images, grouped=dataset.groups is not None)
+    return replace(dataset, warnings=(*about, *spellings, *found.survey.warnings))
+
+
+def _dataset(
+    archive: NpzFile, card: TaskCard, source: Literal["real", "phantom"]
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The arrays of a file in canonical form, not hashed yet, and what is said of its groups."""
+    where, kind = str(archive.file), find_kind(card.kind)
+    stored, official = _stored(archive, kind)
+    own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
     images = kind.canonical(stored, where=where, axes=card.source.axes)
-    samples = len(images)
-    labels = canonical_labels(
-        stored["labels"], samples=samples, num_classes=num_classes, where=where
-    )
+    samples, classes = len(images), len(card.classes)
     codes, spellings = _codes(own.get("groups"), samples, where)
     dataset = Dataset(
         images=images,
-        labels=labels,
-        num_classes=num_classes,
+        labels=canonical_labels(
+            stored["labels"], samples=samples, num_classes=classes, where=where
+        ),
+        num_classes=classes,
         groups=codes,
         official=official,
         covariate=canonical_covariate(own.get("covariate"), samples=samples, where=where),
         source=source,
-        file=file,
-        content_hash="" if known is None else known.content_hash,
-        watch=watch if is_mapped(images) else None,
+        file=archive.file,
+        content_hash="",
+        watch=archive.watch if is_mapped(images) else None,
     )
-    found = _surveyed(dataset, known, digests)
-    if source == "real":
-        check_facts(
-            card,
-            images=images,
-            labels=labels,
-            survey=found.survey,
-            digests=digests,
-            where=where,
-        )
-    if found != known and watch.state.is_settled():
-        remember(memo, found)
-    dataset = replace(dataset, content_hash=found.content_hash)
-    if joined is not None:
-        joined.check(dataset, where=str(groups))
-        codes, spellings = _codes(joined.groups, samples, str(groups))
-        memo = memo_file(file, watch.state, [*form, joined.digest], cache_dir)
-        known = recall(memo) if watch.state.is_settled() else None
-        dataset = replace(dataset, groups=codes, content_hash="")
-        found = _surveyed(dataset, known, digests)
-        if found != known and watch.state.is_settled():
-            remember(memo, found)
-        dataset = replace(dataset, content_hash=found.content_hash)
-    about = notes(card, images, grouped=dataset.groups is not None)
-    return replace(dataset, warnings=(*about, *spellings, *found.survey.warnings))
+    return dataset, spellings
 
 
 def _codes(
@@ -183,17 +182,51 @@ def _codes(
     return canonical_groups(groups, samples=samples, where=where)
 
 
-def _surveyed(dataset: Dataset, known: Known | None, digests: dict[str, str]) -> Known:
-    """What is known of a file, or is found by reading it through while nobody writes to it."""
-    if known is not None:
-        return replace(known, digests=digests)
-    found = Known(
-        survey=survey(dataset.images, where=str(dataset.file)),
-        content_hash=dataset.hash_content(),
-        digests=digests,
-    )
-    replace(dataset, content_hash=found.content_hash).check_unchanged()
-    return found
+@dataclass(frozen=True)
+class _Memo:
+    """The memory of a file that is read in some form.
+
+    Attributes:
+        file: The file.
+        watch: The file, open.
+        form: How it is read, as far as that changes what later stages see.
+        cache_dir: Folder of the cache.
+    """
+
+    file: Path
+    watch: Watch
+    form: tuple[Any, ...]
+    cache_dir: Path
+
+    @property
+    def _place(self) -> Path:
+        return memo_file(self.file, self.watch.state, [*self.form], self.cache_dir)
+
+    def recall(self) -> Known | None:
+        """What is remembered; None where nothing is, or the file may still be written to."""
+        return recall(self._place) if self.watch.state.is_settled() else None
+
+    def keep(self, found: Known) -> None:
+        """Remember, unless the file may still be written to."""
+        if self.watch.state.is_settled():
+            remember(self._place, found)
+
+
+def _surveyed(dataset: Dataset, memo: _Memo, digests: dict[str, str]) -> tuple[Dataset, Known]:
+    """A dataset with its content hash, and what is known of its file or found by reading it."""
+    known = memo.recall()
+    if known is None:
+        found = Known(
+            survey=survey(dataset.images, where=str(dataset.file)),
+            content_hash=dataset.hash_content(),
+            digests=digests,
+        )
+        replace(dataset, content_hash=found.content_hash).check_unchanged()
+    else:
+        found = replace(known, digests=digests)
+    if found != known:
+        memo.keep(found)
+    return replace(dataset, content_hash=found.content_hash), found
 
 
 def _stored(

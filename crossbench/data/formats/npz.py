@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+import mmap
 import os
 import struct
 import tokenize
@@ -68,11 +69,25 @@ def content_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Consecutive views along the first axis, of about 16 MiB or one entry each."""
+    """Consecutive views along the first axis, of about 16 MiB or one entry each.
+
+    What was read of a mapped file is given back, so that a file of many gigabytes that is read
+    through does not come to lie in the process's memory.
+    """
     array = np.atleast_1d(array)
     rows = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
+        give_back(array)
+
+
+def give_back(array: NDArray[Any]) -> None:
+    """Give back the memory of a mapped array that is read only; it is read anew where needed."""
+    base: Any = array
+    while isinstance(base, np.ndarray) and not base.flags.writeable:
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def is_mapped(array: NDArray[Any]) -> bool:

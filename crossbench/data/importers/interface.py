@@ -23,11 +23,12 @@ class Original:
     Attributes:
         id: Its identifier in the distribution; unique.
         label: Class index on the card.
-        files: What it is read from, relative to the distribution's folder.
+        files: What it is read from, relative to the distribution's folder; they lie in it.
         group: What it must not be separated from; empty where unpublished.
         official: 0 train, 1 validation, 2 test; -1 where there is no official split.
         covariate: What a plain baseline predicts from; NaN where there is none.
         place: Where in a file that holds several samples it lies.
+        site: Hospital or scanner, which may be a confounder; empty where unpublished.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Original:
     official: int = -1
     covariate: float = float("nan")
     place: int = 0
+    site: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,8 @@ class Importer(ABC):
 
         Args:
             card: The task that they become.
-            folder: Folder of the distribution, its archives unpacked.
+            folder: Folder of the distribution, its archives unpacked; a file, where the
+                distribution is one and the user names it.
             options: A value for every option.
 
         Raises:
@@ -93,6 +96,9 @@ class Importer(ABC):
         self, card: TaskCard, folder: Path, sample: Original, options: Mapping[str, Option]
     ) -> NDArray[Any]:
         """One sample, (*spatial) or (C, *spatial) in canonical axes, each of one shape and dtype.
+
+        Called by several threads. What it raises beyond DataError is named with the sample and
+        its files, and values that are not finite are refused, by the caller.
 
         Raises:
             DataError: If a file is damaged; the message names it, its member and the remedy.

@@ -1,0 +1,68 @@
+"""The data file of an import: one uncompressed npz file, written sample by sample."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from crossbench.data.formats.npz import map_npy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from crossbench.data.importers.interface import Listing
+    from crossbench.data.importers.parts import Form, Samples
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same samples make the same file whenever they are imported
+
+
+def write(file: Path, samples: Samples, form: Form, *, about: Mapping[str, Any]) -> None:
+    """Write the images one after the other, and what is known of them.
+
+    Args:
+        file: The npz file.
+        samples: The samples, all read.
+        form: Their shape and dtype.
+        about: How they were made, plain values.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, column in columns(samples.listing, about).items():
+            with _member(archive, name) as stream:
+                npy.write_array(stream, column, allow_pickle=False)
+        with _member(archive, "images") as stream:
+            shape = (len(samples.parts), *form.shape)
+            header = {"descr": form.dtype.str, "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(stream, header)
+            for image in map(map_npy, samples.parts):
+                stream.write(np.ascontiguousarray(image, form.dtype).data)
+
+
+def columns(listing: Listing, about: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """The arrays beside the images; those of which nothing is known are left out."""
+    samples = listing.samples
+    known: dict[str, NDArray[Any]] = {
+        "labels": np.array([sample.label for sample in samples], np.int64),
+        "ids": np.array([sample.id for sample in samples], np.str_),
+        "about": np.array(json.dumps(about, ensure_ascii=False, sort_keys=True)),
+    }
+    if all(sample.group for sample in samples):
+        known["groups"] = np.array([sample.group for sample in samples], np.str_)
+    if all(sample.site for sample in samples):
+        known["sites"] = np.array([sample.site for sample in samples], np.str_)
+    if all(sample.official >= 0 for sample in samples):
+        known["official"] = np.array([sample.official for sample in samples], np.int8)
+    covariate = np.array([sample.covariate for sample in samples], np.float64)
+    if np.isfinite(covariate).all():
+        known["covariate"] = covariate
+    return known
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    return archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True)
