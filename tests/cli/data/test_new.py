@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from made_scans import class_folders, scans_with_table
+from made_scans import (
+    CLASSES,
+    class_folders,
+    pixels,
+    save_picture,
+    save_table,
+    save_volume,
+    scans_with_table,
+)
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from crossbench.cli import main
 from crossbench.registry.tasks import load_card
@@ -107,3 +118,119 @@ def test_a_card_is_not_written_over_unasked(new: Callable[..., Called], place: P
     assert "mine.toml is there already; give another --name, or --overwrite" in err
     assert new(folder, "--overwrite", "--title", 'Süße "Bilder"\t')[0] == 0
     assert load_card(place / "mine.toml").title == 'Süße "Bilder"\t'
+
+
+# -------------------------------------------------------------------------------- privacy
+
+NAME, BORN, STREET, NUMBER = "Mustermann", "19610823", "Lindenallee", "4711-0815"
+PLANTED = (NAME, BORN, STREET, NUMBER)
+
+
+def planted_pictures(root: Path) -> Path:
+    """Identifiers in names, folders, text chunks and EXIF data; two pictures a patient."""
+    for number in range(24):
+        who = f"{NAME}{number // 2:02}_{BORN}"
+        info = PngInfo()
+        info.add_text("Patient", f"{NAME} {STREET}")
+        exif = Image.Exif()
+        exif[0x010E], exif[0x013B] = f"{NAME} {BORN}", STREET
+        file = root / NAME / CLASSES[number // 2 % 2] / who / f"{NUMBER}_{number}.png"
+        save_picture(file, number // 2, 40, 40, pnginfo=info, exif=exif)
+    (root / NAME / ".hidden").write_text(NAME)
+    (root / f"{NAME}.txt").write_text(STREET)
+    return root
+
+
+def planted_volumes(root: Path) -> Path:
+    """Identifiers in names, in a table and in every text field of the headers."""
+    rows = []
+    for number in range(24):
+        name = f"{NAME}{number // 2}-{number}"
+        header = {"descrip": f"{NAME} {STREET}", "aux_file": NUMBER, "intent_name": STREET}
+        voxels = pixels(number, 32, 32, 32)
+        save_volume(root / STREET / f"{name}.nii.gz", voxels, db_name=NAME, **header)
+        who = {"file": name, "patient_name": f"{NAME}, {number // 2}", "born": BORN}
+        rows.append(
+            who | {"address": STREET, "label": number % 2, "patient": f"{NUMBER}/{number // 2}"}
+        )
+    rows += [rows[0] | {"file": f"{NAME}-lost"}, rows[0]]
+    save_table(root / f"{NAME}.csv", rows)
+    return root
+
+
+def written(place: Path, *, beside: Path) -> dict[str, bytes]:
+    """The names and bytes of all files below a folder, those of packed members too."""
+    found = {}
+    for file in place.rglob("*"):
+        if file.is_file() and beside not in file.parents:
+            name = file.relative_to(place).as_posix()
+            found[name] = name.encode() + file.read_bytes()
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    found |= {f"{name}/{each}": archive.read(each) for each in archive.namelist()}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("plant", "method"), [(planted_pictures, "conv2d"), (planted_volumes, "conv3d")]
+)
+def test_no_identifier_reaches_anything_that_is_written(
+    new: Callable[..., Called],
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    plant: Callable[[Path], Path],
+    method: str,
+) -> None:
+    pytest.importorskip("nibabel")
+    folder = plant(place / f"{NAME}_{STREET}")
+    code, out, err = new(folder)
+    assert code == 0, err
+    assert "12 groups" in out
+    assert "replaced by keyed hashes" in out
+    grid = ["--task", "./mine.toml", "--method", method, "--seeds", "43", "--folds", "0"]
+    options = ["--preset", "smoke", "--save-weights", "--diagnostics", "--out", "out", *FAST]
+    assert main(["run", *grid, *options]) == 0
+    capsys.readouterr()
+    assert main(["report", "out", "--format", "html"]) == 0
+    files = written(place, beside=folder) | {"report": capsys.readouterr().out.encode()}
+    assert {"mine.toml", "root/salt"} < files.keys()
+    assert any(name.endswith(".safetensors") for name in files)
+    for name, content in files.items():
+        for text in PLANTED:
+            for code_page in ("utf-8", "utf-16-le", "utf-32-le"):  # as arrays of text hold it
+                assert text.casefold().encode(code_page) not in content.lower(), (name, text)
+
+
+def test_the_salt_is_the_users_alone_and_decides_the_hashes(
+    new: Callable[..., Called], place: Path
+) -> None:
+    folder = class_folders(place / "own")
+    grouped = ["--group-from-name", r"^p\d+"]
+    hashes = []
+    for name in ("first", "second"):
+        assert new(folder, "--name", name, *grouped)[0] == 0
+        (file,) = (place / "root" / "imported" / name).glob("*.npz")
+        hashes.append(set(np.load(file)["groups"]))
+    salt = place / "root" / "salt"
+    assert salt.stat().st_mode & 0o777 == 0o600
+    assert hashes[0] == hashes[1]  # one person is one person in both
+    salt.unlink()
+    assert new(folder, "--name", "third", *grouped)[0] == 0
+    (file,) = (place / "root" / "imported" / "third").glob("*.npz")
+    assert not hashes[0] & set(np.load(file)["groups"])
+    salt.write_text("no salt")
+    code, _, err = new(folder, "--name", "fourth")
+    assert code == 2
+    assert "salt: this is no salt of 64 hexadecimal digits; restore it" in err
+
+
+def test_identifiers_are_kept_where_that_is_asked_for(
+    new: Callable[..., Called], place: Path
+) -> None:
+    folder = class_folders(place / "own")
+    assert new(folder, "--keep-ids", "--group-from-name", r"^p\d+")[0] == 0
+    (file,) = (place / "root" / "imported" / "mine").glob("*.npz")
+    data = np.load(file)
+    assert set(data["ids"]) == {each.relative_to(folder).as_posix() for each in folder.glob("*/*")}
+    assert set(data["groups"]) == {"p00", "p10", "p01", "p11", "p02", "p12"}
+    assert not (place / "root" / "salt").exists()
