@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.errors import CardError
-from crossbench.specs.toml import parse_toml, read_toml
+from crossbench.specs.toml import parse_toml, read_toml, to_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +91,27 @@ def test_whatever_the_bytes_the_file_is_named(
     except CardError as error:
         message = str(error)
     assert not message or message.startswith(f"{file}: not readable as TOML: ")
+
+
+_PLAIN = (
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+)
+_TABLE = st.dictionaries(st.text(max_size=8), _PLAIN | st.lists(_PLAIN, max_size=3), max_size=4)
+
+
+@given(
+    st.dictionaries(st.text(max_size=8), _PLAIN | _TABLE | st.lists(_TABLE, min_size=1), max_size=4)
+)
+def test_what_is_written_is_read_again(mapping: dict[str, object]) -> None:
+    text = to_toml(mapping)
+    text.encode()
+    assert tomllib.loads(text) == mapping
+
+
+def test_what_toml_cannot_say_is_not_written() -> None:
+    for value in (float("nan"), None, object()):
+        with pytest.raises(ValueError, match="is no value of TOML"):
+            to_toml({"key": value})

@@ -106,10 +106,7 @@ def read_volume(file: Path) -> tuple[NDArray[Any], VolumeForm]:
     """
     form, volume = volume_form(file), _open(file)
     try:
-        if form.scaled:
-            voxels = volume.dataobj.get_scaled(np.float32)
-        else:
-            voxels = np.asanyarray(volume.dataobj)
+        voxels = np.asarray(volume.dataobj, np.float32 if form.scaled else None)
     except Exception as error:
         raise _no_nifti(file, error) from error
     voxels = voxels.reshape(*voxels.shape[:3], -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from crossbench.data.canonical import plain_spelling
 from crossbench.data.new.remarks import counted
 from crossbench.specs.reader import to_mapping
 
@@ -54,7 +55,7 @@ def _summary(draft: Draft) -> Iterator[tuple[str, str]]:
     counts = zip(draft.classes, draft.class_counts, strict=True)
     yield "classes", ", ".join(f"{name} {count:,}" for name, count in counts)
     if draft.group:
-        number = len({sample.group for sample in draft.samples if sample.group})
+        number = _groups(draft)
         what = counted(number, "group") + f" ({draft.group})" * (draft.group != "group")
         yield "groups", f"{what}, each of which stays in one part of a split"
     if draft.official:
@@ -62,6 +63,11 @@ def _summary(draft: Draft) -> Iterator[tuple[str, str]]:
     shape = "x".join(map(str, draft.shape[1:]))
     channels = "" if draft.shape[0] == 1 else f", {draft.shape[0]} channels"
     yield "stored", f"{shape}{channels}, {draft.dtype}: {_bytes(draft.size)} in all"
+
+
+def _groups(draft: Draft) -> int:
+    """The number of groups, spellings of one counted once."""
+    return len({plain_spelling(sample.group) for sample in draft.samples if sample.group})
 
 
 def made_in_words(draft: Draft, made: Imported, card: Path, data_dir: str | None) -> list[str]:
@@ -111,7 +117,7 @@ def as_json(
         "samples": len(draft.samples),
         "classes": dict(zip(draft.classes, draft.class_counts, strict=True)),
         "group": draft.group or None,
-        "groups": len({sample.group for sample in draft.samples if sample.group}),
+        "groups": _groups(draft),
         "official_split": draft.official or None,
         "shape": list(draft.shape),
         "dtype": draft.dtype,
