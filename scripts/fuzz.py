@@ -2,11 +2,11 @@
 
     python scripts/fuzz.py --cases 20000
 
-Valid files of each kind are made on the spot: data files, checkpoints, task cards, run records and
-predictions. Each case damages one and reads it as crossbench does. It must be refused by an error
-of crossbench's own or leave what was read as it was; only a card and the values of a checkpoint,
-which nothing seals, may be read as something else that is valid. A case is the function of seed,
-kind and number, so that one that failed can be made again:
+Valid files of each kind are made on the spot: data files, checkpoints, task cards, run records,
+predictions and DICOM files. Each case damages one and reads it as crossbench does. It must be
+refused by an error of crossbench's own or leave what was read as it was; only a card, a DICOM file
+and the values of a checkpoint, which nothing seals, may be read as something else that is valid. A
+case is the function of seed, kind and number, so that one that failed can be made again:
 
     python scripts/fuzz.py --kinds record --first 1234 --cases 1
 
@@ -67,6 +67,30 @@ kind = "npz"
 file = "{file}"
 remedy = "Make it again."
 """
+
+DICOM: dict[str, Any] = {
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+    "Modality": "CT",
+    "PatientID": "fuzzed",
+    "InstanceNumber": 1,
+    "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+    "ImagePositionPatient": [0, 0, 0],
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "PixelSpacing": [1, 1],
+    "SliceThickness": 1,
+    "RescaleSlope": 1,
+    "RescaleIntercept": -1024,
+    "WindowCenter": 1000,
+    "WindowWidth": 2000,
+    "SamplesPerPixel": 1,
+    "PhotometricInterpretation": "MONOCHROME2",
+    "Rows": 64,
+    "Columns": 64,
+    "BitsAllocated": 16,
+    "BitsStored": 12,
+    "HighBit": 11,
+    "PixelRepresentation": 0,
+}
 
 #: What is spliced into files: values that readers of JSON, TOML and zip files stumble over.
 SNIPPETS = (
@@ -248,6 +272,36 @@ def _run(folder: Path) -> Path:
     return record
 
 
+def make_dicom(folder: Path, syntax: str) -> Kind:
+    """A DICOM file: a slice of a volume, or a compressed picture that goes to its decoder."""
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import generate_uid
+
+    from crossbench.data.formats import dicom
+
+    data, uid = Dataset(), generate_uid(entropy_srcs=["fuzz"])
+    for name, value in DICOM.items():
+        setattr(data, name, value)
+    data.SOPInstanceUID = data.StudyInstanceUID = data.SeriesInstanceUID = uid
+    data.PixelData = np.random.default_rng(0).integers(0, 4000, (64, 64)).astype("<u2").tobytes()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = uid
+    data.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    if syntax:
+        data.compress(syntax, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    file = folder / "slice.dcm"
+    data.save_as(file, enforce_file_format=True)
+
+    def read(damaged: Path) -> bytes:
+        if syntax:
+            return dicom.read_dicom_picture(damaged).pixels.tobytes()
+        return dicom.read_volume(dicom.one_series(damaged)).voxels.tobytes()
+
+    return Kind(file=file, read=read, within=damage)
+
+
 KINDS: dict[str, Callable[[Path], Kind]] = {
     "npz": partial(make_npz, form="compressed"),
     "npz-stored": partial(make_npz, form="stored"),
@@ -257,6 +311,9 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "card": make_card,
     "record": make_record,
     "predictions": make_predictions,
+    "dicom": partial(make_dicom, syntax=""),
+    "dicom-jpeg2000": partial(make_dicom, syntax="1.2.840.10008.1.2.4.90"),
+    "dicom-rle": partial(make_dicom, syntax="1.2.840.10008.1.2.5"),
 }
 
 

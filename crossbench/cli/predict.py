@@ -29,7 +29,8 @@ def add(commands: Any) -> None:
         type=path,
         nargs="+",
         metavar="FILE",
-        help=".npz (images), .npy (one sample, or a stack of them), pictures, or NIfTI volumes, "
+        help=".npz (images), .npy (one sample, or a stack of them), pictures, NIfTI volumes, "
+        "or DICOM files or folders of one series, "
         "in the units and with the shape of the run's own samples",
     )
     predict.add_argument("--out", type=path, metavar="FILE.csv", help="write there, not to stdout")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -30,6 +30,11 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
             ``centre`` cuts out or fills up without resizing.
         channels: Channels of a sample.
         upright: Whether pictures are turned as their EXIF orientation says.
+        dicom_volume: Which volume of a DICOM series that holds several is taken, from 1; 0 refuses.
+        dicom_frame: Which frame of a cine loop is taken; empty refuses it.
+        dicom_missing: Whether DICOM series with missing slices are taken.
+        dicom_doubled: Whether the first of doubled DICOM slices is taken.
+        dicom_reformats: Whether derived reformats are series like others.
     """
 
     orientation: Literal["", "RAS"] = ""
@@ -40,6 +45,11 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     fit: Fit = "stretch"
     channels: Count = 1
     upright: bool = False
+    dicom_volume: Annotated[int, msgspec.Meta(ge=0)] = 0
+    dicom_frame: Literal["", "first", "middle"] = ""
+    dicom_missing: bool = False
+    dicom_doubled: bool = False
+    dicom_reformats: bool = False
 
     def demands(self, dimension: int) -> Iterator[Demand]:
         """What must hold of it on a card of samples with so many axes in space."""

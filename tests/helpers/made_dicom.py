@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.fileset import FileSet
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -234,3 +235,12 @@ def save(file: Path, data: Dataset) -> Path:
         warnings.simplefilter("ignore")
         data.save_as(file, enforce_file_format=True)
     return file
+
+
+def write_media(folder: Path, files: Iterable[Path]) -> None:
+    """Files with a DICOMDIR, as on a disc."""
+    media = FileSet()
+    for file in files:
+        media.add(file)
+    media.write(folder)
+    media._stage["t"].cleanup()

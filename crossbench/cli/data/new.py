@@ -31,9 +31,9 @@ def add(commands: Any) -> None:
     new = commands.add_parser(
         "new",
         help="make a task of a folder of your own files",
-        description="Look at a folder of pictures or NIfTI volumes, in class folders or with a "
-        "table, make a data file and a card of it, and say what was assumed. Identifiers of files "
-        "and patients are replaced by keyed hashes.",
+        description="Look at a folder of pictures, NIfTI volumes or DICOM, in class folders or "
+        "with a table, make a data file and a card of it, and say what was assumed. Identifiers of "
+        "files and patients are replaced by keyed hashes.",
     )
     new.set_defaults(command=_new)
     new.add_argument(
@@ -48,6 +48,7 @@ def add(commands: Any) -> None:
     add_data_dir(new)
     _add_labels(new.add_argument_group("classes and groups"))
     _add_form(new.add_argument_group("form of the samples"))
+    _add_dicom(new.add_argument_group("DICOM series that are not one plain picture or volume"))
     how = new.add_argument_group("how")
     how.add_argument(
         "--keep-ids", action="store_true", help="keep names of files and patients as they are"
@@ -102,6 +103,34 @@ def _add_form(form: Any) -> None:
         choices=get_args(Fit),
         help="how --size or --shape is reached (pad for pictures, stretch for volumes)",
     )
+
+
+def _add_dicom(dicom: Any) -> None:
+    dicom.add_argument(
+        "--dicom-volume",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="take the Nth volume of a series of several: echoes, phases, time points",
+    )
+    dicom.add_argument(
+        "--dicom-frame", choices=("first", "middle"), default="", help="take a frame of cine loops"
+    )
+    dicom.add_argument(
+        "--dicom-missing", action="store_true", help="accept missing slices, interpolated"
+    )
+    dicom.add_argument(
+        "--dicom-doubled", action="store_true", help="take the first of slices at one place"
+    )
+    dicom.add_argument(
+        "--dicom-reformats", action="store_true", help="take derived reformats (MPR, MIP)"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} must be a whole number from 1")
+    return int(text)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -162,6 +191,7 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _choices(options: argparse.Namespace) -> Choices:
+    from crossbench.data.formats.dicom.series import Choice
     from crossbench.data.new.choices import Choices
 
     given = {role: getattr(options, role) for role in _ROLES}
@@ -178,6 +208,13 @@ def _choices(options: argparse.Namespace) -> Choices:
         size=options.size or options.shape or options.crop,
         fit="centre" if options.crop else options.fit,
         spacing=options.spacing,
+        dicom=Choice(
+            volume=options.dicom_volume,
+            frame=options.dicom_frame,
+            missing=options.dicom_missing,
+            doubled=options.dicom_doubled,
+            reformats=options.dicom_reformats,
+        ),
         keep_ids=options.keep_ids,
         skip_damaged=options.skip_damaged,
     )

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossbench.data.formats.dicom.bounds import is_dicom
 from crossbench.data.formats.npz import map_npy
 from crossbench.data.formats.prepared import read_prepared
 from crossbench.data.formats.shapes import check_shape
 from crossbench.data.sources import stored_samples
 from crossbench.data.survey import survey
 from crossbench.errors import DataError
+from crossbench.specs.preparation import Preparation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
-    from crossbench.specs.preparation import Preparation
 
 
 def read_samples(
@@ -37,11 +38,12 @@ def read_samples(
     - ``.npy`` holds one sample or a stack: with as many axes as there are in space, one gray
       sample; with two more, a stack; with one more, a stack where the task is gray and one
       sample with channels where it is not.
+    - A DICOM file, or a folder of one series, is known by its content, whatever it is called.
     - Further endings are the kind's: pictures for images, NIfTI for volumes. Where the task's
       data file was made of such files, the same is done with this one.
 
     Args:
-        file: The file; its ending says what it is.
+        file: The file; its ending says what it is. Of DICOM, also a folder.
         kind: What the task's samples are.
         shape: (C, *spatial) of a sample of the task. Samples of a kind that is ``sized`` may be
             of any size, others must be of this one.
@@ -56,7 +58,7 @@ def read_samples(
         DataError: If the file is missing, damaged, of an unknown kind, or holds something else;
             the message names it and the remedy.
     """
-    if not file.is_file():
+    if not file.exists():
         raise DataError(f"{file}: no such file")
     where, name = str(file), file.name.lower()
     if name.endswith(".npz"):
@@ -80,8 +82,18 @@ def _other(
             return (
                 read(file, shape) if preparation is None else read_prepared(file, preparation)[None]
             )
-    known = ", ".join([".npz", ".npy", *readers])
+    if file.is_dir() or is_dicom(file):
+        return _of_dicom(file, kind, preparation or Preparation(channels=shape[0]))
+    known = ", ".join([".npz", ".npy", *readers, "DICOM"])
     raise DataError(f"{file}: this is no file of {kind.name}s; convert it to one of {known}")
+
+
+def _of_dicom(file: Path, kind: InputKind, preparation: Preparation) -> NDArray[Any]:
+    sample = read_prepared(file, preparation)
+    if sample.ndim - 1 != kind.dims:
+        found = "volume" if sample.ndim == 4 else "picture"
+        raise DataError(f"{file}: a {found} of DICOM, and the network was fitted to {kind.name}s")
+    return sample[None]
 
 
 def _array(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:

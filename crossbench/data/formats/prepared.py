@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossbench.data.formats import dicom
+from crossbench.data.formats.dicom import Series, read_dicom_picture, series_of
 from crossbench.data.formats.nifti import NIFTI_SUFFIXES, VolumeForm, read_volume
 from crossbench.data.formats.pictures import PICTURE_SUFFIXES, decode_picture, in_channels
 from crossbench.data.formats.resampling import fitted, respace
@@ -34,10 +37,10 @@ def is_nifti(file: Path) -> bool:
 
 
 def read_prepared(file: Path, preparation: Preparation) -> NDArray[Any]:
-    """One sample of a picture or of a NIfTI file.
+    """One sample of a picture, a NIfTI file, or a DICOM file or folder of one series.
 
     Args:
-        file: The file.
+        file: The file or folder.
         preparation: What was done with the files that the task's data file was made of.
 
     Returns:
@@ -48,18 +51,72 @@ def read_prepared(file: Path, preparation: Preparation) -> NDArray[Any]:
     """
     if is_picture(file):
         pixels, _ = decode_picture(file, upright=preparation.upright)
-        pixels = in_channels(pixels, preparation.channels)
-        sample = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    else:
-        sample, form = read_volume(file)
-        sample = placed(sample, form, preparation, where=str(file))
+        return _prepared_picture(pixels, preparation, where=str(file))
+    if is_nifti(file):
+        return _prepared_volume(*read_volume(file), preparation, where=str(file))
+    return prepared_series(series_of(file, dicom_choice(preparation)), preparation)
+
+
+def prepared_series(series: Series, preparation: Preparation) -> NDArray[Any]:
+    """One sample of a DICOM series; as :func:`read_prepared`."""
+    where = str(series.files[0])
+    if series.kind == "picture":
+        picture = read_dicom_picture(series.files[0], frame=preparation.dicom_frame)
+        return _prepared_picture(picture.pixels, preparation, where=where)
+    volume = dicom.read_volume(series)
+    return _prepared_volume(volume.voxels[None], dicom_form(volume), preparation, where=where)
+
+
+def dicom_form(volume: dicom.Volume) -> VolumeForm:
+    """What is known of a DICOM volume, as of the header of a NIfTI file."""
+    import nibabel
+
+    nib: Any = nibabel
+    return VolumeForm(
+        shape=(1, *volume.voxels.shape),
+        dtype=volume.voxels.dtype.name,
+        spacing=volume.spacing,
+        codes="DICOM",
+        tilt=float(np.degrees(nib.affines.obliquity(volume.affine).max())),
+        scaled=False,
+    )
+
+
+def dicom_choice(preparation: Preparation) -> dicom.Choice:
+    """What is made of DICOM series that are not one plain picture or volume."""
+    names = [field.name for field in fields(dicom.Choice)]
+    return dicom.Choice(**{name: getattr(preparation, f"dicom_{name}") for name in names})
+
+
+def dicom_keys(choice: dicom.Choice) -> dict[str, Any]:
+    """The same as keys of a preparation."""
+    return {f"dicom_{field.name}": getattr(choice, field.name) for field in fields(choice)}
+
+
+def _prepared_picture(
+    pixels: NDArray[Any], preparation: Preparation, *, where: str
+) -> NDArray[Any]:
+    pixels = in_channels(pixels, preparation.channels)
+    sample = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return _sized(sample, preparation, where=where)
+
+
+def _prepared_volume(
+    sample: NDArray[Any], form: VolumeForm, preparation: Preparation, *, where: str
+) -> NDArray[Any]:
+    return _sized(placed(sample, form, preparation, where=where), preparation, where=where)
+
+
+def _sized(sample: NDArray[Any], preparation: Preparation, *, where: str) -> NDArray[Any]:
     if len(sample) != preparation.channels:
         have, need = len(sample), preparation.channels
-        raise DataError(f"{file}: channels: {have}, of the task's samples: {need}; convert it")
+        raise DataError(f"{where}: channels: {have}, of the task's samples: {need}; convert it")
     if preparation.size is not None:
+        if len(preparation.size) != sample.ndim - 1:
+            raise DataError(f"{where}: {sample.ndim - 1}D, and the task's samples are not")
         sample = fitted(sample, preparation.size, preparation.fit)
     if sample.dtype.kind == "f" and not np.isfinite(sample).all():
-        raise DataError(f"{file}: has NaN or infinite values; replace them by a number")
+        raise DataError(f"{where}: has NaN or infinite values; replace them by a number")
     return sample
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from crossbench.data.formats.dicom.series import Choice
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import load_tasks
 from crossbench.specs.cards import KEBAB_CASE
@@ -35,6 +36,7 @@ class Choices:
         fit: How; None leaves it to the kind of samples.
         spacing: Millimetres between voxels (D, H, W) that volumes are resampled to; one number
             stands for all axes.
+        dicom: What is made of DICOM series that are not one plain picture or volume.
         keep_ids: Whether identifiers are kept as they are.
         skip_damaged: Whether files that cannot be read are left out.
     """
@@ -51,6 +53,7 @@ class Choices:
     size: tuple[int, ...] | None = None
     fit: Fit | None = None
     spacing: tuple[float, ...] | None = None
+    dicom: Choice = field(default_factory=Choice)
     keep_ids: bool = False
     skip_damaged: bool = False
 

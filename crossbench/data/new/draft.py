@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 
+from crossbench.data.formats.prepared import dicom_keys
 from crossbench.data.new.candidates import (
     classes_of,
     grouped_by_name,
     labelled_by_name,
     remarks_on_groups,
 )
-from crossbench.data.new.files import PICTURES, Files, find_files
+from crossbench.data.new.dicom import SeriesFinder, look_at_export
+from crossbench.data.new.files import DICOM, PICTURES, Files, find_files
 from crossbench.data.new.folders import by_folders
-from crossbench.data.new.forms import left_out_damaged, picture_forms, volume_forms
+from crossbench.data.new.forms import each_form, left_out_damaged, picture_forms, volume_forms
 from crossbench.data.new.hints import hint_at_groups
 from crossbench.data.new.pictures import prepare_pictures
 from crossbench.data.new.remarks import Remark, counted
@@ -25,14 +28,23 @@ from crossbench.data.new.volumes import prepare_volumes
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from crossbench.data.formats.dicom import Series
+    from crossbench.data.formats.nifti import VolumeForm
     from crossbench.data.new.candidates import Candidate, Candidates
     from crossbench.data.new.choices import Choices
+    from crossbench.data.new.dicom import Export
+    from crossbench.data.new.forms import PictureForm
+    from crossbench.data.new.pictures import Prepared
     from crossbench.data.new.tables import Table
     from crossbench.specs.preparation import Preparation
 
 _PARTS = ("train", "val", "test")
+_PREPARE: dict[str, Callable[..., Prepared]] = {
+    "image": prepare_pictures,
+    "volume": prepare_volumes,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +63,7 @@ class Draft:
         preparation: How files become samples.
         input_size: Side that networks are fed, for images.
         remarks: What was assumed and left out.
+        series: DICOM series by the first of their files; empty for other files.
     """
 
     choices: Choices
@@ -64,6 +77,7 @@ class Draft:
     preparation: Preparation
     input_size: int | None
     remarks: tuple[Remark, ...]
+    series: Mapping[str, Series] = field(default_factory=dict)
 
     @property
     def class_counts(self) -> tuple[int, ...]:
@@ -100,49 +114,65 @@ def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: Non
     """
     choices.check()
     files = find_files(choices.folder)
-    found = _candidates(choices, files)
+    export = look_at_export(choices, files) if files.form == DICOM else None
+    if export:
+        files, choices = export.files, export.completed(choices)
+    found = _candidates(choices, files, export)
     if choices.group_from_name is not None:
         found = grouped_by_name(found, choices.group_from_name)
+    elif export and not found.group and not choices.ungrouped:
+        found = export.grouped(found)
     classes_of(found.samples)  # refused before hours of reading
     names = [sample.file for sample in found.samples]
-    if files.form == PICTURES:
-        pictures, faults = picture_forms(choices.folder, names, listener)
-        damaged = left_out_damaged(faults, skip=choices.skip_damaged)
-        prepared = prepare_pictures(pictures, choices)
+    kind = export.kind if export else "image" if files.form == PICTURES else "volume"
+    forms: Mapping[str, PictureForm | VolumeForm]
+    if export:
+        forms, faults = each_form(export.form, names, listener)
+    elif kind == "image":
+        forms, faults = picture_forms(choices.folder, names, listener)
     else:
-        volumes, faults = volume_forms(choices.folder, names, listener)
-        damaged = left_out_damaged(faults, skip=choices.skip_damaged)
-        prepared = prepare_volumes(volumes, choices)
+        forms, faults = volume_forms(choices.folder, names, listener)
+    damaged = left_out_damaged(faults, skip=choices.skip_damaged)
+    prepared = _PREPARE[kind](forms, choices)
     samples = tuple(sample for sample in found.samples if sample.file not in faults)
     classes, index = classes_of(samples)
     about_groups = remarks_on_groups(samples) if found.group else hint_at_groups(samples)
+    about_series = export.remarks() if export else ()
     draft = Draft(
         choices=choices,
-        kind="image" if files.form == PICTURES else "volume",
+        kind=kind,
         samples=samples,
         classes=classes,
         labels=tuple(index[sample.label.strip()] for sample in samples),
         group=found.group,
         shape=prepared.shape,
         dtype=prepared.dtype,
-        preparation=prepared.preparation,
+        preparation=structs.replace(prepared.preparation, **dicom_keys(choices.dicom)),
         input_size=prepared.input_size,
-        remarks=(*found.remarks, *about_groups, *prepared.remarks, *files.remarks, *damaged),
+        remarks=(
+            *found.remarks,
+            *about_groups,
+            *prepared.remarks,
+            *files.remarks,
+            *damaged,
+            *about_series,
+        ),
+        series=export.series if export else {},
     )
     return _with_doubts(draft)
 
 
-def _candidates(choices: Choices, files: Files) -> Candidates:
+def _candidates(choices: Choices, files: Files, export: Export | None) -> Candidates:
     """Samples by a table, by the names of files, or by folders."""
     if choices.label_from_name is not None:
         return labelled_by_name(files.samples, choices.label_from_name)
     table, unused = _table(choices, files)
     if table is not None:
-        finder = Finder(files.samples, files.masks)
-        found = by_table(table, find_columns(table, choices.columns), finder)
-        return found.with_remarks(*unused)
+        finder = SeriesFinder(export) if export else Finder(files.samples, files.masks)
+        columns = find_columns(table, choices.columns, by_patient=export is not None)
+        return by_table(table, columns, finder).with_remarks(*unused)
     try:
-        found = by_folders(files.samples, grouped=not choices.ungrouped)
+        found = by_folders(files.samples, grouped=not (choices.ungrouped or export))
     except DataError as error:
         if not files.sheets:
             raise
@@ -160,7 +190,8 @@ def _table(choices: Choices, files: Files) -> tuple[Table | None, tuple[Remark, 
         name: recognised(table.columns).keys() | choices.columns.keys()
         for name, table in tables.items()
     }
-    fitting = [name for name in tables if "label" in roles[name] and {"file", "id"} & roles[name]]
+    calls = {"file", "id", "group"} if files.form == DICOM else {"file", "id"}
+    fitting = [name for name in tables if "label" in roles[name] and calls & roles[name]]
     if not fitting and choices.columns:
         return (next(iter(tables.values())) if len(tables) == 1 else _no_table(choices, files)), ()
     most = max((len(roles[name]) for name in fitting), default=0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from crossbench.data.formats.dicom.bounds import is_dicom
 from crossbench.data.formats.nifti import NIFTI_SUFFIXES
 from crossbench.data.formats.pictures import PICTURE_SUFFIXES
 from crossbench.data.new.remarks import Remark, counted
@@ -24,7 +25,7 @@ _MASK = r"(?:masks?|seg|segmentations?|roi|contours?|annotations?|ground_?truth|
 _MASK_FOLDER = re.compile(rf"(?:.*[-_ ])?{_MASK}", re.IGNORECASE)
 _MASK_NAME = re.compile(rf"(.+?)[-_. ]{_MASK}(?:[-_ ]?\d+)?", re.IGNORECASE)
 
-PICTURES, NIFTI = "pictures", "NIfTI files"
+PICTURES, NIFTI, DICOM = "pictures", "NIfTI files", "DICOM files"
 _ENDINGS = {PICTURES: PICTURE_SUFFIXES, NIFTI: NIFTI_SUFFIXES}
 
 
@@ -35,7 +36,7 @@ class Files:
     Attributes:
         samples: Files that may be samples, sorted.
         masks: Those that look like outlines of samples.
-        form: What samples are: :data:`PICTURES` or :data:`NIFTI`.
+        form: What samples are: :data:`PICTURES`, :data:`NIFTI` or :data:`DICOM`.
         tables: Tables as text.
         sheets: Tables of spreadsheet programs, which are not read.
         remarks: What was left out.
@@ -67,15 +68,17 @@ def find_files(folder: Path) -> Files:
     by_form: dict[str, list[str]] = defaultdict(list)
     for file in _walk(folder):
         by_form[_form(file)].append(file)
-    forms = [form for form in _ENDINGS if by_form[form]]
+    by_form[DICOM] = [file for file in by_form["others"] if _is_dicom(folder / file)]
+    by_form["others"] = sorted(set(by_form["others"]) - set(by_form[DICOM]))
+    forms = [form for form in (*_ENDINGS, DICOM) if by_form[form]]
     if not forms:
         known = " ".join(ending for endings in _ENDINGS.values() for ending in endings)
-        raise DataError(f"{folder}: no pictures or volumes in it ({known})")
+        raise DataError(f"{folder}: no pictures or volumes in it ({known}, or DICOM)")
     if len(forms) > 1:
         both = " and ".join(f"{len(by_form[form])} {form}" for form in forms)
         msg = f"{folder}: holds {both}; a task has samples of one form: put them into two folders"
         raise DataError(msg)
-    samples, masks = _apart(by_form[forms[0]])
+    samples, masks = (by_form[DICOM], []) if forms == [DICOM] else _apart(by_form[forms[0]])
     return Files(
         samples=tuple(samples),
         masks=tuple(masks),
@@ -98,6 +101,13 @@ def _walk(folder: Path) -> Iterator[str]:
             file = Path(place, name)
             if file.is_file():
                 yield file.relative_to(folder).as_posix()
+
+
+def _is_dicom(file: Path) -> bool:
+    try:
+        return is_dicom(file)
+    except OSError:
+        return False
 
 
 def _is_shown(name: str) -> bool:

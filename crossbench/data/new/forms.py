@@ -59,28 +59,26 @@ def picture_forms(
     folder: Path, files: Sequence[str], listener: Callable[[int, int], None]
 ) -> tuple[dict[str, PictureForm], dict[str, str]]:
     """Every picture decoded once, by threads; those that cannot be, with the reason."""
-    return _each(picture_form, folder, files, listener)
+    return each_form(lambda file: picture_form(folder / file), files, listener)
 
 
 def volume_forms(
     folder: Path, files: Sequence[str], listener: Callable[[int, int], None]
 ) -> tuple[dict[str, VolumeForm], dict[str, str]]:
     """The header of every volume; those that cannot be read, with the reason."""
-    return _each(volume_form, folder, files, listener)
+    return each_form(lambda file: volume_form(folder / file), files, listener)
 
 
-def _each(
-    look: Callable[[Path], F],
-    folder: Path,
-    files: Sequence[str],
-    listener: Callable[[int, int], None],
+def each_form(
+    look: Callable[[str], F], files: Sequence[str], listener: Callable[[int, int], None]
 ) -> tuple[dict[str, F], dict[str, str]]:
+    """What looking at each file gives, by threads; those that cannot be read, with the reason."""
     found: dict[str, F] = {}
     faults: dict[str, str] = {}
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for start in range(0, len(files), _BATCH):
             batch = files[start : start + _BATCH]
-            for file, form in zip(batch, pool.map(partial(_try, look, folder), batch), strict=True):
+            for file, form in zip(batch, pool.map(partial(_try, look), batch), strict=True):
                 if isinstance(form, DataError):
                     faults[file] = str(form)
                 else:
@@ -89,9 +87,9 @@ def _each(
     return found, faults
 
 
-def _try(look: Callable[[Path], F], folder: Path, file: str) -> F | DataError:
+def _try(look: Callable[[str], F], file: str) -> F | DataError:
     try:
-        return look(folder / file)
+        return look(file)
     except DataError as error:
         return error
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crossbench.data.formats.prepared import read_prepared
+from crossbench.data.formats.prepared import prepared_series, read_prepared
 from crossbench.data.importers import Importer, Listing, Original
 from crossbench.data.importers.build import Import, Imported, build
 from crossbench.data.new.card import card_of
@@ -57,12 +57,20 @@ class FolderImporter(Importer):
             yield Original(
                 id=of(sample.id),
                 label=label,
-                files=(sample.file,),
+                files=self._files(sample.file),
                 # one without a group among others that have one is a group of its own
                 group=of(sample.group or f"alone {sample.id}") if draft.group else "",
                 official=sample.part if official else -1,
                 covariate=sample.covariate,
             )
+
+    def _files(self, name: str) -> tuple[str, ...]:
+        """All files of a sample: of a DICOM series, those of its slices."""
+        series = self._draft.series.get(name)
+        if series is None:
+            return (name,)
+        folder = self._draft.choices.folder
+        return tuple(file.relative_to(folder).as_posix() for file in series.files)
 
     def read(
         self,
@@ -72,7 +80,11 @@ class FolderImporter(Importer):
         options: Mapping[str, Option],  # noqa: ARG002
     ) -> NDArray[Any]:
         """One sample in the dtype of all, without an axis of channels where there is one."""
-        voxels = read_prepared(folder / sample.files[0], self._draft.preparation)
+        series, preparation = self._draft.series.get(sample.files[0]), self._draft.preparation
+        if series is None:
+            voxels = read_prepared(folder / sample.files[0], preparation)
+        else:
+            voxels = prepared_series(series, preparation)
         voxels = voxels.astype(self._draft.dtype, copy=False)
         return voxels[0] if len(voxels) == 1 else voxels
 

@@ -28,6 +28,7 @@ _TOPICS = (
     "spacing",
     "size",
     "values",
+    "DICOM",
     "left out",
     "stored",
     "doubt",

@@ -98,12 +98,15 @@ def _decoded(content: bytes) -> str:
 # -------------------------------------------------------------------------------- columns
 
 
-def find_columns(table: Table, named: Mapping[str, str]) -> dict[str, str]:
+def find_columns(
+    table: Table, named: Mapping[str, str], *, by_patient: bool = False
+) -> dict[str, str]:
     """The column of each role, found by its name or named by the user.
 
     Args:
         table: The table.
         named: Columns by role, as the user names them; in any case.
+        by_patient: Whether files may be called by their patients.
 
     Raises:
         RequestError: If a column that is named is not there, or a required one is not found.
@@ -118,6 +121,8 @@ def find_columns(table: Table, named: Mapping[str, str]) -> dict[str, str]:
         found[role] = column
     if "file" not in found and "id" in found:  # often the name of the file
         found["file"] = found["id"]
+    if "file" not in found and by_patient and "group" in found:
+        found["file"] = found["group"]
     for role in _REQUIRED:
         if role not in found:
             known = ", ".join(table.columns)
@@ -268,14 +273,14 @@ class Finder:
 
     def __init__(self, names: Iterable[str], masks: Iterable[str] = ()) -> None:
         self.names = tuple(names)
-        self._exact = {_folded(name): name for name in (*masks, *self.names)}
+        self._exact = {folded(name): name for name in (*masks, *self.names)}
         self._ends: dict[str, set[str]] = defaultdict(set)
         for name in self.names:
             parts = PurePosixPath(name).parts
             for start in range(len(parts)):
                 end = PurePosixPath(*parts[start:])
-                self._ends[_folded(str(end))].add(name)
-                self._ends[_folded(str(end.with_name(stem(name))))].add(name)
+                self._ends[folded(str(end))].add(name)
+                self._ends[folded(str(end.with_name(stem(name))))].add(name)
 
     def find(self, called: str, where: str) -> str:
         """The file that is called so; empty for none.
@@ -284,7 +289,7 @@ class Finder:
             DataError: If several are.
         """
         parts = [
-            part for part in _folded(called).replace("\\", "/").split("/") if part not in (".", "")
+            part for part in folded(called).replace("\\", "/").split("/") if part not in (".", "")
         ]
         if "/".join(parts) in self._exact:
             return self._exact["/".join(parts)]
@@ -299,5 +304,6 @@ class Finder:
         return ""
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A name without what file systems and people spell differently."""
     return unicodedata.normalize("NFC", text).casefold()

@@ -183,7 +183,7 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     refused(
         "colour.png",
         GRAY_3D,
-        r"this is no file of volumes; .* one of \.npz, \.npy, \.nii, \.nii\.gz$",
+        r"this is no file of volumes; .* one of \.npz, \.npy, \.nii, \.nii\.gz, DICOM$",
     )
     (tmp_path / "a.nii").touch()
     refused("a.nii", GRAY_2D, "this is no file of images; convert it to")

@@ -18,10 +18,15 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 IMPLICIT = "1.2.840.10008.1.2"
 NATIVE = (IMPLICIT, "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
+NO_DICOM = "no DICOM file"
+
 #: Bytes that the pixels of one file may decode to, and that a deflated file may unpack to.
 LARGEST = 1 << 32
 LARGEST_DEFLATED = 1 << 28
 _MOST_FRAMES = 100_000
+
+# Without a preamble: the first elements that a file can have.
+_BEGINNINGS = {bytes([group, 0, element, 0]) for group in (2, 8) for element in (0, 1, 5, 8, 0x16)}
 
 _lock = threading.Lock()
 _kept: list[Any] = []
@@ -49,6 +54,17 @@ def quiet() -> Iterator[None]:
                 config.settings.reading_validation_mode, warnings.filters[:] = _kept.pop()  # type: ignore[index]
 
 
+def is_dicom(file: Path) -> bool:
+    """Whether a file begins as DICOM does, whatever it is called.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(132)
+    return head[128:] == b"DICM" or head[:4] in _BEGINNINGS
+
+
 def check_form(file: Path) -> str:
     """The transfer syntax of a DICOM file that does not unpack to gigabytes.
 
@@ -57,10 +73,10 @@ def check_form(file: Path) -> str:
     """
     from pydicom.filereader import read_file_meta_info
 
+    if not is_dicom(file):
+        raise DataError(NO_DICOM)
     with file.open("rb") as stream:
         head = stream.read(132)
-    if head[128:] != b"DICM" and head[:2] not in (b"\x02\x00", b"\x08\x00"):
-        raise DataError("no DICOM file")
     if head[128:] != b"DICM":  # written without a preamble: what its syntax is, pydicom tries out
         return ""
     meta = read_file_meta_info(file)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from crossbench.data.formats.dicom.bounds import DEFLATED, check_form, check_pixels, quiet
+from crossbench.data.formats.dicom.bounds import DEFLATED, NO_DICOM, check_form, check_pixels, quiet
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _describe(file: Path, data: Dataset, syntax: str, pixels: int) -> Header:
     sop_class, instance = _text(data, "SOPClassUID"), _text(data, "SOPInstanceUID")
     directory = tuple(_named(data))
     if not sop_class and not instance and not directory:
-        raise DataError("no DICOM file")
+        raise DataError(NO_DICOM)
     frames = _integer(data, "NumberOfFrames") or 1
     if "Rows" in data and pixels > 0:
         sides = (_integer(data, "Rows") or 0, _integer(data, "Columns") or 0)

@@ -11,7 +11,6 @@ from pathlib import Path
 import made_dicom as made
 import pydicom
 import pytest
-from pydicom.fileset import FileSet
 from pydicom.uid import UID
 
 from crossbench.data.formats.dicom import Choice, SeriesListing, list_series, one_series, series_of
@@ -94,10 +93,7 @@ def test_names_and_folders_do_not_matter(tmp_path: Path) -> None:
 
 def test_a_dicomdir_is_not_needed_and_tells_what_is_missing(tmp_path: Path) -> None:
     files = made.write(tmp_path / "given", made.axial(5))
-    media = FileSet()
-    for file in files:
-        media.add(file)
-    media.write(tmp_path / "media")
+    made.write_media(tmp_path / "media", files)
     with_it = list_series(tmp_path / "media")
     assert reasons(with_it) == {"DICOMDIR, which is not needed": 1}
     assert list_series(tmp_path / "media" / "DICOMDIR") == with_it
@@ -110,9 +106,7 @@ def test_a_dicomdir_is_not_needed_and_tells_what_is_missing(tmp_path: Path) -> N
 
 def test_a_dicomdir_that_leads_out_of_its_folder_is_not_followed(tmp_path: Path) -> None:
     outside = made.write(tmp_path / "outside", made.axial(1))[0]
-    media = FileSet()
-    media.add(outside)
-    media.write(tmp_path / "media")
+    made.write_media(tmp_path / "media", [outside])
     data = pydicom.dcmread(tmp_path / "media" / "DICOMDIR")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

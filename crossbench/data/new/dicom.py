@@ -1,0 +1,171 @@
+"""Samples of a DICOM export: series instead of files, patients as groups."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from crossbench.data.formats.dicom import list_series, read_dicom_picture, read_volume
+from crossbench.data.formats.dicom.bounds import NO_DICOM
+from crossbench.data.formats.pictures import is_copied
+from crossbench.data.formats.prepared import dicom_form
+from crossbench.data.new.choices import Choices
+from crossbench.data.new.forms import PictureForm
+from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.tables import Finder, folded
+from crossbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from crossbench.data.formats.dicom import Series
+    from crossbench.data.formats.nifti import VolumeForm
+    from crossbench.data.new.candidates import Candidates
+    from crossbench.data.new.files import Files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """The series below a folder.
+
+    Attributes:
+        folder: The folder.
+        series: Series by the path of their first file below the folder, in order of these.
+        kind: ``image`` or ``volume``.
+        files: The folder's files, of which a series' first file stands for it.
+        frame: Which frame of a cine loop is taken.
+    """
+
+    folder: Path
+    series: Mapping[str, Series]
+    kind: str
+    files: Files
+    frame: str
+    _notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def form(self, name: str) -> PictureForm | VolumeForm:
+        """Read a series and say what it is.
+
+        Raises:
+            DataError: If it is damaged, or not one plain picture or volume.
+        """
+        series = self.series[name]
+        if series.refused:
+            raise DataError(f"{self.folder / name}: {series.refused}")
+        if series.kind == "volume":
+            volume = read_volume(series)
+            self._notes[name] = volume.notes
+            return dicom_form(volume)
+        picture = read_dicom_picture(series.files[0], frame=self.frame)
+        self._notes[name] = picture.notes
+        gray = picture.pixels.ndim == 2 or is_copied(picture.pixels)
+        return PictureForm(
+            size=picture.pixels.shape[:2],
+            channels=1 if gray else 3,
+            dtype=picture.pixels.dtype.name,
+            traits=(),
+        )
+
+    def remarks(self) -> Iterator[Remark]:
+        """What was chosen and corrected, of how many series; numbers that differ are left out."""
+        noun = "picture" if self.kind == "image" else "volume"
+        told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for name, notes in sorted(self._notes.items()):
+            for note in notes:
+                told[re.sub(r"\d[\d.,]*", "#", note)][note].append(name)
+        for pattern, texts in told.items():
+            names = tuple(name for each in texts.values() for name in each)
+            text = pattern.replace("#", "...") if len(texts) > 1 else next(iter(texts))
+            yield Remark(topic="DICOM", text=f"{counted(len(names), noun)}: {text}", names=names)
+
+    def completed(self, choices: Choices) -> Choices:
+        """The choices with the modality of the headers, where the user gives none."""
+        if choices.modality != Choices.modality:
+            return choices
+        modalities = sorted({each.modality for each in self.series.values()})
+        return replace(choices, modality=", ".join(modalities))
+
+    def grouped(self, found: Candidates) -> Candidates:
+        """Samples whose groups are the patients of the headers, where nothing else says them."""
+        if not any(each.patient for each in self.series.values()):
+            return found
+        text = "Groups are the patients that the headers name (PatientID)"
+        samples = tuple(
+            replace(sample, group=self.series[sample.file].patient) for sample in found.samples
+        )
+        remarks = [each for each in found.remarks if each.topic != "groups"]
+        said = Remark(topic="groups", text=text)
+        return replace(found, samples=samples, group="patient", remarks=(*remarks, said))
+
+
+def look_at_export(choices: Choices, files: Files) -> Export:
+    """List the series below a folder.
+
+    Raises:
+        DataError: If there are none, or pictures and volumes.
+    """
+    listing = list_series(choices.folder, choices.dicom)
+    kinds = {each.kind for each in listing.series}
+    if len(kinds) != 1:
+        counts = [sum(each.kind == kind for each in listing.series) for kind in sorted(kinds)]
+        both = " and ".join(f"{n} {kind}s" for n, kind in zip(counts, sorted(kinds), strict=True))
+        reasons = "; ".join(dict.fromkeys(each.reason for each in listing.left_out))
+        held = f"pictures and volumes of DICOM ({both}); put them into two folders"
+        none = f"no series of DICOM pictures or volumes; left out: {reasons}"
+        raise DataError(f"{choices.folder}: {held if kinds else none}")
+    series = {each.files[0].relative_to(choices.folder).as_posix(): each for each in listing.series}
+    left_out = tuple(
+        Remark(
+            topic="left out",
+            text=f"{counted(len(each.files), 'file')} left out: {each.reason}",
+            names=tuple(file.relative_to(choices.folder).as_posix() for file in each.files),
+        )
+        for each in listing.left_out
+        if each.reason != NO_DICOM
+    )
+    return Export(
+        folder=choices.folder,
+        series=series,
+        kind="volume" if kinds == {"volume"} else "image",
+        files=replace(files, samples=tuple(series), remarks=(*files.remarks, *left_out)),
+        frame=choices.dicom.frame,
+    )
+
+
+class SeriesFinder(Finder):
+    """Series by what a table calls them: a patient, a file, or a folder of one series."""
+
+    def __init__(self, export: Export) -> None:
+        """See the class.
+
+        Args:
+            export: The series.
+        """
+        super().__init__(export.series)
+        owners: dict[str, set[str]] = defaultdict(set)
+        self._patients: dict[str, list[str]] = defaultdict(list)
+        for name, series in export.series.items():
+            self._patients[folded(series.patient)].append(name)
+            for file in series.files:
+                below = file.relative_to(export.folder)
+                for place in (below, *below.parents[:-1]):
+                    owners[place.as_posix()].add(name)
+        self._owner = {place: min(each) for place, each in owners.items() if len(each) == 1}
+        self._places = Finder(self._owner)
+
+    def find(self, called: str, where: str) -> str:
+        """The series that is called so; empty for none.
+
+        Raises:
+            DataError: If several are.
+        """
+        of_patient = self._patients.get(folded(called.strip()), [])
+        if len(of_patient) > 1:
+            msg = f"{where}: patient {called!r} has {len(of_patient)} series; name their folders or"
+            raise DataError(f"{msg} files in a column, by --file")
+        if of_patient:
+            return of_patient[0]
+        return self._owner.get(self._places.find(called, where), "")
