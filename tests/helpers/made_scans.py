@@ -83,20 +83,25 @@ def save_table(file: Path, rows: Sequence[Mapping[str, object]], delimiter: str 
     return file
 
 
-def scans_with_table(root: Path, *, samples: int = 16, side: int = 32) -> Path:
-    """Volumes of several orientations and spacings, and a table that says what they are."""
+def scans_with_table(root: Path, *, samples: int = 24, side: int = 32) -> Path:
+    """``volumes/scanNN.nii.gz`` of several orientations and spacings, and ``table.csv``.
+
+    Two volumes are of one patient, whose class the patient's number tells. The last row of the
+    table has no file.
+    """
     rows = []
-    for number in range(samples):
-        name = f"scan{number:02}.nii.gz"
-        shape = (side, side + number % 3, side - number % 2)
-        save_volume(
-            root / "scans" / name,
-            pixels(number, *shape).astype(np.int16) - 100,
-            spacing=(1, 1, 1 + number % 2),
-            axes=("RAS", "LPS", "PIR")[number % 3],
-        )
+    for number in range(samples + 1):
+        name, patient = f"scan{number:02}.nii.gz", number // 2
         rows.append(
-            {"File": name, "Diagnosis": CLASSES[number % 2], "Patient ID": f"P{number // 2}"}
+            {"File": name, "Diagnosis": CLASSES[patient % 2], "Patient ID": f"P{patient:02}"}
         )
+        if number < samples:
+            shape = (side, side + number % 3, side - patient % 2)
+            save_volume(
+                root / "volumes" / name,
+                pixels(patient, *shape).astype(np.int16) - 100 + number,
+                spacing=(1, 1, 1 + number % 2),
+                axes=("RAS", "LPS", "PIR")[number % 3],
+            )
     save_table(root / "table.csv", rows)
     return root
