@@ -34,6 +34,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
         dicom_frame: Which frame of a cine loop is taken; empty refuses it.
         dicom_missing: Whether DICOM series with missing slices are taken.
         dicom_doubled: Whether the first of doubled DICOM slices is taken.
+        dicom_slices: Whether each slice of CT, MR, PET and NM is a picture.
         dicom_reformats: Whether derived reformats are series like others.
     """
 
@@ -49,6 +50,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     dicom_frame: Literal["", "first", "middle"] = ""
     dicom_missing: bool = False
     dicom_doubled: bool = False
+    dicom_slices: bool = False
     dicom_reformats: bool = False
 
     def demands(self, dimension: int) -> Iterator[Demand]:

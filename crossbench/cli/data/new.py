@@ -123,6 +123,9 @@ def _add_dicom(dicom: Any) -> None:
         "--dicom-doubled", action="store_true", help="take the first of slices at one place"
     )
     dicom.add_argument(
+        "--dicom-slices", action="store_true", help="take each slice of CT, MR, ... as a picture"
+    )
+    dicom.add_argument(
         "--dicom-reformats", action="store_true", help="take derived reformats (MPR, MIP)"
     )
 
@@ -213,6 +216,7 @@ def _choices(options: argparse.Namespace) -> Choices:
             frame=options.dicom_frame,
             missing=options.dicom_missing,
             doubled=options.dicom_doubled,
+            slices=options.dicom_slices,
             reformats=options.dicom_reformats,
         ),
         keep_ids=options.keep_ids,

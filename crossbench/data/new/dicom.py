@@ -12,6 +12,7 @@ from crossbench.data.formats.dicom.bounds import NO_DICOM
 from crossbench.data.formats.pictures import is_copied
 from crossbench.data.formats.prepared import dicom_form
 from crossbench.data.new.choices import Choices
+from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import PictureForm
 from crossbench.data.new.remarks import Remark, counted
 from crossbench.data.new.tables import Finder, folded
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from crossbench.data.formats.dicom import Series
     from crossbench.data.formats.nifti import VolumeForm
-    from crossbench.data.new.candidates import Candidates
+    from crossbench.data.new.candidates import Candidate, Candidates
     from crossbench.data.new.files import Files
 
 
@@ -60,7 +61,7 @@ class Export:
             self._notes[name] = volume.notes
             return dicom_form(volume)
         picture = read_dicom_picture(series.files[0], frame=self.frame)
-        self._notes[name] = picture.notes
+        self._notes[name] = (*series.notes, *picture.notes)
         gray = picture.pixels.ndim == 2 or is_copied(picture.pixels)
         return PictureForm(
             size=picture.pixels.shape[:2],
@@ -68,6 +69,27 @@ class Export:
             dtype=picture.pixels.dtype.name,
             traits=(),
         )
+
+    def by_folders(self) -> Candidates:
+        """Samples by the folders that all files of their series lie in.
+
+        Raises:
+            DataError: If files lie in no class folders, or a series in several.
+        """
+        owner = {
+            file.relative_to(self.folder).as_posix(): name
+            for name, series in self.series.items()
+            for file in (*series.files, *series.others)
+        }
+        found = by_folders(sorted(owner), grouped=False)
+        samples: dict[str, Candidate] = {}
+        for each in found.samples:
+            name = owner[each.file]
+            known = samples.setdefault(name, replace(each, file=name, id=name))
+            if (known.label, known.part) != (each.label, each.part):
+                msg = f"{self.folder / name}: its series also lies in another class or part"
+                raise DataError(f"{msg} ({each.file}); keep one of them")
+        return replace(found, samples=tuple(samples[name] for name in sorted(samples)))
 
     def remarks(self) -> Iterator[Remark]:
         """What was chosen and corrected, of how many series; numbers that differ are left out."""
@@ -116,6 +138,9 @@ def look_at_export(choices: Choices, files: Files) -> Export:
         held = f"pictures and volumes of DICOM ({both}); put them into two folders"
         none = f"no series of DICOM pictures or volumes; left out: {reasons}"
         raise DataError(f"{choices.folder}: {held if kinds else none}")
+    if kinds == {"volume"} and max(each.slices for each in listing.series) == 1:
+        msg = f"{choices.folder}: {len(listing.series)} series of one slice each, which are no"
+        raise DataError(f"{msg} volumes; --dicom-slices takes slices as pictures")
     series = {each.files[0].relative_to(choices.folder).as_posix(): each for each in listing.series}
     left_out = tuple(
         Remark(

@@ -172,7 +172,10 @@ def _candidates(choices: Choices, files: Files, export: Export | None) -> Candid
         columns = find_columns(table, choices.columns, by_patient=export is not None)
         return by_table(table, columns, finder).with_remarks(*unused)
     try:
-        found = by_folders(files.samples, grouped=not (choices.ungrouped or export))
+        if export:
+            found = export.by_folders()
+        else:
+            found = by_folders(files.samples, grouped=not choices.ungrouped)
     except DataError as error:
         if not files.sheets:
             raise

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -236,6 +237,40 @@ def test_what_is_no_plain_volume_is_refused_unless_chosen(
     assert "1 volume: unequal slice distances made equal by dcm2niix" in out
     code, out, err = new(place / "own", "--shape", "32", "--dicom-missing", "--overwrite")
     assert load_card(place / "mine.toml").preparation.dicom_missing
+
+
+def test_single_slices_become_pictures(new: Callable[..., Called], place: Path) -> None:
+    for patient in range(4):
+        made.write(place / "own" / "ab"[patient % 2], study(patient, count=1), seed=patient)
+        file = place / "own" / "ab"[patient % 2] / "I00000"
+        file.rename(file.with_name(f"s{patient}"))
+    code, _, err = new(place / "own", "--dry-run")
+    assert code == 2
+    assert "4 series of one slice each, which are no volumes; --dicom-slices takes" in err
+    code, out, err = new(place / "own", "--dicom-slices")
+    assert code == 0, err
+    assert "4 pictures of 2 classes" in out
+    assert load_card(place / "mine.toml").preparation.dicom_slices
+
+
+def test_a_series_in_two_classes_is_refused(new: Callable[..., Called], place: Path) -> None:
+    for patient in range(4):
+        made.write(place / "own" / "ab"[patient % 2] / f"{patient}", study(patient, count=4))
+    shutil.copytree(place / "own" / "a" / "0", place / "own" / "b" / "again")
+    code, _, err = new(place / "own", "--dry-run", "--shape", "32")
+    assert code == 2
+    assert re.search(r"its series also lies in another class or part \(b/again/I0000\d\)", err)
+
+
+def test_burnt_in_text_is_told(new: Callable[..., Called], place: Path) -> None:
+    for patient in range(4):
+        data = made.radiograph(
+            SOPInstanceUID=f"{made.ROOT}3.{patient}", BurnedInAnnotation="YES", **person(patient)
+        )
+        made.save(place / "own" / "ab"[patient % 2] / f"{patient}", data)
+    code, out, err = new(place / "own", "--dry-run")
+    assert code == 0, err
+    assert "4 pictures: the header says that text is burnt into the pixels" in out
 
 
 def test_pictures_and_volumes_in_one_folder(new: Callable[..., Called], place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,12 +32,14 @@ class Stack:
         refused: Why they are not one volume, and what chooses; empty where they are.
         notes: What was chosen.
         volumes: How many volumes the series holds.
+        drift: Degrees by which positions drift off the normal, along rows and along columns.
     """
 
     slices: tuple[Slice, ...]
     refused: str = ""
     notes: tuple[str, ...] = ()
     volumes: int = 1
+    drift: tuple[float, float] = (0.0, 0.0)
 
 
 def stack(slices: Sequence[Slice], choice: Choice) -> Stack:
@@ -60,12 +63,25 @@ def stack(slices: Sequence[Slice], choice: Choice) -> Stack:
         kept = volumes[choice.volume - 1]
     one = _without_doubles(kept, choice, notes)
     one = one if one.refused else _without_gaps(one, choice)
-    return replace(one, volumes=len(volumes))
+    return replace(one, volumes=len(volumes), drift=_drift(one.slices))
 
 
 def _place(each: Slice) -> tuple[float, float, str]:
     number = float("inf") if each.number is None else each.number
     return (along(each), number, each.file.name)
+
+
+def _drift(slices: Sequence[Slice]) -> tuple[float, float]:
+    """Degrees between the normal and the line from the first slice to the last."""
+    if len(slices) < 2 or not all(each.position and each.orientation for each in slices):
+        return (0.0, 0.0)
+    first, last = slices[0], slices[-1]
+    way = [b - a for a, b in zip(first.position, last.position, strict=True)]
+    height = along(last) - along(first)
+    ends = first.orientation[:3], first.orientation[3:]
+    sides = [abs(sum(a * b for a, b in zip(way, end, strict=True))) for end in ends]
+    row, column = (math.degrees(math.atan2(side, abs(height))) for side in sides)
+    return (row, column)
 
 
 def along(each: Slice) -> float:

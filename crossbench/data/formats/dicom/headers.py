@@ -41,7 +41,8 @@ _TAGS = [
     "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "InstanceNumber", "PixelSpacing",
     "ImagePositionPatient", "ImageOrientationPatient", "Rows", "Columns", "NumberOfFrames",
     "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation", "DirectoryRecordSequence",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *TELLING,
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "BurnedInAnnotation",
+    *TELLING,
 ]  # fmt: skip
 
 
@@ -84,6 +85,7 @@ class Header:
         frames: Number of frames.
         has_pixels: Whether there are pixels.
         slices: Its slices, one a frame where frames say where they lie.
+        burnt: Whether it says that text is burnt into its pixels.
         named: Of a DICOMDIR, the files that it names, as parts of a path.
     """
 
@@ -98,6 +100,7 @@ class Header:
     frames: int
     has_pixels: bool
     slices: tuple[Slice, ...]
+    burnt: bool = False
     named: tuple[tuple[str, ...], ...] = ()
 
 
@@ -163,6 +166,7 @@ def _describe(file: Path, data: Dataset, syntax: str, pixels: int) -> Header:
         frames=frames,
         has_pixels="Rows" in data and pixels > 0,
         slices=tuple(_slices(file, data, frames)),
+        burnt=_text(data, "BurnedInAnnotation").upper() == "YES",
         named=directory,
     )
 

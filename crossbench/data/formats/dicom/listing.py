@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from crossbench.data.formats.dicom.headers import Header
 
 _THREADS = 8
+_BURNT = "the header says that text is burnt into the pixels"
 
 
 def list_series(folder: Path, choice: Choice | None = None) -> SeriesListing:
@@ -34,8 +36,11 @@ def list_series(folder: Path, choice: Choice | None = None) -> SeriesListing:
         choice: What is made of series that are not one plain volume or picture.
 
     Raises:
-        DataError: If there is no such folder.
+        DataError: If there is no such folder, or pydicom is not installed.
     """
+    if find_spec("pydicom") is None:
+        msg = f"{folder}: DICOM is read by pydicom, which is not installed"
+        raise DataError(f"{msg}; pip install 'crossbench[data]'")
     chosen = choice or Choice()
     if folder.name.upper() == "DICOMDIR" and folder.is_file():
         folder = folder.parent
@@ -177,7 +182,7 @@ def _sorted(headers: Sequence[Header], choice: Choice) -> tuple[list[Series], li
             left_out.append(LeftOut(files=(header.file,), reason=why))
             continue
         unknown = "" if header.series else f"{header.file.parent}"
-        alone = "" if header.modality in VOLUMES else f"{header.file}"
+        alone = "" if _is_volume(header, choice) else f"{header.file}"
         key = (header.patient, header.study, header.series, unknown, alone)
         groups[key].append(header)
     series = [_series(group, choice) for group in groups.values()]
@@ -194,29 +199,38 @@ def _series(headers: Sequence[Header], choice: Choice) -> Series:
         "uid": first.series,
         "choice": choice,
     }
-    if first.modality not in VOLUMES:
+    burnt = (_BURNT,) if any(header.burnt for header in headers) else ()
+    if not _is_volume(first, choice):
         return Series(
             kind="picture",
             files=(first.file,),
             slices=first.frames,
             refused=_why_no_picture(first, choice),
+            notes=burnt,
             **about,
         )
     one = stack([each for header in headers for each in header.slices], choice)
     undivided = len(headers) == len(first.slices) == 1
     count = first.frames if undivided else len(one.slices)
+    files = tuple(dict.fromkeys(each.file for each in one.slices))
     some = len(headers) == 1 and len(one.slices) < len(first.slices)
     return Series(
         kind="volume",
-        files=tuple(dict.fromkeys(each.file for each in one.slices)),
+        files=files,
+        others=tuple(sorted({header.file for header in headers} - set(files))),
         slices=count,
         shape=() if "MOSAIC" in first.image_type else (count, *one.slices[0].form[:2]),
         frames=tuple(each.number or 0 for each in one.slices) if some else (),
         volumes=one.volumes,
         refused=one.refused,
-        notes=one.notes,
+        notes=(*one.notes, *burnt),
+        drift=one.drift,
         **about,
     )
+
+
+def _is_volume(header: Header, choice: Choice) -> bool:
+    return header.modality in VOLUMES and not choice.slices
 
 
 def _why_no_picture(header: Header, choice: Choice) -> str:

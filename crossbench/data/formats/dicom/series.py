@@ -20,6 +20,7 @@ class Choice:
         missing: Whether a volume with missing slices is taken, with what dcm2niix puts in their
             place.
         doubled: Whether the first of slices at one position is taken, and the others left out.
+        slices: Whether each slice of CT, MR, PET and NM is a picture.
         reformats: Whether derived reformats (MPR, MIP) are series like others.
     """
 
@@ -27,6 +28,7 @@ class Choice:
     frame: Literal["", "first", "middle"] = ""
     missing: bool = False
     doubled: bool = False
+    slices: bool = False
     reformats: bool = False
 
 
@@ -45,6 +47,8 @@ class Series:
         uid: Series instance UID; empty where there is none.
         slices: Number of slices or frames.
         shape: Slices, rows and columns of a volume; empty where headers do not tell.
+        drift: Degrees by which slices drift off their normal, along rows and along columns.
+        others: Files of the series that are not used: copies, other volumes.
         frames: Numbers of the frames of one file that are the volume, from 1; empty for all.
         volumes: How many volumes the series holds, of which this is one.
         refused: Why this is not one volume or picture, and what chooses; empty where it is.
@@ -61,6 +65,8 @@ class Series:
     uid: str = field(default="", repr=False)
     slices: int = 1
     shape: tuple[int, ...] = ()
+    drift: tuple[float, float] = (0.0, 0.0)
+    others: tuple[Path, ...] = field(default=(), repr=False)
     frames: tuple[int, ...] = ()
     volumes: int = 1
     refused: str = ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SECONDS = 120.0  # that a series may take, and as much again for each GiB of its files
 _ROOM = 1 << 31  # bytes of memory, and of each file, beside what follows from the files' sizes
 _EXPANSION = 64  # bytes of memory for each byte of the files
+_DRIFT = 1.0  # degrees that rounded positions do not reach
 _FLAT = 1e-9  # mm³ of a voxel
 _LONGEST = 1 << 16  # bytes kept of what the program says
 _DAMAGED = "its files may be damaged"
@@ -65,6 +66,7 @@ def read_volume(series: Series) -> Volume:
     """The volume of a series as dcm2niix makes it, turned to RAS without resampling.
 
     Its corrected volume is taken where it makes one: of a tilted gantry, of unequal distances.
+    The affine is its own too: after a gantry tilted to negative degrees, it is off by a shift.
 
     Args:
         series: Of :func:`list_series`, of kind ``volume``.
@@ -167,6 +169,7 @@ def _read(folder: Path, series: Series, said: str) -> Volume:
         raise
     except Exception as error:  # nibabel raises what it likes
         raise DataError(f"dcm2niix makes what is no NIfTI; {_DAMAGED}") from error
+    _check_drift(series, chosen)
     corrected = [words for name, words in _CORRECTED.items() if name in chosen.file.stem]
     lengths = [round(float(each), 6) for each in np.sqrt((affine[:3, :3] ** 2).sum(axis=0))]
     return Volume(
@@ -195,6 +198,18 @@ def _check(made: Sequence[_Made], series: Series, said: str) -> None:
             sizes = ["x".join(map(str, shape)) for shape in (found, series.shape[::-1])]
             msg = "dcm2niix makes {} voxels of it, and its headers tell of {}".format(*sizes)
             raise DataError(f"{msg}; {_DAMAGED}{_words(said)}")
+
+
+def _check_drift(series: Series, made: _Made) -> None:
+    """Refuse a stack that leans and was not set upright, which dcm2niix does of a tilted gantry.
+
+    Raises:
+        DataError: With the angle.
+    """
+    row, column = series.drift
+    if row > _DRIFT or (column > _DRIFT and "_Tilt" not in made.file.stem):
+        msg = f"its slices drift sideways, {max(row, column):.1f} degrees off their normal"
+        raise DataError(f"{msg}, which dcm2niix corrects of a tilted gantry alone; resample it")
 
 
 def _made(folder: Path) -> Iterator[_Made]:

@@ -12,6 +12,8 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from pydicom.pixels import compress
+from pydicom.uid import MRImageStorage, RLELossless
 
 from crossbench.data.formats.dicom import Choice, Volume, list_series, one_series, read_volume
 from crossbench.errors import DataError
@@ -145,6 +147,54 @@ def test_one_echo_of_a_multi_frame_file(tmp_path: Path) -> None:
         read = read_volume(one_series(file, Choice(volume=volume)))
         stored = np.stack([made.pixels(seed + number) for number in range(6)])
         np.testing.assert_array_equal(read.voxels, stored[:, ::-1, ::-1])
+
+
+def ball(degrees: float = 0.0, sideways: float = 0.0, **changed: object) -> list:
+    """A ball of 9 mm about (-5, 8, 31) mm in RAS, in slices of 64x64 mm, 2 mm apart."""
+    turn = np.deg2rad(degrees)
+    row, column = np.array([1.0, 0, 0]), np.array([0, np.cos(turn), -np.sin(turn)])
+    down, right = np.meshgrid(np.arange(64), np.arange(64), indexing="ij")
+    series = made.axial(30, Rows=64, Columns=64, PixelSpacing=[1, 1], **changed)
+    for number, each in enumerate(series):
+        corner = np.array([-32 + sideways * number, -32, 2 * number])
+        place = corner + right[..., None] * row + down[..., None] * column
+        inside = np.linalg.norm(place - [5, -8, 31], axis=-1) < 9
+        each.PixelData = (inside * 1000).astype("<u2").tobytes()
+        each.ImageOrientationPatient = [*row, *map(float, column)]
+        each.ImagePositionPatient = [*map(float, corner)]
+    return series
+
+
+@pytest.mark.parametrize("degrees", [0, 15])
+def test_a_ball_stays_a_ball_in_its_place(degrees: float, tmp_path: Path) -> None:
+    made.write(tmp_path, ball(degrees))
+    volume = read_volume(one_series(tmp_path))
+    places = np.argwhere(volume.voxels > -600)[:, ::-1]
+    centre = volume.affine @ [*places.mean(axis=0), 1]
+    np.testing.assert_allclose(centre[:3], [-5, 8, 31], atol=0.2)
+    size = len(places) * np.prod(volume.spacing)
+    assert size == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("series", "degrees"),
+    [(ball(sideways=1), 26.6), (ball(15, Modality="MR", SOPClassUID=MRImageStorage), 15.0)],
+    ids=["sideways", "MR"],
+)
+def test_slices_that_drift_for_another_reason(series: list, degrees: float, tmp_path: Path) -> None:
+    made.write(tmp_path, series)
+    with pytest.raises(DataError, match=f"drift sideways, {degrees} degrees off their normal"):
+        read_volume(one_series(tmp_path))
+
+
+def test_a_compressed_series_is_the_same(tmp_path: Path) -> None:
+    made.write(tmp_path / "a", ball())
+    packed = ball()
+    for each in packed:
+        compress(each, RLELossless, generate_instance_uid=False)
+    made.write(tmp_path / "b", packed)
+    volumes = [read_volume(one_series(tmp_path / name)) for name in "ab"]
+    np.testing.assert_array_equal(volumes[0].voxels, volumes[1].voxels)
 
 
 def test_a_series_that_is_refused_is_not_read(tmp_path: Path) -> None:
