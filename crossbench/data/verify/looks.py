@@ -166,6 +166,6 @@ def _border(chunk: NDArray[Any], span: tuple[float, float]) -> NDArray[np.float3
 
 def _histogram(chunk: NDArray[Any], span: tuple[float, float]) -> NDArray[np.float32]:
     low, high = span
-    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-    counts = [np.histogram(sample, edges)[0] for sample in chunk]
+    span = (low, high if high > low else low + 1)
+    counts = [np.histogram(sample, _BINS, span)[0] for sample in chunk]
     return np.array(counts, np.float32) / np.float32(chunk[0].size)

@@ -46,6 +46,8 @@ class Shortcut:
         low: Lower end of its 95 % interval; None where the folds do not vary.
         high: Upper end.
         majority: Balanced accuracy of the majority class.
+        ahead: Whether it exceeds the majority's: whether the interval that allows for the number
+            of such comparisons (Bonferroni) lies above it.
     """
 
     features: str
@@ -54,11 +56,7 @@ class Shortcut:
     low: float | None
     high: float | None
     majority: float
-
-    @property
-    def beats_majority(self) -> bool:
-        """Whether the interval lies above the majority's score."""
-        return (self.score if self.low is None else self.low) > self.majority
+    ahead: bool
 
 
 @dataclass(frozen=True, kw_only=True)

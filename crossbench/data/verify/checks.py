@@ -213,7 +213,7 @@ def _shortcuts(opened: Opened, looks: Looks) -> tuple[tuple[Shortcut, ...], list
 def _said(models: tuple[Shortcut, ...], used: int, samples: int, *, grouped: bool) -> Finding:
     how = "cross-validated by group" if grouped else "cross-validated by sample"
     how += f" on {used:,} of {samples:,} samples" if used < samples else ""
-    ahead = [each for each in models if each.beats_majority]
+    ahead = [each for each in models if each.ahead]
     if not ahead:
         text = f"no plain model beats the majority class on the acquisition alone ({how})"
         return Finding(check="shortcut", level="holds", text=text)

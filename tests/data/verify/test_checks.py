@@ -62,7 +62,7 @@ def test_a_shortcut_is_told_beside_the_majority(
     best = max(verdict.shortcuts, key=lambda each: each.score)
     assert best.score > 0.9
     assert best.majority == 0.5
-    assert best.beats_majority
+    assert best.ahead
     assert {each.features for each in verdict.shortcuts} == {
         "border",
         "histogram",
