@@ -25,6 +25,7 @@ GROUPS = {
         "tasks",
         "methods",
         "observers",
+        "groupings",
         "importers",
         "inputs",
         "views",

@@ -10,11 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from crossbench.data.inputs import find_kind
-from crossbench.data.sources import open_task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
@@ -30,9 +27,7 @@ _READ = 200  # samples of a class that its histogram is made of, at most
 _INK, _SOFT, _PAGE = (26, 26, 26), (120, 120, 120), (255, 255, 255)
 
 
-def montage(
-    card: TaskCard, *, data_dir: Path, cache_dir: Path, per_class: int = _PER_CLASS
-) -> bytes:
+def montage(card: TaskCard, dataset: Dataset, *, per_class: int = _PER_CLASS) -> bytes:
     """A montage by class with a histogram of each, as PNG.
 
     Volumes show the middle planes across each axis, below one another. Samples are drawn at random,
@@ -40,15 +35,9 @@ def montage(
 
     Args:
         card: The task.
-        data_dir: Where a user keeps data files.
-        cache_dir: Where the hashes of checked files are kept.
+        dataset: Its samples.
         per_class: Samples a class at most.
-
-    Raises:
-        MissingDataError: If the data is not there.
-        DataError: If the file is damaged or does not fit the card.
     """
-    dataset = open_task(card, data="real", data_dir=data_dir, cache_dir=cache_dir)
     rng = np.random.default_rng(_SEED)
     members = [
         rng.permutation(np.flatnonzero(dataset.labels == label))

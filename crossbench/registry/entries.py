@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
 
+GROUPING_GROUP = "crossbench.groupings"
 IMPORTER_GROUP = "crossbench.importers"
 INPUT_GROUP = "crossbench.inputs"
 METHOD_GROUP = "crossbench.methods"

@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     from crossbench.data.montage import montage
+    from crossbench.data.sources import open_task
     from crossbench.errors import RequestError
     from crossbench.files.atomic import replacing
     from crossbench.files.paths import cache_dir, data_dir
@@ -37,12 +38,10 @@ def _show(options: argparse.Namespace) -> int:
         raise RequestError(f"--out {str(options.out)!r}: a PNG picture is written; call it .png")
     if not 1 <= options.per_class <= 100:
         raise RequestError(f"--per-class {options.per_class}: draw from 1 to 100 samples")
-    picture = montage(
-        find_task(options.task),
-        data_dir=data_dir(options.data_dir),
-        cache_dir=cache_dir(),
-        per_class=options.per_class,
-    )
+    card = find_task(options.task)
+    folder = data_dir(options.data_dir)
+    dataset = open_task(card, data="real", data_dir=folder, cache_dir=cache_dir())
+    picture = montage(card, dataset, per_class=options.per_class)
     with replacing(options.out) as draft:
         draft.write_bytes(picture)
     print(options.out)

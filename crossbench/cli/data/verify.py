@@ -41,13 +41,15 @@ def _verify(options: argparse.Namespace) -> int:
 
     card, folder = find_task(options.task), data_dir(options.data_dir)
     with aside():
-        verdict = verify(card, data_dir=folder, cache_dir=cache_dir(), listener=_told(options.task))
+        verdict, dataset = verify(
+            card, data_dir=folder, cache_dir=cache_dir(), listener=_told(options.task)
+        )
     if options.html:
         from crossbench.data.montage import montage
         from crossbench.files.atomic import replacing
         from crossbench.results.report.verdict import verdict_page
 
-        picture = montage(card, data_dir=folder, cache_dir=cache_dir()) if verdict.samples else b""
+        picture = b"" if dataset is None else montage(card, dataset)
         with replacing(options.html) as draft:
             draft.write_text(verdict_page(verdict, picture), encoding="utf-8")
     if options.json:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
     from crossbench.data.verify.looks import Looks, Ranges
     from crossbench.data.verify.opened import Opened
@@ -40,7 +41,7 @@ def verify(
     data_dir: Path,
     cache_dir: Path,
     listener: Callable[[str], None] = lambda _: None,
-) -> Verdict:
+) -> tuple[Verdict, Dataset | None]:
     """Verify a task's data file against its card, and for copies, leaks and shortcuts.
 
     Time and memory grow about as the number of samples does; images are read in chunks.
@@ -51,6 +52,9 @@ def verify(
         cache_dir: Where a phantom would lie; nothing that is remembered there is believed.
         listener: Called with what is done next.
 
+    Returns:
+        The verdict, and the samples; None where the file cannot be opened.
+
     Raises:
         MissingDataError: If the file is not there.
     """
@@ -59,7 +63,7 @@ def verify(
     try:
         opened = open_anyway(card, file, data_dir=data_dir)
     except DataError as error:
-        return _unreadable(card, file, error)
+        return _unreadable(card, file, error), None
     images = opened.dataset.images
     found = ranges(images)
     listener("looking at samples")
@@ -80,7 +84,7 @@ def verify(
     ]
     listener("fitting plain models to the acquisition")
     models, said = _shortcuts(opened, looks)
-    return _verdict(opened, [*findings, *said], models, near.compared)
+    return _verdict(opened, [*findings, *said], models, near.compared), opened.dataset
 
 
 def _unreadable(card: TaskCard, file: Path, error: DataError) -> Verdict:

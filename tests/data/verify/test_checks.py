@@ -20,7 +20,7 @@ def verified(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Ve
 
     def of(dimension: int = 2, **given: Any) -> Verdict:
         card = load_card(make_task(dimension=dimension, **given))
-        return verify(card, data_dir=tmp_path, cache_dir=tmp_path / "cache")
+        return verify(card, data_dir=tmp_path, cache_dir=tmp_path / "cache")[0]
 
     return of
 
@@ -166,7 +166,7 @@ def test_ungrouped_data_says_so(verified: Callable[..., Verdict], tmp_path: Path
     with np.load(file) as archive:
         arrays = {name: archive[name] for name in ("images", "labels")}
     np.savez(file, **arrays)
-    verdict = verify(
+    verdict, _ = verify(
         load_card(tmp_path / "blobs.toml"), data_dir=tmp_path, cache_dir=tmp_path / "cache"
     )
     assert verdict.groups is None
@@ -183,6 +183,7 @@ def test_a_damaged_file_is_a_fault(make_task: Callable[..., Path], tmp_path: Pat
     card = load_card(make_task())
     whole = (tmp_path / "blobs.npz").read_bytes()
     (tmp_path / "blobs.npz").write_bytes(whole[: len(whole) // 2])
-    verdict = verify(card, data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    verdict, dataset = verify(card, data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    assert dataset is None
     assert not verdict.holds
     assert "truncated, damaged or not an npz file" in said(verdict, "file")

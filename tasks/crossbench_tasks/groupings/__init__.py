@@ -1,0 +1,1 @@
+"""Groups that publishers' tables and identifiers tell, one style a module."""
