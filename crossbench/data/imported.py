@@ -36,6 +36,7 @@ class ImportFacts:
         origin: Origin on the card.
         options: A value for every option of the importer.
         changed: Options that were not as the card's origin has them.
+        verbatim: Whether samples are in the form of the card's own data file.
         samples: Number of samples.
         any_count: Whether the user accepted another number of samples than the origin's.
         dropped: Identifier and reason of each that was left out.
@@ -47,6 +48,7 @@ class ImportFacts:
     options: dict[str, Any]
     samples: int
     changed: tuple[str, ...] = ()
+    verbatim: bool = False
     any_count: bool = False
     dropped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -54,15 +56,17 @@ class ImportFacts:
     def card(self, card: TaskCard) -> TaskCard:
         """The card with the facts that hold of this import in the place of the published file's.
 
-        Imported samples are in canonical axes. Made under other options than the card's they may
-        be of any form, and of any number where the user accepted that. One that was made of no
-        origin of the card has a card that was made with it.
+        Imported samples are in canonical axes, and their range is what the origin says. Made
+        under other options than the card's they may be of any form, and of any number where the
+        user accepted that. One that was made of no origin of the card has a card of its own.
         """
         if not self.origin:
             return card
         origin = next((each for each in card.origins if each.name == self.origin), None)
         facts: dict[str, Any] = {"checksum": {}, "shape": _canonical_shape(card)}
         facts["source"] = structs.replace(card.source, axes=None)
+        if not self.verbatim:
+            facts["intensity"] = None
         if origin is not None:
             given = {name: getattr(origin, name) for name in (*_FORM, "class_counts", "group")}
             facts |= {name: value for name, value in given.items() if value is not None}

@@ -209,6 +209,35 @@ class NpzFile:
                 start += member.shape[0]
             return _native(pooled)
 
+    def stream(self, key: str) -> Iterator[NDArray[Any]]:
+        """The entries of an array along its first axis, of which one is in memory at a time.
+
+        Raises:
+            DataError: As :meth:`read`; damage is found where it lies, or at the end.
+        """
+        with self._naming_the_file(key):
+            member = self._member(key)
+            if not member.shape:
+                raise DataError(f"array {key!r} is a single number")
+            if member.mappable or member.fortran or not math.prod(member.shape):
+                whole = self._array(member)
+                for entry in whole:
+                    own = np.array(entry)
+                    give_back(whole)
+                    yield own
+                return
+            _check_memory(key, member.info.file_size // member.shape[0])
+            with self._archive.open(member.info) as packed:
+                packed.read(member.header_bytes)
+                for _ in range(member.shape[0]):
+                    yield self._entry(packed, member)
+                packed.read(1)  # reaching the end verifies the checksum
+
+    def _entry(self, packed: IO[bytes], member: _Member) -> NDArray[Any]:
+        entry = np.empty(member.shape[1:], member.dtype)
+        _read_into(entry.reshape(-1).view(np.uint8).data, packed, member.info.filename)
+        return _native(entry)
+
     # ------------------------------------------------------------------ one member
 
     def _member(self, key: str) -> _Member:
@@ -266,13 +295,7 @@ class NpzFile:
         buffer = flat.view(np.uint8).data
         with self._archive.open(member.info) as stream:
             stream.read(member.header_bytes)
-            for start in range(0, len(buffer), _CHUNK_BYTES):
-                part = buffer[start : start + _CHUNK_BYTES]
-                chunk = stream.read(len(part))
-                if len(chunk) < len(part):
-                    msg = f"{member.info.filename} ends early"
-                    raise EOFError(msg)
-                part[:] = chunk
+            _read_into(buffer, stream, member.info.filename)
             stream.read(1)  # reaching the end verifies the checksum
 
     @contextmanager
@@ -289,6 +312,15 @@ class NpzFile:
             cause = ": ".join([*map(repr, keys), str(error)])
             msg = f"{self.file}: truncated, damaged or not an npz file: {cause}; get it again"
             raise DataError(msg) from error
+
+
+def _read_into(buffer: memoryview, stream: IO[bytes], name: str) -> None:
+    for start in range(0, len(buffer), _CHUNK_BYTES):
+        part = buffer[start : start + _CHUNK_BYTES]
+        chunk = stream.read(len(part))
+        if len(chunk) < len(part):
+            raise EOFError(f"{name} ends early")
+        part[:] = chunk
 
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:

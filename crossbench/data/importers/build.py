@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from crossbench.data.importers.options import settled
 from crossbench.data.importers.parts import Samples
 from crossbench.data.importers.writing import write
 from crossbench.data.sources import read_file
-from crossbench.errors import DataError, RequestError, unknown_name
+from crossbench.errors import DataError, RequestError
 from crossbench.files.atomic import rename, replacing
 from crossbench.files.hashing import hash_json
 
@@ -90,18 +91,14 @@ class Import:
         """A value for every option.
 
         Raises:
-            RequestError: If an option is unknown to the importer.
+            RequestError: If an option is unknown to the importer, or of another type.
         """
-        known = self.importer.defaults
-        for name in (*self.origin.options, *self.options):
-            if name not in known:
-                raise unknown_name(f"option of importer {self.importer.name}", name, known)
-        return {**known, **self.origin.options, **self.options}
+        return settled(self.importer, self.origin.options, self.options)
 
     @property
     def changed(self) -> tuple[str, ...]:
         """Names of the options that are not as the card's origin has them."""
-        usual = {**self.importer.defaults, **self.origin.options}
+        usual = settled(self.importer, self.origin.options)
         return tuple(sorted(key for key, value in self.settings.items() if usual[key] != value))
 
 
@@ -240,6 +237,7 @@ def _about(asked: Import, listing: Listing, notes: tuple[str, ...]) -> dict[str,
         "origin": asked.origin.name,
         "options": asked.settings,
         "changed": asked.changed,
+        "verbatim": asked.importer.verbatim,
         "samples": len(listing.samples),
         "any_count": asked.allow_count_mismatch,
         "dropped": listing.dropped,

@@ -68,12 +68,14 @@ class Importer(ABC):
         defaults: Options with their default values, all plain. They are part of the content: a
             data file made under other options is another version.
         needs: Packages that it imports beyond crossbench's own.
+        verbatim: Whether samples are in the form of the card's own data file; its facts hold then.
         unpacks: Endings of archives in the distribution's folder that are unpacked for it.
     """
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, Option]] = {}
     needs: ClassVar[tuple[str, ...]] = ()
+    verbatim: ClassVar[bool] = False
     unpacks: ClassVar[tuple[str, ...]] = (".zip", ".tar", ".tar.gz", ".tgz")
 
     @abstractmethod

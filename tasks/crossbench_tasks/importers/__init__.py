@@ -1,0 +1,1 @@
+"""Importers of the tasks' original distributions, one a module."""

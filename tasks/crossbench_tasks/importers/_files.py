@@ -1,0 +1,93 @@
+"""Finding and reading what a distribution holds, without trusting its names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+_LITTER = ("__MACOSX",)  # beside what begins with a dot
+_LARGEST_TABLE = 1 << 26  # bytes; the largest that is published has 600,000
+
+
+def walk(folder: Path, *endings: str) -> Iterator[Path]:
+    """Paths of files below a folder, relative to it and sorted; hidden ones are left alone.
+
+    Raises:
+        DataError: If the folder is none.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is no folder; name the one that the distribution lies in")
+    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if not path.is_dir())
+    for path in found:
+        shown = not any(part.startswith(".") or part in _LITTER for part in path.parts)
+        if shown and path.name.lower().endswith(endings):
+            yield path
+
+
+def find(folder: Path, name: str, *, of: str) -> Path:
+    """The one file of a name below a folder.
+
+    Args:
+        folder: The distribution's folder.
+        name: Name of the file.
+        of: What the distribution is called.
+
+    Raises:
+        DataError: If there is none, or several.
+    """
+    found = [path for path in walk(folder, name.lower()) if path.name == name]
+    if not found:
+        msg = f"{folder}: no file {name!r} in it or below, which {of} comes with"
+        raise DataError(f"{msg}; unpack the distribution there, or name its folder by --from")
+    if len(found) > 1:
+        names = " and ".join(path.as_posix() for path in found[:3])
+        raise DataError(f"{folder}: {name!r} is there {len(found)} times ({names}); keep one")
+    return folder / found[0]
+
+
+def read_csv(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV table, every value as text and missing ones empty.
+
+    Raises:
+        DataError: If it is damaged, too large for a table, or lacks a column.
+    """
+    import pandas as pd
+
+    return _table(
+        file,
+        columns,
+        lambda: pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig"),
+    )
+
+
+def read_xls(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The first sheet of an ``.xls`` file.
+
+    Raises:
+        DataError: As :func:`read_csv`.
+    """
+    import pandas as pd
+
+    return _table(file, columns, lambda: pd.read_excel(file, engine="xlrd"))
+
+
+def _table(file: Path, columns: Sequence[str], read: Any) -> pd.DataFrame:
+    if not file.is_file() or file.stat().st_size > _LARGEST_TABLE:
+        raise DataError(f"{file}: is no table of at most {_LARGEST_TABLE} bytes; get it again")
+    try:
+        table: pd.DataFrame = read()
+    except Exception as error:  # readers of tables raise what they like
+        msg = f"{file}: cannot be read as a table ({str(error) or type(error).__name__})"
+        raise DataError(f"{msg}; get it again") from error
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        has = ", ".join(map(repr, table.columns[:12]))
+        raise DataError(f"{file}: no column {', '.join(map(repr, lacking))}; it has {has}")
+    return table
