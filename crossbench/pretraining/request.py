@@ -14,7 +14,7 @@ from crossbench.errors import CardError, RequestError
 from crossbench.files.hashing import hash_json
 from crossbench.nets.backbones import PLAIN, layer_form
 from crossbench.registry.method_identity import method_hash
-from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.registry.tasks import find_task, registered_task
 from crossbench.results.records.folders import PRETRAIN_ENDING, file_name
 from crossbench.results.records.identity import task_hash
 from crossbench.results.records.reading import beside
@@ -97,7 +97,7 @@ def find_data(data: str) -> TaskCard | Path:
     Raises:
         RequestError: If it is neither, or the task is of volumes.
     """
-    if data not in load_tasks() and Path(data).is_dir():
+    if registered_task(data) is None and Path(data).is_dir():
         return Path(data).resolve()
     try:
         card = find_task(data)

@@ -1,4 +1,8 @@
-"""Registered task cards by name."""
+"""Registered task cards by name: those of the benchmark, and extra ones.
+
+Extra tasks stand in tables of packages (``extra/*.toml`` beside their cards), are found by name and
+are not among ``all``. The tables are read when one of them is asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from crossbench.methods import KINDS
 from crossbench.registry.entries import missing_task_packages, task_folders
 from crossbench.registry.inputs import find_input_entry, input_entries
 from crossbench.specs import TaskCard
+from crossbench.specs.extra import ExtraTasks
 from crossbench.specs.reader import check, from_mapping
 from crossbench.specs.toml import read_toml
 
@@ -30,6 +35,22 @@ def task_faults() -> tuple[str, ...]:
     return _registered()[1]
 
 
+def extra_tasks() -> dict[str, TaskCard]:
+    """All extra tasks by name, in the order of their packages and tables."""
+    return dict(_extra()[0])
+
+
+def extra_faults() -> tuple[str, ...]:
+    """What keeps extra tasks from loading, one message each; empty when all is well."""
+    return _extra()[1]
+
+
+def registered_task(name: str) -> TaskCard | None:
+    """The card of a registered task, extra ones included; None where there is none."""
+    card = _registered()[0].get(name)
+    return _extra()[0].get(name) if card is None else card
+
+
 def find_task(name: str) -> TaskCard:
     """The card of a registered task, or of the card file that ``name`` is a path to.
 
@@ -40,10 +61,11 @@ def find_task(name: str) -> TaskCard:
     """
     if name.endswith(".toml"):
         return load_card(Path(name))
-    cards = load_tasks()
-    if name not in cards:
-        raise RequestError("\n".join([str(unknown_name("task", name, cards)), *task_faults()]))
-    return cards[name]
+    card = registered_task(name)
+    if card is None:
+        known = unknown_name("task", name, [*load_tasks(), *extra_tasks()])
+        raise RequestError("\n".join([str(known), *task_faults(), *extra_faults()]))
+    return card
 
 
 def load_card(file: Path) -> TaskCard:
@@ -53,9 +75,14 @@ def load_card(file: Path) -> TaskCard:
         CardError: If the file is unreadable, or a key is missing, unknown, of the wrong
             type, or at odds with another key.
     """
-    card = _with_kind(from_mapping(TaskCard, read_toml(file), where=str(file)), where=str(file))
+    return _checked(from_mapping(TaskCard, read_toml(file), where=str(file)), file, where=str(file))
+
+
+def _checked(card: TaskCard, file: Path, *, where: str) -> TaskCard:
+    """The card with its kind and path, once what must hold of it does."""
+    card = _with_kind(card, where=where)
     prepared = () if card.preparation is None else card.preparation.demands(card.dimension)
-    check(card, *find_input_entry(card.kind).demands(card), *prepared, where=str(file))
+    check(card, *find_input_entry(card.kind).demands(card), *prepared, where=where)
     return dataclasses.replace(card, path=file.resolve())
 
 
@@ -77,6 +104,42 @@ def _registered() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
             files = " and ".join(str(card.path) for card in cards)
             faults.append(f"task {name!r} is declared by {files}; remove or rename one of them")
     return {name: cards[0] for name, cards in found.items() if len(cards) == 1}, tuple(faults)
+
+
+@cache
+def _extra() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
+    """The extra tasks that load, by name, and a message for each that does not."""
+    found, faults = load_tasks(), []
+    for folder in task_folders().values():
+        for file in sorted((folder / "extra").glob("*.toml")):
+            try:
+                table = from_mapping(ExtraTasks, read_toml(file), where=str(file))
+            except CardError as error:
+                faults.append(str(error))
+                continue
+            for name in (*table.cards, *table.sizes):
+                try:
+                    found[name] = _extra_card(name, table, found, file)
+                except CardError as error:
+                    faults.append(str(error))
+    return {name: card for name, card in found.items() if name not in load_tasks()}, tuple(faults)
+
+
+def _extra_card(name: str, table: ExtraTasks, known: dict[str, TaskCard], file: Path) -> TaskCard:
+    """A card of a table, whose base may stand before it or be a registered task."""
+    where = f"{file}: {name}"
+    if name in known:  # a name must mean one thing, and records know tasks by it
+        raise CardError(f"{where}: the name is taken by {known[name].path}; rename one of them")
+    if name in table.cards:
+        mapping = {"name": name, **table.cards[name]}
+        return _checked(from_mapping(TaskCard, mapping, where=where), file, where=where)
+    size = table.sizes[name]
+    if size.base not in known:
+        raise CardError(f"{where}: {unknown_name('base', size.base, known)}")
+    try:
+        return _checked(size.card(name, known[size.base]), file, where=where)
+    except ValueError as error:
+        raise CardError(f"{where}: key 'base': {error}") from error
 
 
 def _with_kind(card: TaskCard, *, where: str) -> TaskCard:

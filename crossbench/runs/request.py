@@ -12,7 +12,7 @@ from crossbench.files.paths import cache_dir, data_dir
 from crossbench.protocols import find_protocol
 from crossbench.registry.methods import choose_methods
 from crossbench.registry.presets import choose_preset
-from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.registry.tasks import find_task, load_tasks, registered_task
 from crossbench.specs.requests import ALL
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ def resolve(request: RunRequest) -> Resolved:
 
 
 def _tasks(names: Sequence[str]) -> tuple[TaskCard, ...]:
-    taken = load_tasks()
     if list(names) == [ALL]:
-        return tuple(card for card in taken.values() if not card.control)
+        return tuple(card for card in load_tasks().values() if not card.control)
     cards = [find_task(name) for name in names]
     for card in cards:
         if card.metric not in METRICS:
             raise RequestError(f"{card.path}: {unknown_name('metric', card.metric, METRICS)}")
-        if card.name in taken and card.path != taken[card.name].path:
+        taken = registered_task(card.name)
+        if taken is not None and card.path != taken.path:
             msg = f"{card.path}: name {card.name!r} is taken by a registered task; rename it"
             raise RequestError(msg)
     return tuple(cards)

@@ -9,7 +9,7 @@ from crossbench.data.sources import open_task
 from crossbench.data.splits import Split, make_splits
 from crossbench.data.subset import subset
 from crossbench.environment.arithmetic import derive_seed
-from crossbench.registry.tasks import load_tasks
+from crossbench.registry.tasks import registered_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def choose_data(card: TaskCard, preset: Preset) -> Literal["real", "phantom"]:
     Phantoms stand in for what a user would have to download; a card of the user's own has
     its data at hand.
     """
-    return preset.data if card.name in load_tasks() else "real"
+    return "real" if registered_task(card.name) is None else preset.data
 
 
 def draw_splits(preset: Preset, dataset: Dataset) -> list[Split]:

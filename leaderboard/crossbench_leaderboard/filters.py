@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from crossbench.registry.tasks import load_tasks
+from crossbench.registry.tasks import extra_tasks, load_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,8 @@ def filtered(frame: pd.DataFrame, *, key: str) -> pd.DataFrame:
 
 
 def _modalities() -> dict[str, str]:
-    return {card.name: card.modality for card in load_tasks().values()}
+    cards = [*load_tasks().values(), *extra_tasks().values()]
+    return {card.name: card.modality for card in cards}
 
 
 def _words(column: str) -> Callable[[object], str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.registry.entries import method_entries
 from crossbench.registry.presets import load_presets
-from crossbench.registry.tasks import load_tasks
+from crossbench.registry.tasks import registered_task
 from crossbench.results.records.frame import flat
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
@@ -77,7 +77,7 @@ def left_to_add(record: RunRecord) -> list[str]:
 
 
 def _has_own_card(record: RunRecord) -> bool:
-    return record.key.task not in load_tasks()
+    return registered_task(record.key.task) is None
 
 
 def _has_own_method(record: RunRecord) -> bool:

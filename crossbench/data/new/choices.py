@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossbench.data.formats.dicom.series import Choice
 from crossbench.errors import RequestError
-from crossbench.registry.tasks import load_tasks
+from crossbench.registry.tasks import registered_task
 from crossbench.specs.cards import KEBAB_CASE
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Choices:
         if not KEBAB_CASE.fullmatch(self.name):
             msg = f"--name {self.name!r} must be in kebab case, such as 'my-scans'"
             raise RequestError(msg)
-        if self.name in load_tasks():
+        if registered_task(self.name) is not None:
             raise RequestError(f"--name {self.name!r} is a registered task's; choose another")
 
 

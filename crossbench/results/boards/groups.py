@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossbench.registry.tasks import load_tasks
+from crossbench.registry.tasks import extra_tasks, load_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,8 @@ GROUPS = {
 
 def task_groups() -> dict[str, str]:
     """Group by name of the task, for the registered tasks that state one."""
-    return {card.name: card.group_by for card in load_tasks().values() if card.group_by}
+    cards = [*load_tasks().values(), *extra_tasks().values()]
+    return {card.name: card.group_by for card in cards if card.group_by}
 
 
 def by_group(tasks: Iterable[str], groups: Mapping[str, str]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from crossbench.data.sources import find_file, open_task
 from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import title_of
 from crossbench.files.paths import cache_dir, data_dir
-from crossbench.registry.tasks import load_tasks
+from crossbench.registry.tasks import find_task, registered_task
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.standings import means_over_runs
 from crossbench.results.records.store import read_predictions, read_record
@@ -53,7 +53,7 @@ def show(results: Results) -> None:
     task = st.selectbox("Task", board.tasks, key="tasks-task")
     runs = board.runs[board.runs["column"] == task]
     name = str(runs["task"].iloc[0])
-    card = load_tasks().get(name)
+    card = registered_task(name)
 
     table = _show_results(board, task, runs)
     _show_predictions(runs, card)
@@ -267,7 +267,7 @@ def _show_samples(card: TaskCard, source: str) -> None:
 @st.cache_resource(show_spinner="Reading samples", max_entries=8)
 def _pictures(task: str, data: Literal["real", "phantom"]) -> list[tuple[str, Any]]:
     """One picture a class; the pictures are kept, and the data let go."""
-    card = load_tasks()[task]
+    card = find_task(task)
     kind = find_kind(card.kind)
     dataset = open_task(card, data=data, data_dir=data_dir(), cache_dir=cache_dir())
     return [
