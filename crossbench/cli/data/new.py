@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from crossbench.cli.arguments import add_data_dir, path
 from crossbench.cli.output import EXIT_OK, aside, counting, print_json
+from crossbench.errors import RequestError
 from crossbench.specs.preparation import Fit
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def _choices(options: argparse.Namespace) -> Choices:
     from crossbench.data.formats.dicom.series import Choice
     from crossbench.data.new.choices import Choices
 
+    if options.crop and options.fit:
+        raise RequestError(f"--crop does not resize, and --fit {options.fit} says how; drop one")
     given = {role: getattr(options, role) for role in _ROLES}
     return Choices(
         folder=options.folder,

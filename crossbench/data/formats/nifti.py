@@ -44,6 +44,11 @@ class VolumeForm:
     tilt: float
     scaled: bool
 
+    @property
+    def acquisition(self) -> tuple[float, ...]:
+        """Voxels and spacing along D, H and W, in which a shortcut may lie."""
+        return (*self.shape[1:], *self.spacing)
+
 
 def read_nifti(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """One volume, (1, D, H, W) or (1, C, D, H, W): voxels (x, y, z) as (z, y, x), not resampled.

@@ -28,7 +28,11 @@ class Original:
         official: 0 train, 1 validation, 2 test; -1 where there is no official split.
         covariate: What a plain baseline predicts from; NaN where there is none.
         place: Where in a file that holds several samples it lies.
+        acquisition: Numbers on how it was taken, such as its size before it was resized, in which a
+            shortcut may lie; as many for each sample.
         site: Hospital or scanner, which may be a confounder; empty where unpublished.
+        acquisition: Numbers on how it was taken, such as its size before it was resized, in which a
+            shortcut may lie; as many for each sample.
     """
 
     id: str
@@ -39,6 +43,7 @@ class Original:
     covariate: float = float("nan")
     place: int = 0
     site: str = ""
+    acquisition: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

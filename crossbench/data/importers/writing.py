@@ -61,6 +61,9 @@ def columns(listing: Listing, about: Mapping[str, Any]) -> dict[str, NDArray[Any
     covariate = np.array([sample.covariate for sample in samples], np.float64)
     if np.isfinite(covariate).all():
         known["covariate"] = covariate
+    acquisition = np.array([sample.acquisition for sample in samples], np.float64)
+    if acquisition.size:
+        known["acquisition"] = acquisition
     return known
 
 

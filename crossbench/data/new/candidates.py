@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossbench.data.canonical import plain_spelling
 from crossbench.data.new.remarks import Remark, counted
 from crossbench.errors import DataError, RequestError
+from crossbench.errors.foreign import clean
 
 if TYPE_CHECKING:
     import re
@@ -149,7 +150,7 @@ def classes_of(samples: Sequence[Candidate]) -> tuple[tuple[str, ...], dict[str,
     numbers = all(plain.isdecimal() for plain in spellings)
     order = sorted(spellings, key=lambda plain: (int(plain) if numbers else 0, plain))
     names = tuple(
-        plain if numbers else max(spellings[plain], key=lambda name: spellings[plain][name])
+        plain if numbers else clean(max(spellings[plain], key=lambda name: spellings[plain][name]))
         for plain in order
     )
     index = {name: place for place, plain in enumerate(order) for name in spellings[plain]}

@@ -62,6 +62,7 @@ class Draft:
         dtype: Of its values.
         preparation: How files become samples.
         input_size: Side that networks are fed, for images.
+        acquisition: Sides of each file before resizing and, of a volume, its spacing.
         remarks: What was assumed and left out.
         series: DICOM series by the first of their files; empty for other files.
     """
@@ -76,6 +77,7 @@ class Draft:
     dtype: str
     preparation: Preparation
     input_size: int | None
+    acquisition: Mapping[str, tuple[float, ...]]
     remarks: tuple[Remark, ...]
     series: Mapping[str, Series] = field(default_factory=dict)
 
@@ -149,6 +151,7 @@ def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: Non
         dtype=prepared.dtype,
         preparation=structs.replace(prepared.preparation, **dicom_keys(choices.dicom)),
         input_size=prepared.input_size,
+        acquisition={name: form.acquisition for name, form in forms.items()},
         remarks=(
             *found.remarks,
             *about_groups,

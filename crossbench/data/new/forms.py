@@ -38,6 +38,11 @@ class PictureForm:
     dtype: str
     traits: tuple[str, ...]
 
+    @property
+    def acquisition(self) -> tuple[float, ...]:
+        """Height and width, in which a shortcut may lie."""
+        return self.size
+
 
 def picture_form(file: Path) -> PictureForm:
     """Decode a picture and say what it is.

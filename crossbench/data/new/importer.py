@@ -62,6 +62,7 @@ class FolderImporter(Importer):
                 group=of(sample.group or f"alone {sample.id}") if draft.group else "",
                 official=sample.part if official else -1,
                 covariate=sample.covariate,
+                acquisition=draft.acquisition[sample.file],
             )
 
     def _files(self, name: str) -> tuple[str, ...]:

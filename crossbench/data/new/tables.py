@@ -34,6 +34,10 @@ _COLUMNS = {
     "covariate": "covariate",
 }
 _REQUIRED = ("file", "label")
+_GROUPS = dict.fromkeys(("patient", "participant", "subject", "person", "p"), "patient") | {
+    word: word for word in ("case", "lesion", "scan", "study", "eye", "nodule")
+}
+_EMPTY = frozenset({"nan", "<na>", "n/a", "null"})  # what programs write for no value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class Table:
     Attributes:
         file: Where it is from.
         columns: Names of its columns.
-        rows: Its cells, white space around them removed.
+        rows: Its cells, white space around them removed; empty where there is no value.
         comma: Whether numbers may have a decimal comma, since columns are not parted by one.
     """
 
@@ -81,8 +85,13 @@ def read_table(file: Path) -> Table:
     if wrong is not None:
         msg = f"{file}: row {wrong + 1} has {len(rows[wrong])} cells, the first {len(columns)}"
         raise DataError(f"{msg}; put cells that hold {delimiter!r} in quotes")
-    cells = tuple(tuple(cell.strip() for cell in row) for row in rows[1:])
+    cells = tuple(tuple(map(_cell, row)) for row in rows[1:])
     return Table(file=file, columns=columns, rows=cells, comma=delimiter != ",")
+
+
+def _cell(text: str) -> str:
+    text = text.strip()
+    return "" if text.casefold() in _EMPTY else text
 
 
 def _decoded(content: bytes) -> str:
@@ -245,20 +254,19 @@ def _parts(words: list[str] | None) -> list[int]:
 
 
 def _word(column: str) -> str:
-    """What groups of a column are: ``Patient ID`` holds patients."""
-    plain = _plain(column)
-    short = plain.removesuffix("id").removesuffix("no").removesuffix("number")
-    people = {"p", "participant", "subject", "person"}
-    return "patient" if short in people else short or plain
+    """What groups of a column are: ``Patient ID`` holds patients; a word that says nothing else."""
+    word = _plain(column).removesuffix("id").removesuffix("no").removesuffix("number")
+    return _GROUPS.get(word, "group")
 
 
 def _remarks(
     table: Table, columns: Mapping[str, str], found: _Sorted, *, official: bool
 ) -> Iterator[Remark]:
-    roles = ", ".join(f"{role} {column!r}" for role, column in columns.items())
-    yield Remark(topic="table", text=f"Columns taken: {roles}", names=(table.file.name,))
+    taken = ", ".join(f"{role} {columns[role]!r}" for role in _COLUMNS if role in columns)
+    yield Remark(topic="table", text="Columns taken", names=(f"{taken} of {table.file.name}",))
     if "split" in columns and not official:
-        yield Remark(topic="split", text=f"Column {columns['split']!r} is no train/val/test split")
+        text = "The column of the split holds other words than train, val and test: not used"
+        yield Remark(topic="split", text=text, names=(columns["split"],))
     for key, names in found.lost.items():
         noun, _, why = key.partition("|")
         text = f"{counted(len(names), noun)} left out: {why}"

@@ -57,6 +57,7 @@ def prepare_volumes(forms: Mapping[str, VolumeForm], choices: Choices) -> Prepar
         shape=(preparation.channels, *space),
         dtype=str(np.result_type(*{form.dtype for form in forms.values()})) if forms else "uint8",
         remarks=(
+            *_on_channels(preparation.channels),
             *_on_orientation(forms),
             *_on_spacing(forms, preparation),
             *_on_shape(shapes, preparation, space),
@@ -122,6 +123,12 @@ def _middle(shapes: Iterable[_Sides]) -> str:
 
 
 # -------------------------------------------------------------------------------- remarks
+
+
+def _on_channels(channels: int) -> Iterator[Remark]:
+    if channels > 1:
+        text = f"The fourth axis of the volumes holds {channels} images, taken as channels"
+        yield Remark(topic="channels", text=text)
 
 
 def _on_orientation(forms: Mapping[str, VolumeForm]) -> Iterator[Remark]:

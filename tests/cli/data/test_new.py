@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -120,6 +124,85 @@ def test_a_card_is_not_written_over_unasked(new: Callable[..., Called], place: P
     assert load_card(place / "mine.toml").title == 'Süße "Bilder"\t'
 
 
+def test_what_resizing_hides_of_the_files_is_kept_for_verify(
+    new: Callable[..., Called], place: Path
+) -> None:
+    folder = class_folders(place / "own")
+    save_picture(folder / "benign" / "wide.png", 0, 30, 80)
+    assert new(folder, "--size", "32", "--keep-ids")[0] == 0
+    (file,) = (place / "root" / "imported" / "mine").glob("*.npz")
+    data = np.load(file)
+    sides = dict(zip(data["ids"].tolist(), data["acquisition"].tolist(), strict=True))
+    assert sides.pop("benign/wide.png") == [30, 80]
+    assert set(map(tuple, sides.values())) == {(40, 40)}
+    assert data["images"].shape == (13, 32, 32)
+
+
+def test_a_killed_command_goes_on_where_it_was(new: Callable[..., Called], place: Path) -> None:
+    folder = class_folders(place / "own", samples=300, shape=(200, 200))
+    command = [sys.executable, "-m", "crossbench", "data", "new", "--from", str(folder)]
+    work = place / "root" / "imported" / "mine"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while len(list(work.glob(".work-*/*.npy"))) < 20 and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+    assert 20 <= len(list(work.glob(".work-*/*.npy"))) < 300
+    assert not list(work.glob("*.npz"))
+    assert not (place / "mine.toml").exists()
+    assert new(folder)[0] == 0
+    (file,) = work.glob("*.npz")
+    assert len(np.load(file)["labels"]) == 300
+    assert new(folder, "--name", "whole")[0] == 0
+    assert [each.name for each in work.parent.glob("whole/*.npz")] == [file.name]
+
+
+def test_names_of_any_bytes_are_taken(new: Callable[..., Called], place: Path) -> None:
+    folder = class_folders(place / "own")
+    (folder / "benign").rename(folder / os.fsdecode(b"gutartig \xe4"))
+    (folder / "malignant").rename(folder / 'b\u00f6s "\n"')
+    code, _, err = new(folder)
+    assert code == 0, err
+    assert load_card(place / "mine.toml").classes == ('b\u00f6s "\n"', "gutartig \\udce4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "My Scans"], "--name 'My Scans' must be in kebab case, such as 'my-scans'"),
+        (["--crop", "8", "--fit", "pad"], "--crop does not resize, and --fit pad says how; drop"),
+        (["--csv", "none.csv"], "none.csv: cannot be read as a table"),
+        (["--spacing", "1"], "--spacing resamples volumes, and these are pictures; use --size"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    new: Callable[..., Called], place: Path, arguments: list[str], message: str
+) -> None:
+    code, out, err = new(class_folders(place / "own"), *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", "0"], "'0' must be whole numbers from 1, parted by commas"),
+        (["--spacing", "1,x"], "'1,x' must be positive numbers of mm, parted by commas"),
+        (["--group-from-name", "("], "'(' is no regular expression"),
+        (["--size", "8", "--crop", "8"], "not allowed with argument --size"),
+    ],
+)
+def test_what_is_no_value_is_refused(
+    new: Callable[..., Called],
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    with pytest.raises(SystemExit):
+        new(place, *arguments)
+    assert message in capsys.readouterr().err
+
+
 # -------------------------------------------------------------------------------- privacy
 
 NAME, BORN, STREET, NUMBER = "Mustermann", "19610823", "Lindenallee", "4711-0815"
@@ -150,9 +233,8 @@ def planted_volumes(root: Path) -> Path:
         voxels = pixels(number, 32, 32, 32)
         save_volume(root / STREET / f"{name}.nii.gz", voxels, db_name=NAME, **header)
         who = {"file": name, "patient_name": f"{NAME}, {number // 2}", "born": BORN}
-        rows.append(
-            who | {"address": STREET, "label": number % 2, "patient": f"{NUMBER}/{number // 2}"}
-        )
+        what = {f"read by {NAME}": number % 2, f"of {STREET}": f"{NUMBER}/{number // 2}"}
+        rows.append(who | {"address": STREET} | what)
     rows += [rows[0] | {"file": f"{NAME}-lost"}, rows[0]]
     save_table(root / f"{NAME}.csv", rows)
     return root
@@ -172,7 +254,11 @@ def written(place: Path, *, beside: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("plant", "method"), [(planted_pictures, "conv2d"), (planted_volumes, "conv3d")]
+    ("plant", "method", "options"),
+    [
+        (planted_pictures, "conv2d", []),
+        (planted_volumes, "conv3d", ["--label", f"read by {NAME}", "--group", f"of {STREET}"]),
+    ],
 )
 def test_no_identifier_reaches_anything_that_is_written(
     new: Callable[..., Called],
@@ -180,16 +266,17 @@ def test_no_identifier_reaches_anything_that_is_written(
     capsys: pytest.CaptureFixture[str],
     plant: Callable[[Path], Path],
     method: str,
+    options: list[str],
 ) -> None:
     pytest.importorskip("nibabel")
     folder = plant(place / f"{NAME}_{STREET}")
-    code, out, err = new(folder)
+    code, out, err = new(folder, *options)
     assert code == 0, err
     assert "12 groups" in out
     assert "replaced by keyed hashes" in out
     grid = ["--task", "./mine.toml", "--method", method, "--seeds", "43", "--folds", "0"]
-    options = ["--preset", "smoke", "--save-weights", "--diagnostics", "--out", "out", *FAST]
-    assert main(["run", *grid, *options]) == 0
+    kept = ["--preset", "smoke", "--save-weights", "--diagnostics", "--out", "out", *FAST]
+    assert main(["run", *grid, *kept]) == 0
     capsys.readouterr()
     assert main(["report", "out", "--format", "html"]) == 0
     files = written(place, beside=folder) | {"report": capsys.readouterr().out.encode()}

@@ -231,6 +231,14 @@ def test_volumes_of_several_channels_are_not_mixed(tmp_path: Path) -> None:
         look(choices)
 
 
+def test_a_fourth_axis_is_said_to_be_channels(tmp_path: Path) -> None:
+    draft = look(volumes(tmp_path, {"shape": (34, 33, 32, 2)}))
+    assert draft.shape == (2, 32, 33, 34)
+    assert said(draft, "channels") == [
+        "The fourth axis of the volumes holds 2 images, taken as channels"
+    ]
+
+
 def test_a_series_of_volumes_is_refused_by_name(tmp_path: Path) -> None:
     choices = volumes(tmp_path, {}, {"shape": (8, 8, 8, 5)})
     with pytest.raises(DataError, match=r"1\.nii\.gz: holds 5 volumes .*such as time points; save"):

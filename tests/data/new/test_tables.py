@@ -112,14 +112,14 @@ def test_a_split_is_taken_where_all_words_are_parts(tmp_path: Path) -> None:
     assert [sample.part for sample in taken(table).samples] == [0, 2]
     table = save_table(tmp_path / "t.csv", rows("A 1,x,1", "b2,x,2", columns=columns))
     assert [sample.part for sample in taken(table).samples] == [-1, -1]
-    assert any("is no train/val/test split" in remark.text for remark in taken(table).remarks)
+    assert any("holds other words than train" in remark.text for remark in taken(table).remarks)
 
 
 def test_numbers_may_have_a_decimal_comma(tmp_path: Path) -> None:
     columns = "file,label,covariate"
     cells = [{"file": "b2", "label": "x", "covariate": "3,5"}]
     assert taken(save_table(tmp_path / "t.csv", cells, ";")).samples[0].covariate == 3.5
-    for wrong in ("", "old", "nan"):
+    for wrong in ("", "old", "inf"):
         table = save_table(tmp_path / "t.csv", rows(f"b2,x,{wrong}", columns=columns))
         with pytest.raises(
             DataError, match=rf"'covariate' is '{wrong}' in row 2; a covariate needs"
@@ -165,6 +165,13 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, code_page: s
     (tmp_path / "t.csv").write_bytes("file;größe\r\n a ;2\r\n;\r\n".encode(code_page))
     table = read_table(tmp_path / "t.csv")
     assert (table.columns, table.rows, table.comma) == (("file", "größe"), (("a", "2"),), True)
+
+
+def test_what_programs_write_for_no_value_is_none(tmp_path: Path) -> None:
+    table = save_table(tmp_path / "t.csv", rows("A 1,x,NaN", "b2,<NA>,P", "Ü3,y,null"))
+    found = taken(table)
+    assert [(sample.label, sample.group) for sample in found.samples] == [("x", ""), ("y", "")]
+    assert found.group == ""
 
 
 @given(st.binary(max_size=200) | st.text(string.printable, max_size=200).map(str.encode))
