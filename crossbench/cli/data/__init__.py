@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossbench.cli.data import groups, importing, new, show, verify
+from crossbench.cli.data import card, groups, importing, new, show, verify
 
-_COMMANDS: tuple[Any, ...] = (importing, new, groups, verify, show)
+_COMMANDS: tuple[Any, ...] = (importing, new, groups, verify, show, card)
 
 
 def add(commands: Any) -> None:
