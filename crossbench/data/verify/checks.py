@@ -114,6 +114,7 @@ def _verdict(
         form=f"{shape} {dataset.images.dtype}",
         classes=dict(zip(card.classes, counts, strict=True)),
         groups=None if dataset.groups is None else len(np.unique(dataset.groups)),
+        grouped_by=opened.grouped_by,
         content=dataset.content_hash,
         digests=opened.digests,
         findings=tuple(findings),
@@ -159,7 +160,7 @@ def _content(opened: Opened) -> Iterator[Finding]:
     if opened.made is None and not card.checksum and not card.embedded:
         text = f"the card states no checksum; {DIGEST} of the file is {opened.digests[DIGEST]}"
         yield Finding(check="checksum", level="remark", text=text)
-    if opened.made is not None and dataset.groups is None:
+    if opened.made is not None and not opened.grouped_by:
         same = dataset.content_hash.startswith(dataset.file.stem)
         text = f"content {dataset.content_hash[:16]} is that of the file's name"
         if not same:

@@ -76,11 +76,11 @@ def _across_classes(found: Copies, labels: NDArray[np.int64]) -> Iterator[Findin
         return
     share = len(np.unique(pairs)) / len(labels)
     exact = found.check == "exact copies"
-    verb = "carry two labels" if exact else "carry different labels"
+    verb = ("carries" if len(pairs) == 1 else "carry") + (" two" if exact else " different")
     yield Finding(
         check=f"{found.check} across classes",
         level="fault" if exact and share > TOLERATED else "remark",
-        text=f"{counted(len(pairs), 'pair')} of {found.check} {verb}: {_paired(pairs)}",
+        text=f"{counted(len(pairs), 'pair')} of {found.check} {verb} labels: {_paired(pairs)}",
         count=len(pairs),
         samples=named(pairs),
     )
@@ -136,7 +136,7 @@ def _across_official(found: Copies, official: NDArray[np.int8] | None) -> Iterat
     yield Finding(
         check=f"{found.check} across official parts",
         level="remark",
-        text=f"{counted(len(pairs), 'pair')} straddle the official split: {', '.join(between)}",
+        text=f"{counted(len(pairs), 'pair')} across parts of it: {', '.join(between)}",
         count=len(pairs),
         samples=named(pairs),
     )
@@ -166,7 +166,7 @@ def grouping(dataset: Dataset, task: str, group: str | None) -> Iterator[Finding
         yield Finding(check="groups across official parts", level="holds", text=text)
         return
     words = [f"{len(each):,} {_PARTS[one]}-{_PARTS[other]}" for one, other, each in between]
-    text = f"{counted(len(leaking), 'group')} straddle the official split: {', '.join(words)}"
+    text = f"{counted(len(leaking), 'group')} across parts of it: {', '.join(words)}"
     first = [int(np.flatnonzero(groups == each)[0]) for each in leaking[:20]]
     yield Finding(
         check="groups across official parts",

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbench.data.formats.npz import NpzFile
-from crossbench.data.imported import import_facts
+from crossbench.data.imported import import_facts, read_groups
 from crossbench.data.inputs import find_kind
 from crossbench.data.sources import open_task, stored_samples
 from crossbench.data.verify.looks import ranges
 from crossbench.data.verify.verdict import Finding, listed, named
 from crossbench.errors import DataError
+from crossbench.files.data_root import DataRoot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Opened:
         dataset: The samples.
         digests: Digests of the file.
         made: How it was imported; None of any other file.
+        grouped_by: Where groups that were joined afterwards are from; empty where none were.
         acquisition: (N, F) numbers on how samples were acquired, where the file has them.
     """
 
@@ -46,6 +48,7 @@ class Opened:
     dataset: Dataset
     digests: dict[str, str]
     made: ImportFacts | None
+    grouped_by: str
     acquisition: NDArray[np.float64] | None
 
 
@@ -67,11 +70,13 @@ def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
         )
     if acquisition is not None and len(acquisition) != len(dataset):
         acquisition = None
+    joined = None if card.embedded else read_groups(DataRoot(data_dir).groups(card.name))
     return Opened(
         card=card if made is None else made.card(card),
         dataset=dataset,
         digests=digests,
         made=made,
+        grouped_by="" if joined is None else joined.source,
         acquisition=acquisition,
     )
 

@@ -72,6 +72,7 @@ class Verdict:
         form: Shape and dtype of the stored samples, in words.
         classes: Samples per class.
         groups: Number of groups; None where there are none.
+        grouped_by: Where groups that were joined afterwards are from; empty for the file's own.
         content: Content hash that records are pinned to; empty where the file cannot be opened.
         digests: Digests of the file by algorithm.
         findings: One or more a check, in the order of the checks.
@@ -88,6 +89,7 @@ class Verdict:
     form: str = ""
     classes: dict[str, int]
     groups: int | None = None
+    grouped_by: str = ""
     content: str = ""
     digests: dict[str, str]
     findings: tuple[Finding, ...]

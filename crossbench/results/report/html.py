@@ -45,7 +45,9 @@ td.aside { background: var(--band); }
 td.best { color: var(--best); font-weight: 700; }
 figure { margin: .75rem 0 0; }
 figure img { max-width: 100%; background: #ffffff; }
+.list th { text-align: left; }
 .list td { text-align: left; white-space: normal; min-width: 5rem; overflow-wrap: anywhere; }
+.list td:last-child { min-width: 14rem; }
 """
 
 _PAGE = """<!DOCTYPE html>

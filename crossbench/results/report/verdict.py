@@ -22,6 +22,7 @@ _LEVELS = {"holds": "holds", "remark": "note", "fault": "FAULT"}
 
 def verdict_tables(verdict: Verdict) -> list[Table]:
     """What was looked at, what each check found, and what plain models get."""
+    faults = [each.check for each in verdict.findings if each.level == "fault"]
     found = Table.of_rows(
         (Header(""), Header("finding")),
         [
@@ -29,6 +30,7 @@ def verdict_tables(verdict: Verdict) -> list[Table]:
             for each in verdict.findings
         ],
         title=verdict.sentence,
+        caution=f"Does not hold: {', '.join(faults)}" if faults else "",
         axes=("check", ""),
     )
     tables = [found]
@@ -107,5 +109,12 @@ def _identity(verdict: Verdict) -> Iterator[tuple[str, str]]:
         counts = (f"{count:,} {name}" for name, count in verdict.classes.items())
         yield "samples", f"{verdict.samples:,} of {verdict.form}"
         yield "classes", ", ".join(counts)
-        yield "groups", "none" if verdict.groups is None else f"{verdict.groups:,}"
+        yield "groups", _groups(verdict)
     yield "by", f"crossbench {verdict.version}"
+
+
+def _groups(verdict: Verdict) -> str:
+    if verdict.groups is None:
+        return "none"
+    joined = f", joined from {verdict.grouped_by}" if verdict.grouped_by else ""
+    return f"{verdict.groups:,}{joined}"

@@ -131,10 +131,10 @@ def test_copies_across_folds_classes_and_official_parts(verified: Callable[..., 
     verdict = verified(images=images, groups=groups, official=official)
     assert not verdict.holds
     assert said(verdict, "exact copies across classes") == (
-        "1 pair of exact copies carry two labels: 7 and 32"
+        "1 pair of exact copies carries two labels: 7 and 32"
     )
     assert said(verdict, "exact copies across official parts") == (
-        "1 pair straddle the official split: 0 train-test, 1 train-val, 0 val-test"
+        "1 pair across parts of it: 0 train-test, 1 train-val, 0 val-test"
     )
     assert said(verdict, "near copies across classes").endswith("different labels: 3 and 12")
     found = levels(verdict)
@@ -156,7 +156,7 @@ def test_copies_in_one_group_do_not_leak(verified: Callable[..., Verdict]) -> No
 def test_groups_that_straddle_the_official_split(verified: Callable[..., Verdict]) -> None:
     verdict = verified(images=blobs(), official=np.arange(60) % 3)
     assert said(verdict, "groups across official parts").startswith(
-        "30 groups straddle the official split: 10 train-test, 10 train-val, 10 val-test"
+        "30 groups across parts of it: 10 train-test, 10 train-val, 10 val-test"
     )
 
 
