@@ -93,7 +93,7 @@ def volume_form(file: Path) -> VolumeForm:
     return VolumeForm(
         shape=(math.prod(stored[3:]), *space[::-1]),
         dtype=np.dtype(np.float32).name if dtype == np.float64 else dtype.name,
-        spacing=tuple(round(length, 6) for length in spacing[::-1]),
+        spacing=tuple(float(f"{length:.6g}") for length in spacing[::-1]),
         codes=_codes(file, volume),
         tilt=_tilt(file, volume),
         scaled=scaled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from crossbench.data.formats import dicom
 from crossbench.data.formats.dicom import Series, read_dicom_picture, series_of
 from crossbench.data.formats.nifti import NIFTI_SUFFIXES, VolumeForm, read_volume
 from crossbench.data.formats.pictures import PICTURE_SUFFIXES, decode_picture, in_channels
-from crossbench.data.formats.resampling import fitted, respace
+from crossbench.data.formats.resampling import fitted, respace, sides_at
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Share by which spacings may differ and still count as one.
 SAME_SPACING = 0.01
+
+_MOST_VOXELS = 1 << 31  # of a volume at another spacing: far more than any scanner gives
 
 
 def is_picture(file: Path) -> bool:
@@ -142,6 +145,11 @@ def placed(
     if wanted is None or form.spacing == wanted:
         return sample
     if preparation.resampled:
+        sides = sides_at(wanted, sample.shape[1:], form.spacing)
+        if math.prod(sides) > _MOST_VOXELS:
+            have, need = (" x ".join(f"{mm:g}" for mm in each) for each in (form.spacing, wanted))
+            msg = f"{where}: its spacing is {have} mm (DxHxW), and at {need} mm it would have"
+            raise DataError(f"{msg} {math.prod(sides):,} voxels; write its spacing anew")
         return respace(sample, form.spacing, wanted)
     if not is_spaced(form.spacing, wanted):
         have, need = ("x".join(f"{mm:.3g}" for mm in each) for each in (form.spacing, wanted))

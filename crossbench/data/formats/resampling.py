@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +29,16 @@ def respace(
     Returns:
         (C, *spatial) of the same dtype, each axis as long in mm to half a voxel.
     """
-    pairs = list(zip(sample.shape[1:], spacing, target, strict=True))
-    sides = [max(1, round(length * old / new)) for length, old, new in pairs]
-    return _resample(sample, sides, [new / old for _, old, new in pairs])
+    sides = sides_at(target, sample.shape[1:], spacing)
+    return _resample(sample, sides, [new / old for old, new in zip(spacing, target, strict=True)])
+
+
+def sides_at(
+    target: Sequence[float], sides: Sequence[int], spacing: Sequence[float]
+) -> tuple[int, ...]:
+    """Voxels along each axis after resampling to another spacing."""
+    axes = zip(sides, spacing, target, strict=True)
+    return tuple(max(1, round(length * old / new)) for length, old, new in axes)
 
 
 def fitted(sample: NDArray[Any], size: Sequence[int], fit: Fit) -> NDArray[Any]:
@@ -101,15 +109,10 @@ def _weights(length: int, side: int, ratio: float) -> sparse.csr_array:
 
     centres = (np.arange(side) + 0.5 - side / 2) * ratio + length / 2 - 0.5
     reach = max(ratio, 1.0)
-    first = np.ceil(centres - reach).astype(np.int64)
-    old = first[:, None] + np.arange(int(np.ceil(2 * reach)) + 1)
-    shares = np.clip(1 - np.abs(old - centres[:, None]) / reach, 0, None)
-    rows = np.broadcast_to(np.arange(side)[:, None], old.shape)
-    inside = (old >= 0) & (old < length)
-    nearest = np.clip(old, 0, length - 1)
-    # Beyond the border the border's voxel counts where no other is near enough.
-    shares = np.where(inside | ~inside.any(axis=1, keepdims=True), shares, 0)
+    first = np.clip(np.ceil(centres - reach), 0, None).astype(np.int64)
+    old = first[:, None] + np.arange(min(math.ceil(2 * reach) + 1, length))
+    shares = np.clip(1 - np.abs(old - centres[:, None]) / reach, 0, None) * (old < length)
     shares /= shares.sum(axis=1, keepdims=True)
-    return sparse.csr_array(
-        sparse.coo_array((shares.ravel(), (rows.ravel(), nearest.ravel())), (side, length))
-    )
+    rows = np.broadcast_to(np.arange(side)[:, None], old.shape)
+    place = (rows.ravel(), np.minimum(old, length - 1).ravel())
+    return sparse.csr_array(sparse.coo_array((shares.ravel(), place), (side, length)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossbench.data.formats.prepared import is_spaced
+from crossbench.data.formats.resampling import sides_at
 from crossbench.data.new.choices import for_axes
 from crossbench.data.new.forms import codes_in_words, spans
 from crossbench.data.new.pictures import _FITS, Prepared
@@ -80,7 +81,7 @@ def _spacing(
         return None, False
     middle = tuple(median(column) for column in zip(*rows, strict=True))
     if all(is_spaced(row, middle) for row in rows):
-        return tuple(round(length, 4) for length in middle), False
+        return tuple(float(f"{length:.6g}") for length in middle), False
     likely = float(f"{min(middle):.1g}")
     msg = f"{choices.folder}: volumes have different spacings, {spans(rows)} mm (DxHxW), so that a"
     msg = f"{msg} voxel is no length: resample them by --spacing MM (one number, or D,H,W), such as"
@@ -97,8 +98,7 @@ def _shapes(
     for file, form in forms.items():
         sides = form.shape[1:]
         if spacing is not None:
-            pairs = zip(sides, form.spacing, spacing, strict=True)
-            sides = tuple(max(1, round(length * old / new)) for length, old, new in pairs)
+            sides = sides_at(spacing, sides, form.spacing)
         shapes[file] = sides
     return shapes
 

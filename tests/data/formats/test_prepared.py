@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_scans import pixels, save_picture, save_volume
 from PIL import Image
 
@@ -60,6 +62,44 @@ def test_volumes_are_resampled_or_refused(tmp_path: Path) -> None:
             shape=(1, 12, 8, 8),
             preparation=Preparation(spacing=(1.0, 1.0, 1.0), resampled=True),
         )
+
+
+def test_a_spacing_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("nibabel")
+    file = save_volume(tmp_path / "a.nii", pixels(1, 8, 8, 8), spacing=(1e4, 1e4, 1e4))
+    with pytest.raises(
+        DataError, match=r"at 1 x 1 x 1 mm it would have 512,000,000,000,000 voxels"
+    ):
+        read_prepared(file, Preparation(spacing=(1.0, 1.0, 1.0), resampled=True))
+    file = save_volume(tmp_path / "b.nii", pixels(1, 8, 8, 8), spacing=(1e-9, 1e-9, 1e-9))
+    one = read_prepared(file, Preparation(spacing=(1.0, 1.0, 1.0), resampled=True))
+    assert one.shape == (1, 1, 1, 1)
+    assert abs(int(one[0, 0, 0, 0]) - pixels(1, 8, 8, 8).mean()) < 1
+
+
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), cut=st.booleans())
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.png"])
+def test_a_damaged_file_is_named_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, name: str, place: float, value: int, cut: bool
+) -> None:
+    pytest.importorskip("nibabel")
+    folder = tmp_path_factory.mktemp("damaged")
+    file = folder / name
+    if name == "a.png":
+        save_picture(file, 1, 20, 30)
+    else:
+        save_volume(file, pixels(1, 6, 7, 8), axes="LPS")
+    content = bytearray(file.read_bytes())
+    content[int(place * len(content))] = value
+    file.write_bytes(content[: int(place * len(content))] if cut else content)
+    size = (8, 8) if name == "a.png" else (8, 8, 8)
+    given = Preparation(spacing=(1.0,) * len(size), resampled=True, size=size, fit="pad")
+    message = f"{file}: "
+    try:
+        assert read_prepared(file, given).shape == (1, *size)
+    except DataError as error:
+        message = str(error)
+    assert message.startswith(f"{file}: ")
 
 
 def test_a_volume_without_orientation_is_refused_where_the_tasks_state_one(tmp_path: Path) -> None:
