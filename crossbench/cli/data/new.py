@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentTypeError
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -42,14 +43,16 @@ def add(commands: Any) -> None:
     )
     new.add_argument("--name", default="mine", help="name of the task, in kebab case (mine)")
     new.add_argument("--title", default="", help="its name for people (the name)")
-    new.add_argument("--modality", default="unknown", help="CT, MRI, ultrasound, ...")
+    new.add_argument(
+        "--modality", default="unknown", help="CT, MRI, ...; of DICOM, takes CT or MR alone"
+    )
     new.add_argument(
         "--out", type=path, default=Path(), metavar="FOLDER", help="where NAME.toml goes (here)"
     )
     add_data_dir(new)
     _add_labels(new.add_argument_group("classes and groups"))
     _add_form(new.add_argument_group("form of the samples"))
-    _add_dicom(new.add_argument_group("DICOM series that are not one plain picture or volume"))
+    _add_dicom(new.add_argument_group("DICOM series"))
     how = new.add_argument_group("how")
     how.add_argument(
         "--keep-ids", action="store_true", help="keep names of files and patients as they are"
@@ -108,6 +111,12 @@ def _add_form(form: Any) -> None:
 
 def _add_dicom(dicom: Any) -> None:
     dicom.add_argument(
+        "--dicom-series",
+        type=partial(_pattern, flags=re.IGNORECASE),
+        metavar="REGEX",
+        help="take the series whose description this is found in: 't1.*post'",
+    )
+    dicom.add_argument(
         "--dicom-volume",
         type=_count,
         default=0,
@@ -137,9 +146,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     try:
-        return re.compile(text)
+        return re.compile(text, flags)
     except re.error as error:
         raise ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
 
@@ -222,6 +231,7 @@ def _choices(options: argparse.Namespace) -> Choices:
             slices=options.dicom_slices,
             reformats=options.dicom_reformats,
         ),
+        dicom_series=options.dicom_series,
         keep_ids=options.keep_ids,
         skip_damaged=options.skip_damaged,
     )

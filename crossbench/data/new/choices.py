@@ -37,6 +37,7 @@ class Choices:
         spacing: Millimetres between voxels (D, H, W) that volumes are resampled to; one number
             stands for all axes.
         dicom: What is made of DICOM series that are not one plain picture or volume.
+        dicom_series: What the description of a DICOM series must have; None takes all.
         keep_ids: Whether identifiers are kept as they are.
         skip_damaged: Whether files that cannot be read are left out.
     """
@@ -54,6 +55,7 @@ class Choices:
     fit: Fit | None = None
     spacing: tuple[float, ...] | None = None
     dicom: Choice = field(default_factory=Choice)
+    dicom_series: re.Pattern[str] | None = None
     keep_ids: bool = False
     skip_damaged: bool = False
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from crossbench.data.formats.dicom import list_series, read_dicom_picture, read_volume
+from crossbench.data.formats.dicom import LeftOut, list_series, read_dicom_picture, read_volume
 from crossbench.data.formats.dicom.bounds import NO_DICOM
 from crossbench.data.formats.pictures import is_copied
 from crossbench.data.formats.prepared import dicom_form
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from crossbench.data.formats.dicom import Series
+    from crossbench.data.formats.dicom import Series, SeriesListing
     from crossbench.data.formats.nifti import VolumeForm
     from crossbench.data.new.candidates import Candidate, Candidates
     from crossbench.data.new.files import Files
+
+_OTHER_MODALITY = "of another modality than --modality says"
+_OTHER_SERIES = "of a series whose description --dicom-series is not found in"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +97,7 @@ class Export:
 
     def remarks(self) -> Iterator[Remark]:
         """What was chosen and corrected, of how many series; numbers that differ are left out."""
+        yield from self._on_mixture()
         noun = "picture" if self.kind == "image" else "volume"
         told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for name, notes in sorted(self._notes.items()):
@@ -102,6 +107,21 @@ class Export:
             names = tuple(name for each in texts.values() for name in each)
             text = pattern.replace("#", "...") if len(texts) > 1 else next(iter(texts))
             yield Remark(topic="DICOM", text=f"{counted(len(names), noun)}: {text}", names=names)
+
+    def _on_mixture(self) -> Iterator[Remark]:
+        """That several modalities, or several series of a patient, are samples of one task."""
+        modalities = Counter(each.modality for each in self.series.values())
+        if len(modalities) > 1:
+            counts = ", ".join(f"{count:,} {name}" for name, count in sorted(modalities.items()))
+            yield Remark(topic="DICOM", text=f"Modalities are mixed ({counts}); --modality chooses")
+        patients = Counter(each.patient for each in self.series.values() if each.patient)
+        several = sum(count > 1 for count in patients.values())
+        named = Counter(each.description or "none" for each in self.series.values())
+        if self.kind == "volume" and several:
+            text = f"{counted(several, 'patient')} of {len(patients):,} with several series, each a"
+            text = f"{text} sample; --dicom-series chooses by their descriptions"
+            names = tuple(f"{name} ({count})" for name, count in named.most_common())
+            yield Remark(topic="DICOM", text=text, names=names)
 
     def completed(self, choices: Choices) -> Choices:
         """The choices with the modality of the headers, where the user gives none."""
@@ -127,37 +147,71 @@ def look_at_export(choices: Choices, files: Files) -> Export:
     """List the series below a folder.
 
     Raises:
-        DataError: If there are none, or pictures and volumes.
+        DataError: If there are none, pictures and volumes, or single slices.
     """
     listing = list_series(choices.folder, choices.dicom)
-    kinds = {each.kind for each in listing.series}
-    if len(kinds) != 1:
-        counts = [sum(each.kind == kind for each in listing.series) for kind in sorted(kinds)]
-        both = " and ".join(f"{n} {kind}s" for n, kind in zip(counts, sorted(kinds), strict=True))
-        reasons = "; ".join(dict.fromkeys(each.reason for each in listing.left_out))
-        held = f"pictures and volumes of DICOM ({both}); put them into two folders"
-        none = f"no series of DICOM pictures or volumes; left out: {reasons}"
-        raise DataError(f"{choices.folder}: {held if kinds else none}")
-    if kinds == {"volume"} and max(each.slices for each in listing.series) == 1:
-        msg = f"{choices.folder}: {len(listing.series)} series of one slice each, which are no"
-        raise DataError(f"{msg} volumes; --dicom-slices takes slices as pictures")
-    series = {each.files[0].relative_to(choices.folder).as_posix(): each for each in listing.series}
-    left_out = tuple(
+    chosen, left_out = _chosen(listing, choices)
+    kinds = {each.kind for each in chosen}
+    if len(kinds) != 1 or (kinds == {"volume"} and max(each.slices for each in chosen) == 1):
+        raise DataError(f"{choices.folder}: {_why_none(chosen, left_out)}")
+    below = partial(_below, choices.folder)
+    remarks = tuple(
         Remark(
             topic="left out",
             text=f"{counted(len(each.files), 'file')} left out: {each.reason}",
-            names=tuple(file.relative_to(choices.folder).as_posix() for file in each.files),
+            names=tuple(map(below, each.files)),
         )
-        for each in listing.left_out
+        for each in left_out
         if each.reason != NO_DICOM
     )
+    series = {below(each.files[0]): each for each in chosen}
     return Export(
         folder=choices.folder,
         series=series,
         kind="volume" if kinds == {"volume"} else "image",
-        files=replace(files, samples=tuple(series), remarks=(*files.remarks, *left_out)),
+        files=replace(files, samples=tuple(series), remarks=(*files.remarks, *remarks)),
         frame=choices.dicom.frame,
     )
+
+
+def _below(folder: Path, file: Path) -> str:
+    return file.relative_to(folder).as_posix()
+
+
+def _chosen(listing: SeriesListing, choices: Choices) -> tuple[list[Series], list[LeftOut]]:
+    """The series of the chosen modality and description, and what is left out."""
+    chosen, left_out = list(listing.series), list(listing.left_out)
+    if any(each.modality == choices.modality for each in chosen):
+        others = [each for each in chosen if each.modality != choices.modality]
+        left_out += [LeftOut(files=each.files, reason=_OTHER_MODALITY) for each in others]
+        chosen = [each for each in chosen if each.modality == choices.modality]
+    if choices.dicom_series is not None:
+        found = [bool(choices.dicom_series.search(each.description)) for each in chosen]
+        others = [each for each, fits in zip(chosen, found, strict=True) if not fits]
+        left_out += [LeftOut(files=each.files, reason=_OTHER_SERIES) for each in others]
+        chosen = [each for each, fits in zip(chosen, found, strict=True) if fits]
+    return chosen, _merged(left_out)
+
+
+def _merged(left_out: list[LeftOut]) -> list[LeftOut]:
+    """One entry a reason."""
+    files: dict[str, list[Path]] = defaultdict(list)
+    for each in left_out:
+        files[each.reason] += each.files
+    return [LeftOut(files=tuple(found), reason=why) for why, found in files.items()]
+
+
+def _why_none(chosen: list[Series], left_out: list[LeftOut]) -> str:
+    """Why series are not those of one task."""
+    if not chosen:
+        reasons = "; ".join(each.reason for each in left_out)
+        return f"no series of DICOM pictures or volumes; left out: {reasons}"
+    counts = Counter((each.modality, each.kind) for each in chosen)
+    if len({each.kind for each in chosen}) > 1:
+        both = ", ".join(f"{n} {kind}s of {name}" for (name, kind), n in sorted(counts.items()))
+        return f"pictures and volumes of DICOM ({both}); choose by --modality, such as CT"
+    msg = f"{len(chosen)} series of one slice each, which are no volumes;"
+    return f"{msg} --dicom-slices takes slices as pictures"
 
 
 class SeriesFinder(Finder):

@@ -278,7 +278,33 @@ def test_pictures_and_volumes_in_one_folder(new: Callable[..., Called], place: P
     made.save(place / "own" / "b" / "x", made.radiograph())
     code, _, err = new(place / "own", "--dry-run")
     assert code == 2
-    assert "pictures and volumes of DICOM (1 pictures and 1 volumes); put them into two" in err
+    told = "pictures and volumes of DICOM (1 pictures of CR, 1 volumes of MR); choose by --modality"
+    assert told in err
+
+
+def test_series_are_chosen_by_modality_and_description(
+    new: Callable[..., Called], place: Path
+) -> None:
+    for patient in range(4):
+        folder = place / "own" / "ab"[patient % 2] / f"{patient}"
+        for number, name in enumerate(("T1 post", "T2")):
+            slices = study(patient, count=4, series=number, SeriesDescription=name)
+            made.write(folder / f"{number}", slices)
+        made.save(folder / "x", made.radiograph(SOPInstanceUID=f"{made.ROOT}3.{patient}"))
+    asked = ("--dry-run", "--shape", "32", "--modality", "MR")
+    code, out, err = new(place / "own", *asked)
+    assert code == 0, err
+    assert "8 volumes of 2 classes" in out
+    assert "4 files left out: of another modality than --modality says" in out
+    assert "4 patients of 4 with several series, each a sample; --dicom-series chooses" in out
+    assert "T1 post (4), T2 (4)" in out
+    code, out, err = new(place / "own", *asked, "--dicom-series", "t1")
+    assert code == 0, err
+    assert "4 volumes of 2 classes" in out
+    assert "16 files left out: of a series whose description --dicom-series is not found" in out
+    code, _, err = new(place / "own", *asked, "--dicom-series", "flair")
+    assert code == 2
+    assert "no series of DICOM pictures or volumes; left out: of another modality" in err
 
 
 def test_nothing_but_scouts(new: Callable[..., Called], place: Path) -> None:

@@ -246,4 +246,6 @@ def _merged(left_out: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
     files: dict[str, list[Path]] = defaultdict(list)
     for each in left_out:
         files[each.reason] += each.files
-    return tuple(LeftOut(files=tuple(sorted(found)), reason=why) for why, found in files.items())
+    return tuple(
+        LeftOut(files=tuple(sorted(set(found))), reason=why) for why, found in files.items()
+    )
