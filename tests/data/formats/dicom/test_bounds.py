@@ -7,6 +7,7 @@ import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,12 @@ from crossbench.data.formats.dicom import (
     Choice,
     bounds,
     list_series,
+    listing,
     one_series,
+    pictures,
     read_dicom_picture,
     read_volume,
+    volumes,
 )
 from crossbench.errors import CrossbenchError, DataError
 
@@ -36,9 +40,9 @@ SHIPPED = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
 def reason(file: Path) -> str:
-    listing = list_series(file)
-    assert listing.series == ()
-    (left,) = listing.left_out
+    found = list_series(file)
+    assert found.series == ()
+    (left,) = found.left_out
     assert left.files == (file,)
     return left.reason
 
@@ -90,6 +94,45 @@ def test_a_compressed_frame_that_claims_more_than_its_header(tmp_path: Path) -> 
         read_dicom_picture(file)
 
 
+def test_a_compressed_frame_of_gigabytes(tmp_path: Path) -> None:
+    stored = np.zeros((64, 64), "<u2")
+    data = made.radiograph(Rows=64, Columns=64, PixelData=stored.tobytes())
+    compress(data, JPEG2000Lossless, encoding_plugin="pylibjpeg")
+    size = struct.pack(">II", 64, 64)
+    data.PixelData = data.PixelData.replace(size, struct.pack(">II", 40_000, 40_000), 1)
+    data.Rows = data.Columns = 40_000
+    file = made.save(tmp_path / "x", data)
+    with pytest.raises(DataError, match=r"x: a frame of 40000x40000x1 values; 67,108,864 are read"):
+        read_dicom_picture(file)
+    with pytest.raises(DataError, match=r"x: dcm2niix "):
+        read_volume(one_series(made.save(file, _as_ct(data))))
+
+
+def _as_ct(data: pydicom.Dataset) -> pydicom.Dataset:
+    plain = made.dataset()
+    for name in ("SOPClassUID", "Modality", "ImagePositionPatient", "ImageOrientationPatient"):
+        setattr(data, name, plain.get(name))
+    return data
+
+
+@pytest.mark.parametrize("package", ["pydicom", "dcm2niix", "nibabel"])
+def test_a_package_that_is_not_installed(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.write(tmp_path, made.axial(3))
+
+    def find(name: str) -> object:
+        return None if name == package else find_spec(name)
+
+    for module in (listing, pictures, volumes):
+        monkeypatch.setattr(module, "find_spec", find)
+    with pytest.raises(DataError, match=rf"{package}, (which is )?not installed; .*\[data\]"):
+        read_volume(one_series(tmp_path))
+    if package == "pydicom":
+        with pytest.raises(DataError, match=r"I00000: DICOM is read by pydicom"):
+            read_dicom_picture(tmp_path / "I00000")
+
+
 def test_a_deflated_bomb(tmp_path: Path) -> None:
     data = made.dataset()
     data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
@@ -118,8 +161,8 @@ def test_no_dicom_among_them(tmp_path: Path) -> None:
     (tmp_path / "thumbs.db").write_bytes(b"\x08\x00" + b"\xff" * 200)
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "magic").write_bytes(bytes(128) + b"DICM" + b"\xff" * 50)
-    listing = list_series(tmp_path)
-    left = {file.name for each in listing.left_out for file in each.files}
+    found = list_series(tmp_path)
+    left = {file.name for each in found.left_out for file in each.files}
     assert left >= {"thumbs.db", "empty", "magic"}
 
 
@@ -132,8 +175,6 @@ def test_a_file_that_vanishes(tmp_path: Path) -> None:
 
 
 def test_a_program_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from crossbench.data.formats.dicom import volumes
-
     made.write(tmp_path, made.axial(20))
     monkeypatch.setattr(volumes, "_SECONDS", 1e-6)
     with pytest.raises(DataError, match=r"and 19 more: dcm2niix took longer than 0 s; its files"):
@@ -141,8 +182,6 @@ def test_a_program_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_program_without_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from crossbench.data.formats.dicom import volumes
-
     made.write(tmp_path, made.axial(20))
     monkeypatch.setattr(volumes, "_ROOM", 4096)
     monkeypatch.setattr(volumes, "_EXPANSION", 0)
