@@ -183,6 +183,23 @@ def canonical_covariate(
     return covariate.astype(np.float64)
 
 
+def group_names(groups: NDArray[Any]) -> tuple[str, ...]:
+    """Identifiers of groups in the order of their codes, as :func:`canonical_groups` has these.
+
+    Args:
+        groups: (N,) or (N, 1) whole numbers or strings.
+    """
+    spellings = np.unique(groups).tolist()
+    if groups.dtype.kind in "iu":
+        return tuple(map(str, spellings))
+    return tuple(sorted({_plain(_text(spelling)) for spelling in spellings}))
+
+
+def _plain(name: str) -> str:
+    """An identifier without what makes no difference: white space, case, form of characters."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _text(identifier: str | bytes) -> str:
     return identifier if isinstance(identifier, str) else identifier.decode("latin-1")
 

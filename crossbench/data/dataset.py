@@ -39,6 +39,7 @@ class Dataset:
         strata: (N,) int64 classes that splits keep in proportion where these are not the labels.
         warnings: What a reader of results on these samples should know.
         stored: The file's samples, where these are not all of them, or not as they lie in it.
+        members: (G,) hashes of the groups by code, where the card names a cohort.
         watch: The open file, where the images are mapped from it; None where they are in memory.
     """
 
@@ -54,6 +55,7 @@ class Dataset:
     strata: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
     stored: Stored | None = None
+    members: NDArray[np.uint64] | None = None
     watch: Watch | None = None
 
     def __len__(self) -> int:
@@ -63,7 +65,9 @@ class Dataset:
     def as_stored(self) -> Stored:
         """The file's samples, by whose content those of other files can be told to be the same."""
         every = np.arange(len(self))
-        return self.stored or Stored(images=self.images, groups=self.groups, rows=every)
+        return self.stored or Stored(
+            images=self.images, groups=self.groups, rows=every, members=self.members
+        )
 
     def hash_content(self) -> str:
         """The content hash of the samples as they are now."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_groups
-from crossbench.data.content import Stored
+from crossbench.data.canonical import canonical_groups, group_names
+from crossbench.data.content import Stored, member_hashes
 from crossbench.data.dataset import Dataset
 from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
@@ -48,6 +48,7 @@ def read_embedded(card: TaskCard) -> Dataset:
     arrays: dict[str, NDArray[Any]] = {}
     spellings: tuple[str, ...] = ()
     codes: NDArray[np.int64] | None = None
+    members: NDArray[np.uint64] | None = None
     with NpzFile(file) as archive:
         images, volumes = _images(archive, source.images, card)
         ratings = _column(archive, source.label, len(images))
@@ -60,6 +61,7 @@ def read_embedded(card: TaskCard) -> Dataset:
             groups = archive.read("groups")
             codes, spellings = canonical_groups(groups, samples=len(images), where=str(file))
             arrays["groups"] = codes[kept]
+            members = member_hashes(card.cohort, group_names(groups)) if card.cohort else None
         digests = {name: archive.digest(name) for name in card.checksum}
     if not kept.any():
         msg = f"{file}: the threshold and bounds of task {card.name!r} leave no sample"
@@ -91,7 +93,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         file=file,
         content_hash=content_hash(arrays),
         strata=strata,
-        stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept)),
+        stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept), members=members),
         warnings=(
             *notes(card, arrays["images"], grouped="groups" in arrays),
             *spellings,

@@ -55,6 +55,8 @@ class TaskCard:
         homepage: Where the data is described.
         checksum: Digest by algorithm, of the distributed file.
         group: What must not straddle a split: patient, lesion, scan.
+        cohort: Whose groups they are, where several tasks are of the same patients: a group of
+            one identifier is the same in all tasks of a cohort.
         official_split: The publisher's split, in words.
         known_issues: Leakage, duplicates, label errors.
         origins: Where the data can be had, in the order of preference.
@@ -87,6 +89,7 @@ class TaskCard:
     homepage: str | None = None
     checksum: dict[str, str] = field(default_factory=dict)
     group: str | None = None
+    cohort: str | None = None
     official_split: str | None = None
     known_issues: tuple[str, ...] = ()
     origins: tuple[DownloadOrigin | HubOrigin | ManualOrigin, ...] = ()

