@@ -17,7 +17,9 @@ from crossbench.data.canonical import (
     canonical_groups,
     canonical_labels,
     canonical_parts,
+    group_names,
 )
+from crossbench.data.content import member_hashes
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import embedded_file, read_embedded
 from crossbench.data.facts import check_facts, notes
@@ -138,8 +140,7 @@ def read_file(
         )
     if joined is not None:
         joined.check(dataset, where=str(groups))
-        codes, spellings = _codes(joined.groups, len(dataset), str(groups))
-        dataset = replace(dataset, groups=codes)
+        dataset, spellings = _grouped(dataset, card, joined.groups, where=str(groups))
         memo = replace(memo, form=(*memo.form, joined.digest))
         dataset, found = _surveyed(dataset, memo, digests)
     about = notes(card, dataset.images, grouped=dataset.groups is not None)
@@ -155,14 +156,13 @@ def _dataset(
     own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
     images = kind.canonical(stored, where=where, axes=card.source.axes)
     samples, classes = len(images), len(card.classes)
-    codes, spellings = _codes(own.get("groups"), samples, where)
     dataset = Dataset(
         images=images,
         labels=canonical_labels(
             stored["labels"], samples=samples, num_classes=classes, where=where
         ),
         num_classes=classes,
-        groups=codes,
+        groups=None,
         official=official,
         covariate=canonical_covariate(own.get("covariate"), samples=samples, where=where),
         source=source,
@@ -170,16 +170,18 @@ def _dataset(
         content_hash="",
         watch=archive.watch if is_mapped(images) else None,
     )
-    return dataset, spellings
+    return _grouped(dataset, card, own.get("groups"), where=where)
 
 
-def _codes(
-    groups: NDArray[Any] | None, samples: int, where: str
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Group codes, and what is to be said of their spelling."""
+def _grouped(
+    dataset: Dataset, card: TaskCard, groups: NDArray[Any] | None, *, where: str
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The dataset with groups, and what is to be said of their spelling."""
     if groups is None:
-        return None, ()
-    return canonical_groups(groups, samples=samples, where=where)
+        return dataset, ()
+    codes, spellings = canonical_groups(groups, samples=len(dataset), where=where)
+    members = member_hashes(card.cohort, group_names(groups)) if card.cohort else None
+    return replace(dataset, groups=codes, members=members), spellings
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class TaskCard:
         yield "classes", count == 2 or not self.embedded, embedded
         counts = f"it must be one count for each of the {count} classes"
         yield "class_counts", are_sizes(self.class_counts, count), counts
+        yield "cohort", self.cohort is None or self.group, "it is of groups: say what they are"
         low, high = self.intensity or (0, 1)
         yield "intensity", low < high, "it must be [lowest, highest]"
         digests = f"it must be hexadecimal digests by algorithm, of {', '.join(_DIGESTS)}"

