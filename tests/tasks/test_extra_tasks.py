@@ -19,7 +19,11 @@ from crossbench.specs import TaskCard
 from crossbench.specs.origins import DownloadOrigin
 from crossbench.specs.requests import RunRequest
 
-EXTRA = extra_tasks()
+EXTRA = {
+    name: card
+    for name, card in extra_tasks().items()
+    if card.path is not None and card.path.name == "medmnist.toml"
+}
 BASES_2D = ["blood", "breast", "derma", "organc", "organs", "pneumonia"]
 BASES_3D = ["fracture", "synapse", "vessel"]
 SETS = {

@@ -10,13 +10,17 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from shared_data import shared_data
 
+from crossbench.cli import main
 from crossbench.data.importers import find_importer
 from crossbench.data.importers.build import Import, build
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RequestError
 from crossbench.files.data_root import DataRoot
+from crossbench.files.paths import cache_dir
 from crossbench.registry.tasks import find_task
+from crossbench.results.records.store import Store
 from crossbench_tasks.importers.nodule_cubes import CUBE, cut_cube, patient_number
 
 if TYPE_CHECKING:
@@ -177,10 +181,27 @@ def test_options_are_numbers_and_patients_of_one_form() -> None:
     assert patient_number("LIDC-IDRI-0078", where="") == "78"
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="no shared data beside this checkout")
 def test_the_real_table_lists_what_the_card_says() -> None:
-    found = listed(REAL)
+    found = listed(shared_data("lidc_voi"))
     labels = [each.label for each in found.samples]
     assert (len(labels), labels.count(0), labels.count(1)) == (994, 650, 344)
     assert len({each.group for each in found.samples}) == 551
     assert [name for name, _ in found.dropped] == ["LIDC-IDRI-1002_R_1", "LIDC-IDRI-1002_R_2"]
+
+
+@pytest.mark.slow  # about a minute
+def test_the_real_nodules_are_imported_verified_and_run(tmp_path: Path) -> None:
+    folder, name = shared_data("lidc_voi"), CARD.name
+    words = ["data", "import", name, "--from", str(folder), "--origin", "voi"]
+    assert main([*words, "--data-dir", str(tmp_path)]) == 0
+    dataset = open_task(CARD, data="real", data_dir=tmp_path, cache_dir=cache_dir())
+    assert (len(dataset), dataset.images.shape[1:]) == (994, (1, 32, 32, 32))
+    assert (int(dataset.images.min()), int(dataset.images.max())) == (-1000, 400)
+    assert main(["data", "verify", name, "--data-dir", str(tmp_path)]) in (0, 1)
+    out = str(tmp_path / "results")
+    words = ["run", "--method", "conv3d", "--task", name, "--protocol", "linear-probe"]
+    words += ["--seeds", "43", "--folds", "0", "--data-dir", str(tmp_path), "--out", out]
+    assert main(words) == 0
+    scores = {record.key.method: record.metrics for record in Store(Path(out)).records()}
+    assert scores["covariate"]["balanced_accuracy"] == pytest.approx(0.82, abs=0.06)
+    assert scores["conv3d"]["balanced_accuracy"] == pytest.approx(0.74, abs=0.08)
