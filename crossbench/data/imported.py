@@ -157,9 +157,13 @@ def read_groups(file: Path | None) -> JoinedGroups | None:
     """
     if file is None or not file.is_file():
         return None
-    with NpzFile(file) as archive:
-        content, source = (str(archive.read(name)) for name in ("content", "source"))
-        return JoinedGroups(groups=archive.read("groups"), content=content, source=source)
+    try:
+        with NpzFile(file) as archive:
+            content, source = (str(archive.read(name)) for name in ("content", "source"))
+            return JoinedGroups(groups=archive.read("groups"), content=content, source=source)
+    except DataError as error:
+        remedy = f"take the joined groups away by crossbench data groups {file.stem} --remove"
+        raise DataError(f"{error}; or {remedy}") from error
 
 
 def write_groups(file: Path, joined: JoinedGroups) -> None:

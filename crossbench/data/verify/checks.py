@@ -109,7 +109,7 @@ def _verdict(
         task=card.name,
         title=card.title,
         file=dataset.file.name,
-        origin="" if made is None else f"{made.importer} from {made.origin}",
+        origin="" if made is None else " from ".join(filter(None, [made.importer, made.origin])),
         samples=len(dataset),
         form=f"{shape} {dataset.images.dtype}",
         classes=dict(zip(card.classes, counts, strict=True)),

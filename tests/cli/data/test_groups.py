@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_joined_groups_reach_splits_records_and_boards(
         arrays = {name: archive[name] for name in ("images", "labels")}
     np.savez(tmp_path / "blobs.npz", **arrays)
 
-    def run(out: str) -> str:
+    def run() -> dict[str, Any]:
         words = ["run", "--task", str(card), "--method", "conv2d", "--preset", "standard"]
         words += ["--backbone", "test_resnet", "--seeds", "43", "--folds", "0"]
         words += [
@@ -32,23 +32,25 @@ def test_joined_groups_reach_splits_records_and_boards(
             "--data-dir",
             str(tmp_path),
             "--out",
-            str(tmp_path / out),
+            str(tmp_path / "r"),
         ]
         assert main(words) == 0
         capsys.readouterr()
-        assert main(["report", str(tmp_path / out), "--format", "json"]) == 0
-        return capsys.readouterr().out
+        assert main(["report", str(tmp_path / "r"), "--format", "json"]) == 0
+        board: dict[str, Any] = json.loads(capsys.readouterr().out)["tables"][0]
+        return board
 
-    assert "ungrouped" in run("both")
+    assert "All tasks are ungrouped" in "".join(run()["notes"])
     rows = [f"{place},{place // 2}" for place in range(60)]
     (tmp_path / "groups.csv").write_text("\n".join(["index,group", *rows]))
     words = ["data", "groups", str(card), "--data-dir", str(tmp_path)]
     assert main([*words, "--from", str(tmp_path / "groups.csv"), "--json"]) == 0
     joined = json.loads(capsys.readouterr().out)
     assert (joined["groups"], joined["samples"], joined["largest"]) == (30, 60, 2)
-    assert "ungrouped" not in run("grouped")
-    assert "ungrouped, earlier version" in run("both")
-    records = [json.loads(file.read_text()) for file in (tmp_path / "both").rglob("conv2d/*.json")]
+    details = [column["detail"] for column in run()["columns"]]
+    assert details.count("ungrouped, earlier version") == 1
+    assert details.count("") == len(details) - 1
+    records = [json.loads(file.read_text()) for file in (tmp_path / "r").rglob("conv2d/*.json")]
     assert any(joined["content"] in json.dumps(record) for record in records)
     assert any(joined["before"] in json.dumps(record) for record in records)
     assert joined["before"] != joined["content"]

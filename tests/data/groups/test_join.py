@@ -242,6 +242,24 @@ def test_copies_join_the_groups_that_there_are(make_task: Callable[..., Path], t
     assert joined.source == "clusters of near copies (perceptual hashes)" or "with" in joined.source
 
 
+def test_damaged_groups_are_refused_with_the_way_out(
+    make_task: Callable[..., Path], task: Task
+) -> None:
+    card = load_card(make_task())
+    file = DataRoot(task.folder).groups("blobs")
+    file.parent.mkdir()
+    for content in (b"junk", b""):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=r"by crossbench data groups blobs --remove"):
+            task.opened(card)
+    np.savez(file, groups=np.arange(60))
+    with pytest.raises(DataError, match=r"no array 'content'.* --remove"):
+        task.opened(card)
+    np.savez(file, groups=np.arange(60), content=np.array("0" * 64), source=np.array("x"))
+    with pytest.raises(DataError, match=r"were joined to blobs\.npz of another content; join them"):
+        task.opened(card)
+
+
 def test_embedded_tasks_bring_their_groups(task: Task) -> None:
     with pytest.raises(RequestError, match="'nodule-malignancy-2d' ships with its groups"):
         from_copies(find_task("nodule-malignancy-2d"), data_dir=task.folder, cache_dir=task.cache)
