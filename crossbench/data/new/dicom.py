@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from crossbench.data.formats.dicom import LeftOut, list_series, read_dicom_picture, read_volume
@@ -97,6 +98,9 @@ class Export:
 
     def remarks(self) -> Iterator[Remark]:
         """What was chosen and corrected, of how many series; numbers that differ are left out."""
+        reader = "dcm2niix" if self.kind == "volume" else "pydicom"
+        text = f"Read by {reader} {version(reader)}, intensities rescaled as the headers say"
+        yield Remark(topic="DICOM", text=text)
         yield from self._on_mixture()
         noun = "picture" if self.kind == "image" else "volume"
         told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,7 @@ def test_an_export_becomes_a_task_that_predicts_its_own_series(
         "12 volumes of 2 classes",
         "benign 6, malignant 6",
         "12 groups (patient)",
+        f"Read by dcm2niix {version('dcm2niix')}",
         "Volumes are brought to RAS (12 DICOM)",
         "3 files left out: scout or localizer",
         "1 file left out: screen capture",

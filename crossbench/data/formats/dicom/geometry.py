@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _SAME = 0.01  # mm between slices at one position
 _GAP = 1.5  # times the usual distance that is more than rounding
-_TURNED = 2  # decimals in which the directions of slices of one volume agree
+_TURNED = 0.01  # that components of the directions of a volume's slices may differ by
+_COVERED = 0.5  # of the positions that each of several volumes has a slice at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ def stack(slices: Sequence[Slice], choice: Choice) -> Stack:
         notes = (*notes, f"volume {choice.volume} of {len(volumes)} ({how})")
         kept = volumes[choice.volume - 1]
     one = _without_doubles(kept, choice, notes)
-    one = one if one.refused else _without_gaps(one, choice)
+    whole = _without_holes(slices) or _without_holes(one.slices)
+    one = one if one.refused else _without_gaps(one, choice, by_design=whole)
     return replace(one, volumes=len(volumes), drift=_drift(one.slices))
 
 
@@ -106,7 +108,8 @@ def _without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ..
 
 def _volumes(slices: list[Slice]) -> tuple[list[list[Slice]], str]:
     """The volumes of a series, in order of what tells them apart, and what does."""
-    forms = _parts(slices, lambda each: (_turn(each), *map(repr, each.form)))
+    turns = _turns(slices)
+    forms = _parts(slices, lambda each: (turns[id(each)], *map(repr, each.form)))
     if len(forms) > 1:
         return forms, "of different orientation, matrix or pixel spacing"
     positions = _positions(slices)
@@ -115,12 +118,12 @@ def _volumes(slices: list[Slice]) -> tuple[list[list[Slice]], str]:
         return [slices], ""
     for name, words in TELLING.items():
         parts = _parts(slices, partial(_told, name))
-        if _are_volumes(parts, positions):
+        if len(parts) == most and _are_volumes(parts, positions):
             return parts, f"{len(parts)} {words}"
     if all(len(each) == most for each in positions) and len(positions) > 1:
-        turns = [[each[turn] for each in positions] for turn in range(most)]
-        if _follow(turns):
-            return turns, "in the order of their numbers"
+        rounds = [[each[turn] for each in positions] for turn in range(most)]
+        if _follow(rounds):
+            return rounds, "in the order of their numbers"
     return [slices], ""
 
 
@@ -132,8 +135,23 @@ def _parts(slices: list[Slice], key: Callable[[Slice], Any]) -> list[list[Slice]
     return [found[value] for value in sorted(found)]
 
 
-def _turn(each: Slice) -> tuple[float, ...]:
-    return tuple(round(value, _TURNED) + 0.0 for value in each.orientation)
+def _turns(slices: list[Slice]) -> dict[int, int]:
+    """A number for each slice, the same where directions are but for rounding."""
+    known: list[tuple[float, ...]] = []
+    found = {}
+    for each in slices:
+        way = each.orientation
+        same = (place for place, other in enumerate(known) if _are_near(way, other))
+        place = next(same, len(known))
+        known += [way] * (place == len(known))
+        found[id(each)] = place
+    return found
+
+
+def _are_near(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return len(one) == len(other) and all(
+        abs(a - b) <= _TURNED for a, b in zip(one, other, strict=True)
+    )
 
 
 def _told(name: str, each: Slice) -> tuple[float, str]:
@@ -159,9 +177,9 @@ def _positions(slices: list[Slice]) -> list[list[Slice]]:
 
 
 def _are_volumes(parts: list[list[Slice]], positions: list[list[Slice]]) -> bool:
-    """Whether each part has one slice at each position."""
+    """Whether no part has two slices at a position, and each has one at most of them."""
     alone = all(max(map(len, _positions(part))) == 1 for part in parts)
-    return len(parts) > 1 and alone and all(len(part) == len(positions) for part in parts)
+    return alone and all(len(part) > _COVERED * len(positions) for part in parts)
 
 
 def _follow(turns: list[list[Slice]]) -> bool:
@@ -188,19 +206,14 @@ def _without_doubles(slices: list[Slice], choice: Choice, notes: tuple[str, ...]
     return Stack(slices=kept, notes=(*notes, f"{what}, the first of each was taken"))
 
 
-def _without_gaps(one: Stack, choice: Choice) -> Stack:
-    """Refuse a gap in which a slice is missing; distances that differ by design are none.
-
-    A distance of more than 1.5 times the usual one counts where the instance numbers jump too,
-    or are not known.
-    """
+def _without_gaps(one: Stack, choice: Choice, *, by_design: bool) -> Stack:
+    """Refuse distances of more than 1.5 times the usual one, where they are not by design."""
     slices = one.slices
     if len(slices) < 3 or not all(each.position and each.orientation for each in slices):
         return one
     steps = [along(b) - along(a) for a, b in pairwise(slices)]
     usual = median(steps)
-    jumps = _jumps(slices)
-    gaps = [step for step, jump in zip(steps, jumps, strict=True) if jump and step > _GAP * usual]
+    gaps = [step for step in steps if step > _GAP * usual and not by_design]
     if not gaps:
         uneven = max(steps) - min(steps) > max(_SAME, 0.02 * usual)
         note = f"slices lie {min(steps):.4g} to {max(steps):.4g} mm apart"
@@ -212,11 +225,13 @@ def _without_gaps(one: Stack, choice: Choice) -> Stack:
     return Stack(slices=slices, notes=(*one.notes, what))
 
 
-def _jumps(slices: Sequence[Slice]) -> list[bool]:
-    """Between which slices the instance numbers jump; everywhere where they do not tell."""
-    numbers = [each.number for each in slices]
+def _without_holes(slices: Sequence[Slice]) -> bool:
+    """Whether instance numbers follow one another without a hole, in whatever order.
+
+    Frames of a file are numbered anew when some are taken out, and tell nothing.
+    """
+    numbers = {each.number for each in slices if "#" not in each.instance}
     known = [number for number in numbers if number is not None]
-    if len(known) < len(numbers) or len(set(known)) < len(known):
-        return [True] * (len(slices) - 1)
-    steps = [abs(b - a) for a, b in pairwise(known)]
-    return [step > _GAP * median(steps) for step in steps]
+    if len(known) < len(slices):
+        return False
+    return max(known) - min(known) + 1 == len(known)

@@ -208,6 +208,48 @@ def test_a_missing_slice_without_instance_numbers(tmp_path: Path) -> None:
     assert series.refused.startswith("missing slices: usually 2 mm apart, up to 4 mm in 1 of 18")
 
 
+def test_a_missing_slice_of_interleaved_numbers(tmp_path: Path) -> None:
+    slices = made.axial(20)
+    for place, each in enumerate(slices):
+        each.InstanceNumber = place // 2 + 1 + 10 * (place % 2)
+    made.write(tmp_path / "whole", slices)
+    assert one_series(tmp_path / "whole").notes == ()
+    made.write(tmp_path / "lacking", [*slices[:7], *slices[8:]])
+    (series,) = list_series(tmp_path / "lacking").series
+    assert series.refused.startswith("missing slices: usually 2 mm apart, up to 4 mm in 1 of 18")
+
+
+def test_a_missing_frame(tmp_path: Path) -> None:
+    data = made.enhanced(8)
+    del data.PerFrameFunctionalGroupsSequence[3]
+    data.NumberOfFrames, data.PixelData = 7, data.PixelData[: 7 * 240]
+    (series,) = list_series(made.save(tmp_path / "x", data)).series
+    assert series.refused.startswith("missing slices: usually 2 mm apart, up to 4 mm in 1 of 6")
+
+
+def test_directions_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+    slices = made.axial(6)
+    for place, each in enumerate(slices):
+        each.ImageOrientationPatient = [1, 0.005 + 1e-7 * (-1) ** place, 0, -0.005, 1, 0]
+    made.write(tmp_path, slices)
+    assert one_series(tmp_path).slices == 6
+
+
+def test_a_slice_of_one_of_two_echoes_is_missing(tmp_path: Path) -> None:
+    parts = [made.mr(8, EchoTime=time) for time in (10, 20)]
+    for turn, part in enumerate(parts):
+        for number, each in enumerate(part):
+            each.SOPInstanceUID = f"{made.ROOT}4.{turn}.{number}"
+            each.InstanceNumber = 2 * number + turn + 1
+    del parts[1][4]
+    made.write(tmp_path, [each for part in parts for each in part])
+    (series,) = list_series(tmp_path).series
+    assert series.refused.startswith("holds 2 volumes (2 echo times)")
+    first, second = (list_series(tmp_path, Choice(volume=number)).series[0] for number in (1, 2))
+    assert not first.refused
+    assert second.refused.startswith("missing slices: usually 2 mm apart, up to 4 mm in 1 of 6")
+
+
 def test_distances_that_differ_by_design_are_none(tmp_path: Path) -> None:
     made.write(tmp_path, made.axial(heights=[0, 2, 4, 6, 10, 14, 18]))
     series = one_series(tmp_path)
