@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,9 @@ class Dataset:
         warnings: What a reader of results on these samples should know.
         stored: The file's samples, where these are not all of them, or not as they lie in it.
         members: (G,) hashes of the groups by code, where the card names a cohort.
+        axes: The order in which the file stores the axes in space, where it is another.
+        origin: How the file was imported and grouped, as records say it
+            (:func:`crossbench.data.origin.origin_facts`); empty of a published file.
         watch: The open file, where the images are mapped from it; None where they are in memory.
     """
 
@@ -56,6 +59,8 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     stored: Stored | None = None
     members: NDArray[np.uint64] | None = None
+    axes: str | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
 
     def __len__(self) -> int:

@@ -93,6 +93,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         file=file,
         content_hash=content_hash(arrays),
         strata=strata,
+        axes=card.source.axes,
         stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept), members=members),
         warnings=(
             *notes(card, arrays["images"], grouped="groups" in arrays),

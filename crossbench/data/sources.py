@@ -26,6 +26,7 @@ from crossbench.data.facts import check_facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
 from crossbench.data.imported import import_facts, read_groups
 from crossbench.data.inputs import find_kind
+from crossbench.data.origin import origin_facts
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, memo_file, recall, remember, survey
 from crossbench.environment.spans import span
@@ -144,7 +145,12 @@ def read_file(
         memo = replace(memo, form=(*memo.form, joined.digest))
         dataset, found = _surveyed(dataset, memo, digests)
     about = notes(card, dataset.images, grouped=dataset.groups is not None)
-    return replace(dataset, warnings=(*about, *spellings, *found.survey.warnings))
+    return replace(
+        dataset,
+        warnings=(*about, *spellings, *found.survey.warnings),
+        axes=card.source.axes,
+        origin=origin_facts(file, made, joined),
+    )
 
 
 def _dataset(

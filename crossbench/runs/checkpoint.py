@@ -63,7 +63,7 @@ def describe_fitted(
         dataset: The task's samples.
         value_range: Stored values that became 0 and 1; None where each sample has its own.
     """
-    card, axes = task.card, task.card.source.axes
+    card, axes = task.card, dataset.axes
     details = Details(
         identity=run.identity,
         task=card.name,

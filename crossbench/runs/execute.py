@@ -168,6 +168,7 @@ def _provenance(context: RunContext, begin: datetime) -> dict[str, Any]:
     run, card, preset = context.run, context.task.card, context.preset
     return {
         "hashes": run.hashes,
+        **({"data": context.task.origin} if context.task.origin else {}),
         "facts": run.facts,
         "method": None if run.method is None else method_origin(run.method),
         "card": card_hash(card),

@@ -79,6 +79,7 @@ class TaskPlan:
         sample_shape: (C, *spatial) of a sample as stored.
         shape: Spatial shape of what a network is fed.
         runs: The runs, in the order of execution.
+        origin: How the data file was imported and grouped, for the records.
     """
 
     card: TaskCard
@@ -86,6 +87,7 @@ class TaskPlan:
     sample_shape: tuple[int, ...]
     shape: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
+    origin: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> InputKind:

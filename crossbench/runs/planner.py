@@ -60,6 +60,7 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
                 sample_shape=sample_shape,
                 shape=shape,
                 runs=with_passes(itertools.islice(runs, budget), request.preset),
+                origin=dataset.origin,
             )
         except SplitError as error:
             broken[card.name] = f"{dataset.file.name}: {error}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.registry.entries import method_entries
 from crossbench.registry.presets import load_presets
 from crossbench.registry.tasks import registered_task
+from crossbench.results.records.data_origin import import_version
 from crossbench.results.records.frame import flat
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
@@ -70,6 +71,10 @@ def left_to_add(record: RunRecord) -> list[str]:
         found.append(
             f"Where the weights {key.init} lie is not recorded: give the path of their file, "
             "unless crossbench weights lists the name."
+        )
+    if version := import_version(record):
+        found.append(
+            f"It was made on version {version} of an import: give that one, or the run is another."
         )
     if record.source == "real":
         found.append("The data is read from $CROSSBENCH_DATA: else add --data-dir.")

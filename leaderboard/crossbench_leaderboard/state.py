@@ -13,6 +13,7 @@ import streamlit as st
 
 from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.results.boards.boards import SOURCES
+from crossbench.results.boards.contents import content_notes
 from crossbench.results.boards.table import BEST, LEGEND
 from crossbench.results.boards.tables import PHANTOM
 from crossbench.results.records.cache import read_cached
@@ -122,6 +123,8 @@ def pick_board(boards: Sequence[Board], key: str) -> Board:
     board = boards[place]
     if board.source == "phantom":
         st.warning(PHANTOM, icon=":material/warning:")
+    for note in content_notes(board):
+        st.warning(plain(note), icon=":material/database:")
     return board
 
 

@@ -228,5 +228,5 @@ def _require_same_samples(rows: pd.DataFrame, task: str) -> None:
             seed, fold = mixed[0]
             raise StatisticsError(
                 f"runs on {task} with seed {seed}, fold {fold} differ in {name}: they were not "
-                "tested on the same samples"
+                "tested on the same samples; run again those on the older data or split"
             )

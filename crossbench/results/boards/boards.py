@@ -2,20 +2,21 @@
 
 A board is one data source, dimension, preset, protocol, backbone and init, with equal settings
 throughout. By which metric it ranks is a question to it and divides nothing. On a board, methods
-whose code, weights or own settings changed, and tasks whose data or card changed, are told apart
-by name.
+whose code, weights or own settings changed are told apart by name; and tasks whose data or card
+changed are on all boards of a table.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import unknown_name
 from crossbench.evaluation.metrics import METRICS
 from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.results.boards.contents import contents_of, with_contents
 from crossbench.results.boards.draws import with_weights
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from crossbench.results.boards.contents import Contents
+
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
 _PLAIN = ["source", "dimension", "preset", "split_settings"]
 _NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
 _METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
-_TASK_VERSIONS = {"hash_task": "card", "hash_data": "data"}
+_TASK_VERSIONS = ["hash_task", "hash_data"]
 _FOLD = ["seed", "fold"]
 _CELL = ["task", *_FOLD]
 _SAMPLES = ["hash_data", "hash_split"]
@@ -47,10 +50,11 @@ class Board:
         shared: What the runs have in common, by name; under ``settings`` those that tell this
             board from others.
         runs: One row a run: the frame's columns, ``row`` (the method or plain baseline),
-            ``column`` (the task), and the columns of
+            ``column`` (the task), ``superseded`` (whether its data is), and the columns of
             :func:`crossbench.results.boards.draws.with_weights`. Plain baselines are those on the
             methods' seeds and folds.
         superseded: Number of older records of the same runs that were left out.
+        contents: Contents of tasks' data, in all of the table.
     """
 
     source: str
@@ -60,6 +64,7 @@ class Board:
     shared: Mapping[str, str]
     runs: pd.DataFrame
     superseded: int
+    contents: Contents = field(default_factory=dict, repr=False, compare=False)
     _tables: dict[str, dict[str, pd.DataFrame]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -82,8 +87,14 @@ class Board:
 
     @cached_property
     def counted(self) -> list[str]:
-        """The tasks that averages include: of several versions, that of the latest run."""
-        latest = self.runs.sort_values("started", kind="stable").groupby("task").tail(1)
+        """The tasks that averages include: of several versions, that of the latest run.
+
+        Data in use goes before superseded data, which is counted where there is no other.
+        """
+        runs = self.runs[["task", "column", "superseded", "started"]].assign(
+            current=~self.runs["superseded"]
+        )
+        latest = runs.sort_values(["current", "started"], kind="stable").groupby("task").tail(1)
         return sorted(latest["column"])
 
     @cached_property
@@ -163,12 +174,15 @@ class Board:
         return self.runs.loc[here, list(columns)].set_axis([*columns.values()], axis="columns")
 
 
-def split_boards(frame: pd.DataFrame, metric: str | None = None) -> list[Board]:
+def split_boards(
+    frame: pd.DataFrame, metric: str | None = None, contents: Contents | None = None
+) -> list[Board]:
     """The boards of a frame: real data first, phantoms last, 2D before 3D.
 
     Args:
         frame: As from :func:`crossbench.results.records.loading.load_results`.
         metric: What every board ranks by; each board's main metric where None.
+        contents: Contents of tasks' data in all results, where the frame is a part of them.
 
     Raises:
         RequestError: If no metric has this name.
@@ -178,6 +192,8 @@ def split_boards(frame: pd.DataFrame, metric: str | None = None) -> list[Board]:
     if frame.empty:  # without columns, where there was no record
         return []
     frame = frame.reset_index(drop=True)
+    contents = contents_of(frame) if contents is None else contents
+    columns = _columns(frame, contents)
     keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
     is_plain = keys["protocol"] == "plain"
     plain, networks = keys[is_plain], keys[~is_plain]
@@ -198,7 +214,9 @@ def split_boards(frame: pd.DataFrame, metric: str | None = None) -> list[Board]:
     boards = []
     for (_, index), name, own in zip(groups, names, settings, strict=True):
         others = [each for each, its in zip(settings, names, strict=True) if its == name]
-        boards.append(_board(frame, index, name, _difference(own, others), metric))
+        board = _board(frame, columns, index, name, _difference(own, others), metric)
+        runs = with_contents(board.runs, board.source, contents)
+        boards.append(replace(board, runs=runs, contents=contents))
     return sorted(boards, key=lambda board: (SOURCES.index(board.source), board.title))
 
 
@@ -225,16 +243,15 @@ def main_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
 
 def _board(
     frame: pd.DataFrame,
+    columns: pd.Series[Any],
     index: list[int],
     name: Mapping[str, Any],
     difference: str,
     metric: str | None,
 ) -> Board:
     """The board of the runs at these places of the frame."""
-    runs = frame.loc[index, ["method", "task", *_METHOD_VERSIONS, *_TASK_VERSIONS]]
-    row = _told_apart(runs, "method", _METHOD_VERSIONS)
-    column = _told_apart(runs, "task", _TASK_VERSIONS)
-    cells = frame.loc[index, [*_FOLD, "started"]].assign(row=row, column=column)
+    row = _told_apart(frame.loc[index, ["method", *_METHOD_VERSIONS]], "method", _METHOD_VERSIONS)
+    cells = frame.loc[index, [*_FOLD, "started"]].assign(row=row, column=columns[index])
     cells = cells.sort_values("started", kind="stable")
     latest = cells.drop_duplicates(["row", "column", *_FOLD], keep="last")
     declared = main_metrics(frame.loc[latest.index, ["task", "metric"]])
@@ -257,6 +274,20 @@ def _title(name: Mapping[str, Any], difference: str) -> str:
         untrained = " (untrained backbone)" if name["init"] == "random" else ""
         parts += [name["protocol"], f"{name['backbone']}, init {name['init']}{untrained}"]
     return " · ".join([*parts, difference] if difference else parts)
+
+
+def _columns(frame: pd.DataFrame, contents: Contents) -> pd.Series[Any]:
+    """Names of the tasks' columns, which all boards of one source of data share."""
+    labels = frame["task"].astype(object)
+    for source in frame["source"].unique():
+        runs = frame.loc[frame["source"] == source, ["task", *_TASK_VERSIONS]]
+        own = _told_apart(runs, "task", {"hash_task": "card"})
+        several = [task for (of, task) in contents if of == source and len(contents[of, task]) > 1]
+        told = runs["task"].isin(several)
+        hashes = runs.loc[told, "hash_data"].replace("", "unknown")
+        own[told] = own[told] + " [data " + hashes + "]"
+        labels[own.index] = own
+    return labels
 
 
 def _told_apart(runs: pd.DataFrame, name: str, versions: Mapping[str, str]) -> pd.Series[Any]:

@@ -10,6 +10,7 @@ from crossbench.errors import RequestError, unknown_name
 from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import compare_runs
 from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.contents import apart, content_notes
 from crossbench.results.boards.tables import PHANTOM
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def compare_boards(
         rope: Half-width of the region of practical equivalence; the metric's own where None.
 
     Raises:
-        RequestError: If a name is unknown, both methods are the same, or no board holds both.
+        RequestError: If a name is unknown, both methods are the same, no board holds both, or they
+            were run on different data of every task that both were run on.
         StatisticsError: If ``rope`` is negative.
     """
     boards = split_boards(frame, metric)
@@ -87,20 +89,38 @@ def compare_boards(
     shared = [board for board in boards if _holds(board, baseline) and _holds(board, candidate)]
     if not shared:
         raise _apart(boards, baseline, candidate)
+    refused = [refusal(board, baseline, candidate) for board in shared]
+    shared = [board for board, why in zip(shared, refused, strict=True) if not why]
+    if not shared:
+        raise RequestError("\n".join(filter(None, refused)))
     return [
         BoardComparison(
             title=board.title,
             caution=PHANTOM if board.source == "phantom" else "",
             comparison=compare_on(board, baseline, candidate, rope=rope),
-            notes=comparison_notes(board),
+            notes=comparison_notes(board, baseline, candidate),
         )
         for board in shared
     ]
 
 
-def comparison_notes(board: Board) -> tuple[str, ...]:
-    """Limits of a comparison: versions left out, means over fewer classes."""
-    notes = []
+def refusal(board: Board, baseline: str, candidate: str) -> str:
+    """Why two methods of a board cannot be compared on any task; empty where they can on some.
+
+    They cannot where the data of each task that both were run on is another for each of them.
+    """
+    reasons = apart(board, (baseline, candidate))
+    rows = board.named_runs.groupby("task")["method"].agg(set)
+    if not reasons or any({baseline, candidate} <= names for names in rows):
+        return ""
+    said = ". ".join(reasons.values())
+    return f"{board.title}: {baseline} and {candidate} cannot be compared. {said}"
+
+
+def comparison_notes(board: Board, baseline: str, candidate: str) -> tuple[str, ...]:
+    """Limits of a comparison: data and versions left out, means over fewer classes."""
+    notes = [f"Not compared: {each}." for each in apart(board, (baseline, candidate)).values()]
+    notes += content_notes(board)
     if board.earlier:
         which = ", ".join(board.earlier)
         notes.append(f"Left out, being earlier versions of tasks: {which}.")

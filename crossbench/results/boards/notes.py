@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES
 from crossbench.results.boards.columns import NOT_ABOVE, PARTIAL, TIED
+from crossbench.results.boards.contents import (
+    SUPERSEDED,
+    content_detail,
+    content_notes,
+    import_note,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,10 +40,11 @@ def subtitle(board: Board, what: str) -> str:
 
 
 def task_detail(board: Board, task: str) -> str:
-    """Marks of a task: ungrouped beside grouped ones, earlier version."""
-    ungrouped = _ungrouped(board)
+    """Marks of a task: ungrouped beside grouped ones, which data, earlier version."""
+    ungrouped, data = _ungrouped(board), content_detail(board, task)
     said = ["ungrouped"] if task in ungrouped and ungrouped != set(board.tasks) else []
-    return ", ".join([*said, *["earlier version"] * (task in board.earlier)])
+    earlier = task in board.earlier and data != SUPERSEDED
+    return ", ".join(filter(None, [*said, data, "earlier version" * earlier]))
 
 
 def _ungrouped(board: Board) -> set[str]:
@@ -112,8 +119,8 @@ def claim_notes(board: Board, rows: Sequence[Standing]) -> list[str]:
 
 
 def data_notes(board: Board) -> list[str]:
-    """Ungrouped and superseded tasks, replaced and unsealed records."""
-    notes = []
+    """Imported, ungrouped and superseded data, replaced and unsealed records."""
+    notes = [*content_notes(board), *import_note(board)]
     if ungrouped := _ungrouped(board):
         which = "All tasks are" if ungrouped == set(board.tasks) else "Where said, a task is"
         notes.append(f"{which} ungrouped: samples of one patient may be trained and tested on.")

@@ -22,6 +22,7 @@ from crossbench.results.boards.columns import (
     trainable_column,
     with_intervals,
 )
+from crossbench.results.boards.contents import with_data
 from crossbench.results.boards.draws import shared_words
 from crossbench.results.boards.groups import by_group
 from crossbench.results.boards.notes import (
@@ -94,17 +95,18 @@ def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
 
 def failures(frame: pd.DataFrame) -> list[Table]:
     """Runs that failed or were skipped, grouped by reason: one table or none."""
+    frame = with_data(frame)
     lost = frame[frame["status"] != "ok"]
-    same = ["method", "task", "preset", "status", "error_class", "error_message"]
+    same = ["method", "task", "data", "preset", "status", "error_class", "error_message"]
     rows = [
         (
-            f"{method} on {task}",
+            f"{method} on {task}{f' ({data})' * bool(data)}",
             preset,
             status,
             folds_in_words(runs),
             f"{kind}: {message}".strip(": "),
         )
-        for (method, task, preset, status, kind, message), runs in lost.groupby(same)
+        for (method, task, data, preset, status, kind, message), runs in lost.groupby(same)
     ]
     columns = ("run", "preset", "status", "runs", "reason")
     return [_words("Runs without a result", columns, rows)] if rows else []

@@ -17,6 +17,7 @@ import pandas as pd
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
 from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.contents import content_notes, run_again
 from crossbench.results.boards.draws import is_one_random_draw, share_weights
 from crossbench.results.boards.standings import higher_is_better
 from crossbench.specs import RANDOM
@@ -110,7 +111,7 @@ class Transfer:
     """Every gain on one task from one pretraining.
 
     ``gains`` are by protocol and method, ``contrasts`` by protocol and pair of methods; ``missing``
-    says what could not be compared, and why.
+    says what could not be compared, and why; ``data`` which data of the task is in use.
     """
 
     title: str
@@ -120,6 +121,7 @@ class Transfer:
     gains: tuple[Gain, ...]
     contrasts: tuple[Contrast, ...]
     missing: tuple[str, ...]
+    data: tuple[str, ...] = ()
 
 
 def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
@@ -197,6 +199,7 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
         gains=tuple(gains),
         contrasts=contrasts,
         missing=tuple(dict.fromkeys(missing)),
+        data=tuple(content_notes(own[0], [task])),
     )
 
 
@@ -236,6 +239,7 @@ def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
     Raises:
         StatisticsError: If the runs cannot be paired.
     """
+    _require_same_data(board, other, method, task)
     names = (f"from random weights under {_of(other, 'protocol')}", "pretrained")
     both = [each.task_runs(task, board.metric) for each in (other, board)]
     runs = pd.concat(
@@ -251,6 +255,24 @@ def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
     if any(map(is_one_random_draw, own)):
         weights = "one draw"
     return Paired(before=before, after=after, weights=weights)
+
+
+def _require_same_data(board: Board, other: Board, method: str, task: str) -> None:
+    """Refuse a pretrained network whose counterpart was run on other data of the task alone.
+
+    Raises:
+        StatisticsError: Naming the data and the remedy.
+    """
+    own = _runs_of(board, method, task)
+    others = other.runs[(other.runs["row"] == method) & other.runs["task"].isin(own["task"])]
+    here, there = set(own["hash_data"]), set(others["hash_data"])
+    if here and there and not here & there:
+        name = str(own["task"].iloc[0])
+        data, random = (", ".join(sorted(each)) for each in (here, there))
+        msg = f"pretrained it was run on data {data} of {name}, from random weights on {random}"
+        raise StatisticsError(
+            f"{msg}; run again on the data in use: {run_again(other, name, method)}"
+        )
 
 
 def _runs_of(board: Board, method: str, task: str) -> pd.DataFrame:

@@ -45,6 +45,7 @@ def gain_table(transfer: Transfer) -> Table:
         *_power_notes("over scratch", {_name(gain): gain.over_scratch for gain in transfer.gains}),
         *_weights_notes({_name(gain): gain.over_random for gain in transfer.gains}),
         *(f"Not compared: {reason}." for reason in transfer.missing),
+        *transfer.data,
     )
     rows = [
         (

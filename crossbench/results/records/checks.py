@@ -28,6 +28,7 @@ COLUMNS = frozenset(
         *("status", "source", "dimension", "metric", "grouped", "score", "ms_per_sample"),
         *("warnings", "error_class", "error_message", "split_settings", "fit_settings"),
         *("version", "started", "hardware", "sealed", "diagnostics", "partial", "identity", "path"),
+        *("data_version", "data_origin"),
     )
 )
 PREFIXES = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crossbench.evaluation.metrics import METRICS
+from crossbench.results.records.data_origin import import_version, origin_in_words
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     a JSON object of those that are means over fewer classes than there are, and why), its
     cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
     counts (``samples_*``), what the validation part selected (``selected_*``), what went wrong
-    (``warnings error_class error_message``), and where it came from (``hash_* split_settings
-    fit_settings version started hardware sealed diagnostics identity path``). A value that is not
-    there is NaN in a column of numbers and empty in a column of text; ``grouped`` is None where
-    unknown.
+    (``warnings error_class error_message``), and where it came from (``hash_*``, of an import
+    ``data_version data_origin``, ``split_settings fit_settings version started hardware sealed
+    diagnostics identity path``). A value that is not there is NaN in a column of numbers and empty
+    in a column of text; ``grouped`` is None where unknown.
 
     ``split_settings`` and ``fit_settings`` are JSON objects of dotted keys. Only runs with
     equal ones may be pooled; plain baselines have no ``fit_settings``.
@@ -109,6 +110,8 @@ def _origin(record: RunRecord) -> dict[str, str]:
         fit.pop(key, None)
     return {
         **{f"hash_{name}": str(hashes.get(name, ""))[:8] for name in HASHES},
+        "data_version": import_version(record),
+        "data_origin": origin_in_words(provenance),
         "split_settings": json.dumps(split, sort_keys=True),
         "fit_settings": json.dumps(fit, sort_keys=True),
         "version": str(hashes.get("harness", "")),

@@ -11,7 +11,7 @@ import streamlit as st
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import friedman, tied_groups
 from crossbench.results.boards.boards import split_boards
-from crossbench.results.boards.compare import compare_on, comparison_notes
+from crossbench.results.boards.compare import compare_on, comparison_notes, refusal
 from crossbench.results.boards.pairwise import verdict_frame, win_frame
 from crossbench.results.boards.standings import complete_means, higher_is_better
 from crossbench_leaderboard import charts, marks
@@ -48,9 +48,12 @@ def show(results: Results) -> None:
         st.info("Only one method is on this board, so there is nothing to compare it with.")
         return
     baseline, candidate = pair
+    if why := refusal(board, baseline, candidate):
+        st.info(plain(why))
+        return
     comparison = compare_on(board, baseline, candidate)
     _two_methods(comparison)
-    for note in comparison_notes(board):
+    for note in comparison_notes(board, baseline, candidate):
         st.caption(plain(note))
     words = ["--baseline", baseline, "--candidate", candidate, "--metric", metric]
     command(arguments("crossbench", "compare", *results.folders, *words))

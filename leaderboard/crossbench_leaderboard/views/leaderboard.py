@@ -9,6 +9,7 @@ import streamlit as st
 
 from crossbench.evaluation.statistics import MIN_TASKS
 from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.contents import contents_of
 from crossbench.results.boards.published import table2
 from crossbench.results.boards.tables import ranked
 from crossbench_leaderboard import by_task
@@ -41,7 +42,7 @@ def show(results: Results) -> None:
     with st.expander("Filters"):
         runs = filtered(results.frame, key="leaderboard")
     metric = pick_metric("leaderboard-metric")
-    boards = split_boards(runs, metric)
+    boards = split_boards(runs, metric, contents_of(results.frame))
     if not boards:
         st.info("No runs are left; take a filter away.")
         return

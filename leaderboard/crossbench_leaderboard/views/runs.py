@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from crossbench.results.boards.contents import with_data
 from crossbench.results.records.frame import flat
 from crossbench.results.records.store import read_record
 from crossbench.specs.reader import to_mapping
@@ -29,6 +30,7 @@ _SHARING = ("linear-probe",)
 _COLUMNS = {
     "status": "Status",
     "task": "Task",
+    "data": "Data",
     "method": "Method",
     "preset": "Preset",
     "protocol": "Protocol",
@@ -54,7 +56,7 @@ def show(results: Results) -> None:
     if results.frame.empty:
         st.info("There is no valid record.")
         return
-    runs = _filtered(results.frame)
+    runs = _filtered(with_data(results.frame))
     table = runs[[name for name in _COLUMNS if name in runs]].rename(columns=_COLUMNS)
     formats = {
         "Score": st.column_config.NumberColumn(format="%.3f"),

@@ -566,7 +566,7 @@ def test_two_versions_of_one_task_are_not_two_of_the_six_that_a_claim_needs(
     assert average.detail == "5 tasks"
     assert column(table, "average")["crossd"].value == pytest.approx(0.7)
     (old,) = [header for header in table.columns if header.text == "task-0 [data old]"]
-    assert (old.detail, old.aside) == ("earlier version", True)
+    assert (old.detail, old.aside) == ("superseded data", True)
     assert any(note.endswith("versions of one that is: task-0 [data old].") for note in table.notes)
 
 

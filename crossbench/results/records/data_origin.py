@@ -1,0 +1,69 @@
+"""Imports that records were made on: in words, and which of them are still wanted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from crossbench.results.records.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from crossbench.specs import RunRecord
+
+_VERSION = re.compile(r"[0-9a-f]{16}")
+_FEW = 6  # options that are said in words
+
+
+def import_version(record: RunRecord) -> str:
+    """The version of the import that a record was made on; empty where it was no import."""
+    version = _about(record.provenance).get("version")
+    return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
+
+
+def origin_in_words(provenance: Mapping[str, Any]) -> str:
+    """How the data of a run was imported and grouped; empty where it was neither.
+
+    Other people's records are read: what is not of the expected type is not said.
+    """
+    about = _about(provenance)
+    parts = [_import_in_words(about)] if about.get("importer") else []
+    groups = about.get("groups")
+    if isinstance(groups, dict):
+        parts.append(f"groups joined from {groups.get('from')}")
+    return "; ".join(parts)
+
+
+def _about(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    about = provenance.get("data")
+    return about if isinstance(about, dict) else {}
+
+
+def _import_in_words(about: Mapping[str, Any]) -> str:
+    origin = f"origin {about['origin']}, " if about.get("origin") else ""
+    said = f"imported as {about.get('version')} ({origin}importer {about['importer']}"
+    options, changed = about.get("options"), about.get("changed")
+    if isinstance(options, dict) and isinstance(changed, list):
+        values = [f"{name} = {options.get(str(name))}" for name in changed[:_FEW]]
+        values += ["..."] * (len(changed) > _FEW)
+        said += "".join(f", {value}" for value in values)
+    if about.get("dropped"):
+        said += f", {about['dropped']} samples left out"
+    return f"{said}{', of another number than the card says' * bool(about.get('any_count'))})"
+
+
+def pinned_versions(folders: Iterable[Path]) -> dict[tuple[str, str], int]:
+    """How many records are pinned to each import, by task and version.
+
+    A version is the name of the file in the data root: ``imported/TASK/VERSION.npz``. A folder
+    that is not there or holds no record pins nothing.
+    """
+    pins: Counter[tuple[str, str]] = Counter()
+    for folder in folders:
+        for record in Store(folder).records():
+            if version := import_version(record):
+                pins[record.key.task, version] += 1
+    return dict(pins)
