@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from crossbench.data.imported import ImportFacts, JoinedGroups
 
-_FILE = re.compile(r"\S*[/\\]\S*|\S+\.(?:csv|tsv|txt|xlsx?|json|npz)\b", re.IGNORECASE)
+# A user's file may be named after a person, with blanks in it: what goes before it is dropped too.
+_FILE = re.compile(r".*(?:[/\\]\S*|\.(?:csv|tsv|txt|xlsx?|json|npz)\b)", re.IGNORECASE | re.DOTALL)
 
 
 def origin_facts(

@@ -162,7 +162,7 @@ def test_a_task_on_different_data_is_left_out_of_a_comparison(frame: Any, on: An
     ]
     (board,) = compare_boards(frame(*runs), baseline="acs", candidate="crossd")
     assert board.notes[0].startswith("Not compared: blood: acs on data bbbb (superseded) and")
-    assert {each.task: each.verdict for each in board.comparison.tasks}["derma"] == "undecided"
+    assert {each.task: each.verdict for each in board.comparison.tasks}["derma"] == "equivalent"
 
 
 def test_pretraining_is_compared_on_one_data_alone(frame: Any, on: Any) -> None:
@@ -180,7 +180,7 @@ def test_pretraining_is_compared_on_one_data_alone(frame: Any, on: Any) -> None:
     runs += [on(NEW, fold=fold, score=0.5 + fold / 100) for fold in range(3)]
     (table,) = [gain_table(each) for each in transfers(frame(*runs))]
     assert table.title.startswith("What pretraining on in1k is worth on blood [data aaaa]")
-    assert not any(each.startswith("Not compared") for each in table.notes)
+    assert not any("on data" in each for each in table.notes if each.startswith("Not compared"))
     assert any(each.startswith("Data of blood: aaaa is in use") for each in table.notes)
 
 
@@ -268,14 +268,14 @@ def test_two_imports_are_two_versions_never_mixed(lab: Lab, tmp_path: Path) -> N
     (board,) = split_boards(load_results(lab.out))
     assert (board.counted, board.earlier) == ([in_use], [older])
     for form in FORMATS:
-        text = report([lab.out], form, width=500).replace("{[}", "[")
-        assert in_use in text.replace("\\", ""), form
-        assert "superseded data" in text, form
+        text = " ".join(report([lab.out], form, width=500).split())
+        for content, said in ((second, "is in use, last run"), (first, "superseded data")):
+            assert content.content[:8] in text, form
+            assert said in text or form == "csv", form
     notes = json.loads(report([lab.out], "json"))["tables"][0]["notes"]
     (note,) = [each for each in notes if each.startswith("Data of cells")]
     assert (
-        f"imported as {second.version} (origin lab, importer cells, add = 3.0, drop = sha256 "
-        in note
+        f"imported as {second.version} (origin lab, importer cells, add = 3, drop = sha256 " in note
     )
     assert note.index(second.content[:8]) < note.index("superseded") < note.index(first.content[:8])
     rows = csv.DictReader(io.StringIO(report([lab.out], "csv")))
@@ -328,7 +328,7 @@ def test_the_record_says_how_the_data_was_imported_and_grouped(lab: Lab) -> None
     }
     assert option.startswith("sha256 ")
     assert json.loads(two) == json.loads(one) | {
-        "groups": {"from": "a table patients of a table by column id", "sha256": joined.digest}
+        "groups": {"from": "a table by column id", "sha256": joined.digest}
     }
     assert "doe" not in two.lower()
     assert pinned_versions([lab.out])["cells", made.version] == sum(1 for _ in lab.records())
