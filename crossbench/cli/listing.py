@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.arguments import add_data_dir
 from crossbench.cli.output import EXIT_OK, print_json, say
+from crossbench.errors import RequestError
+from crossbench.files.paths import data_dir
 from crossbench.registry.entries import package_faults
-from crossbench.registry.tasks import task_faults
+from crossbench.registry.tasks import extra_faults, task_faults
 
 if TYPE_CHECKING:
     import argparse
+
+_BEYOND = "--all lists controls and extra tasks too; --long says where each is from"
 
 
 def add(commands: Any) -> None:
@@ -18,16 +23,51 @@ def add(commands: Any) -> None:
     listing.set_defaults(command=_list)
     listing.add_argument("what", choices=("tasks", "methods", "protocols", "presets"))
     listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.add_argument(
+        "--all",
+        dest="everything",
+        action="store_true",
+        help="tasks: controls and extra ones too, which are not among `--task all`",
+    )
+    listing.add_argument(
+        "--long", action="store_true", help="tasks: address, digest, citation and groups of each"
+    )
+    add_data_dir(listing)
 
 
 def _list(options: argparse.Namespace) -> int:
-    from crossbench.cli import views
+    if options.what == "tasks":
+        return _list_tasks(options)
+    if options.everything or options.long:
+        raise RequestError(f"--all and --long are of tasks, not of {options.what}; leave them out")
+    from crossbench.cli.columns import table
+    from crossbench.cli.views import listing
 
-    rows = views.listing(options.what)
+    rows = listing(options.what)
     if options.json:
         print_json(rows)
     else:
-        print(views.table(rows))
-    faults = {"tasks": task_faults, "methods": package_faults}.get(options.what, tuple)
-    say([f"not loaded: {why}" for why in faults()])
+        print(table(rows))
+    _say_faults(package_faults() if options.what == "methods" else ())
     return EXIT_OK
+
+
+def _list_tasks(options: argparse.Namespace) -> int:
+    from crossbench.cli.columns import table
+    from crossbench.cli.tasks import details, short, task_rows
+
+    rows = task_rows(data_dir(options.data_dir), everything=options.everything)
+    if options.json:
+        print_json(rows)
+    elif options.long:
+        print("\n\n".join(map(details, rows)))
+    else:
+        print(table(list(map(short, rows))))
+        if not options.everything:
+            print(f"\n{_BEYOND}")
+    _say_faults(task_faults() + (extra_faults() if options.everything else ()))
+    return EXIT_OK
+
+
+def _say_faults(faults: tuple[str, ...]) -> None:
+    say([f"not loaded: {why}" for why in faults])

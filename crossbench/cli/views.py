@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.columns import table
 from crossbench.specs import NpzSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
@@ -17,26 +17,8 @@ if TYPE_CHECKING:
 
 
 def listing(what: str) -> list[dict[str, Any]]:
-    """Rows of ``tasks``, ``methods``, ``protocols`` or ``presets``."""
+    """Rows of ``methods``, ``protocols`` or ``presets``."""
     return _LISTINGS[what]()
-
-
-def _tasks() -> list[dict[str, Any]]:
-    from crossbench.registry.tasks import load_tasks
-
-    return [
-        {
-            "name": card.name,
-            "dims": f"{card.dimension}D",
-            "modality": card.modality,
-            "classes": len(card.classes),
-            "samples": next(iter(card.samples.values()), None),
-            "group": card.group,
-            "data": "control" if card.control else "shipped" if card.embedded else "download",
-            "title": card.title,
-        }
-        for card in load_tasks().values()
-    ]
 
 
 def _methods() -> list[dict[str, Any]]:
@@ -81,41 +63,10 @@ _PARTS = {"adapters": "low-rank updates", "norm": "BatchNorm", "all": "all"}
 _TIMED = "timed on this machine, augmentation not counted"
 
 _LISTINGS = {
-    "tasks": _tasks,
     "methods": _methods,
     "protocols": _protocols,
     "presets": _presets,
 }
-
-
-def table(rows: Sequence[Mapping[str, Any]], *, width: int | None = None) -> str:
-    """Rows as aligned text; names are shown as they are, never as markup.
-
-    Args:
-        rows: Columns by name, the same in every row.
-        width: Columns of text to fit into; None asks the terminal.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(file=StringIO(), width=width or _width(), highlight=False)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    columns = list(rows[0]) if rows else []
-    for column in columns:
-        grid.add_column(column, overflow="fold", no_wrap=column == "name")
-    for row in rows:
-        grid.add_row(*(Text("–" if row[key] is None else str(row[key])) for key in columns))
-    console.print(grid)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((100, 24)).columns
 
 
 def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:

@@ -75,7 +75,7 @@ def _add_inspect(actions: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from crossbench.cli import views
+    from crossbench.cli.columns import table
     from crossbench.nets.weights.catalogue import known_weights, present
     from crossbench.specs.reader import to_mapping
 
@@ -86,7 +86,7 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
     else:
-        print(views.table([_listed(row) for row in rows]))
+        print(table([_listed(row) for row in rows]))
     return EXIT_OK
 
 
@@ -175,7 +175,7 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
 
 
 def _verdicts(carries: list[Carry], backbone: str) -> str:
-    from crossbench.cli import views
+    from crossbench.cli.columns import table
 
     cells = {(each.method, each.kind): _verdict(each) for each in carries}
     names = dict.fromkeys(each.method for each in carries)
@@ -186,7 +186,7 @@ def _verdicts(carries: list[Carry], backbone: str) -> str:
     ]
     reasons = [f"{each.method} for {each.kind}s: {each.misfit}" for each in carries if each.misfit]
     shown = reasons if len(names) == 1 else []
-    return "\n".join(["", f"in {backbone}:", views.table(rows), *shown])
+    return "\n".join(["", f"in {backbone}:", table(rows), *shown])
 
 
 def _verdict(carry: Carry) -> str:
@@ -200,7 +200,7 @@ def _verdict(carry: Carry) -> str:
 
 
 def _key_tables(carries: list[Carry]) -> str:
-    from crossbench.cli import views
+    from crossbench.cli.columns import table
 
     parts = []
     for each in carries:
@@ -208,7 +208,7 @@ def _key_tables(carries: list[Carry]) -> str:
             {"name": key.name, "becomes": key.state, "made of": ", ".join(key.made_of) or None}
             for key in each.keys
         ]
-        parts += [f"\n{each.method} for {each.kind}s:", views.table(rows)]
+        parts += [f"\n{each.method} for {each.kind}s:", table(rows)]
     return "\n".join(parts)
 
 

@@ -86,11 +86,11 @@ def test_inspect_in_words(checkpoint: Path, capsys: pytest.CaptureFixture[str]) 
     assert "inputs normalised by radimagenet statistics" in shown
     assert "has seen 2 groups of nodules.npz:9" in shown
     row = next(line for line in shown.splitlines() if line.startswith("crossd"))
-    assert row.split("   ")[1:] == [
+    assert row.split("  ")[1:] == [
         "fits: 225 carried, 2 fresh",
         "converted: 90 carried, 2 fresh, 135 dropped",
     ]
-    assert "acs      not applicable" in shown
+    assert "acs     not applicable" in shown
     assert "no: 75 carried, 2 fresh, 15 missing" in shown
 
 

@@ -1,0 +1,194 @@
+"""What ``crossbench list tasks`` says of each: facts of the card, and of the file a user gets."""
+
+from __future__ import annotations
+
+import textwrap
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.files.data_root import DataRoot
+from crossbench.registry.tasks import extra_tasks, load_tasks
+from crossbench.specs import MedmnistSource
+from crossbench.specs.origins import DownloadOrigin, HubOrigin, OriginFile
+from crossbench.specs.reader import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crossbench.specs import TaskCard
+    from crossbench.specs.origins import Origin
+
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+_HUB = "https://huggingface.co/datasets/{repo}/resolve/{revision}/{file}"
+_JOINS = "crossbench data groups"
+
+
+def task_rows(root: Path, *, everything: bool = False) -> list[dict[str, Any]]:
+    """A row a task, as printed in JSON.
+
+    Args:
+        root: The data root, where a file that is there tells its own groups.
+        everything: Whether controls and extra tasks are listed too, which ``all`` leaves out.
+    """
+    usual = load_tasks().values()
+    if everything:
+        return [_row(card, root) for card in [*usual, *extra_tasks().values()]]
+    return [_row(card, root) for card in usual if not card.control]
+
+
+def short(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the table, which fit 80 characters."""
+    return {
+        "name": row["name"],
+        "dim": row["dims"],
+        "samples": row["samples"],
+        "size": size_in_words(row["bytes"], exact=row["exact"]),
+        "licence": row["licence"],
+        "groups": row["groups"] or "ungrouped",
+    }
+
+
+def details(row: dict[str, Any], *, width: int = 80) -> str:
+    """A task in some lines: address and digests are not broken, that they can be copied."""
+    urls = [file["url"] for file in row["files"]] or [row["homepage"]]
+    sums = [
+        f"{algorithm} {digest}"
+        for file in row["files"]
+        for algorithm, digest in file["checksum"].items()
+    ]
+    size = size_in_words(row["bytes"], exact=row["exact"])
+    first = [row["title"], row["modality"], row["dims"], f"{row['classes']} classes"]
+    first += [f"{row['samples']} samples"] if row["samples"] else []
+    groups = row["groups"] or "ungrouped"
+    kept = f"; samples of one {row['group']} must stay together" if row["group"] else ""
+    said = [
+        ", ".join([*first, *([size] if size else [])]),
+        ". ".join(filter(None, [f"licence {row['licence']}", row["restrictions"]])),
+        f"groups: {groups}{'' if row['groups'] else kept}",
+        *([row["grouping"]] if row["grouping"] else []),
+        *filter(None, urls),
+        *sums,
+        row["citation"],
+    ]
+    wrap = textwrap.TextWrapper(
+        width,
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join([row["name"], *(wrap.fill(fact) for fact in said)])
+
+
+def _row(card: TaskCard, root: Path) -> dict[str, Any]:
+    file = _present(card, root)
+    files = list(_files(card))
+    known = [each.bytes or each.about for each in files]
+    size = sum(filter(None, known)) if files and all(known) else None
+    exact = all(each.bytes for each in files)
+    if size is None and file is not None:
+        size, exact = file.stat().st_size, True
+    groups = _groups(card, file, root)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "dims": f"{card.dimension}D",
+        "modality": card.modality,
+        "classes": len(card.classes),
+        "samples": _samples(card),
+        "data": "control" if card.control else "shipped" if card.embedded else "download",
+        "licence": card.licence,
+        "restrictions": card.restrictions,
+        "citation": card.citation,
+        "homepage": card.homepage,
+        "url": files[0].url if files else card.homepage,
+        "checksum": card.checksum,
+        "bytes": size,
+        "exact": exact,
+        "files": [facts(each, "file", "url", "checksum") for each in files],
+        "group": card.group,
+        "groups": groups,
+        "grouping": None if groups else _grouping(card),
+    }
+
+
+def _samples(card: TaskCard) -> int | None:
+    """Number of samples of the file that a user gets; the paper's may be another."""
+    stated = card.origins[0].samples if card.origins else None
+    if isinstance(card.source, MedmnistSource):
+        stated = stated or card.samples.get("publisher")
+    return stated or next(iter(card.samples.values()), None)
+
+
+def _files(card: TaskCard) -> Iterator[OriginFile]:
+    """The files of the origin that a card prefers."""
+    origin = card.origins[0] if card.origins else None
+    if isinstance(origin, DownloadOrigin):
+        yield from origin.files
+    elif isinstance(origin, HubOrigin):
+        url = _HUB.format(repo=origin.repo, revision=origin.revision or "main", file=origin.file)
+        yield OriginFile(
+            url=url,
+            file=origin.file,
+            bytes=origin.bytes,
+            about=origin.about,
+            checksum=origin.checksum,
+        )
+
+
+def _present(card: TaskCard, root: Path) -> Path | None:
+    """The data file that a run would read, where it is there."""
+    places: tuple[Path | None, ...] = (
+        DataRoot(root).current(card.name),
+        root / card.source.file,
+        root / f"{card.name}.npz",
+    )
+    if card.embedded:
+        places = ((card.path or Path()).parent / card.source.file,)
+    return next((place for place in places if place is not None and place.is_file()), None)
+
+
+def _groups(card: TaskCard, file: Path | None, root: Path) -> str | None:
+    """What is grouped in the file that is there, or else in the one that a user gets."""
+    if card.embedded:
+        return card.group
+    named = card.group or next((each.group for each in card.origins if each.group), "groups")
+    if DataRoot(root).groups(card.name).is_file():
+        return named
+    if file is not None:
+        return named if _has_groups(file) else None
+    return _imported_groups(card, card.origins[0]) if card.origins else None
+
+
+def _imported_groups(card: TaskCard, origin: Origin) -> str | None:
+    """What an import groups; published data files carry no groups."""
+    return (origin.group or card.group) if origin.importer else None
+
+
+def _grouping(card: TaskCard) -> str | None:
+    """How a user gets groups."""
+    steps = [step for origin in card.origins for step in origin.steps if _JOINS in step]
+    if steps:
+        return steps[0]
+    for origin in card.origins:
+        if groups := _imported_groups(card, origin):
+            return f"An import from origin {origin.name} knows them ({groups})."
+    return None
+
+
+def _has_groups(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "groups.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def size_in_words(size: int | None, *, exact: bool = True) -> str | None:
+    """A number of bytes as people say it: ``39.1 MB``, ``~1.5 GB``."""
+    if not size:
+        return None
+    unit, name = next(each for each in _UNITS if size >= each[0])
+    places = 1 if unit > 1 and size < 100 * unit else 0
+    return f"{'' if exact else '~'}{size / unit:.{places}f} {name}"
