@@ -302,6 +302,40 @@ def make_dicom(folder: Path, syntax: str) -> Kind:
     return Kind(file=file, read=read, within=damage)
 
 
+def make_prepared(folder: Path, ending: str) -> Kind:
+    """A picture or a NIfTI volume that is brought to the form of a task's samples."""
+    import nibabel
+    from PIL import Image
+
+    from crossbench.data.formats.prepared import read_prepared
+    from crossbench.specs.preparation import Preparation
+
+    file, picture = folder / f"a{ending}", ending == ".png"
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 11, 10)).astype(np.uint8)
+    if picture:
+        Image.fromarray(pixels[..., 0]).save(file)
+    else:
+        affine = np.diag([-1.0, -1.0, 2.0, 1.0])
+        nibabel.Nifti1Image(pixels.astype(np.int16), affine).to_filename(file)
+    spacing = None if picture else (1.0, 1.0, 1.0)
+    size = (8, 8) if picture else (8, 8, 8)
+    given = Preparation(spacing=spacing, resampled=not picture, size=size, fit="pad")
+    return Kind(
+        file=file, read=lambda damaged: read_prepared(damaged, given).tobytes(), within=damage
+    )
+
+
+def make_table(folder: Path) -> Kind:
+    """A table of files and labels."""
+    from crossbench.data.new.tables import read_table
+
+    file = folder / "table.csv"
+    file.write_text("File;Label;Patient\n" + "".join(f"{n}.png;{n % 2};P{n}\n" for n in range(9)))
+    return Kind(
+        file=file, read=lambda damaged: repr(read_table(damaged).rows).encode(), within=damage
+    )
+
+
 KINDS: dict[str, Callable[[Path], Kind]] = {
     "npz": partial(make_npz, form="compressed"),
     "npz-stored": partial(make_npz, form="stored"),
@@ -311,6 +345,10 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "card": make_card,
     "record": make_record,
     "predictions": make_predictions,
+    "picture": partial(make_prepared, ending=".png"),
+    "nifti": partial(make_prepared, ending=".nii"),
+    "nifti-gz": partial(make_prepared, ending=".nii.gz"),
+    "table": make_table,
     "dicom": partial(make_dicom, syntax=""),
     "dicom-jpeg2000": partial(make_dicom, syntax="1.2.840.10008.1.2.4.90"),
     "dicom-rle": partial(make_dicom, syntax="1.2.840.10008.1.2.5"),

@@ -14,10 +14,10 @@ from crossbench.data.formats.dicom.bounds import NO_DICOM
 from crossbench.data.formats.pictures import is_copied
 from crossbench.data.formats.prepared import dicom_form
 from crossbench.data.new.choices import Choices
+from crossbench.data.new.finder import Finder, folded
 from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import PictureForm
 from crossbench.data.new.remarks import Remark, counted
-from crossbench.data.new.tables import Finder, folded
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,17 +18,18 @@ from crossbench.data.new.candidates import (
 )
 from crossbench.data.new.dicom import SeriesFinder, look_at_export
 from crossbench.data.new.files import DICOM, PICTURES, Files, find_files
+from crossbench.data.new.finder import Finder
 from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import each_form, left_out_damaged, picture_forms, volume_forms
 from crossbench.data.new.hints import hint_at_groups
 from crossbench.data.new.pictures import prepare_pictures
 from crossbench.data.new.remarks import Remark, counted
-from crossbench.data.new.tables import Finder, by_table, find_columns, read_table, recognised
+from crossbench.data.new.tables import by_table, find_columns, read_table, recognised
 from crossbench.data.new.volumes import prepare_volumes
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from crossbench.data.formats.dicom import Series
     from crossbench.data.formats.nifti import VolumeForm
@@ -119,27 +120,18 @@ def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: Non
     export = look_at_export(choices, files) if files.form == DICOM else None
     if export:
         files, choices = export.files, export.completed(choices)
-    found = _candidates(choices, files, export)
-    if choices.group_from_name is not None:
-        found = grouped_by_name(found, choices.group_from_name)
-    elif export and not found.group and not choices.ungrouped:
-        found = export.grouped(found)
+    found = _grouped(_candidates(choices, files, export), choices, export)
     classes_of(found.samples)  # refused before hours of reading
-    names = [sample.file for sample in found.samples]
     kind = export.kind if export else "image" if files.form == PICTURES else "volume"
-    forms: Mapping[str, PictureForm | VolumeForm]
-    if export:
-        forms, faults = each_form(export.form, names, listener)
-    elif kind == "image":
-        forms, faults = picture_forms(choices.folder, names, listener)
-    else:
-        forms, faults = volume_forms(choices.folder, names, listener)
+    forms, faults = _forms(
+        [sample.file for sample in found.samples], kind, choices, export, listener
+    )
     damaged = left_out_damaged(faults, skip=choices.skip_damaged)
     prepared = _PREPARE[kind](forms, choices)
     samples = tuple(sample for sample in found.samples if sample.file not in faults)
-    classes, index = classes_of(samples)
     about_groups = remarks_on_groups(samples) if found.group else hint_at_groups(samples)
     about_series = export.remarks() if export else ()
+    classes, index = classes_of(samples)
     draft = Draft(
         choices=choices,
         kind=kind,
@@ -162,7 +154,30 @@ def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: Non
         ),
         series=export.series if export else {},
     )
-    return _with_doubts(draft)
+    return replace(draft, remarks=(*draft.remarks, *_doubts(draft)))
+
+
+def _grouped(found: Candidates, choices: Choices, export: Export | None) -> Candidates:
+    """Samples with the groups that names or headers tell, where these are asked for."""
+    if choices.group_from_name is not None:
+        return grouped_by_name(found, choices.group_from_name)
+    if export and not found.group and not choices.ungrouped:
+        return export.grouped(found)
+    return found
+
+
+def _forms(
+    names: Sequence[str],
+    kind: str,
+    choices: Choices,
+    export: Export | None,
+    listener: Callable[[int, int], None],
+) -> tuple[Mapping[str, PictureForm | VolumeForm], dict[str, str]]:
+    """What each sample is, and why some cannot be read."""
+    if export:
+        return each_form(export.form, names, listener)
+    read = picture_forms if kind == "image" else volume_forms
+    return read(choices.folder, names, listener)
 
 
 def _candidates(choices: Choices, files: Files, export: Export | None) -> Candidates:
@@ -215,12 +230,6 @@ def _no_table(choices: Choices, files: Files) -> Table:
     given = ", ".join(f"--{role}" for role in choices.columns)
     some = f"one of {', '.join(files.tables)}" if files.tables else "there is none in the folder"
     raise DataError(f"{choices.folder}: {given} names a column; name its table by --csv, {some}")
-
-
-def _with_doubts(draft: Draft) -> Draft:
-    from dataclasses import replace
-
-    return replace(draft, remarks=(*draft.remarks, *_doubts(draft)))
 
 
 def _doubts(draft: Draft) -> Iterator[Remark]:

@@ -7,16 +7,17 @@ import math
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossbench.data.new.candidates import Candidate, Candidates, part_of
-from crossbench.data.new.files import stem
 from crossbench.data.new.remarks import Remark, counted
 from crossbench.errors import DataError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from crossbench.data.new.finder import Finder
 
 _LARGEST = 1 << 28  # bytes of a table
 _DELIMITERS = ",;\t|"
@@ -271,47 +272,3 @@ def _remarks(
         noun, _, why = key.partition("|")
         text = f"{counted(len(names), noun)} left out: {why}"
         yield Remark(topic="left out", text=text, names=tuple(names))
-
-
-# ------------------------------------------------------------------------ files of the rows
-
-
-class Finder:
-    """Files by what a table calls them: a path, its end, or a name, with or without ending."""
-
-    def __init__(self, names: Iterable[str], masks: Iterable[str] = ()) -> None:
-        self.names = tuple(names)
-        self._exact = {folded(name): name for name in (*masks, *self.names)}
-        self._ends: dict[str, set[str]] = defaultdict(set)
-        for name in self.names:
-            parts = PurePosixPath(name).parts
-            for start in range(len(parts)):
-                end = PurePosixPath(*parts[start:])
-                self._ends[folded(str(end))].add(name)
-                self._ends[folded(str(end.with_name(stem(name))))].add(name)
-
-    def find(self, called: str, where: str) -> str:
-        """The file that is called so; empty for none.
-
-        Raises:
-            DataError: If several are.
-        """
-        parts = [
-            part for part in folded(called).replace("\\", "/").split("/") if part not in (".", "")
-        ]
-        if "/".join(parts) in self._exact:
-            return self._exact["/".join(parts)]
-        for start in range(len(parts)):  # paths of another machine are cut from the front
-            found = self._ends.get("/".join(parts[start:]), set())
-            if len(found) > 1:
-                both = " and ".join(sorted(found)[:2])
-                msg = f"{where}: {called!r} may be {both}; give paths in the table, or --from the"
-                raise DataError(f"{msg} folder of the ones that are meant")
-            if found:
-                return next(iter(found))
-        return ""
-
-
-def folded(text: str) -> str:
-    """A name without what file systems and people spell differently."""
-    return unicodedata.normalize("NFC", text).casefold()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from made_scans import save_table
 
 from crossbench.data.new.candidates import Candidates
-from crossbench.data.new.tables import Finder, by_table, find_columns, read_table, recognised
+from crossbench.data.new.finder import Finder
+from crossbench.data.new.tables import by_table, find_columns, read_table, recognised
 from crossbench.errors import DataError, RequestError
 
 FILES = ("scans/A 1.nii.gz", "scans/b2.nii.gz", "other/Ü3.nii.gz")
