@@ -144,13 +144,14 @@ SETS: dict[str, dict[str, Any]] = {
             'Initiative (IDRI)", Medical Physics 38:915 (2011), doi:10.1118/1.3528204'
         ),
         "group": "patient",
+        "cohort": "lidc-idri",
         "split": "7:1:2 by nodule",
         "known_issues": [
             "The label is the readers' impression, not pathology; nodules rated 3 are left out.",
             (f"Parts hold nodules of the same patients (inferred); {_NO_IDS.format('patient')}."),
             (
                 "The patients are those of every other task on LIDC-IDRI; weights that were fitted "
-                "to one of these have seen them, and the file cannot tell which."
+                "to one of these have seen them, and without groups the file cannot tell which."
             ),
         ],
     },
@@ -220,7 +221,7 @@ def _card(
     file = _file(info, size)
     shared = load_tasks()[like] if like else None
     if shared is not None:
-        further |= {"modality": shared.modality, "group": shared.group}
+        further |= {key: getattr(shared, key) for key in ("modality", "group", "cohort")}
         citation = shared.citation.removeprefix(f"{_MEDMNIST}; ")
     steps = _steps(shared, name, indexed) if shared is not None and indexed else []
     origin = {"name": "medmnist", "kind": "download", **({"steps": steps} if steps else {})}

@@ -128,7 +128,7 @@ def test_a_card_is_complete_and_stands_on_no_board_of_the_paper(name: str, card:
 @pytest.mark.parametrize("name", [*BASES_2D, *BASES_3D])
 def test_a_size_has_the_facts_of_the_task_with_the_same_samples(name: str) -> None:
     base, other = load_tasks()[name], EXTRA[f"{name}-28"]
-    for fact in ("modality", "classes", "citation", "licence", "group", "known_issues", "metric"):
+    for fact in ("modality", "classes", "citation", "licence", "group", "cohort", "known_issues"):
         assert getattr(other, fact) == getattr(base, fact)
     assert other.title == f"{base.title} 28"
     assert other.fingerprint() != base.fingerprint()
@@ -193,3 +193,9 @@ def test_a_size_goes_to_a_finished_run_on_the_official_file(
     )
     run = frame[frame["method"] == method].iloc[0]
     assert (run["status"], run["source"], run["task"]) == ("ok", "real", name)
+
+
+def test_tasks_of_the_same_scans_are_of_one_cohort() -> None:
+    names = [name for name, card in EXTRA.items() if card.cohort == "lits"]
+    assert {name.partition("-")[0] for name in names} == {"organa", "organc", "organs", "organ3d"}
+    assert load_tasks()["organc"].cohort == load_tasks()["organs"].cohort == "lits"
