@@ -8,14 +8,22 @@ import pytest
 from msgspec import structs
 
 from crossbench.data.croissant import UNPUBLISHED, croissant
-from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.registry.tasks import extra_tasks, find_task, load_tasks
+
+#: One card of each form in every run; the others, which differ in size alone, in slow ones.
+FORMS = {"nodule-malignancy-ct-3d", "path", "organ3d", "vessel-28"}
+CARDS = [
+    *sorted(load_tasks()),
+    *sorted(FORMS & extra_tasks().keys()),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(extra_tasks().keys() - FORMS)),
+]
 
 
 def files(card: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["@id"]: each for each in card["distribution"]}
 
 
-@pytest.mark.parametrize("name", sorted(load_tasks()))
+@pytest.mark.parametrize("name", CARDS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_registered_card_is_valid_croissant(name: str) -> None:
     card = find_task(name)

@@ -204,8 +204,7 @@ def _shortcuts(opened: Opened, looks: Looks) -> tuple[tuple[Shortcut, ...], list
         "border": looks.border[chosen],
         "histogram": looks.histogram[chosen],
     }
-    if opened.acquisition is not None:
-        features["acquisition"] = opened.acquisition[chosen]
+    features |= {name: values[chosen] for name, values in opened.acquisition.items()}
     settings = find_preset(_PRESET).split
     try:
         splits = make_splits(settings, labels, groups)[: settings.folds]  # of the first seed

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from crossbench.data.formats.npz import NpzFile
 from crossbench.data.imported import import_facts, read_groups
 from crossbench.data.inputs import find_kind
@@ -18,9 +20,8 @@ from crossbench.errors import DataError
 from crossbench.files.data_root import DataRoot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Digest that is always given.
 DIGEST = "sha256"
+
+_MOST_SITES = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +44,8 @@ class Opened:
         digests: Digests of the file.
         made: How it was imported; None of any other file.
         grouped_by: Where groups that were joined afterwards are from; empty where none were.
-        acquisition: (N, F) numbers on how samples were acquired, where the file has them.
+        acquisition: (N, F) numbers on how samples were acquired, by what they are: of the array
+            ``acquisition``, such as original sizes, and of ``sites``, one column a site.
     """
 
     card: TaskCard
@@ -49,7 +53,7 @@ class Opened:
     digests: dict[str, str]
     made: ImportFacts | None
     grouped_by: str
-    acquisition: NDArray[np.float64] | None
+    acquisition: dict[str, NDArray[np.float64]]
 
 
 def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
@@ -61,15 +65,14 @@ def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
     with NpzFile(file) as archive:
         made = None if card.embedded else import_facts(archive)
         digests = {name: archive.digest(name) for name in {DIGEST: "", **card.checksum}}
-        acquisition = archive.read("acquisition") if "acquisition" in archive else None
+        names = ("acquisition", "sites")
+        acquisition = {name: archive.read(name) for name in names if name in archive}
     silent: dict[str, Any] = dict.fromkeys(("shape", "channels", "class_counts", "intensity"))
     lenient = replace(card, checksum={}, origins=(), **silent)
     with tempfile.TemporaryDirectory() as nothing_remembered:
         dataset = open_task(
             lenient, data="real", data_dir=data_dir, cache_dir=Path(nothing_remembered)
         )
-    if acquisition is not None and len(acquisition) != len(dataset):
-        acquisition = None
     joined = None if card.embedded else read_groups(DataRoot(data_dir).groups(card.name))
     return Opened(
         card=card if made is None else made.card(card),
@@ -77,8 +80,23 @@ def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
         digests=digests,
         made=made,
         grouped_by="" if joined is None else joined.source,
-        acquisition=acquisition,
+        acquisition=dict(_numbers(acquisition, len(dataset))),
     )
+
+
+def _numbers(
+    arrays: Mapping[str, NDArray[Any]], samples: int
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """What a model can be given of arrays on the acquisition; what fits no sample is left out."""
+    for name, array in arrays.items():
+        if array.shape[:1] != (samples,):
+            continue
+        if array.dtype.kind in "biuf" and array.ndim == 2:
+            yield name, array.astype(np.float64)
+        elif array.dtype.kind == "U" and array.ndim == 1:
+            values, codes = np.unique(array, return_inverse=True)
+            if len(values) <= _MOST_SITES:
+                yield name, np.eye(len(values))[codes]
 
 
 def why_not(card: TaskCard, file: Path, error: DataError) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NOTES = (
     "Border: mean, deviation and blank share of the outer sixteenth of each side.",
     "Histogram: shares of 16 equal parts of the range of all samples.",
+    "Acquisition: what the file holds of the originals, such as sizes. Sites: where they are from.",
     "A network is to be judged by how far it exceeds these, which have not seen what is shown.",
 )
 _LEVELS = {"holds": "holds", "remark": "note", "fault": "FAULT"}

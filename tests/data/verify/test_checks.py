@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from shared_data import shared_data
 
 from crossbench.data.verify import Verdict, verify
 from crossbench.errors import MissingDataError
-from crossbench.registry.tasks import load_card
+from crossbench.registry.tasks import find_task, load_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,23 @@ def test_a_shortcut_is_told_beside_the_majority(
         "all together",
     }
     assert "the majority class 0.500 (cross-validated by group)" in said(verdict, "shortcut")
+
+
+def test_what_the_file_says_of_the_acquisition(verified: Callable[..., Verdict]) -> None:
+    labels = np.arange(60) // 2 % 2
+    sizes = np.stack([200 + 100 * labels, np.full(60, 300)], axis=1)
+    sites = np.where(np.arange(60) < 30, "here", "there")
+    verdict = verified(images=blobs(), acquisition=sizes, sites=sites)
+    found = {each.features: each for each in verdict.shortcuts if each.model == "logistic"}
+    assert found["acquisition"].score == 1
+    assert found["acquisition"].ahead
+    assert found["sites"].score < 0.7
+    verdict = verified(images=blobs(), acquisition=sizes[:7], sites=np.arange(60))
+    assert {each.features for each in verdict.shortcuts} == {
+        "border",
+        "histogram",
+        "all together",
+    }
 
 
 def test_every_contradiction_of_the_card_is_a_fault(verified: Callable[..., Verdict]) -> None:
@@ -187,3 +205,19 @@ def test_a_damaged_file_is_a_fault(make_task: Callable[..., Path], tmp_path: Pat
     assert dataset is None
     assert not verdict.holds
     assert "truncated, damaged or not an npz file" in said(verdict, "file")
+
+
+@pytest.mark.parametrize(
+    ("name", "holds", "near"),
+    [("vessel-28", True, 1), ("breast-28", False, 205)],
+)
+def test_official_files(tmp_path: Path, name: str, near: int, *, holds: bool) -> None:
+    folder = shared_data("medmnist")
+    verdict, _ = verify(find_task(name), data_dir=folder, cache_dir=tmp_path)
+    found = {each.check: each for each in verdict.findings}
+    assert verdict.holds == holds
+    assert found["checksum.md5"].level == "holds"
+    assert found["near copies"].count == near
+    if name == "breast-28":  # eight lesions are filed as benign and as malignant
+        across = ("exact copies across classes", "near copies across classes")
+        assert sum(found[check].count for check in across) == 8
