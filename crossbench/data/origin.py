@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from crossbench.data.imported import ImportFacts, JoinedGroups
 
 # A user's file may be named after a person, with blanks in it: what goes before it is dropped too.
-_FILE = re.compile(r".*(?:[/\\]\S*|\.(?:csv|tsv|txt|xlsx?|json|npz)\b)", re.IGNORECASE | re.DOTALL)
+_FILE = re.compile(r".*\.(?:csv|tsv|txt|xlsx?|json|npz)\b", re.IGNORECASE | re.DOTALL)
+_TABLE = "a table"
 
 
 def origin_facts(
@@ -47,9 +48,14 @@ def origin_facts(
             "any_count": made.any_count,
         }
     if joined is not None:
-        source = _FILE.sub("a table", joined.source)
-        facts["groups"] = {"from": source, "sha256": joined.digest}
+        facts["groups"] = {"from": _source(joined.source), "sha256": joined.digest}
     return facts
+
+
+def _source(words: str) -> str:
+    """Where groups are from, without the name of a file."""
+    words = _FILE.sub(_TABLE, words)
+    return _TABLE if re.search(r"[/\\]", words) else words
 
 
 def _shown(value: Any) -> Any:

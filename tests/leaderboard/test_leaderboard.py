@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_records import identified
 from streamlit.testing.v1 import AppTest
 
 from crossbench.results.boards.boards import split_boards
@@ -214,3 +215,38 @@ def test_where_nothing_could_be_shown_over_tasks_it_says_so(
     assert "No claim over tasks" in words(page)
     assert "No difference could be shown here (smallest attainable p = 0.094" in words(page)
     assert "First" not in standings(page)
+
+
+def test_superseded_data_is_said_whatever_is_filtered(
+    tmp_path: Path, run_of: Any, open_view: Open, words: Words
+) -> None:
+    weak, lora = "weak-probe", "lora"
+    for method, data, month, protocol in (
+        ("acs", "bbbb", 1, weak),
+        ("crossd", "aaaa", 2, weak),
+        ("crossd", "bbbb", 1, lora),
+    ):
+        record, predictions = run_of(method, "blood")
+        provenance = record.provenance | {
+            "hashes": record.provenance["hashes"] | {"data": data},
+            "started": f"2026-0{month}-01T00:00:00+00:00",
+        }
+        key = dataclasses.replace(record.key, protocol=protocol)
+        changed = dataclasses.replace(record, key=key, provenance=provenance)
+        Store(tmp_path).write(identified(changed, predictions), predictions)
+    page = open_view("leaderboard", tmp_path)
+    said = "Data of blood: aaaa is in use, last run 2026-02-01; superseded: bbbb"
+    assert said in words(page).replace("\\", "")
+    page.multiselect(key="leaderboard-protocol").set_value(["lora"]).run()
+    assert not page.exception
+    assert said in words(page).replace("\\", "")
+    assert "All runs of blood on this board are on superseded data" in words(page)
+    page = open_view("compare", tmp_path)
+    assert "acs and crossd cannot be compared" in page.info[0].value.replace("\\", "")
+    page = open_view("runs", tmp_path)
+    shown = page.dataframe[0].value
+    assert sorted(shown["Data"]) == [
+        "data in use aaaa",
+        "superseded data bbbb",
+        "superseded data bbbb",
+    ]
