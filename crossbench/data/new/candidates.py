@@ -157,6 +157,17 @@ def classes_of(samples: Sequence[Candidate]) -> tuple[tuple[str, ...], dict[str,
     return names, index
 
 
+def remarks_on_classes(samples: Sequence[Candidate]) -> Iterator[Remark]:
+    """That spellings of a class were taken as one."""
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        spellings[_plain_class(sample.label)].add(sample.label.strip())
+    several = [", ".join(sorted(each)) for each in spellings.values() if len(each) > 1]
+    if several:
+        text = "Spellings that differ in case or white space are taken as one class"
+        yield Remark(topic="classes", text=text, names=tuple(several))
+
+
 def _plain_class(label: str) -> str:
     """A label without what counts for nothing; ``1.0`` as tables of numbers have it is ``1``."""
     plain = plain_spelling(label)

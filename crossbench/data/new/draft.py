@@ -14,6 +14,7 @@ from crossbench.data.new.candidates import (
     classes_of,
     grouped_by_name,
     labelled_by_name,
+    remarks_on_classes,
     remarks_on_groups,
 )
 from crossbench.data.new.dicom import SeriesFinder, look_at_export
@@ -146,6 +147,7 @@ def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: Non
         acquisition={name: form.acquisition for name, form in forms.items()},
         remarks=(
             *found.remarks,
+            *remarks_on_classes(samples),
             *about_groups,
             *prepared.remarks,
             *files.remarks,

@@ -25,11 +25,17 @@ def hint_at_groups(samples: Sequence[Candidate]) -> Iterator[Remark]:
     lost = "Groups are not known: samples of one patient may lie on both sides of a split"
     ways = "(--group COLUMN, --group-from-name REGEX, or a folder for each patient)"
     yield Remark(topic="groups", text=f"{lost} {ways}")
-    starts = [re.match(NUMBERED, stem(sample.file)) for sample in samples]
-    counts = Counter(start[0] for start in starts if start)
+    names = [stem(sample.file) for sample in samples]
+    starts = [(re.match(NUMBERED, name), name) for name in names]
+    counts = Counter(start[0] for start, name in starts if start and _goes_on(start, name))
     shared = [start for start, count in counts.items() if count > 1]
     touched = sum(counts[start] for start in shared)
     if len(shared) > 1 and touched >= _LEAST_SHARED * len(samples):
         text = f"{touched:,} file names begin as others do, up to their first number; if that is a"
         text = f"{text} patient's, say --group-from-name '{NUMBERED}'"
         yield Remark(topic="groups", text=text, names=tuple(shared))
+
+
+def _goes_on(start: re.Match[str], name: str) -> bool:
+    """Whether more than signs follow the beginning of a name: a plain counter is no patient."""
+    return any(sign.isalnum() for sign in name[start.end() :])

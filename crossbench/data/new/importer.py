@@ -101,8 +101,8 @@ def make_file(
     *,
     cache_dir: Path,
     listener: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[Imported, TaskCard]:
-    """Make the data file of a draft, and the card that it fits.
+) -> tuple[Imported, TaskCard, tuple[str, ...]]:
+    """Make the data file of a draft, the card that it fits, and what is to be said of its samples.
 
     Args:
         draft: What was decided.
@@ -134,4 +134,4 @@ def make_file(
     found = survey(dataset.images, where=str(made.file))
     if found.lowest < found.highest:
         card = replace(card, intensity=(found.lowest, found.highest))
-    return made, card
+    return made, card, dataset.warnings

@@ -92,7 +92,7 @@ def prepare_pictures(forms: Mapping[str, PictureForm], choices: Choices) -> Prep
 def _size(sizes: Counter[tuple[int, ...]], choices: Choices) -> tuple[tuple[int, ...] | None, Fit]:
     fit: Fit = choices.fit or "pad"
     if choices.size is not None:
-        height, width = for_axes(choices.size, 2, "--size")
+        height, width = for_axes(choices.size, 2, "--size or --crop")
         return (int(height), int(width)), fit
     return ((_SIDE, _SIDE), fit) if len(sizes) > 1 else (None, "stretch")
 

@@ -138,6 +138,14 @@ def test_what_resizing_hides_of_the_files_is_kept_for_verify(
     assert data["images"].shape == (13, 32, 32)
 
 
+def test_blank_samples_are_said(new: Callable[..., Called], place: Path) -> None:
+    folder = class_folders(place / "own")
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "benign" / "blank.png")
+    code, out, _ = new(folder)
+    assert code == 0
+    assert "doubt        1 sample holds one value only, blank or constant:" in out
+
+
 def test_a_killed_command_goes_on_where_it_was(new: Callable[..., Called], place: Path) -> None:
     folder = class_folders(place / "own", samples=300, shape=(200, 200))
     command = [sys.executable, "-m", "crossbench", "data", "new", "--from", str(folder)]

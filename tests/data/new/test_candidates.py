@@ -12,6 +12,7 @@ from crossbench.data.new.candidates import (
     classes_of,
     grouped_by_name,
     labelled_by_name,
+    remarks_on_classes,
     remarks_on_groups,
 )
 from crossbench.errors import DataError, RequestError
@@ -36,6 +37,9 @@ def test_spellings_of_a_class_are_one(
     found, index = classes_of(labelled(*labels))
     assert found == names
     assert [index[label.strip()] for label in labels] == codes
+    said = [remark.shown for remark in remarks_on_classes(labelled(*labels))]
+    assert [("Benign, benign" in each or "1, 1.0" in each) for each in said] == [True] * len(said)
+    assert bool(said) == (len(set(map(str.strip, labels))) > len(names))
 
 
 def test_what_are_no_classes_is_refused() -> None:

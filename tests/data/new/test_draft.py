@@ -96,7 +96,7 @@ def test_sizes_are_brought_to_one(tmp_path: Path) -> None:
     )
     draft = look(Choices(folder=folder, size=(20, 30), fit="stretch"))
     assert (draft.shape, draft.preparation.fit) == ((1, 20, 30), "stretch")
-    with pytest.raises(RequestError, match=r"--size 1,2,3: give one number, or 2 \(height,width\)"):
+    with pytest.raises(RequestError, match=r"--size or --crop 1,2,3: give one number, or 2"):
         look(Choices(folder=folder, size=(1, 2, 3)))
     with pytest.raises(RequestError, match="--spacing resamples volumes, and these are pictures"):
         look(Choices(folder=folder, spacing=(1.0,)))
@@ -164,6 +164,9 @@ def test_names_that_begin_alike_hint_at_patients(tmp_path: Path) -> None:
     hints = said(look(Choices(folder=class_folders(tmp_path))), "groups")
     assert hints[0].startswith("Groups are not known: samples of one patient may lie on both sides")
     assert hints[1].startswith("12 file names begin as others do, up to their first number")
+    for number, file in enumerate(sorted(tmp_path.glob("*/*"))):
+        file.rename(file.with_name(f"scan ({number // 2}).png"))
+    assert len(said(look(Choices(folder=tmp_path)), "groups")) == 1  # counters, in each folder
 
 
 @pytest.mark.parametrize(
