@@ -89,12 +89,12 @@ class Export:
         found = by_folders(sorted(owner), grouped=False)
         samples: dict[str, Candidate] = {}
         for each in found.samples:
-            name = owner[each.file]
-            known = samples.setdefault(name, replace(each, file=name, id=name))
+            known = samples.setdefault(owner[each.file], each)
             if (known.label, known.part) != (each.label, each.part):
-                msg = f"{self.folder / name}: its series also lies in another class or part"
+                msg = f"{self.folder / known.file}: its series also lies in another class or part"
                 raise DataError(f"{msg} ({each.file}); keep one of them")
-        return replace(found, samples=tuple(samples[name] for name in sorted(samples)))
+        kept = (replace(samples[name], file=name, id=name) for name in sorted(samples))
+        return replace(found, samples=tuple(kept))
 
     def remarks(self) -> Iterator[Remark]:
         """What was chosen and corrected, of how many series; numbers that differ are left out."""

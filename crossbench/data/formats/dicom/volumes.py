@@ -257,6 +257,9 @@ def _rescaled(stored: NDArray[Any], slope: float, inter: float) -> NDArray[Any]:
 
 
 def _words(said: str) -> str:
-    """The first complaint of dcm2niix, for a message."""
-    found = re.search(r"^(?:error|warning)[: ]+(.{1,160})", said, re.IGNORECASE | re.MULTILINE)
-    return f" ({found[1].strip()})" if found else ""
+    """The first error of dcm2niix, or else its first warning, for a message."""
+    for kind in ("error", "warning"):
+        found = re.search(rf"^{kind}[: ]+(.{{1,160}})", said, re.IGNORECASE | re.MULTILINE)
+        if found:
+            return f" ({found[1].strip()})"
+    return ""
