@@ -336,6 +336,21 @@ def make_table(folder: Path) -> Kind:
     )
 
 
+def make_groups(folder: Path) -> Kind:
+    """Groups that were joined to a data file."""
+    from crossbench.data.imported import JoinedGroups, read_groups, write_groups
+
+    file = folder / "groups.npz"
+    names = np.array([f"p{place // 2}" for place in range(20)])
+    write_groups(file, JoinedGroups(groups=names, content="0" * 64, source="made on the spot"))
+
+    def read(damaged: Path) -> str:
+        joined = read_groups(damaged)
+        return "" if joined is None else f"{joined.digest} {joined.content} {joined.source}"
+
+    return Kind(file=file, read=read, within=in_zip, checked=True)
+
+
 KINDS: dict[str, Callable[[Path], Kind]] = {
     "npz": partial(make_npz, form="compressed"),
     "npz-stored": partial(make_npz, form="stored"),
@@ -349,6 +364,7 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "nifti": partial(make_prepared, ending=".nii"),
     "nifti-gz": partial(make_prepared, ending=".nii.gz"),
     "table": make_table,
+    "groups": make_groups,
     "dicom": partial(make_dicom, syntax=""),
     "dicom-jpeg2000": partial(make_dicom, syntax="1.2.840.10008.1.2.4.90"),
     "dicom-rle": partial(make_dicom, syntax="1.2.840.10008.1.2.5"),

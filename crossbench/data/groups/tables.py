@@ -1,18 +1,17 @@
-"""Tables of identifiers: CSV files with a header, as text."""
+"""Tables of identifiers by column, of files and folders."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossbench.data.new.tables import read_table
 from crossbench.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_LARGEST = 1 << 28  # bytes
 _TABLES = (".csv", ".tsv")
 
 
@@ -58,23 +57,8 @@ def read_tables(places: Iterable[Path]) -> tuple[Table, ...]:
 
 
 def _read(file: Path) -> Table:
-    if file.stat().st_size > _LARGEST:
-        raise DataError(f"{file}: larger than {_LARGEST >> 20} MiB, so no table of identifiers")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        tabbed = file.suffix.lower() == ".tsv"
-        rows = list(csv.reader(text.splitlines(), delimiter="\t" if tabbed else ",", strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: not a CSV file in UTF-8 ({error}); export it again") from error
-    rows = [[cell.strip() for cell in row] for row in rows if any(map(str.strip, row))]
-    if len(rows) < 2:
-        raise DataError(f"{file}: no header with rows below it; export the table again")
-    header, *body = rows
-    if len(set(header)) != len(header):
-        raise DataError(f"{file}: a column is named twice ({', '.join(header)}); rename one")
-    for number, row in enumerate(body, start=2):
-        if len(row) != len(header):
-            msg = f"{file}: row {number} has {len(row)} cells, the header {len(header)}"
-            raise DataError(f"{msg}; export the table again")
-    columns = zip(*body, strict=True)
-    return Table(file=file, columns=dict(zip(header, columns, strict=True)))
+    table = read_table(file)
+    names = table.columns
+    if len(set(names)) != len(names):
+        raise DataError(f"{file}: a column is named twice ({', '.join(names)}); rename one")
+    return Table(file=file, columns={name: tuple(table.column(name)) for name in names})
