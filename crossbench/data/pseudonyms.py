@@ -30,14 +30,18 @@ class Pseudonyms:
     key: bytes
 
     def of(self, identifier: str) -> str:
-        """The pseudonym of an identifier, the same for all of its spellings; empty for none.
+        """The pseudonym of a person, the same for all spellings of the identifier; empty for none.
 
         Spellings differ in case, white space or the form of characters alone, as in
         :func:`crossbench.data.canonical.canonical_groups`.
         """
-        if not identifier or not self.key:
-            return identifier
-        text = plain_spelling(identifier).encode("utf-8", "surrogateescape")
+        return self.of_file(plain_spelling(identifier)) if self.key else identifier
+
+    def of_file(self, name: str) -> str:
+        """The pseudonym of a file, of which another spelling is another one; empty for none."""
+        if not name or not self.key:
+            return name
+        text = name.encode("utf-8", "surrogateescape")
         return hmac.new(self.key, text, hashlib.sha256).hexdigest()[:_DIGITS]
 
 

@@ -18,6 +18,9 @@ def test_pseudonyms_are_keyed_hashes_of_plain_spellings(tmp_path: Path) -> None:
     assert of("Pat 7") == hmac.new(key, b"pat 7", hashlib.sha256).hexdigest()[:16]
     assert of(" pat  7 ") == of("PAT 7") == of("Pat\u00a07") != of("pat 8")
     assert of("") == ""
+    files = [open_pseudonyms(root).of_file(name) for name in ("a.png", "A.png", "a .png", "")]
+    assert len(set(files)) == 4
+    assert files[3] == ""
     assert open_pseudonyms(root).of("Pat 7") == of("Pat 7")
     assert open_pseudonyms(DataRoot(tmp_path / "other")).of("Pat 7") != of("Pat 7")
 

@@ -29,7 +29,8 @@ class Finder:
             masks: Further ones that are found under their whole path alone.
         """
         self.names = tuple(names)
-        self._exact = {folded(name): name for name in (*masks, *self.names)}
+        self._masks = {folded(name): name for name in masks}
+        self._whole = {*self.names, *self._masks.values()}
         self._ends: dict[str, set[str]] = defaultdict(set)
         for name in self.names:
             parts = PurePosixPath(name).parts
@@ -44,10 +45,13 @@ class Finder:
         Raises:
             DataError: If several are.
         """
-        steps = folded(called).replace("\\", "/").split("/")
-        parts = [step for step in steps if step not in (".", "")]
-        if "/".join(parts) in self._exact:
-            return self._exact["/".join(parts)]
+        steps = called.replace("\\", "/").split("/")
+        whole = "/".join(step for step in steps if step not in (".", ""))
+        if whole in self._whole:
+            return whole
+        if folded(whole) in self._masks:
+            return self._masks[folded(whole)]
+        parts = folded(whole).split("/")
         for start in range(len(parts)):  # paths of another machine are cut from the front
             found = self._ends.get("/".join(parts[start:]), set())
             if len(found) > 1:

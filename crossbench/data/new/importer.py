@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from crossbench.data.formats.prepared import prepared_series, read_prepared
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
+_BUDGET = 1 << 30  # bytes of files that are read at the same time
+_VOXEL = 4  # bytes of one while it is resampled
+
 
 class FolderImporter(Importer):
     """A folder of files, of which a :class:`Draft` says what they are."""
@@ -43,6 +48,10 @@ class FolderImporter(Importer):
         """
         self._draft = draft
         self._pseudonyms = pseudonyms
+        dims = len(draft.shape) - 1
+        sizes = [math.prod(each[:dims]) * draft.shape[0] for each in draft.acquisition.values()]
+        # What is read may be far larger than what is stored, of which the builder knows.
+        self._room = BoundedSemaphore(max(1, int(_BUDGET / (_VOXEL * max(sizes, default=1)))))
 
     def list(self, *_: object) -> Listing:
         """The samples, in an order that tells nothing of their names or classes."""
@@ -51,15 +60,15 @@ class FolderImporter(Importer):
         return Listing(samples=tuple(samples), notes=notes)
 
     def _samples(self) -> Iterator[Original]:
-        draft, of = self._draft, self._pseudonyms.of
+        draft, names = self._draft, self._pseudonyms
         official = bool(draft.official)
         for sample, label in zip(draft.samples, draft.labels, strict=True):
             yield Original(
-                id=of(sample.id),
+                id=names.of_file(sample.id),
                 label=label,
                 files=self._files(sample.file),
                 # one without a group among others that have one is a group of its own
-                group=of(sample.group or f"alone {sample.id}") if draft.group else "",
+                group=(names.of(sample.group) or names.of_file(sample.id)) if draft.group else "",
                 official=sample.part if official else -1,
                 covariate=sample.covariate,
                 acquisition=draft.acquisition[sample.file],
@@ -82,10 +91,11 @@ class FolderImporter(Importer):
     ) -> NDArray[Any]:
         """One sample in the dtype of all, without an axis of channels where there is one."""
         series, preparation = self._draft.series.get(sample.files[0]), self._draft.preparation
-        if series is None:
-            voxels = read_prepared(folder / sample.files[0], preparation)
-        else:
-            voxels = prepared_series(series, preparation)
+        with self._room:
+            if series is None:
+                voxels = read_prepared(folder / sample.files[0], preparation)
+            else:
+                voxels = prepared_series(series, preparation)
         voxels = voxels.astype(self._draft.dtype, copy=False)
         return voxels[0] if len(voxels) == 1 else voxels
 

@@ -138,6 +138,24 @@ def test_what_resizing_hides_of_the_files_is_kept_for_verify(
     assert data["images"].shape == (13, 32, 32)
 
 
+def test_files_whose_names_differ_in_case_alone_are_two(
+    new: Callable[..., Called], place: Path
+) -> None:
+    folder, rows = place / "own", []
+    for number in range(12):
+        name = f"{CLASSES[number // 2 % 2]}/{'aA'[number % 2]}{number // 4}.png"
+        save_picture(folder / name, number, 40, 40)
+        who = "P1" if number < 4 else ""
+        rows.append({"file": name, "label": name.partition("/")[0], "patient": who})
+    save_table(folder / "t.csv", rows)
+    code, _, err = new(folder)
+    assert code == 0, err
+    (stored,) = (place / "root" / "imported" / "mine").glob("*.npz")
+    data = np.load(stored)
+    assert len(set(data["ids"])) == 12
+    assert len(set(data["groups"])) == 9  # four of one patient, and eight of whom nothing is known
+
+
 def test_blank_samples_are_said(new: Callable[..., Called], place: Path) -> None:
     folder = class_folders(place / "own")
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "benign" / "blank.png")
