@@ -34,6 +34,10 @@ class MissingDataError(DataError):
     """Data that is not on this machine; the message says how to get it."""
 
 
+class FetchError(CrossbenchError):
+    """Data that cannot be fetched; the message names address, answer and remedy."""
+
+
 class SplitError(DataError):
     """The requested folds cannot be drawn from these labels and groups."""
 
