@@ -14,6 +14,7 @@ from crossbench.cli.arguments import (
     add_settings,
     run_request,
 )
+from crossbench.cli.data.fetch import add_means
 from crossbench.cli.jobs import add_jobs, left_failed, team
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
@@ -64,6 +65,10 @@ def add(commands: Any) -> None:
     where = run.add_argument_group("where")
     add_out(where)
     add_data_dir(where)
+    where.add_argument(
+        "--fetch", action="store_true", help="first fetch and import the data that is not there"
+    )
+    add_means(where)
     add_device(where)
     beside = run.add_argument_group("what is kept beside the records")
     beside.add_argument(
@@ -105,6 +110,8 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench.specs.reader import to_mapping
 
     device, store = find_device(options.device), Store(options.out)
+    if options.fetch:
+        _fetch(options)
     with aside():
         plan = prepare(run_request(options), store)
     if options.dry_run:
@@ -129,6 +136,21 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     failed = plan.left_failed or any(record.status == "failed" for record in written)
     unfinished = any(store.find(run.key, run.identity) is None for run in plan.todo)
     return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    """Fetch what is not there of the tasks that are asked for; what cannot be had stays open."""
+    from crossbench.cli.data.fetch import chosen, fetch_tasks
+    from crossbench.data.acquire.consents import accept
+    from crossbench.files.data_root import DataRoot
+    from crossbench.files.paths import data_dir
+    from crossbench.specs.requests import split_names
+
+    cards = [card for card in chosen(split_names(options.tasks)) if card.origins]
+    root = DataRoot(data_dir(options.data_dir))
+    accept(root, options.accepted, cards)
+    with aside():
+        fetch_tasks(cards, root, options)
 
 
 def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:

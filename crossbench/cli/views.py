@@ -10,9 +10,11 @@ from crossbench.specs import NpzSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
+    from crossbench.specs import TaskCard
     from crossbench.transfer import StageEstimate
 
 
@@ -185,17 +187,40 @@ def missing_view(plan: Plan) -> list[str]:
     rows = [
         {"name": name, "wants": source.file, "from": _origin(source)}
         for name, source in sources.items()
-        if isinstance(source, NpzSource)
+        if isinstance(source, NpzSource) and not cards[name].origins
     ]
     lines = [f"no data: {why}" for why in shipped]
+    folder = plan.request.data_dir
+    open_ = [cards[name] for name in plan.missing if cards[name].origins]
+    if open_:
+        lines += [f"{_without(len(open_))} fetch it by --fetch, or by"]
+        lines += [fetch_command(card, folder) for card in open_]
     if rows:
-        folder = plan.request.data_dir
         lines += [
-            f"no data for {len(rows)} tasks:" if len(rows) > 1 else "no data for 1 task:",
+            _without(len(rows)),
             table(rows, width=_WIDEST),  # an address that is broken cannot be copied
             f"save the files in {folder}, or in a folder that --data-dir names",
         ]
     return lines
+
+
+def _without(count: int) -> str:
+    return f"no data for {count} tasks:" if count > 1 else "no data for 1 task:"
+
+
+def fetch_command(card: TaskCard, folder: Path) -> str:
+    """The command that brings a task's data, ready to copy.
+
+    ``data status`` says the steps where a person brings it.
+    """
+    from shlex import quote
+
+    from crossbench.data.acquire.status import command
+    from crossbench.files.data_root import DataRoot
+    from crossbench.files.paths import data_dir
+
+    where = "" if folder == data_dir() else f" --data-dir {quote(str(folder))}"
+    return command(card, DataRoot(folder)) + where
 
 
 def _origin(source: NpzSource) -> str:

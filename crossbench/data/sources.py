@@ -70,6 +70,8 @@ def find_file(
         if place is not None and place.is_file():
             return place
     msg = f"task {card.name!r}: no {' or '.join(names)} in {data_dir}."
+    if card.origins:
+        msg = f"{msg} Get it by: crossbench data fetch {card.name}. Or:"
     raise MissingDataError(f"{msg} {card.source.advice(card.name)}")
 
 

@@ -8,6 +8,7 @@
       imported/TASK/VERSION.npz   data files that were imported, by the content they have
       imported/TASK/current       the version in use
       groups/TASK.npz             groups that were joined to a data file afterwards
+      receipts/TASK/ORIGIN.json   sizes and digests of what was fetched
       accepted.json               terms that the user has accepted
       salt                        what identifiers of patients are hashed with
 """
@@ -39,6 +40,10 @@ class DataRoot:
     def originals(self, task: str, origin: str) -> Path:
         """The folder of an original distribution."""
         return self.root / "originals" / task / origin
+
+    def receipts(self, task: str, origin: str) -> Path:
+        """The file of what was fetched of an origin."""
+        return self.root / "receipts" / task / f"{origin}.json"
 
     def imports(self, task: str) -> Path:
         """The folder of a task's imported data files."""

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossbench.cli.data import card, groups, importing, new, show, verify
+from crossbench.cli.data import (
+    card,
+    fetch,
+    groups,
+    importing,
+    new,
+    remove,
+    show,
+    status,
+    verify,
+)
 
-_COMMANDS: tuple[Any, ...] = (importing, new, groups, verify, show, card)
+_COMMANDS: tuple[Any, ...] = (fetch, status, importing, new, groups, verify, show, card, remove)
 
 
 def add(commands: Any) -> None:

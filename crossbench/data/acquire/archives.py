@@ -36,7 +36,8 @@ _BY_HAND = {".7z": "7z x", ".rar": "unrar x"}
 _UNSAFE = re.compile(r"[\x00-\x1f\\]|^[A-Za-z]:")
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 _FAULTS = (*_DAMAGE, EOFError, NotImplementedError, ValueError, RuntimeError, OverflowError)
-_WORK = ".unpacking"
+#: Ending of the folder in which an archive is being unpacked.
+WORK = ".unpacking"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,11 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
+def free_bytes(folder: Path) -> int:
+    """Bytes that a folder's disk has room for."""
+    return shutil.disk_usage(folder).free
+
+
 def is_archive(file: Path) -> bool:
     """Whether a name is that of an archive, one that is to be unpacked by hand included."""
     return file.name.lower().endswith((*ENDINGS, *_BY_HAND))
@@ -81,7 +87,7 @@ def unpack(
     *,
     limits: Limits | None = None,
     listener: Callable[[int, int], None] = lambda *_: None,
-    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    free: Callable[[Path], int] = free_bytes,
 ) -> Path:
     """Unpack a zip or tar file into a folder of its own.
 
@@ -108,7 +114,7 @@ def unpack(
             return target
         if target.exists():
             raise DataError(f"{target}: a file is where {archive.name} is unpacked; move it away")
-        work = target.with_name(f".{target.name}{_WORK}")
+        work = target.with_name(f".{target.name}{WORK}")
         with ExitStack() as stack:
             members = _checked(archive, _members(archive, stack), limits or Limits())
             _make_room(archive, target.parent, work, members, free)
@@ -153,7 +159,7 @@ def _tar_members(archive: Path, source: tarfile.TarFile) -> Iterator[_Member]:
         if not (info.isreg() or info.isdir()) or info.issparse():
             _refuse(archive, info.name, "it is a link, a device or sparse")
         if info.isreg():
-            yield _Member(info.name, info.size, lambda info=info: source.extractfile(info))  # type: ignore[misc]
+            yield _Member(info.name, info.size, lambda info=info: source.extractfile(info))  # type: ignore[misc,arg-type]
 
 
 def _checked(archive: Path, members: Iterable[_Member], limits: Limits) -> dict[str, _Member]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -19,6 +18,7 @@ import pooch
 import requests
 from requests import exceptions
 
+from crossbench.data.acquire.archives import free_bytes
 from crossbench.data.acquire.listening import Silence, amount
 from crossbench.data.acquire.partial import Facts, Partial
 from crossbench.errors import FetchError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from crossbench.data.acquire.listening import Listener
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # what a broken connection loses at most
 _TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two packets
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _PASSING = (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
@@ -68,12 +68,7 @@ class _AgainError(Exception):
         self.after = after
 
 
-def free_bytes(folder: Path) -> int:
-    """Bytes that a folder's disk has room for."""
-    return shutil.disk_usage(folder).free
-
-
-class ResumingDownloader(pooch.HTTPDownloader):
+class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
     """A downloader of pooch whose output file grows over several attempts and processes.
 
     Args:
@@ -158,7 +153,9 @@ class ResumingDownloader(pooch.HTTPDownloader):
                 self._receive(url, response, known, have)
         except exceptions.SSLError as error:
             msg = f"{url}: the server's certificate is not trusted ({_cause(error)}); behind a"
-            raise FetchError(f"{msg} firewall, set REQUESTS_CA_BUNDLE to its certificate") from error
+            raise FetchError(
+                f"{msg} firewall, set REQUESTS_CA_BUNDLE to its certificate"
+            ) from error
         except _PASSING as error:
             raise _AgainError(f"the connection failed ({_cause(error)})") from error
         except exceptions.RequestException as error:
@@ -182,7 +179,7 @@ class ResumingDownloader(pooch.HTTPDownloader):
             raise FetchError(f"{msg} hand and save it in {self.partial.target.parent}")
         facts, start = _facts(url, response), 0
         if status == 206:
-            start = _start(response, have)
+            start = _start(response)
             if start != have or known is None or not _continues(known, facts):
                 self.partial.discard()
                 raise _AgainError("the file has changed")
@@ -249,7 +246,7 @@ def _facts(url: str, response: requests.Response) -> Facts:
     )
 
 
-def _start(response: requests.Response, have: int) -> int:
+def _start(response: requests.Response) -> int:
     """First byte of a partial answer."""
     match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
     return int(match[1]) if match is not None else -1

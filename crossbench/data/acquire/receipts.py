@@ -74,9 +74,7 @@ class Receipts:
         if receipt is not None and receipt.holds(file) and wanted <= receipt.digests.keys():
             return receipt.digests
         digests, state = digests_of(file, wanted), file.stat()
-        self.keep(
-            name, Receipt(bytes=state.st_size, modified=state.st_mtime_ns, digests=digests)
-        )
+        self.keep(name, Receipt(bytes=state.st_size, modified=state.st_mtime_ns, digests=digests))
         return digests
 
     def _read(self) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""``crossbench data fetch``: a task's data, as far as its licence lets a program go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.arguments import add_data_dir
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, counting, say
+from crossbench.errors import CrossbenchError
+from crossbench.specs.requests import ALL
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossbench.data.acquire.fetch import Means
+    from crossbench.files.data_root import DataRoot
+    from crossbench.specs import TaskCard
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "fetch",
+        help="download a task's data, verify and import it",
+        description="Download, verify, unpack and import the data of tasks. What was stopped goes "
+        "on; what is there is left as it is. Proxies and HF_ENDPOINT are read from the "
+        "environment.",
+    )
+    parser.set_defaults(command=_fetch)
+    parser.add_argument("tasks_wanted", nargs="+", metavar="TASK", help="tasks, card files, or all")
+    parser.add_argument("--origin", default="", metavar="NAME", help="origin on the card (first)")
+    add_means(parser)
+    parser.add_argument("--no-import", action="store_true", help="leave originals as they are")
+    add_data_dir(parser)
+
+
+def add_means(parser: Any) -> None:
+    """How files are fetched."""
+    parser.add_argument(
+        "--accept-licence",
+        dest="accepted",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="accept these terms, once for all; repeatable",
+    )
+    parser.add_argument("--mirror", metavar="URL", help="fetch from there ($CROSSBENCH_MIRROR)")
+    parser.add_argument("--offline", action="store_true", help="leave the network alone")
+    parser.add_argument(
+        "--keep-archives", action="store_true", help="keep archives that were unpacked"
+    )
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from crossbench.data.acquire.consents import accept
+    from crossbench.files.data_root import DataRoot
+    from crossbench.files.paths import data_dir
+
+    cards = chosen(options.tasks_wanted)
+    root = DataRoot(data_dir(options.data_dir))
+    accept(root, options.accepted, cards)
+    if len(cards) == 1:
+        files = fetch_task(cards[0], root, options, origin=options.origin)
+        print("\n".join(map(str, files)))
+        return EXIT_OK
+    left = fetch_tasks(cards, root, options)
+    return EXIT_FAILED if left else EXIT_OK
+
+
+def chosen(names: Sequence[str]) -> tuple[TaskCard, ...]:
+    """The cards of names; ``all`` is every task whose data does not ship with it.
+
+    Raises:
+        RequestError: If a name is unknown.
+    """
+    from crossbench.registry.tasks import find_task, load_tasks
+
+    if list(names) == [ALL]:
+        return tuple(each for each in load_tasks().values() if not each.embedded)
+    return tuple(find_task(name) for name in names)
+
+
+def fetch_tasks(
+    cards: Sequence[TaskCard], root: DataRoot, options: argparse.Namespace
+) -> list[str]:
+    """Fetch what can be had of several tasks; the names of those that are not there then."""
+    left = []
+    for card in cards:
+        try:
+            files = fetch_task(card, root, options)
+        except CrossbenchError as error:
+            say([f"{card.name}: {error}"])
+            left.append(card.name)
+        else:
+            print("\n".join(map(str, files)), flush=True)
+    if left:
+        say([f"not there: {', '.join(left)}"])
+    return left
+
+
+def fetch_task(
+    card: TaskCard, root: DataRoot, options: argparse.Namespace, *, origin: str = ""
+) -> tuple[Path, ...]:
+    """Fetch and import the data of a task that is not there; where it is then.
+
+    Raises:
+        CrossbenchError: If it cannot be had, with the remedy.
+    """
+    from crossbench.cli.data.rate import RateBar
+    from crossbench.data.acquire.fetch import choose_origin, fetch
+    from crossbench.data.acquire.status import status
+    from crossbench.data.importers import find_importer
+
+    if not origin:
+        now = status(card, root)
+        if now.state in ("present", "unverified"):
+            say([f"{card.name}: {now.state}, nothing to fetch"])
+            return tuple(map(type(root.root), [now.file])) if now.file else ()
+    found = choose_origin(card, origin)
+    imports = bool(found.importer) and not getattr(options, "no_import", False)
+    if imports:
+        find_importer(found.importer)  # refuses what could not be imported before it is fetched
+    with RateBar() as bar:
+        means = _means(options, bar)
+        got = fetch(card, found, root, means)
+    say([f"unverified: {name}: SHA-256 {sha}" for name, sha in got.unverified if sha])
+    if not imports:
+        return got.files
+    return (_import(card, root, found.name),)
+
+
+def _means(options: argparse.Namespace, bar: Any) -> Means:
+    from crossbench.data.acquire.fetch import Means
+
+    return Means(
+        offline=options.offline,
+        mirror=options.mirror,
+        keep_archives=options.keep_archives,
+        listener=bar,
+    )
+
+
+def _import(card: TaskCard, root: DataRoot, origin: str) -> Path:
+    from crossbench.data.importers.build import build
+    from crossbench.data.importers.choice import choose
+    from crossbench.files.paths import cache_dir
+
+    asked = choose(card, root, origin=origin)
+    with aside(), counting(f"importing {card.name}") as listener:
+        made = build(asked, root, cache_dir=cache_dir(), listener=listener)
+    say([f"{card.name}: {len(made.listing.samples):,} samples imported, version {made.version}"])
+    say([f"{card.name}: {len(made.listing.dropped)} left out"] if made.listing.dropped else [])
+    return made.file

@@ -1,0 +1,118 @@
+"""The files of an origin, and where each of them goes."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from crossbench.errors import RequestError
+from crossbench.specs.origins import DownloadOrigin, HubOrigin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crossbench.files.data_root import DataRoot
+    from crossbench.specs import TaskCard
+    from crossbench.specs.origins import Origin
+
+#: Variable that names a mirror.
+MIRROR = "CROSSBENCH_MIRROR"
+
+_PLAIN = re.compile(r"[^/\\\x00-\x1f:]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A file to fetch.
+
+    Attributes:
+        target: Where it goes.
+        url: Its address; ``doi:DOI/FILE`` is resolved. Empty for a file of the Hub.
+        bytes: Its size, where it is known.
+        about: Its size as far as it is known roughly.
+        checksum: Digests by algorithm, in lower case; empty where none is known.
+        unpack: Whether it is an archive to unpack.
+    """
+
+    target: Path
+    url: str = ""
+    bytes: int | None = None
+    about: int | None = None
+    checksum: dict[str, str] = field(default_factory=dict)
+    unpack: bool = False
+
+    @property
+    def size(self) -> int | None:
+        """Its size, roughly where it is not known exactly; None where it is not known at all."""
+        return self.bytes if self.bytes is not None else self.about
+
+
+def folder_of(root: DataRoot, card: TaskCard, origin: Origin) -> Path:
+    """Where the files of an origin go: the data root, or a folder of their own for an importer."""
+    return root.originals(card.name, origin.name) if origin.importer else root.root
+
+
+def wanted(root: DataRoot, card: TaskCard, origin: Origin) -> tuple[Wanted, ...]:
+    """The files of an origin; none where a person gets them.
+
+    Raises:
+        RequestError: If the card names a file by a path.
+    """
+    folder = folder_of(root, card, origin)
+    if isinstance(origin, HubOrigin):
+        name = origin.file.rsplit("/", 1)[-1]
+        name = card.source.file if not origin.importer else name
+        files = [
+            Wanted(
+                target=folder / _plain(card, name),
+                bytes=origin.bytes,
+                about=origin.about,
+                checksum=_lower(origin.checksum),
+            )
+        ]
+    elif isinstance(origin, DownloadOrigin):
+        files = [
+            Wanted(
+                target=folder / _plain(card, each.file),
+                url=each.url,
+                bytes=each.bytes,
+                about=each.about,
+                checksum=_lower(each.checksum),
+                unpack=each.unpack,
+            )
+            for each in origin.files
+        ]
+    else:
+        files = []
+    return tuple(files)
+
+
+def mirrored(url: str, mirror: str | None = None) -> str:
+    """An address with scheme and host of a mirror, given or of ``$CROSSBENCH_MIRROR``.
+
+    Raises:
+        RequestError: If the mirror is no address.
+    """
+    mirror = mirror or os.environ.get(MIRROR, "")
+    if not mirror:
+        return url
+    parts = urlsplit(mirror)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise RequestError(f"mirror {mirror!r} is no address; write it as https://HOST/PATH")
+    own = urlsplit(url)
+    path = own.path if own.path.startswith("/") else f"/{own.path}"
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + path, own.query, ""))
+
+
+def _lower(checksum: dict[str, str]) -> dict[str, str]:
+    return {algorithm: digest.lower() for algorithm, digest in checksum.items()}
+
+
+def _plain(card: TaskCard, name: str) -> str:
+    if not _PLAIN.fullmatch(name) or name.startswith("."):
+        msg = f"{card.path or card.name}: file {name!r} of an origin is no plain name"
+        raise RequestError(f"{msg}; it is saved in a folder of crossbench's choice")
+    return name
