@@ -36,7 +36,7 @@ def _status(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from crossbench.cli.data.fetch import chosen
-    from crossbench.cli.views import table
+    from crossbench.cli.columns import table
     from crossbench.data.acquire.status import status
     from crossbench.files.data_root import DataRoot
     from crossbench.files.paths import data_dir
