@@ -35,8 +35,8 @@ def add(commands: Any) -> None:
 def _status(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from crossbench.cli.data.fetch import chosen
     from crossbench.cli.columns import table
+    from crossbench.cli.data.fetch import chosen
     from crossbench.data.acquire.status import status
     from crossbench.files.data_root import DataRoot
     from crossbench.files.paths import data_dir
