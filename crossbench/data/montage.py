@@ -129,7 +129,7 @@ def _shares(
     edges = np.linspace(*span, _BINS + 1)
     counts = np.zeros(_BINS)
     for place in members[:_READ].tolist():
-        counts += np.histogram(dataset.images[place], edges)[0]
+        counts += np.histogram(dataset.images[place] * 1, edges)[0]  # no histogram takes booleans
     shares: NDArray[np.float64] = counts / counts.sum()
     return shares
 

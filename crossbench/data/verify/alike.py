@@ -75,6 +75,8 @@ def near_hashes(bits: NDArray[np.bool_], radius: int, *, reach: int = REACH) -> 
         reach: Entries of a bucket that each one is compared with.
     """
     samples = len(bits)
+    if samples < 2:
+        return Candidates(pairs=np.empty((0, 2), np.int64), compared=0, crowded=0)
     first = np.lexsort(np.packbits(bits, axis=1).T[::-1])  # equal hashes side by side
     bits, packed = bits[first], np.packbits(bits[first], axis=1)
     found, compared, crowded = [np.empty(0, np.int64)], 0, np.zeros(samples, bool)
@@ -153,14 +155,14 @@ def _common_look(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(F,) mean and (K, F) principal components of standardised samples, of some if they are many.
 
-    One component a :data:`_SAMPLES_A_COMPONENT`, so that few samples keep what is their own.
+    One component to so many samples and pixels that what is their own is kept.
     """
     from sklearn.utils.extmath import randomized_svd
 
     chosen = np.linspace(0, len(thumbnails) - 1, min(len(thumbnails), _DRAWN)).astype(np.int64)
     rows = _standardised(thumbnails[chosen])
     mean = rows.mean(axis=0)
-    count = min(_COMPONENTS, len(rows) // _SAMPLES_A_COMPONENT)
+    count = min(_COMPONENTS, min(rows.shape) // _SAMPLES_A_COMPONENT)
     if not count:
         return mean, np.zeros((0, rows.shape[1]), np.float32)
     return mean, randomized_svd(rows - mean, count, random_state=0)[2].astype(np.float32)

@@ -167,5 +167,6 @@ def _border(chunk: NDArray[Any], span: tuple[float, float]) -> NDArray[np.float3
 def _histogram(chunk: NDArray[Any], span: tuple[float, float]) -> NDArray[np.float32]:
     low, high = span
     span = (low, high if high > low else low + 1)
-    counts = [np.histogram(sample, _BINS, span)[0] for sample in chunk]
+    values = chunk.astype(np.uint8) if chunk.dtype == bool else chunk
+    counts = [np.histogram(sample, _BINS, span)[0] for sample in values]
     return np.array(counts, np.float32) / np.float32(chunk[0].size)

@@ -191,6 +191,32 @@ def test_ungrouped_data_says_so(verified: Callable[..., Verdict], tmp_path: Path
     assert said(verdict, "groups").startswith("ungrouped: samples of one patient may be trained")
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.float16, np.float64])
+def test_any_stored_dtype(verified: Callable[..., Verdict], dtype: Any) -> None:
+    images = np.random.default_rng(0).integers(0, 2, (60, 20, 20)).astype(dtype)
+    verdict = verified(images=images)
+    assert verdict.form == f"1x20x20 {np.dtype(dtype)}"
+    assert verdict.holds
+
+
+@pytest.mark.parametrize("shape", [(60, 1, 1), (60, 3, 2), (60, 9, 400), (2, 8, 8), (60, 8, 8, 3)])
+def test_any_size(verified: Callable[..., Verdict], shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    groups, labels = np.arange(shape[0]) // 2, np.arange(shape[0]) // 2 % 2
+    verdict = verified(images=images, groups=groups, labels=labels)
+    assert said(verdict, "voxels") == "every voxel is a finite number"
+    assert verdict.samples == shape[0]
+
+
+def test_nothing_but_blank_samples(verified: Callable[..., Verdict]) -> None:
+    verdict = verified(images=np.zeros((60, 8, 8), np.uint8))
+    assert said(verdict, "blank").startswith("60 samples of one value only")
+    assert said(verdict, "near copies") == "0 pairs of near copies"
+    assert verdict.shortcuts == ()
+    verdict = verified(images=np.zeros((60, 2, 8, 8, 8), np.float32), dimension=3)
+    assert said(verdict, "blank").startswith("60 samples of one value only")
+
+
 def test_a_file_that_is_not_there(make_task: Callable[..., Path], tmp_path: Path) -> None:
     card = load_card(make_task())
     with pytest.raises(MissingDataError, match=r"no blobs\.npz in"):
