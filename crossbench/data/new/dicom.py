@@ -151,9 +151,11 @@ def look_at_export(choices: Choices, files: Files) -> Export:
     """List the series below a folder.
 
     Raises:
-        DataError: If there are none, pictures and volumes, or single slices.
+        DataError: If there are none, pictures and volumes, single slices, or damaged files that
+            are not to be left out.
     """
     listing = list_series(choices.folder, choices.dicom)
+    _check_damaged(listing, choices)
     chosen, left_out = _chosen(listing, choices)
     kinds = {each.kind for each in chosen}
     if len(kinds) != 1 or (kinds == {"volume"} and max(each.slices for each in chosen) == 1):
@@ -176,6 +178,16 @@ def look_at_export(choices: Choices, files: Files) -> Export:
         files=replace(files, samples=tuple(series), remarks=(*files.remarks, *remarks)),
         frame=choices.dicom.frame,
     )
+
+
+def _check_damaged(listing: SeriesListing, choices: Choices) -> None:
+    """Refuse damaged files, unless these are to be left out."""
+    broken = [each for each in listing.left_out if each.damaged]
+    found = [f"{file}: {each.reason}" for each in broken for file in each.files]
+    if found and not choices.skip_damaged:
+        shown = "; ".join(found[:3]) + ("; ..." if len(found) > 3 else "")
+        msg = f"{counted(len(found), 'file')} cannot be read: {shown}"
+        raise DataError(f"{msg}\n--skip-damaged leaves such files out")
 
 
 def _below(folder: Path, file: Path) -> str:

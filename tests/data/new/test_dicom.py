@@ -264,6 +264,21 @@ def test_a_series_in_two_classes_is_refused(new: Callable[..., Called], place: P
     assert re.search(r"its series also lies in another class or part \(b/again/I0000\d\)", err)
 
 
+def test_damaged_files_are_refused_unless_left_out(new: Callable[..., Called], place: Path) -> None:
+    for patient in range(4):
+        made.write(place / "own" / "ab"[patient % 2] / f"{patient}", study(patient, count=5))
+    damaged = place / "own" / "a" / "0" / "I00009"
+    made.save(damaged, study(0, count=1, series=7)[0])
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    code, _, err = new(place / "own", "--dry-run", "--shape", "32")
+    assert code == 2
+    assert "1 file cannot be read: " in err
+    assert "I00009: truncated: 2,039 of 2,048 bytes of pixels are there" in err
+    code, out, err = new(place / "own", "--dry-run", "--shape", "32", "--skip-damaged")
+    assert code == 0, err
+    assert "1 file left out: truncated: 2,039 of 2,048 bytes of pixels" in out
+
+
 def test_burnt_in_text_is_told(new: Callable[..., Called], place: Path) -> None:
     for patient in range(4):
         data = made.radiograph(

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.data.formats.dicom.bounds import quiet
+from crossbench.data.formats.dicom.bounds import NO_DICOM, quiet
 from crossbench.data.formats.dicom.geometry import stack
 from crossbench.data.formats.dicom.headers import read_header
 from crossbench.data.formats.dicom.recognition import VOLUMES, why_left_out
@@ -51,7 +51,8 @@ def list_series(folder: Path, choice: Choice | None = None) -> SeriesListing:
     with quiet(), ThreadPoolExecutor(_THREADS) as pool:
         for file, header in zip(files, pool.map(_try, files), strict=True):
             if isinstance(header, str):
-                left_out.append(LeftOut(files=(file,), reason=header))
+                damaged = header != NO_DICOM
+                left_out.append(LeftOut(files=(file,), reason=header, damaged=damaged))
             else:
                 headers.append(header)
     series, no_samples = _sorted(headers, chosen)
@@ -243,9 +244,10 @@ def _why_no_picture(header: Header, choice: Choice) -> str:
 
 def _merged(left_out: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
     """One entry a reason, in the order of the reasons' first files."""
-    files: dict[str, list[Path]] = defaultdict(list)
+    files: dict[tuple[str, bool], list[Path]] = defaultdict(list)
     for each in left_out:
-        files[each.reason] += each.files
+        files[each.reason, each.damaged] += each.files
     return tuple(
-        LeftOut(files=tuple(sorted(set(found))), reason=why) for why, found in files.items()
+        LeftOut(files=tuple(sorted(set(found))), reason=why, damaged=damaged)
+        for (why, damaged), found in files.items()
     )

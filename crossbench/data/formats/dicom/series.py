@@ -81,10 +81,12 @@ class LeftOut:
     Attributes:
         files: The files, of one series where they are DICOM.
         reason: Why, such as ``scout or localizer``.
+        damaged: Whether they are DICOM that cannot be read.
     """
 
     files: tuple[Path, ...]
     reason: str
+    damaged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
