@@ -110,7 +110,7 @@ def import_facts(archive: NpzFile) -> ImportFacts | None:
         raise DataError(f"{archive.file}: array 'about' is no text; import the task again")
     try:
         mapping = json.loads(str(text))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{archive.file}: array 'about' is no JSON ({error}); import the task again"
         raise DataError(msg) from error
     return from_mapping(ImportFacts, mapping, where=f"{archive.file}: about")

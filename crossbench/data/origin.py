@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def origin_facts(
             "importer": made.importer,
             "origin": made.origin,
             "options": {
-                name: _shown(value) if name in made.changed else value
+                name: _plain(_shown(value) if name in made.changed else value)
                 for name, value in made.options.items()
             },
             "changed": list(made.changed),
@@ -63,3 +64,10 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return f"sha256 {hash_json(value)[:16]}" if value else value
     return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """An option as a record can hold it: numbers finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -63,7 +63,11 @@ def find_file(
     if data == "phantom":
         return phantom_path(card, cache_dir)
     names = [name for name in dict.fromkeys([card.source.file, f"{card.name}.npz"]) if name]
-    places = [DataRoot(data_dir).current(card.name), *(data_dir / name for name in names)]
+    imported = DataRoot(data_dir).current(card.name)
+    if imported is not None and not imported.is_file():
+        msg = f"task {card.name!r}: the import in use, {imported}, is gone; import it again, or"
+        raise MissingDataError(f"{msg} delete {imported.with_name('current')} to use another file")
+    places = [imported, *(data_dir / name for name in names)]
     if isinstance(card.source, MedmnistSource):
         places.append(MEDMNIST_FOLDER.expanduser() / card.source.file)
     for place in places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from small_import import CARD, run, write_cells
 from crossbench.data.imported import ImportFacts, JoinedGroups
 from crossbench.data.origin import origin_facts
 from crossbench.data.sources import open_task
+from crossbench.errors import DataError
 
 VERSION = "0123456789abcdef"
 
@@ -81,3 +83,20 @@ def test_an_imported_file_has_no_axes_of_its_own(tmp_path: Path) -> None:
     np.savez(other / "cells_224.npz", **published)
     again = open_task(card, **places | {"data_dir": other})
     assert (again.axes, again.origin) == ("WH", {})
+
+
+def test_numbers_are_such_that_a_record_can_hold_them() -> None:
+    facts = facts_of(options={"add": float("nan"), "window": (float("-inf"), 400.0)})
+    assert facts["options"] == {"add": "nan", "window": ["-inf", 400.0]}
+    json.dumps(facts, allow_nan=False)
+
+
+@pytest.mark.parametrize("about", ["{", "[" * 100_000])
+def test_a_damaged_account_of_an_import_is_refused(tmp_path: Path, about: str) -> None:
+    root = tmp_path / "data"
+    made = run(write_cells(tmp_path / "cells"), root)
+    with np.load(made.file) as archive:
+        arrays = dict(archive)
+    np.savez(made.file, **(arrays | {"about": np.array(about)}))
+    with pytest.raises(DataError, match=r"array 'about' is no JSON \(.*\); import the task again"):
+        open_task(CARD, data="real", data_dir=root, cache_dir=root / "cache")

@@ -48,7 +48,7 @@ def test_joined_groups_reach_splits_records_and_boards(
     joined = json.loads(capsys.readouterr().out)
     assert (joined["groups"], joined["samples"], joined["largest"]) == (30, 60, 2)
     details = [column["detail"] for column in run()["columns"]]
-    assert details.count("ungrouped, earlier version") == 1
+    assert details.count("ungrouped, superseded data") == 1
     assert details.count("") == len(details) - 1
     records = [json.loads(file.read_text()) for file in (tmp_path / "r").rglob("conv2d/*.json")]
     assert any(joined["content"] in json.dumps(record) for record in records)

@@ -18,7 +18,7 @@ from small_import import CARD, Cells, reads, run, write_cells
 
 from crossbench.data.importers import Original
 from crossbench.data.sources import find_file, open_task
-from crossbench.errors import DataError, RequestError
+from crossbench.errors import DataError, MissingDataError, RequestError
 from crossbench.files.data_root import DataRoot
 from crossbench.specs.origins import ManualOrigin
 
@@ -82,6 +82,20 @@ def test_other_options_are_another_version_which_supersedes(folder: Path, root: 
     assert visible(root) == sorted([first.file.name, other.file.name, "current"])
     places = {"data": "real", "data_dir": root, "cache_dir": root / "cache"}
     assert find_file(CARD, **places) == other.file
+
+
+def test_an_import_that_is_gone_is_not_replaced_in_silence(folder: Path, root: Path) -> None:
+    made = run(folder, root)
+    np.savez(root / "cells_224.npz", images=np.zeros((4, 8, 8)), labels=[0, 1, 0, 1])
+    made.file.unlink()
+    places = {"data": "real", "data_dir": root, "cache_dir": root / "cache"}
+    match = (
+        f"the import in use, .*{made.version}.npz, is gone; import it again, or delete .*current"
+    )
+    with pytest.raises(MissingDataError, match=match):
+        find_file(CARD, **places)
+    made.file.with_name("current").unlink()
+    assert find_file(CARD, **places) == root / "cells_224.npz"
 
 
 def test_what_is_dropped_is_told(folder: Path, root: Path) -> None:
