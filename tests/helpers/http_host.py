@@ -26,6 +26,7 @@ class Host:
         moved: Path to redirect to, by path.
         content_type: Of all answers.
         slow: Seconds to wait before each 64 kB.
+        headers: Of all answers.
         asked: Each request's path and ``Range``.
     """
 
@@ -37,6 +38,7 @@ class Host:
     moved: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/octet-stream"
     slow: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -77,6 +79,11 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:  # noqa: C901
             else:
                 self._send(host.files[path], wanted)
 
+        def do_HEAD(self) -> None:
+            content = host.files.get(self.path.partition("?")[0])
+            etag = {"ETag": f'"{hashlib.md5(content or b"").hexdigest()}"'}
+            self._head(404 if content is None else 200, len(content or b""), etag)
+
         def _send(self, content: bytes, wanted: str | None) -> None:
             etag = f'"{hashlib.md5(content).hexdigest()}"'
             headers = {"ETag": etag} if host.validators else {}
@@ -106,7 +113,7 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:  # noqa: C901
             self.send_response(status)
             self.send_header("Content-Type", host.content_type)
             self.send_header("Content-Length", str(length))
-            for name, value in headers.items():
+            for name, value in (host.headers | headers).items():
                 self.send_header(name, value)
             self.end_headers()
 

@@ -1,0 +1,168 @@
+"""From a registered card's origin on a server to an imported task; removal; the Hub."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from http_host import Host, serving
+from PIL import Image
+
+from crossbench.cli import main
+from crossbench.data.acquire.status import status
+from crossbench.files.data_root import DataRoot
+from crossbench.registry.tasks import find_task, load_tasks
+from crossbench.specs.origins import ManualOrigin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with serving(Host()) as host:
+        yield host
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CROSSBENCH_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def busbra(images: int = 24) -> bytes:
+    """A BUS-BRA of few pictures, packed as the publisher packs it."""
+    random, table, packed = np.random.default_rng(0), io.StringIO(), io.BytesIO()
+    rows = csv.writer(table)
+    rows.writerow(["ID", "Case", "Pathology"])
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(images):
+            name = f"bus_{number // 2:04d}-{'lr'[number % 2]}"
+            rows.writerow([name, number // 2, ("benign", "malignant")[number // 2 % 2]])
+            picture = io.BytesIO()
+            Image.fromarray(random.integers(0, 255, (40, 50), np.uint8)).save(picture, "PNG")
+            archive.writestr(f"BUSBRA/Images/{name}.png", picture.getvalue())
+        archive.writestr("BUSBRA/bus_data.csv", table.getvalue())
+    return packed.getvalue()
+
+
+def small_card(folder: Path, content: bytes, host: Host) -> Path:
+    """The card of breast-cancer with the facts of a small archive."""
+    card = find_task("breast-cancer").path
+    assert card is not None
+    text = card.read_text(encoding="utf-8")
+    for before, after in (
+        ('name = "breast-cancer"', 'name = "small"'),
+        ("https://zenodo.org/", f"{host.url}/"),
+        ("bytes = 133_917_740", f"bytes = {len(content)}"),
+        ("1f8b2be6476d58fc97bfb5e5a1ea9bab", hashlib.md5(content).hexdigest()),
+        ("class_counts = [1268, 607]", ""),
+        ("samples = 1875", "samples = 24"),
+    ):
+        assert before in text
+        text = text.replace(before, after)
+    file = folder / "small.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_an_original_is_fetched_unpacked_imported_and_removed(
+    host: Host, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = busbra()
+    host.files["/api/records/8231412/files/BUSBRA.zip/content"] = content
+    card = str(small_card(tmp_path, content, host))
+    assert main(["data", "fetch", card]) == 0, capsys.readouterr().err
+    file = Path(capsys.readouterr().out.strip())
+    with np.load(file) as archive:
+        assert archive["images"].shape[0] == 24
+        assert len(set(archive["groups"].tolist())) == 12
+    folder = data / "originals" / "small" / "zenodo"
+    assert [each.name for each in folder.iterdir() if each.is_dir()] == ["BUSBRA"]
+    assert not (folder / "BUSBRA.zip").exists()
+    assert main(["data", "fetch", card]) == 0
+    assert len(host.asked) == 1
+    capsys.readouterr()
+    assert main(["data", "status", card, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["state"], found["file"], found["to_fetch"]) == ("present", str(file), 0)
+    assert main(["data", "remove", card]) == 0
+    said = capsys.readouterr()
+    assert f"records may be pinned to version {file.stem}" in said.err
+    assert str(folder.parent) in said.out
+    assert not any(each.is_file() for each in data.rglob("*") if each.suffix != ".lock")
+
+
+def test_a_file_of_the_hub(
+    host: Host, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, commit = np.random.default_rng(0).bytes(50_000), "0123456789abcdef" * 2 + "01234567"
+    path = "datasets/convergedmachine/Enhanced-MedMNIST/resolve"
+    host.files[f"/{path}/main/brainmrimnist_224.npz"] = content
+    host.files[f"/{path}/{commit}/brainmrimnist_224.npz"] = content
+    host.headers = {"X-Repo-Commit": commit}
+    monkeypatch.setenv("HF_ENDPOINT", host.url)
+    assert main(["data", "fetch", "brain"]) == 0, capsys.readouterr().err
+    assert (data / "brainmrimnist_224.npz").read_bytes() == content
+    said = capsys.readouterr().err
+    assert (
+        f"unverified: brainmrimnist_224.npz: SHA-256 {hashlib.sha256(content).hexdigest()}" in said
+    )
+    receipt = json.loads((data / "receipts" / "brain" / "authors.json").read_text())
+    assert receipt["brainmrimnist_224.npz"]["revision"] == commit
+    assert status(find_task("brain"), DataRoot(data)).state == "unverified"
+
+
+def test_what_stopped_fetches_and_imports_left_is_cleaned(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, imports = data / "originals" / "ixi" / "brain-development", data / "imported" / "ixi"
+    for place in (folder / ".IXI-T1.unpacking", imports / ".work-ab", folder / "IXI-T2"):
+        place.mkdir(parents=True)
+        (place / "file").write_bytes(b"1")
+    for file in (data / ".a.npz.part", data / ".a.npz.part.json", data / ".b.npz.part"):
+        file.write_bytes(b"1")
+    old, new = "0" * 16, "1" * 16
+    for version in (old, new):
+        (imports / f"{version}.npz").write_bytes(b"1")
+    DataRoot(data).use("ixi", new)
+    with FileLock(data / ".b.npz.lock"):
+        assert main(["data", "clean"]) == 0
+    said = capsys.readouterr()
+    kept = {each.relative_to(data).as_posix() for each in data.rglob("*") if each.is_file()}
+    assert kept - {".b.npz.lock"} == {
+        ".b.npz.part",  # another process fetches it
+        "originals/ixi/brain-development/IXI-T2/file",
+        f"imported/ixi/{new}.npz",
+        "imported/ixi/current",
+    }
+    assert f"records may be pinned to version {old}" in said.err
+
+
+def test_every_task_says_how_it_is_had(data: Path) -> None:
+    cards = [card for card in load_tasks().values() if not card.embedded]
+    assert len(cards) == 17
+    for card in cards:
+        now = status(card, DataRoot(data))
+        assert now.state == "absent"
+        assert now.command.startswith(f"crossbench data fetch {card.name}")
+        for origin in card.origins:
+            assert origin.steps or not isinstance(origin, ManualOrigin)
+            assert bool(origin.terms) >= bool(origin.accept)
+
+
+def test_the_table_of_states_fits_80_columns(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "status"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
