@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 _HUB = "https://huggingface.co/datasets/{repo}/resolve/{revision}/{file}"
 _JOINS = "crossbench data groups"
+UNGROUPED = "ungrouped"
 
 
 def task_rows(root: Path, *, everything: bool = False) -> list[dict[str, Any]]:
@@ -45,32 +46,12 @@ def short(row: dict[str, Any]) -> dict[str, Any]:
         "samples": row["samples"],
         "size": size_in_words(row["bytes"], exact=row["exact"]),
         "licence": row["licence"],
-        "groups": row["groups"] or "ungrouped",
+        "groups": row["groups"],
     }
 
 
 def details(row: dict[str, Any], *, width: int = 80) -> str:
-    """A task in some lines: address and digests are not broken, that they can be copied."""
-    urls = [file["url"] for file in row["files"]] or [row["homepage"]]
-    sums = [
-        f"{algorithm} {digest}"
-        for file in row["files"]
-        for algorithm, digest in file["checksum"].items()
-    ]
-    size = size_in_words(row["bytes"], exact=row["exact"])
-    first = [row["title"], row["modality"], row["dims"], f"{row['classes']} classes"]
-    first += [f"{row['samples']} samples"] if row["samples"] else []
-    groups = row["groups"] or "ungrouped"
-    kept = f"; samples of one {row['group']} must stay together" if row["group"] else ""
-    said = [
-        ", ".join([*first, *([size] if size else [])]),
-        ". ".join(filter(None, [f"licence {row['licence']}", row["restrictions"]])),
-        f"groups: {groups}{'' if row['groups'] else kept}",
-        *([row["grouping"]] if row["grouping"] else []),
-        *filter(None, urls),
-        *sums,
-        row["citation"],
-    ]
+    """A task in some lines; addresses and digests are not broken, so that they can be copied."""
     wrap = textwrap.TextWrapper(
         width,
         initial_indent="    ",
@@ -78,7 +59,26 @@ def details(row: dict[str, Any], *, width: int = 80) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join([row["name"], *(wrap.fill(fact) for fact in said)])
+    return "\n".join([row["name"], *(wrap.fill(text) for text in _said(row) if text)])
+
+
+def _said(row: dict[str, Any]) -> Iterator[str]:
+    """What is said of a task, a paragraph each; empty where there is nothing to say."""
+    samples = f"{row['samples']} samples" if row["samples"] else ""
+    size = size_in_words(row["bytes"], exact=row["exact"])
+    first = row["title"], row["modality"], row["dims"], f"{row['classes']} classes", samples, size
+    yield ", ".join(filter(None, first))
+    yield ". ".join(filter(None, [f"licence {row['licence']}", row["restrictions"]]))
+    apart = row["group"] and row["groups"] == UNGROUPED
+    kept = f"; samples of one {row['group']} must stay together" if apart else ""
+    yield f"groups: {row['groups']}{kept}"
+    yield row["grouping"] or ""
+    yield from (file["url"] for file in row["files"])
+    yield "" if row["files"] else row["homepage"] or ""
+    for file in row["files"]:
+        of = f" {file['file']}" if len(row["files"]) > 1 else ""
+        yield from (f"{algorithm} {digest}{of}" for algorithm, digest in file["checksum"].items())
+    yield row["citation"]
 
 
 def _row(card: TaskCard, root: Path) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _row(card: TaskCard, root: Path) -> dict[str, Any]:
         "exact": exact,
         "files": [facts(each, "file", "url", "checksum") for each in files],
         "group": card.group,
-        "groups": groups,
+        "groups": groups or UNGROUPED,
         "grouping": None if groups else _grouping(card),
     }
 
@@ -166,7 +166,7 @@ def _imported_groups(card: TaskCard, origin: Origin) -> str | None:
     return (origin.group or card.group) if origin.importer else None
 
 
-def _grouping(card: TaskCard) -> str | None:
+def _grouping(card: TaskCard) -> str:
     """How a user gets groups."""
     steps = [step for origin in card.origins for step in origin.steps if _JOINS in step]
     if steps:
@@ -174,7 +174,7 @@ def _grouping(card: TaskCard) -> str | None:
     for origin in card.origins:
         if groups := _imported_groups(card, origin):
             return f"An import from origin {origin.name} knows them ({groups})."
-    return None
+    return f"What joins groups is said by: {_JOINS} {card.name}"
 
 
 def _has_groups(file: Path) -> bool:

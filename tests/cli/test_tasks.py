@@ -74,16 +74,18 @@ def test_every_row_has_what_a_user_must_know(rows: Callable[[], dict[str, Any]])
 
 def test_groups_are_those_of_the_file_that_a_user_gets(rows: Callable[[], dict[str, Any]]) -> None:
     found = rows()
-    assert (found["fracture"]["group"], found["fracture"]["groups"]) == ("scan", None)
+    assert (found["fracture"]["group"], found["fracture"]["groups"]) == ("scan", "ungrouped")
     assert found["fracture"]["grouping"].endswith("crossbench data groups fracture --from FILE.csv")
     assert (found["breast-cancer"]["groups"], found["breast-cancer"]["grouping"]) == (
         "patient",
         None,
     )
-    assert found["brats21"]["groups"] is None
+    assert found["brats21"]["groups"] == "ungrouped"
     assert found["brats21"]["grouping"] == "An import from origin kaggle knows them (patient)."
     assert found["nodule-malignancy-3d"]["groups"] == "patient"
-    assert (found["synapse"]["groups"], found["synapse"]["grouping"]) == (None, None)
+    assert found["synapse"]["groups"] == "ungrouped"
+    said = "What joins groups is said by: crossbench data groups synapse"
+    assert found["synapse"]["grouping"] == said
 
 
 def test_a_file_that_is_there_tells_its_size_and_its_groups(
@@ -95,9 +97,9 @@ def test_a_file_that_is_there_tells_its_size_and_its_groups(
     found = rows()
     assert found["fracture"]["groups"] == "scan"
     assert found["fracture"]["bytes"] == (tmp_path / "fracture.npz").stat().st_size
-    assert found["breast-cancer"]["groups"] is None
+    assert found["breast-cancer"]["groups"] == "ungrouped"
     assert found["vessel-28"]["bytes"] == 10
-    assert found["vessel-28"]["groups"] is None
+    assert found["vessel-28"]["groups"] == "ungrouped"
 
 
 def test_groups_that_were_joined_count(rows: Callable[[], dict[str, Any]], tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_an_imported_file_goes_before_the_published_one(
 ) -> None:
     root = DataRoot(tmp_path)
     np.savez(tmp_path / "busv_96.npz", images=np.zeros(3))
-    assert rows()["busv"]["groups"] is None
+    assert rows()["busv"]["groups"] == "ungrouped"
     root.use("busv", "0" * 16)
     np.savez(root.version("busv", "0" * 16), images=np.zeros(3), groups=np.arange(3))
     assert rows()["busv"]["groups"] == "cluster of videos that share a frame"
