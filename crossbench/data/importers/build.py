@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from crossbench.data.importers.options import settled
 from crossbench.data.importers.parts import Samples
+from crossbench.data.importers.unpacking import unpack_all
 from crossbench.data.importers.writing import write
 from crossbench.data.sources import read_file
 from crossbench.errors import DataError, RequestError
@@ -150,6 +151,7 @@ def _alone(folder: Path, task: str) -> Iterator[Path]:
 
 def _listed(asked: Import) -> Listing:
     """What the distribution holds, as far as tables and names tell."""
+    unpack_all(asked.folder, asked.importer.unpacks)
     listing = asked.importer.list(asked.card, asked.folder, asked.settings)
     _check_count(asked, listing)
     for sample in listing.samples:

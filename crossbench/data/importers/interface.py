@@ -74,14 +74,14 @@ class Importer(ABC):
             data file made under other options is another version.
         needs: Packages that it imports beyond crossbench's own.
         verbatim: Whether samples are in the form of the card's own data file; its facts hold then.
-        unpacks: Endings of archives in the distribution's folder that are unpacked for it.
+        unpacks: Endings of archives in the distribution's folder that are unpacked beside them.
     """
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, Option]] = {}
     needs: ClassVar[tuple[str, ...]] = ()
     verbatim: ClassVar[bool] = False
-    unpacks: ClassVar[tuple[str, ...]] = (".zip", ".tar", ".tar.gz", ".tgz")
+    unpacks: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import DataError
@@ -73,9 +74,19 @@ def read_xls(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         DataError: As :func:`read_csv`.
     """
-    import pandas as pd
+    return _table(file, columns, lambda: _sheet(file))
 
-    return _table(file, columns, lambda: pd.read_excel(file, engine="xlrd"))
+
+def _sheet(file: Path) -> pd.DataFrame:
+    """The cells of the first sheet by xlrd, empty ones None; pandas gives up on this reader."""
+    import pandas as pd
+    import xlrd
+
+    with xlrd.open_workbook(str(file), logfile=io.StringIO(), on_demand=True) as book:
+        sheet = book.sheet_by_index(0)
+        rows = [sheet.row_values(row) for row in range(sheet.nrows)]
+    cells = [[None if cell == "" else cell for cell in row] for row in rows[1:]]
+    return pd.DataFrame(cells, columns=rows[0])
 
 
 def _table(file: Path, columns: Sequence[str], read: Any) -> pd.DataFrame:

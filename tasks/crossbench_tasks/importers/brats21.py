@@ -34,6 +34,7 @@ _NUMBER = re.compile(r"\d{1,5}")
 class _Brats(Importer):
     """Subjects that have a label and every sequence that is asked for."""
 
+    unpacks = (".zip", ".tar", ".tar.gz", ".tgz")
     defaults: ClassVar[Mapping[str, Option]] = {
         "modalities": ("FLAIR", "T1wCE", "T2w"),
         "size": 96,

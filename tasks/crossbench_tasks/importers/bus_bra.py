@@ -31,6 +31,7 @@ class BusBra(Importer):
     """One row an image; a row without its file and a file without a row are left out and told."""
 
     name = "bus-bra"
+    unpacks = (".zip",)
     defaults: ClassVar[Mapping[str, Option]] = {
         "size": 224,
         "channels": 1,

@@ -34,6 +34,7 @@ class Cheng(Importer):
 
     name = "cheng"
     needs = ("h5py",)
+    unpacks = (".zip",)
     defaults: ClassVar[Mapping[str, Option]] = {
         "size": 224,
         "channels": 1,

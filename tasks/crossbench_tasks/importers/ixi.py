@@ -35,6 +35,7 @@ class Ixi(Importer):
 
     name = "ixi"
     needs = ("nibabel", "xlrd")
+    unpacks = (".tar",)
     defaults: ClassVar[Mapping[str, Option]] = {
         "contrasts": ("T1", "T2"),
         "shape": (160, 192, 224),

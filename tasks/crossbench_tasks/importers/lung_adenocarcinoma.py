@@ -31,6 +31,7 @@ class LungAdenocarcinoma(Importer):
     """``*.npy`` anywhere below the folder, such as ``AAH/0001.npy`` or ``0001_MIA.npy``."""
 
     name = "lung-adenocarcinoma"
+    unpacks = (".zip",)
     defaults: ClassVar[Mapping[str, Option]] = {"axes": "DHW"}
 
     def list(

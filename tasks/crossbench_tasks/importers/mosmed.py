@@ -35,6 +35,7 @@ class Mosmed(Importer):
 
     name = "mosmed"
     needs = ("nibabel",)
+    unpacks = (".zip",)
     defaults: ClassVar[Mapping[str, Option]] = {"shape": (64, 128, 128), "window": (-1000, 400)}
 
     def list(
