@@ -16,6 +16,7 @@ RULES = {
     "cli/test_start.py",
     "specs/test_fingerprints.py",
     "data/test_inputs.py",
+    "data/acquire/test_origins.py",
 }
 ROOMS = {path.name for path in (ROOT / "crossbench").iterdir() if path.is_dir()} | {"scripts"}
 

@@ -90,13 +90,12 @@ def made_in_words(
         lines += _line("version", f"{made.file.stem} takes the place of {made.replaced}")
     place = str(card) if card.parent.name else f"./{card}"
     where = f" --data-dir {root}" if root else ""
-    methods = "acs,conv3d" if draft.kind == "volume" else "conv2d,crossd"
     return [
         *lines,
         f"\ndata file  {made.file}",
         f"card       {place}",
         f"next       crossbench data verify {place}{where}",
-        f"           crossbench run --task {place}{where} --method {methods} --preset smoke",
+        f"           crossbench run --task {place}{where} --method all --preset smoke",
     ]
 
 
