@@ -15,6 +15,7 @@ import pytest
 from filelock import FileLock
 from http_host import Host, serving
 from PIL import Image
+from shared_data import shared_data
 
 from crossbench.cli import main
 from crossbench.data.acquire.status import status
@@ -166,3 +167,16 @@ def test_the_table_of_states_fits_80_columns(
 ) -> None:
     assert main(["data", "status"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.slow
+def test_a_run_fetches_what_is_not_there(
+    host: Host, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = shared_data("medmnist", "breastmnist.npz").read_bytes()
+    host.files["/records/10519652/files/breastmnist.npz"] = content
+    words = ["--task", "breast-28", "--method", "conv2d", "--preset", "standard", "--limit", "1"]
+    words += ["--protocol", "linear-probe", "--fetch", "--mirror", host.url]
+    assert main(["run", *words, "--out", str(tmp_path / "results")]) == 0
+    assert "1 runs done, 0 failed" in capsys.readouterr().err
+    assert len(host.asked) == 1
