@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir
+from crossbench.cli.arguments import add_data_dir, path
 from crossbench.cli.output import EXIT_OK, say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from crossbench.data.acquire.removal import Removed
 
@@ -25,6 +26,7 @@ def add(commands: Any) -> None:
     remove.set_defaults(command=_remove)
     remove.add_argument("tasks_wanted", nargs="+", metavar="TASK", help="tasks, or card files")
     add_data_dir(remove)
+    _add_results(remove)
     clean = commands.add_parser(
         "clean",
         help="remove partial files, superseded versions and locks",
@@ -33,6 +35,7 @@ def add(commands: Any) -> None:
     )
     clean.set_defaults(command=_clean)
     add_data_dir(clean)
+    _add_results(clean)
 
 
 def _remove(options: argparse.Namespace) -> int:
@@ -42,7 +45,8 @@ def _remove(options: argparse.Namespace) -> int:
     from crossbench.files.paths import data_dir
 
     root = DataRoot(data_dir(options.data_dir))
-    _tell([each for card in chosen(options.tasks_wanted) for each in remove(card, root)])
+    removed = [each for card in chosen(options.tasks_wanted) for each in remove(card, root)]
+    _tell(removed, options.results)
     return EXIT_OK
 
 
@@ -51,16 +55,41 @@ def _clean(options: argparse.Namespace) -> int:
     from crossbench.files.data_root import DataRoot
     from crossbench.files.paths import data_dir
 
-    _tell(clean(DataRoot(data_dir(options.data_dir))))
+    _tell(clean(DataRoot(data_dir(options.data_dir))), options.results)
     return EXIT_OK
 
 
-def _tell(removed: Sequence[Removed]) -> None:
+def _tell(removed: Sequence[Removed], results: Sequence[Path]) -> None:
     from crossbench.data.acquire.listening import amount
 
     for each in removed:
         print(f"removed {each.path} ({amount(each.bytes)})")
-    versions = [each.path.stem for each in removed if each.version]
+    versions = {(each.path.parent.name, each.path.stem) for each in removed if each.version}
     if versions:
-        say([f"records may be pinned to version {', '.join(versions)}; they stay, apart from new"])
+        say(_pinned(versions, results))
     say([] if removed else ["nothing to remove"])
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--results",
+        type=path,
+        nargs="+",
+        default=[path("results")],
+        metavar="FOLDER",
+        help="where records are looked for that are pinned to removed versions (results)",
+    )
+
+
+def _pinned(versions: Collection[tuple[str, str]], results: Sequence[Path]) -> list[str]:
+    """Removed versions with the records that are pinned to them."""
+    from crossbench.results.records.data_origin import pinned_versions
+
+    pins = pinned_versions(results)
+    where = ", ".join(map(str, results))
+    said = []
+    for task, version in sorted(versions):
+        count = pins.get((task, version), 0)
+        records = f"{count} record{'s' * (count != 1)} in {where}"
+        said.append(f"{task} version {version}: {records} pinned to it, which stay as they are")
+    return said

@@ -38,6 +38,15 @@ _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzi
 _FAULTS = (*_DAMAGE, EOFError, NotImplementedError, ValueError, RuntimeError, OverflowError)
 #: Ending of the folder in which an archive is being unpacked.
 WORK = ".unpacking"
+_DRAFT = ".member"
+_LONGEST_HEADER = 1 << 20
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +71,20 @@ class _Member:
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar file; one that says more of a member is read into memory as a whole."""
+
+    def _proc_member(self, source: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and not 0 <= self.size <= _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        header: tarfile.TarInfo = super()._proc_member(source)  # type: ignore[misc]
+        return header
+
+
+def _open_tar(archive: Path, mode: str) -> tarfile.TarFile:
+    return tarfile.TarFile.open(archive, mode, tarinfo=_Header)  # type: ignore[call-overload,no-any-return]
 
 
 def free_bytes(folder: Path) -> int:
@@ -139,7 +162,7 @@ def _members(archive: Path, stack: ExitStack) -> Iterable[_Member]:
             return _zip_members(archive, stack.enter_context(zipfile.ZipFile(archive)))
         if name.endswith(ENDINGS):
             mode = "r:" if name.endswith(".tar") else "r:gz"
-            return _tar_members(archive, stack.enter_context(tarfile.open(archive, mode)))  # type: ignore[call-overload]
+            return _tar_members(archive, stack.enter_context(_open_tar(archive, mode)))
     raise DataError(f"{archive}: no archive that is known; known: {', '.join(ENDINGS)}")
 
 
@@ -196,7 +219,12 @@ def _safe(archive: Path, name: str, limits: Limits) -> PurePosixPath | None:
     parts = [part for part in path.parts if part != "."]
     if path.is_absolute() or ".." in parts or _UNSAFE.search(name):
         _refuse(archive, name, "the name leads out of the folder")
-    if not parts or len(name) > limits.name or max(len(os.fsencode(part)) for part in parts) > 255:
+    if (
+        not parts
+        or parts[0] == _DRAFT
+        or len(name) > limits.name
+        or max(len(os.fsencode(part)) for part in parts) > 255
+    ):
         _refuse(archive, name[:80], "no file can be called so")
     if parts[0] == "__MACOSX" or parts[-1].startswith("._") or parts[-1] == ".DS_Store":
         return None
@@ -229,7 +257,7 @@ def _write(
         file = work / name
         if not (file.is_file() and file.stat().st_size == member.size):
             file.parent.mkdir(parents=True, exist_ok=True)
-            draft = work / ".member"
+            draft = work / _DRAFT
             with _naming(archive, name), member.open() as source, draft.open("wb") as stream:
                 _copy(source, stream, member.size)
             draft.replace(file)

@@ -80,7 +80,8 @@ def _is_left(place: Path, folder: Path, root: DataRoot) -> bool:
     if _PARTIAL.fullmatch(name) or name == HUB or name.endswith(UNPACKING):
         return name.startswith(".")
     if folder.parent == root.root / "imported":
-        superseded = _VERSION.fullmatch(name) and place != root.current(folder.name)
+        current = root.current(folder.name)
+        superseded = current is not None and place != current and _VERSION.fullmatch(name)
         return bool(superseded) or name.startswith(".work-")
     return False
 

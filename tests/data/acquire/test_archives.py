@@ -125,6 +125,26 @@ def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
             unpack(make_zip(tmp_path / "d.zip", files))
 
 
+def test_a_long_header_is_not_read_into_memory(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2 << 20
+    archive = tmp_path / "d.tar"
+    archive.write_bytes(header.tobuf(tarfile.GNU_FORMAT) + b"a" * header.size + b"\0" * 1024)
+    with pytest.raises(DataError, match=r"d\.tar is damaged \(a header of 2097152 bytes\)"):
+        unpack(archive)
+    assert left(tmp_path) == ["d.tar"]
+
+
+@pytest.mark.parametrize("name", [".member", ".member/x"])
+def test_the_name_of_a_half_written_member_is_refused(tmp_path: Path, name: str) -> None:
+    archive = make_zip(tmp_path / "d.zip", {name: b"1", "y": b"2"})
+    with pytest.raises(
+        DataError, match=r"member '\.member(/x)?' is refused: no file can be called"
+    ):
+        unpack(archive)
+    assert left(tmp_path) == ["d.zip"]
+
+
 def test_a_disk_that_is_too_small_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unpacking needs 5\.0 kB, and 10 B are free in"):
         unpack(make_zip(tmp_path / "d.zip"), free=lambda _: 10)

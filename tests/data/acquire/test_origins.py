@@ -99,7 +99,7 @@ def test_an_original_is_fetched_unpacked_imported_and_removed(
     assert (found["state"], found["file"], found["to_fetch"]) == ("present", str(file), 0)
     assert main(["data", "remove", card]) == 0
     said = capsys.readouterr()
-    assert f"records may be pinned to version {file.stem}" in said.err
+    assert f"version {file.stem}: " in said.err
     assert str(folder.parent) in said.out
     assert not any(each.is_file() for each in data.rglob("*") if each.suffix != ".lock")
 
@@ -147,7 +147,7 @@ def test_what_stopped_fetches_and_imports_left_is_cleaned(
         f"imported/ixi/{new}.npz",
         "imported/ixi/current",
     }
-    assert f"records may be pinned to version {old}" in said.err
+    assert f"version {old}: 0 records in results pinned to it" in said.err
 
 
 def test_every_task_says_how_it_is_had(data: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 from small_import import write_cells
 
 import crossbench
+from crossbench.cli import main
 from crossbench.data.imported import JoinedGroups, write_groups
 from crossbench.data.importers.build import Imported
 from crossbench.errors import RequestError
@@ -254,7 +255,9 @@ def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path)
 
 
-def test_two_imports_are_two_versions_never_mixed(lab: Lab, tmp_path: Path) -> None:
+def test_two_imports_are_two_versions_never_mixed(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = lab.data()
     lab.run()
     time.sleep(1)  # records tell time in seconds
@@ -300,6 +303,15 @@ def test_two_imports_are_two_versions_never_mixed(lab: Lab, tmp_path: Path) -> N
     predictor = load_predictor(path, device=torch.device("cpu"))
     assert len(predictor.predict(second.file).probabilities) == 23
     assert len(predictor.predict(first.file).probabilities) == 24
+
+    words = ["data", "clean", "--data-dir", str(lab.root), "--results", str(lab.out)]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert f"cells version {first.version}: {runs // 2} records in {lab.out} pinned to it" in said
+    assert (first.file.exists(), second.file.exists()) == (False, True)
+    second.file.with_name("current").write_text("damaged")
+    assert main(words) == 0
+    assert second.file.exists()
 
 
 def test_the_record_says_how_the_data_was_imported_and_grouped(lab: Lab) -> None:
