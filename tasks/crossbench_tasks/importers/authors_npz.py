@@ -5,6 +5,7 @@ Any task can be imported of one. Of their own files some are float64 of many gig
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from crossbench.errors import DataError
 from crossbench_tasks.importers._files import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -92,7 +93,9 @@ class _Entries:
 
     def _begin(self) -> None:
         self._next = 0
-        self._coming: Iterator[NDArray[Any]] = _stream(self._file)
+        self._coming = _stream(self._file)
+        # else it is closed when the interpreter has been taken apart already
+        weakref.finalize(self, self._coming.close)
 
     def take(self, place: int) -> NDArray[Any]:
         """The entry at a place; those that are passed on the way are kept for a while."""
@@ -111,7 +114,7 @@ class _Entries:
         raise DataError(f"{self._file}: ends before entry {place}; get it again")
 
 
-def _stream(file: Path) -> Iterator[NDArray[Any]]:
+def _stream(file: Path) -> Generator[NDArray[Any], None, None]:
     with NpzFile(file) as archive:
         yield from archive.stream("images")
 
