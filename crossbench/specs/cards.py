@@ -57,6 +57,8 @@ class TaskCard:
         group: What must not straddle a split: patient, lesion, scan.
         cohort: Whose groups they are, where several tasks are of the same patients: a group of
             one identifier is the same in all tasks of a cohort.
+        edition: What tells this from other tasks of the same samples, such as their size: tasks
+            of two editions are never on one board, which would count samples twice.
         official_split: The publisher's split, in words.
         known_issues: Leakage, duplicates, label errors.
         origins: Where the data can be had, in the order of preference.
@@ -90,6 +92,7 @@ class TaskCard:
     checksum: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     cohort: str | None = None
+    edition: str | None = None
     official_split: str | None = None
     known_issues: tuple[str, ...] = ()
     origins: tuple[DownloadOrigin | HubOrigin | ManualOrigin, ...] = ()
@@ -111,6 +114,7 @@ class TaskCard:
             "dimension": self.dimension,
             "classes": len(self.classes),
             "input_size": self.input_size,
+            **({"edition": self.edition} if self.edition else {}),
         }
 
     def demands(self) -> Iterator[Demand]:

@@ -55,6 +55,7 @@ class OtherSize(msgspec.Struct, frozen=True, kw_only=True):
             shape=(self.size,) * base.dimension,
             input_size=base.input_size and self.size,
             group_by=None,
+            edition=f"{self.size} {'voxels' if base.dimension == 3 else 'pixels'}",
             samples={"publisher": published} if published else {},
             class_counts=counts if counts and sum(counts) == published else None,
             checksum=self.checksum,

@@ -115,6 +115,9 @@ def test_a_card_agrees_with_medmnist(name: str, card: TaskCard, info: dict[str, 
 def test_a_card_is_complete_and_stands_on_no_board_of_the_paper(name: str, card: TaskCard) -> None:
     assert card.group_by is None
     assert card.known_issues
+    sized = name.rpartition("-")[2]
+    unit = "voxels" if card.dimension == 3 else "pixels"
+    assert card.edition == (f"{sized} {unit}" if sized.isdigit() else None)
     assert card.source.remedy.startswith(f"Save MedMNIST's {card.source.file} (no account")
     for text in (card.title, card.modality, card.citation, *card.known_issues):
         assert text == " ".join(text.split())

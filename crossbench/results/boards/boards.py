@@ -1,9 +1,9 @@
 """Boards: groups of runs that may be compared.
 
-A board is one data source, dimension, preset, protocol, backbone and init, with equal settings
-throughout. By which metric it ranks is a question to it and divides nothing. On a board, methods
-whose code, weights or own settings changed are told apart by name; and tasks whose data or card
-changed are on all boards of a table.
+A board is one data source, dimension, edition, preset, protocol, backbone and init, with equal
+settings throughout. By which metric it ranks is a question to it and divides nothing. On a board,
+methods whose code, weights or own settings changed are told apart by name; and tasks whose data or
+card changed are on all boards of a table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
-_PLAIN = ["source", "dimension", "preset", "split_settings"]
+_PLAIN = ["source", "dimension", "edition", "preset", "split_settings"]
 _NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
 _METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
@@ -269,7 +269,9 @@ def _board(
 
 
 def _title(name: Mapping[str, Any], difference: str) -> str:
-    parts = [f"{name['dimension']}D tasks", f"{name['source']} data", f"preset {name['preset']}"]
+    edition = f" of {name['edition']}" if name["edition"] else ""
+    parts = [f"{name['dimension']}D tasks{edition}", f"{name['source']} data"]
+    parts.append(f"preset {name['preset']}")
     if "init" in name:
         untrained = " (untrained backbone)" if name["init"] == "random" else ""
         parts += [name["protocol"], f"{name['backbone']}, init {name['init']}{untrained}"]

@@ -31,10 +31,10 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     """Records as a DataFrame with one row each, in the order given.
 
     Columns: the run (``preset task method backbone init protocol seed fold``), what it is
-    (``status source dimension metric grouped``), its results (``score``, the value of the main
-    metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name; ``partial``,
-    a JSON object of those that are means over fewer classes than there are, and why), its
-    cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
+    (``status source dimension edition metric grouped``), its results (``score``, the value of the
+    main metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name;
+    ``partial``, a JSON object of those that are means over fewer classes than there are, and why),
+    its cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
     counts (``samples_*``), what the validation part selected (``selected_*``), what went wrong
     (``warnings error_class error_message``), and where it came from (``hash_*``, of an import
     ``data_version data_origin``, ``split_settings fit_settings version started hardware sealed
@@ -55,6 +55,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "status": record.status,
         "source": record.source,
         "dimension": record.dimension,
+        "edition": str(_mapping(_mapping(record.provenance, "facts"), "task").get("edition", "")),
         "metric": record.metric,
         "grouped": record.grouped,
         "score": _number(record.metrics.get(record.metric)),

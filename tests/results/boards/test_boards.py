@@ -58,6 +58,14 @@ def test_seeds_and_folds_that_were_asked_for_change_no_board(frame: Any, record:
     assert len(split_boards(frame(record(), record(fold=1, provenance={"split": narrow})))) == 1
 
 
+def test_sizes_of_one_task_are_on_boards_of_their_own(frame: Any, record: Any) -> None:
+    """An average over both would count the same samples twice."""
+    small = record(task="vessel-28")
+    small.provenance["facts"]["task"]["edition"] = "28 voxels"
+    boards = split_boards(frame(record(), small))
+    assert ["of 28 voxels" in board.title for board in boards] == [False, True]
+
+
 def test_an_untrained_backbone_is_called_so(frame: Any, record: Any) -> None:
     shared = "2D tasks · real data · preset standard · weak-probe"
     assert titles(frame(record(), record(init="in1k"))) == [
