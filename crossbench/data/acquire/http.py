@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -48,6 +49,8 @@ class Patience:
 
     Attributes:
         attempts: Attempts in a row that bring no new byte.
+        unreached: Such attempts where the host has not answered yet and its name or network is
+            not found, as on a machine that is offline.
         first: Seconds before the second attempt; they double from one to the next.
         longest: Seconds between two attempts at most.
         asked: Seconds that a server may ask for by ``Retry-After``; where it asks for more, the
@@ -55,9 +58,13 @@ class Patience:
     """
 
     attempts: int = 6
+    unreached: int = 2
     first: float = 1.0
     longest: float = 60.0
     asked: float = 300.0
+
+
+_NOWHERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
 class _AgainError(Exception):
@@ -100,6 +107,7 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         self._size, self._checked, self._free = size, checked, free
         self._listener = listener or Silence()
         self._patience = patience or Patience()
+        self._answered = False
 
     def __call__(  # type: ignore[no-untyped-def]
         self, url: str, output_file: Any = None, pooch=None, check_only: bool = False
@@ -119,6 +127,7 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
             except _AgainError as error:
                 tries = 1 if self.partial.size > best else tries + 1
                 best = max(best, self.partial.size)
+                self._end_where_offline(url, error, tries)
                 if tries >= patience.attempts:
                     msg = f"{url}: {error}, {tries} times in a row; what has come is kept"
                     raise FetchError(f"{msg}: run the same command later") from error
@@ -126,6 +135,13 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         if output_file is not None and Path(output_file) != self.partial.file:
             self.partial.file.replace(output_file)
         return None
+
+    def _end_where_offline(self, url: str, error: _AgainError, tries: int) -> None:
+        if self._answered or tries < self._patience.unreached or not _is_nowhere(error):
+            return
+        target = self.partial.target
+        msg = f"{url}: {error}; go online, set HTTPS_PROXY or --mirror where a firewall is between"
+        raise FetchError(f"{msg}, or save the file as {target}") from error
 
     def _wait(self, url: str, error: _AgainError, tries: int) -> None:
         patience = self._patience
@@ -164,6 +180,7 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
     def _receive(
         self, url: str, response: requests.Response, known: Facts | None, have: int
     ) -> None:
+        self._answered = True
         status = response.status_code
         if status == 416 and have:
             whole = _WHOLE.fullmatch(response.headers.get("Content-Range", ""))
@@ -269,8 +286,20 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
+def _is_nowhere(error: BaseException) -> bool:
+    """Whether a host's name or network is not found, rather than the host in trouble."""
+    first = _first(error)
+    return isinstance(first, socket.gaierror) or getattr(first, "errno", None) in _NOWHERE
+
+
 def _cause(error: BaseException) -> str:
     """What failed first, in its own words, on one line."""
+    error = _first(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+
+
+def _first(error: BaseException) -> BaseException:
+    """The failure that led to an error."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    return error

@@ -19,7 +19,8 @@ from shared_data import shared_data
 
 from crossbench.cli import main
 from crossbench.data.acquire.fetch import Fetched, Means, choose_origin, fetch
-from crossbench.data.acquire.http import Patience
+from crossbench.data.acquire.http import Patience, ResumingDownloader
+from crossbench.data.acquire.listening import Silence
 from crossbench.data.acquire.status import status
 from crossbench.data.acquire.wanted import mirrored
 from crossbench.errors import FetchError, RequestError
@@ -141,6 +142,35 @@ def test_a_server_that_always_breaks_is_left(get: Callable[..., Fetched], host: 
     with pytest.raises(FetchError, match=r"the connection .*, 3 times in a row; what has come is"):
         get()
     assert len(host.asked) == 3
+
+
+def test_a_host_that_is_not_found_is_given_up_at_once_and_its_file_named(tmp_path: Path) -> None:
+    said, listener = [], Silence()
+    listener.said = said.append  # type: ignore[method-assign]
+    target = tmp_path / "b.npz"
+    get = ResumingDownloader(target, patience=Patience(first=0.0), listener=listener)
+    match = rf"invalid/b.npz: the connection failed .*; go online, .* or save the file as {target}"
+    with pytest.raises(FetchError, match=match):
+        get("http://crossbench.invalid/b.npz")
+    assert len(said) == 1
+
+
+def test_a_host_that_has_answered_is_asked_on_where_its_name_is_lost(
+    tmp_path: Path, host: Host
+) -> None:
+    host.files["/lost.npz"], host.breaks = CONTENT, [100_000]
+    said, listener = [], Silence()
+
+    def lose(text: str) -> None:
+        said.append(text)
+        host.moved["/lost.npz"] = "http://crossbench.invalid/lost.npz"
+
+    listener.said = lose  # type: ignore[method-assign]
+    patience = Patience(first=0.0, attempts=4)
+    get = ResumingDownloader(tmp_path / "lost.npz", patience=patience, listener=listener)
+    with pytest.raises(FetchError, match="4 times in a row; what has come is kept"):
+        get(f"{host.url}/lost.npz")
+    assert len(said) == 3
 
 
 @pytest.mark.parametrize("validators", [True, False])
