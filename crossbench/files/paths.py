@@ -37,5 +37,7 @@ def data_dir(given: str | Path | None = None) -> Path:
     default = os.environ.get("CROSSBENCH_DATA", cache_dir() / "data")
     folder = Path(given if given is not None else default).expanduser()
     if given is not None and not folder.is_dir():
-        raise RequestError(f"data folder {str(folder)!r} does not exist; create it or correct it")
+        missing = "does not exist; create it or correct it"
+        what = "is a file; name a folder" if folder.exists() else missing
+        raise RequestError(f"data folder {str(folder)!r} {what}")
     return folder

@@ -176,6 +176,7 @@ def _lengths(text: str) -> tuple[float, ...]:
 def _new(options: argparse.Namespace) -> int:
     from crossbench.data.new.card import check_place, write_card
     from crossbench.data.new.draft import look
+    from crossbench.data.new.files import check_folder
     from crossbench.data.new.importer import make_file
     from crossbench.data.new.report import as_json, in_words, made_in_words
     from crossbench.files.data_root import DataRoot
@@ -183,6 +184,7 @@ def _new(options: argparse.Namespace) -> int:
 
     place = options.out / f"{options.name}.toml"
     root = DataRoot(data_dir(options.data_dir))
+    check_folder(options.folder)
     if not options.dry_run:
         check_place(place, overwrite=options.overwrite)
     with aside(), counting("looking at files") as listener:

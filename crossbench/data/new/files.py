@@ -57,14 +57,24 @@ def stem(file: str) -> str:
     return name[: -len(ending)] if ending else PurePosixPath(name).stem
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        DataError: Naming it.
+    """
+    if not folder.is_dir():
+        what = "is a file; name its folder" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {what}")
+
+
 def find_files(folder: Path) -> Files:
     """Look for samples and tables in a folder and those below it.
 
     Raises:
         DataError: If it is no folder, or holds no samples or samples of several forms.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
+    check_folder(folder)
     by_form: dict[str, list[str]] = defaultdict(list)
     for file in _walk(folder):
         by_form[_form(file)].append(file)

@@ -120,6 +120,8 @@ def test_a_card_is_not_written_over_unasked(new: Callable[..., Called], place: P
     code, _, err = new(folder)
     assert code == 2
     assert "mine.toml is there already; give another --name, or --overwrite" in err
+    code, _, err = new(place / "nowhere")  # what is wrong with the folder comes first
+    assert (code, "nowhere: no such folder" in err) == (2, True)
     assert new(folder, "--overwrite", "--title", 'Süße "Bilder"\t')[0] == 0
     assert load_card(place / "mine.toml").title == 'Süße "Bilder"\t'
 

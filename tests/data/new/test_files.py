@@ -68,6 +68,10 @@ def test_a_stem_has_no_ending() -> None:
 def test_folders_without_samples_of_one_form_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such folder"):
         find_files(tmp_path / "nowhere")
+    holding(tmp_path / "sub", "a.png")
+    with pytest.raises(DataError, match=r"a\.png: is a file; name its folder"):
+        find_files(tmp_path / "sub" / "a.png")
+    (tmp_path / "sub" / "a.png").unlink()
     with pytest.raises(DataError, match=r"no pictures or volumes in it \(\.png \.jpg"):
         find_files(tmp_path)
     holding(tmp_path, "a.png", "b.nii")
