@@ -63,7 +63,7 @@ def _fetch(options: argparse.Namespace) -> int:
     accept(root, options.accepted, cards)
     if len(cards) == 1:
         files = fetch_task(cards[0], root, options, origin=options.origin)
-        print("\n".join(map(str, files)))
+        _name(files)
         return EXIT_OK
     left = fetch_tasks(cards, root, options)
     return EXIT_FAILED if left else EXIT_OK
@@ -94,7 +94,7 @@ def fetch_tasks(
             say([f"{card.name}: {error}"])
             left.append(card.name)
         else:
-            print("\n".join(map(str, files)), flush=True)
+            _name(files)
     if left:
         say([f"not there: {', '.join(left)}"])
     return left
@@ -129,6 +129,11 @@ def fetch_task(
     if not imports:
         return got.files
     return (_import(card, root, found.name),)
+
+
+def _name(files: Sequence[Path]) -> None:
+    for file in files:  # none of a task that ships with its data
+        print(file, flush=True)
 
 
 def _means(options: argparse.Namespace, bar: Any) -> Means:

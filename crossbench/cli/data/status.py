@@ -77,5 +77,6 @@ def _details(each: Status) -> list[str]:
     lines.append(f"licence: {each.licence}")
     if each.accept:
         lines.append(f"terms {each.accept}: {'accepted' if each.accepted else 'not accepted yet'}")
-    lines += [f"next: {each.command}"] if each.command else []
+    first = "delete the file, then " if each.state == "wrong checksum" else ""
+    lines += [f"next: {first}{each.command}"] if each.command else []
     return [*lines, *(f"  {step}" for step in each.steps)]

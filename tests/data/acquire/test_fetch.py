@@ -392,4 +392,13 @@ def test_what_medmnist_has_is_used_without_a_copy(
     assert host.asked == []
     place.write_bytes(b"damaged")
     assert main(["data", "status", *words]) == 0
-    assert "wrong checksum" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "breast-28: wrong checksum, its MD5 is" in out
+    assert "next: delete the file, then crossbench data fetch breast-28\n" in out
+
+
+def test_what_ships_is_not_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "fetch", "nodule-malignancy-3d", "--data-dir", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "nodule-malignancy-3d: present, nothing to fetch\n"
