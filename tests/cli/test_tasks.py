@@ -48,7 +48,7 @@ def test_a_line_a_task_in_80_columns(options: tuple[str, ...], listed: Callable[
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["name", "dim", "samples", "size", "licence", "groups"]
     (organ,) = (line.split() for line in lines if line.startswith("organc "))
-    assert organ == ["organc", "2D", "23583", "–", "CC-BY-4.0", "ungrouped"]
+    assert organ == ["organc", "2D", "23583", "~760", "MB", "CC-BY-4.0", "ungrouped"]
 
 
 def test_addresses_and_digests_stay_whole_and_all_else_fits(listed: Callable[..., str]) -> None:

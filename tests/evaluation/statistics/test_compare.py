@@ -209,7 +209,7 @@ def test_runs_on_other_samples_are_not_comparable(make_runs: MakeRuns, column: s
     frame.loc[frame.query("method == 'acs' and seed == 45 and fold == 1").index, column] = "other"
     assert compare(frame).tasks[0].reason == (
         f"runs on task with seed 45, fold 1 differ in {column}: they were not tested on the same "
-        "samples"
+        "samples; run again those on the older data or split"
     )
 
 
