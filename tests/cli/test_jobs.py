@@ -109,6 +109,7 @@ def test_two_processes_write_what_one_does(
         assert two[identity].predictions_sha256 == record.predictions_sha256
 
 
+@pytest.mark.slow
 def test_a_helper_that_is_killed_loses_nothing(words: Callable[..., list[str]]) -> None:
     process = start(words("out", "--jobs", "2"))
     wait_for(lambda: helpers_of(process))
@@ -119,6 +120,7 @@ def test_a_helper_that_is_killed_loses_nothing(words: Callable[..., list[str]]) 
     assert "runs done, 0 failed, 0 already there" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
 )

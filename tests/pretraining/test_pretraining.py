@@ -438,6 +438,7 @@ def command(request: PretrainRequest, *settings: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_gone_on_from_bit_for_bit(
     ask: Ask, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
