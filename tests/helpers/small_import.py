@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.build import Import, Imported, build
 from crossbench.files.data_root import DataRoot
 from crossbench.specs import NpzSource, TaskCard
@@ -44,11 +44,11 @@ class Cells(Importer):
     defaults: Mapping[str, Option] = {"add": 0.0, "drop": ""}
     pause = 0.0
 
-    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:
-        names = sorted(file.name for file in folder.glob("*.npy"))
-        kept = [name for name in names if name != options["drop"]]
+    def list(self, source: Distribution) -> Listing:
+        names = sorted(file.name for file in source.folder.glob("*.npy"))
+        kept = [name for name in names if name != source.options["drop"]]
         return Listing(
-            samples=tuple(self.original(card, name) for name in kept),
+            samples=tuple(self.original(source.card, name) for name in kept),
             dropped=tuple((name, "as asked for") for name in names if name not in kept),
             notes=("the classes are in the names",),
         )
@@ -58,14 +58,12 @@ class Cells(Importer):
         number = card.classes.index(label)
         return Original(id=name, label=number, group=group, files=(name,), site="here")
 
-    def read(
-        self, card: TaskCard, folder: Path, sample: Original, options: Mapping[str, Option]
-    ) -> NDArray[Any]:
-        with folder.with_suffix(".log").open("a") as log:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
+        with source.folder.with_suffix(".log").open("a") as log:
             log.write(f"{sample.id}\n")
         time.sleep(self.pause)
-        voxels = np.load(folder / sample.files[0])
-        return voxels + voxels.dtype.type(options["add"])
+        voxels = np.load(source.folder / sample.files[0])
+        return voxels + voxels.dtype.type(source.options["add"])
 
 
 def write_cells(folder: Path, samples: int = 12, dtype: Any = np.uint8) -> Path:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 
-from crossbench.data.importers.interface import Importer, Listing, Original
+from crossbench.data.importers.interface import Distribution, Importer, Listing, Original
 from crossbench.errors import RequestError, unknown_name
 from crossbench.errors.foreign import contained
 from crossbench.registry.entries import IMPORTER_GROUP, owners, points
 
-__all__ = ["Importer", "Listing", "Original", "find_importer"]
+__all__ = ["Distribution", "Importer", "Listing", "Original", "find_importer"]
 
 
 @cache

@@ -10,11 +10,13 @@ import shutil
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from crossbench.data.importers.interface import Distribution
 from crossbench.data.importers.options import settled
 from crossbench.data.importers.parts import Samples
 from crossbench.data.importers.unpacking import unpack_all
@@ -87,7 +89,7 @@ class Import:
         """The folder that samples' files are relative to."""
         return self.folder.parent if self.folder.is_file() else self.folder
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Option]:
         """A value for every option.
 
@@ -95,6 +97,15 @@ class Import:
             RequestError: If an option is unknown to the importer, or of another type.
         """
         return settled(self.importer, self.origin.options, self.options)
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """What the importer is given.
+
+        Raises:
+            RequestError: As :attr:`settings`.
+        """
+        return Distribution(card=self.card, folder=self.folder, options=self.settings)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -152,7 +163,7 @@ def _alone(folder: Path, task: str) -> Iterator[Path]:
 def _listed(asked: Import) -> Listing:
     """What the distribution holds, as far as tables and names tell."""
     unpack_all(asked.folder, asked.importer.unpacks)
-    listing = asked.importer.list(asked.card, asked.folder, asked.settings)
+    listing = asked.importer.list(asked.distribution)
     _check_count(asked, listing)
     for sample in listing.samples:
         if not 0 <= sample.label < len(asked.card.classes):

@@ -28,8 +28,6 @@ class Original:
         official: 0 train, 1 validation, 2 test; -1 where there is no official split.
         covariate: What a plain baseline predicts from; NaN where there is none.
         place: Where in a file that holds several samples it lies.
-        acquisition: Numbers on how it was taken, such as its size before it was resized, in which a
-            shortcut may lie; as many for each sample.
         site: Hospital or scanner, which may be a confounder; empty where unpublished.
         acquisition: Numbers on how it was taken, such as its size before it was resized, in which a
             shortcut may lie; as many for each sample.
@@ -61,8 +59,24 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """An original distribution that is imported.
+
+    Attributes:
+        card: The task that its samples become.
+        folder: Where it lies, its archives unpacked; a file, where the distribution is one and the
+            user names it.
+        options: A value for every option of the importer.
+    """
+
+    card: TaskCard
+    folder: Path
+    options: Mapping[str, Option]
+
+
 class Importer(ABC):
-    """One original distribution.
+    """How one original distribution becomes samples.
 
     A package registers a subclass under the entry point group ``crossbench.importers``; origins on
     cards name it. Listing reads tables and file names; samples are read one by one, by threads, so
@@ -84,14 +98,8 @@ class Importer(ABC):
     unpacks: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The samples of a distribution.
-
-        Args:
-            card: The task that they become.
-            folder: Folder of the distribution, its archives unpacked; a file, where the
-                distribution is one and the user names it.
-            options: A value for every option.
 
         Raises:
             DataError: If the folder is not laid out as the distribution is; the message names
@@ -99,9 +107,7 @@ class Importer(ABC):
         """
 
     @abstractmethod
-    def read(
-        self, card: TaskCard, folder: Path, sample: Original, options: Mapping[str, Option]
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """One sample, (*spatial) or (C, *spatial) in canonical axes, each of one shape and dtype.
 
         Called by several threads. What it raises beyond DataError is named with the sample and

@@ -110,7 +110,7 @@ class Samples:
         sample, asked = self.listing.samples[place], self.asked
         where = f"{asked.root}: sample {sample.id!r} ({', '.join(sample.files[:2])})"
         try:
-            voxels = asked.importer.read(asked.card, asked.folder, sample, asked.settings)
+            voxels = asked.importer.read(asked.distribution, sample)
         except (CrossbenchError, OSError):
             raise
         except Exception as error:  # readers of foreign formats raise what they like

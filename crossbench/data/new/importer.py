@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from crossbench.data.formats.prepared import prepared_series, read_prepared
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.build import Import, Imported, build
 from crossbench.data.new.card import card_of
 from crossbench.data.pseudonyms import open_pseudonyms
@@ -19,7 +19,7 @@ from crossbench.specs.origins import ManualOrigin
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from crossbench.data.pseudonyms import Pseudonyms
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
-    from crossbench.specs.origins import Option
 
 _BUDGET = 1 << 30  # bytes of files that are read at the same time
 _VOXEL = 4  # bytes of one while it is resampled
@@ -82,18 +81,12 @@ class FolderImporter(Importer):
         folder = self._draft.choices.folder
         return tuple(file.relative_to(folder).as_posix() for file in series.files)
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],  # noqa: ARG002
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """One sample in the dtype of all, without an axis of channels where there is one."""
         series, preparation = self._draft.series.get(sample.files[0]), self._draft.preparation
         with self._room:
             if series is None:
-                voxels = read_prepared(folder / sample.files[0], preparation)
+                voxels = read_prepared(source.folder / sample.files[0], preparation)
             else:
                 voxels = prepared_series(series, preparation)
         voxels = voxels.astype(self._draft.dtype, copy=False)

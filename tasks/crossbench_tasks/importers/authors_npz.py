@@ -14,19 +14,18 @@ import numpy as np
 
 from crossbench.data.canonical import canonical_labels
 from crossbench.data.formats.npz import NpzFile
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError
 from crossbench_tasks.importers._files import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from crossbench.specs import TaskCard
-    from crossbench.specs.origins import Option
 
 _AHEAD = 1 << 27  # bytes of entries that are kept for threads that ask late for them
 
@@ -40,14 +39,9 @@ class AuthorsNpz(Importer):
     def __init__(self) -> None:
         self._entries: dict[Path, _Entries] = {}
 
-    def list(
-        self,
-        card: TaskCard,
-        folder: Path,
-        options: Mapping[str, Option],  # noqa: ARG002
-    ) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The entries in the order of the file."""
-        file = _file(card, folder)
+        file = _file(source.card, source.folder)
         with NpzFile(file) as archive:
             archive.verify = False  # reading the samples would show damage of packed ones alone
             stored = archive.shape("images")
@@ -55,7 +49,7 @@ class AuthorsNpz(Importer):
             labels = canonical_labels(
                 archive.read("labels"),
                 samples=count,
-                num_classes=len(card.classes),
+                num_classes=len(source.card.classes),
                 where=str(file),
             )
             groups = _groups(archive, count)
@@ -66,19 +60,15 @@ class AuthorsNpz(Importer):
         )
         return Listing(samples=samples, notes=("identifiers are places in the authors' file",))
 
-    def read(
-        self,
-        card: TaskCard,
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],  # noqa: ARG002
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(*spatial) or (C, *spatial) in the stored dtype."""
-        file = _file(card, folder)
+        file = _file(source.card, source.folder)
         entry = self._entries[file].take(sample.place)
-        kind, where = find_kind(card.kind), f"{file}: entry {sample.place}"
+        kind, where = find_kind(source.card.kind), f"{file}: entry {sample.place}"
         arrays = {"images": entry[None]}
-        image: NDArray[Any] = kind.canonical(arrays, where=where, axes=card.source.axes, least=1)[0]
+        image: NDArray[Any] = kind.canonical(
+            arrays, where=where, axes=source.card.source.axes, least=1
+        )[0]
         return np.squeeze(image, 0) if len(image) == 1 else image
 
 

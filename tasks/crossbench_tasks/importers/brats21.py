@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import whole, words
 from crossbench.errors import DataError, RequestError
 from crossbench_tasks.importers._files import find, read_csv
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
 _LABELS = "train_labels.csv"
@@ -50,17 +49,12 @@ class _Brats(Importer):
     def volume(self, place: Path) -> NDArray[Any]:
         """A sequence, (D, H, W) in RAS."""
 
-    def list(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        options: Mapping[str, Option],
-    ) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The subjects by number."""
-        labels = _labels(find(folder, _LABELS, of="the competition"))
-        homes = self._homes(folder)
-        chosen = modalities(options)
-        out = {_number(each) for each in words(options, "exclude")}
+        labels = _labels(find(source.folder, _LABELS, of="the competition"))
+        homes = self._homes(source.folder)
+        chosen = modalities(source.options)
+        out = {_number(each) for each in words(source.options, "exclude")}
         dropped = [(number, "label without images") for number in labels if number not in homes]
         samples = []
         for number, home in sorted(homes.items()):
@@ -73,7 +67,7 @@ class _Brats(Importer):
             elif missing:
                 dropped.append((number, f"without {', '.join(missing)}"))
             else:
-                files = tuple(each.relative_to(folder).as_posix() for each in places if each)
+                files = tuple(each.relative_to(source.folder).as_posix() for each in places if each)
                 samples.append(Original(id=number, label=labels[number], files=files, group=number))
         notes = (
             f"channels are {', '.join(chosen)}; which three the authors took is unpublished",
@@ -81,16 +75,10 @@ class _Brats(Importer):
         )
         return Listing(samples=tuple(samples), dropped=tuple(dropped), notes=notes)
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(C, D, H, W) float32, a channel for each sequence."""
-        size = (whole(options, "size"),) * 3
-        return np.stack([zoomed(self.volume(folder / file), size) for file in sample.files])
+        size = (whole(source.options, "size"),) * 3
+        return np.stack([zoomed(self.volume(source.folder / file), size) for file in sample.files])
 
     def _homes(self, folder: Path) -> dict[str, Path]:
         found: dict[str, Path] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import whole
 from crossbench.errors import DataError
 from crossbench_tasks.importers._files import find, read_csv
@@ -39,44 +39,38 @@ class BusBra(Importer):
         "official_fold": 0,
     }
 
-    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The images in the order of the table."""
-        file = find(folder, _TABLE, of="BUS-BRA")
+        file = find(source.folder, _TABLE, of="BUS-BRA")
         table = read_csv(file, ("ID", "Case", "Pathology"))
-        home = file.parent.relative_to(folder)
-        fold = whole(options, "official_fold", least=0)
+        home = file.parent.relative_to(source.folder)
+        fold = whole(source.options, "official_fold", least=0)
         parts = _official(file.parent / _FOLDS, fold) if fold else {}
         dropped = _strangers(file.parent, set(table["ID"]))
         samples: dict[str, Original] = {}
         for row in table.to_dict("records"):
-            sample = _original(card, file, row, (home / "Images").as_posix(), parts)
+            sample = _original(source.card, file, row, (home / "Images").as_posix(), parts)
             if sample.id in samples:
                 if sample != samples[sample.id]:
                     msg = f"{file}: rows of {sample.id!r} contradict each other; correct the table"
                     raise DataError(msg)
                 dropped.append((sample.id, "second row of the same image"))
-            elif not (folder / sample.files[0]).is_file():
+            elif not (source.folder / sample.files[0]).is_file():
                 dropped.append((sample.id, "row without its image file"))
             else:
                 samples[sample.id] = sample
-        once = "stored once" if options["channels"] == 1 else "repeated"
+        once = "stored once" if source.options["channels"] == 1 else "repeated"
         notes = (
             "images are resized to a square, their aspect not kept (inferred)",
             f"the gray image is {once}; the authors' file repeats it to three channels",
         )
         return Listing(samples=tuple(samples.values()), dropped=tuple(dropped), notes=notes)
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(H, W) or (C, H, W) uint8."""
-        pixels = gray_picture(folder / sample.files[0])
-        made = resized(pixels, whole(options, "size"), str(options["resample"]))
-        return in_channels(made, whole(options, "channels"))
+        pixels = gray_picture(source.folder / sample.files[0])
+        made = resized(pixels, whole(source.options, "size"), str(source.options["resample"]))
+        return in_channels(made, whole(source.options, "channels"))
 
 
 def _original(

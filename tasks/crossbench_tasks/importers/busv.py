@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from crossbench.data.clusters import clusters, sharing
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import whole
 from crossbench.errors import DataError
 from crossbench_tasks.importers._files import walk
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
 _CLASSES = ("benign", "malignant")
@@ -49,24 +48,23 @@ class Busv(Importer):
     name = "busv"
     defaults: ClassVar[Mapping[str, Option]] = {"size": 96, "frames": 96, "clean": True}
 
-    def list(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        options: Mapping[str, Option],
-    ) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The videos by class and identifier, which takes a hash of every frame."""
         videos: dict[Path, list[str]] = {}
-        for path in walk(folder, ".png"):
+        for path in walk(source.folder, ".png"):
             if len(path.parts) > 2 and path.parts[-3] in _CLASSES:
                 videos.setdefault(path.parent, []).append(path.as_posix())
         if not videos:
-            msg = f"{folder}: no folders rawframes/benign/<id>/ and rawframes/malignant/<id>/"
+            msg = (
+                f"{source.folder}: no folders rawframes/benign/<id>/ and rawframes/malignant/<id>/"
+            )
             raise DataError(f"{msg}; unpack the archive there")
         keys = [(path.parts[-2], path.name.removeprefix("x")) for path in videos]
         if len(set(keys)) < len(keys):
-            raise DataError(f"{folder}: a video is there with and without x; keep one of them")
-        groups = _groups(folder, keys, [*videos.values()])
+            raise DataError(
+                f"{source.folder}: a video is there with and without x; keep one of them"
+            )
+        groups = _groups(source.folder, keys, [*videos.values()])
         samples = [
             Original(
                 id="/".join(key),
@@ -76,23 +74,17 @@ class Busv(Importer):
             )
             for key, group, files in zip(keys, groups, videos.values(), strict=True)
         ]
-        return _cleaned(samples) if options["clean"] else _as_published(samples)
+        return _cleaned(samples) if source.options["clean"] else _as_published(samples)
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(T, H, W) float32 in 0 to 255, by linear interpolation between frames."""
-        size, count = whole(options, "size"), whole(options, "frames")
+        size, count = whole(source.options, "size"), whole(source.options, "frames")
         at = np.linspace(0, len(sample.files) - 1, count)
         before = np.floor(at).astype(int)
         after = np.minimum(before + 1, len(sample.files) - 1)
         needed = {place: np.empty(0) for place in sorted({*before.tolist(), *after.tolist()})}
         for place in needed:
-            pixels = gray_picture(folder / sample.files[place]).astype(np.float32)
+            pixels = gray_picture(source.folder / sample.files[place]).astype(np.float32)
             needed[place] = resized(pixels, size, "bilinear")
         share = (at - before).astype(np.float32)
         made = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import whole
 from crossbench.errors import DataError
 from crossbench_tasks.importers._files import walk
@@ -42,45 +42,45 @@ class Cheng(Importer):
         "official_fold": 0,
     }
 
-    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The slices by their numbers; label and patient are read from each file."""
         numbered: dict[int, Path] = {}
-        for path in walk(folder, ".mat"):
+        for path in walk(source.folder, ".mat"):
             if not path.stem.isdecimal() or len(path.stem) > _LONGEST:
                 continue
             if (number := int(path.stem)) in numbered:
                 both = f"{numbered[number]} and {path}"
-                raise DataError(f"{folder}: slice {number} is there twice ({both}); keep one")
+                raise DataError(
+                    f"{source.folder}: slice {number} is there twice ({both}); keep one"
+                )
             numbered[number] = path
         if not numbered:
-            msg = f"{folder}: no files 1.mat, 2.mat, ... in it or below"
+            msg = f"{source.folder}: no files 1.mat, 2.mat, ... in it or below"
             raise DataError(f"{msg}; unpack brainTumorDataPublic_*.zip there")
-        parts, notes = _official(folder, numbered, whole(options, "official_fold", least=0))
+        parts, notes = _official(
+            source.folder, numbered, whole(source.options, "official_fold", least=0)
+        )
         samples = [
-            _original(card, folder, path, number, parts.get(number, -1))
+            _original(source.card, source.folder, path, number, parts.get(number, -1))
             for number, path in sorted(numbered.items())
         ]
-        repeated = "stored once" if options["channels"] == 1 else "repeated"
+        repeated = "stored once" if source.options["channels"] == 1 else "repeated"
         scaled = "each slice is scaled from its own range to 0 to 255, then resized (inferred)"
         gray = f"the gray image is {repeated}; the authors' file repeats it to three channels"
         return Listing(samples=tuple(samples), notes=(scaled, gray, *notes))
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(H, W) or (C, H, W) float32 in 0 to 255."""
-        stored = _array(folder / sample.files[0], "cjdata/image")
+        stored = _array(source.folder / sample.files[0], "cjdata/image")
         if stored.ndim != 2 or stored.dtype.kind not in "iu":
             what = f"{stored.dtype} of shape {stored.shape}"
-            raise DataError(f"{folder / sample.files[0]}: cjdata/image is {what}; get it again")
+            raise DataError(
+                f"{source.folder / sample.files[0]}: cjdata/image is {what}; get it again"
+            )
         image = stored.T  # MATLAB stores columns
         scaled = unit_range(image, float(image.min()), float(image.max())) * np.float32(255)
-        made = resized(scaled, whole(options, "size"), str(options["resample"]))
-        return in_channels(made, whole(options, "channels"))
+        made = resized(scaled, whole(source.options, "size"), str(source.options["resample"]))
+        return in_channels(made, whole(source.options, "channels"))
 
 
 def _original(card: TaskCard, folder: Path, path: Path, number: int, part: int) -> Original:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import real, sides, words
 from crossbench.errors import DataError, RequestError
 from crossbench_tasks.importers._files import find, read_xls, walk
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
 _TABLE = "IXI.xls"
@@ -47,19 +46,14 @@ class Ixi(Importer):
         "dtype": "uint8",
     }
 
-    def list(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        options: Mapping[str, Option],
-    ) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The subjects by number; the group is the subject, the site a hospital's scanner."""
-        contrasts = words(options, "contrasts")
+        contrasts = words(source.options, "contrasts")
         if not 1 <= len(contrasts) <= 3:
             raise RequestError(f"option contrasts is {contrasts!r}; it must be one to three names")
-        _check(options)
-        found = _files(folder, contrasts)
-        sexes, dropped = _sexes(find(folder, _TABLE, of="IXI"), options, set(found))
+        _check(source.options)
+        found = _files(source.folder, contrasts)
+        sexes, dropped = _sexes(find(source.folder, _TABLE, of="IXI"), source.options, set(found))
         samples = []
         for number, files in found.items():
             missing = [name for name in contrasts if name not in files]
@@ -68,26 +62,20 @@ class Ixi(Importer):
             elif number in sexes:
                 paths = tuple(files[name] for name in contrasts)
                 samples.append(_original(number, paths, sexes[number]))
-        return Listing(samples=tuple(samples), dropped=tuple(dropped), notes=_notes(options))
+        return Listing(samples=tuple(samples), dropped=tuple(dropped), notes=_notes(source.options))
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(C, D, H, W) in 0 to 255; every contrast on one grid about the first one's middle."""
-        dtype = np.dtype(str(options["dtype"]))
-        shape = sides(options, "shape", 3)
+        dtype = np.dtype(str(source.options["dtype"]))
+        shape = sides(source.options, "shape", 3)
         made = np.empty((len(sample.files), *shape), dtype)
         grid: NDArray[np.float64] | None = None
         for channel, name in enumerate(sample.files):
-            voxels, affine = stored_nifti(folder / name)
+            voxels, affine = stored_nifti(source.folder / name)
             if grid is None:
-                grid = _grid(affine, voxels.shape, shape, options)
-            placed = _resampled(folder / name, voxels, affine, grid, shape)
-            high = float(np.percentile(placed, real(options, "percentile")))
+                grid = _grid(affine, voxels.shape, shape, source.options)
+            placed = _resampled(source.folder / name, voxels, affine, grid, shape)
+            high = float(np.percentile(placed, real(source.options, "percentile")))
             scaled = unit_range(placed, float(placed.min()), high)
             scaled *= np.float32(255)
             made[channel] = np.rint(scaled) if dtype.kind == "u" else scaled

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from crossbench.data.formats.dicom import list_series, read_volume
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.errors import DataError
 from crossbench_tasks.importers.lidc_annotations import (
     RATINGS,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.formats.dicom import Volume
-    from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
 _MALIGNANCY = RATINGS.index("malignancy")
@@ -49,20 +48,20 @@ class LidcIdri(Importer):
     def __init__(self) -> None:
         self._reading = Lock()  # the nodules of a scan follow one another: it is read once
 
-    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:  # noqa: ARG002
+    def list(self, source: Distribution) -> Listing:
         """The nodules that enough readers marked, of the patients whose folders are there."""
         samples, dropped = [], []
         for name, nodule in _nodules(find_database()).items():
             patient = f"LIDC-IDRI-{nodule[0].patient:04d}"
-            if len(nodule) < number(options, "readers"):
+            if len(nodule) < number(source.options, "readers"):
                 continue
-            if not (folder / patient).is_dir():
+            if not (source.folder / patient).is_dir():
                 dropped.append((name, f"no folder {patient}"))
                 continue
             above = sum(each.ratings[_MALIGNANCY] > 3 for each in nodule)
             sample = Original(
                 id=name,
-                label=int(above >= number(options, "malignant")),
+                label=int(above >= number(source.options, "malignant")),
                 files=(patient,),
                 group=str(nodule[0].patient),
                 covariate=float(np.mean([each.diameter for each in nodule])),
@@ -70,19 +69,13 @@ class LidcIdri(Importer):
             samples.append(sample)
         return Listing(samples=tuple(samples), dropped=tuple(dropped))
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[np.int16]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[np.int16]:
         """(side, side, side) int16 HU about the centre of the outlines' bounding box."""
         nodule = _nodules(find_database())[sample.id]
         with self._reading:
-            scan = _scan(folder / sample.files[0], nodule[0].series)
+            scan = _scan(source.folder / sample.files[0], nodule[0].series)
         volume = scan.volume
-        return cut_cube(volume.voxels, _centre(nodule, scan), volume.spacing, options)
+        return cut_cube(volume.voxels, _centre(nodule, scan), volume.spacing, source.options)
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from crossbench.data.formats.nifti import read_volume
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.errors import DataError
 from crossbench_tasks.importers.nodule_cubes import CUBE, cut_cube, patient_number
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
 _IMAGES, _MASKS = "image", "nodule_mask"
@@ -36,42 +35,38 @@ class LidcVoi(Importer):
     needs = ("nibabel", "openpyxl")
     unpacks = ()
 
-    def list(self, card: TaskCard, folder: Path, options: Mapping[str, Option]) -> Listing:  # noqa: ARG002
+    def list(self, source: Distribution) -> Listing:
         """The rows of the table that have a volume and a mask."""
         samples, dropped = [], []
-        for row in _read_table(folder).itertuples(index=False):  # type: Any
+        for row in _read_table(source.folder).itertuples(index=False):  # type: Any
             name = f"{row.patient_id}_R_{row.nodule_id}"
             files = tuple(f"{part}/{name}.nii.gz" for part in (_IMAGES, _MASKS))
-            if lacking := [file for file in files if not (folder / file).is_file()]:
+            if lacking := [file for file in files if not (source.folder / file).is_file()]:
                 dropped.append((name, f"the table's row has no file {' and no '.join(lacking)}"))
                 continue
             sample = Original(
                 id=name,
-                label=_label(folder, name, row.Diagnosis_value),
+                label=_label(source.folder, name, row.Diagnosis_value),
                 files=files,
-                group=patient_number(str(row.patient_id), where=str(folder)),
+                group=patient_number(str(row.patient_id), where=str(source.folder)),
                 covariate=float(row.diameter_mm),
             )
             samples.append(sample)
         return Listing(samples=tuple(samples), dropped=tuple(dropped))
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[np.int16]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[np.int16]:
         """(side, side, side) int16 HU about the centre of the mask's bounding box."""
-        (image, form), (mask, other) = (read_volume(folder / file) for file in sample.files)
+        (image, form), (mask, other) = (read_volume(source.folder / file) for file in sample.files)
         if image.shape != mask.shape or form.spacing != other.spacing:
             found = f"{image.shape} at {form.spacing} mm, its mask {mask.shape} at {other.spacing}"
-            raise DataError(f"{folder / sample.files[0]}: the volume is {found}; get both again")
+            raise DataError(
+                f"{source.folder / sample.files[0]}: the volume is {found}; get both again"
+            )
         inside = np.argwhere(mask[0])
         if not len(inside):
-            raise DataError(f"{folder / sample.files[1]}: the mask is empty; get it again")
+            raise DataError(f"{source.folder / sample.files[1]}: the mask is empty; get it again")
         centre = (inside.min(axis=0) + inside.max(axis=0)) / 2
-        return cut_cube(image[0], centre, form.spacing, options)
+        return cut_cube(image[0], centre, form.spacing, source.options)
 
 
 def _read_table(folder: Path) -> Any:

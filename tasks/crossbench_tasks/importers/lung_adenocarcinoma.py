@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from crossbench.data.formats.npz import map_npy
-from crossbench.data.importers import Importer, Listing, Original
+from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.errors import DataError, RequestError
 from crossbench_tasks.importers._files import walk
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.specs import TaskCard
     from crossbench.specs.origins import Option
 
 _CLASSES = ("AAH", "AIS", "MIA")  # by how far the tumour has come; the index is the label
@@ -34,38 +33,31 @@ class LungAdenocarcinoma(Importer):
     unpacks = (".zip",)
     defaults: ClassVar[Mapping[str, Option]] = {"axes": "DHW"}
 
-    def list(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        options: Mapping[str, Option],
-    ) -> Listing:
+    def list(self, source: Distribution) -> Listing:
         """The arrays in the order of their paths."""
-        if sorted(str(options["axes"])) != sorted("DHW"):
-            raise RequestError(f"option axes is {options['axes']!r}; order the letters of 'DHW'")
+        if sorted(str(source.options["axes"])) != sorted("DHW"):
+            raise RequestError(
+                f"option axes is {source.options['axes']!r}; order the letters of 'DHW'"
+            )
         samples = tuple(
-            Original(id=path.with_suffix("").as_posix(), label=_label(folder, path),
+            Original(id=path.with_suffix("").as_posix(), label=_label(source.folder, path),
                      files=(path.as_posix(),))
-            for path in walk(folder, ".npy")
+            for path in walk(source.folder, ".npy")
         )  # fmt: skip
         if not samples:
-            raise DataError(f"{folder}: no .npy file in it or below; unpack the archive there")
+            raise DataError(
+                f"{source.folder}: no .npy file in it or below; unpack the archive there"
+            )
         notes = (
             "the class is the word AAH, AIS or MIA in the path of a file",
-            f"the stored axes are taken for {options['axes']}, which is unpublished",
+            f"the stored axes are taken for {source.options['axes']}, which is unpublished",
         )
         return Listing(samples=samples, notes=notes)
 
-    def read(
-        self,
-        card: TaskCard,  # noqa: ARG002
-        folder: Path,
-        sample: Original,
-        options: Mapping[str, Option],
-    ) -> NDArray[Any]:
+    def read(self, source: Distribution, sample: Original) -> NDArray[Any]:
         """(D, H, W) in the stored dtype."""
-        file = folder / sample.files[0]
-        voxels, axes = map_npy(file), str(options["axes"])
+        file = source.folder / sample.files[0]
+        voxels, axes = map_npy(file), str(source.options["axes"])
         if voxels.ndim != len(axes):
             raise DataError(f"{file}: an array of shape {voxels.shape} is no volume; get it again")
         return voxels.transpose([axes.index(letter) for letter in "DHW"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from miniatures import authors_npz
 
-from crossbench.data.importers import find_importer
+from crossbench.data.importers import Distribution, find_importer
 from crossbench.registry.tasks import load_tasks
 
 CARD = load_tasks()["brain"]
@@ -22,10 +22,11 @@ def test_entries_come_in_any_order(packed: bool, tmp_path: Path) -> None:
     if packed:
         np.savez_compressed(file, images=images, labels=labels)
     importer = find_importer("authors-npz")
-    listing = importer.list(CARD, file, {})
+    source = Distribution(card=CARD, folder=file, options={})
+    listing = importer.list(source)
     assert [sample.label for sample in listing.samples] == labels[:, 0].tolist()
     for place in (0, 2, 1, 22, 3, 0):
-        voxels = importer.read(CARD, file, listing.samples[place], {})
+        voxels = importer.read(source, listing.samples[place])
         np.testing.assert_array_equal(voxels, np.moveaxis(images[place], -1, 0))
 
 

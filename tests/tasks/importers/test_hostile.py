@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossbench.data.importers import find_importer
+from crossbench.data.importers import Distribution, find_importer
 from crossbench.data.importers.build import Import, build
 from crossbench.errors import CrossbenchError, DataError, RequestError
 from crossbench.files.data_root import DataRoot
@@ -84,10 +84,11 @@ def test_damage_is_an_error_of_our_own_or_read(
     chosen = {**importer.defaults, **options}
     error = None
     try:
-        listing = importer.list(card, folder, chosen)
+        source = Distribution(card=card, folder=folder, options=chosen)
+        listing = importer.list(source)
         mine = [each for each in listing.samples if file.name in each.files[0]]
         for sample in mine[:1]:
-            assert importer.read(card, folder, sample, chosen).size
+            assert importer.read(source, sample).size
     except CrossbenchError as raised:
         error = str(raised)
     assert error is None or str(folder) in error
@@ -188,9 +189,10 @@ def test_arrays_of_objects_and_of_another_byte_order(tmp_path: Path) -> None:
     np.save(file, whole.astype(">i2"))
     importer = find_importer("lung-adenocarcinoma")
     card = CARDS["lung-adenocarcinoma"]
-    listing = importer.list(card, folder, importer.defaults)
+    source = Distribution(card=card, folder=folder, options=importer.defaults)
+    listing = importer.list(source)
     (sample,) = (each for each in listing.samples if each.id.endswith("AIS/003"))
-    voxels = importer.read(card, folder, sample, importer.defaults)
+    voxels = importer.read(source, sample)
     np.testing.assert_array_equal(voxels, whole)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_dicom import ROOT, axial, write
 
-from crossbench.data.importers import find_importer
+from crossbench.data.importers import Distribution, find_importer
 from crossbench.errors import DataError
 from crossbench.registry.tasks import find_task
 from crossbench_tasks.importers.lidc_annotations import find_database
@@ -63,8 +63,12 @@ def scan(request: pytest.FixtureRequest, nodule: list[Annotation], tmp_path: Pat
     return tmp_path
 
 
+def of(folder: Path) -> Distribution:
+    return Distribution(card=CARD, folder=folder, options=IMPORTER.defaults)
+
+
 def sample_of(nodule: list[Annotation], folder: Path) -> Original:
-    listing = IMPORTER.list(CARD, folder, IMPORTER.defaults)
+    listing = IMPORTER.list(of(folder))
     assert {each.files[0] for each in listing.samples} == {f"LIDC-IDRI-{nodule[0].patient:04d}"}
     assert ("no folder LIDC-IDRI-0001") in {reason for _, reason in listing.dropped}
     diameter = np.mean([each.diameter for each in nodule])
@@ -74,7 +78,7 @@ def sample_of(nodule: list[Annotation], folder: Path) -> Original:
 def test_the_cube_is_about_the_centre_of_the_outlines(nodule: list[Annotation], scan: Path) -> None:
     sample = sample_of(nodule, scan)
     assert sample.group == str(nodule[0].patient)
-    cube = IMPORTER.read(CARD, scan, sample, IMPORTER.defaults).astype(float)
+    cube = IMPORTER.read(of(scan), sample).astype(float)
     assert (cube.min(), cube.max()) == (-1000, 100)
     bright = np.argwhere(cube > -450)
     np.testing.assert_allclose(bright.mean(axis=0), 15.5, atol=0.6)
@@ -92,4 +96,4 @@ def test_a_scan_that_is_not_there_is_named(nodule: list[Annotation], tmp_path: P
     patient = f"LIDC-IDRI-{nodule[0].patient:04d}"
     write(tmp_path / patient, axial(12))
     with pytest.raises(DataError, match=rf"{patient}: 0 series are the scan .*; get it again"):
-        IMPORTER.read(CARD, tmp_path, sample_of(nodule, tmp_path), IMPORTER.defaults)
+        IMPORTER.read(of(tmp_path), sample_of(nodule, tmp_path))

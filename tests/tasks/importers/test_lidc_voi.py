@@ -13,7 +13,7 @@ import pytest
 from shared_data import shared_data
 
 from crossbench.cli import main
-from crossbench.data.importers import find_importer
+from crossbench.data.importers import Distribution, find_importer
 from crossbench.data.importers.build import Import, build
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RequestError
@@ -66,8 +66,12 @@ def write_table(folder: Path, rows: list[tuple[str, int, float, Any]]) -> None:
     pd.DataFrame(rows, columns=columns).to_csv(folder / "nodules.csv", index=False)
 
 
+def of(folder: Path, options: Mapping[str, Option] = CUBE) -> Distribution:
+    return Distribution(card=CARD, folder=folder, options=options)
+
+
 def listed(folder: Path, options: Mapping[str, Option] = CUBE) -> Any:
-    return find_importer("lidc-voi").list(CARD, folder, options)
+    return find_importer("lidc-voi").list(of(folder, options))
 
 
 @pytest.fixture
@@ -100,7 +104,7 @@ def test_cubes_are_of_1_mm_about_the_mask_in_ras_whatever_the_file_says(voi: Pat
     importer, millimetres = find_importer("lidc-voi"), np.arange(32) - 15.5
     z, y, x = np.meshgrid(millimetres, millimetres, millimetres, indexing="ij")
     for sample in listed(voi).samples:
-        cube = importer.read(CARD, voi, sample, CUBE)
+        cube = importer.read(of(voi), sample)
         assert (cube.shape, cube.dtype) == ((32, 32, 32), np.int16)
         np.testing.assert_allclose(cube, 10 * z + 2 * y + x, atol=2.1)  # the file's were rounded
 
@@ -159,11 +163,11 @@ def test_damaged_distributions_are_refused_by_name(voi: Path) -> None:
     importer, (first, *_) = find_importer("lidc-voi"), listed(voi).samples
     write_nodule(voi, first.id, mask=False)
     with pytest.raises(DataError, match=r"0003_R_2.nii.gz: the mask is empty; get it again"):
-        importer.read(CARD, voi, first, CUBE)
+        importer.read(of(voi), first)
     small = nibabel.Nifti1Image(np.ones((3, 3, 3), np.int16), np.eye(4))
     nibabel.save(small, voi / first.files[1])
     with pytest.raises(DataError, match=r"the volume is \(1, 21, 81, 81\) at .*; get both again"):
-        importer.read(CARD, voi, first, CUBE)
+        importer.read(of(voi), first)
     (voi / "nodules.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"nodules.csv: no column patient_id, .*; it has a, b"):
         listed(voi)
