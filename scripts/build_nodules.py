@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import zipfile
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,7 @@ from crossbench_tasks.importers.lidc_annotations import (
     RATINGS,
     Annotation,
     find_database,
-    match_readers,
-    read_annotations,
+    read_nodules,
 )
 
 if TYPE_CHECKING:
@@ -108,10 +106,7 @@ def build(database: Path) -> dict[str, NDArray[Any]]:
         uint8, ``diameter_mm`` (N,) float32, and each rating's mean over the readers (N,)
         float32.
     """
-    scans: dict[int, list[Annotation]] = defaultdict(list)
-    for annotation in read_annotations(database):
-        scans[annotation.scan].append(annotation)
-    nodules = [nodule for annotations in scans.values() for nodule in match_readers(annotations)]
+    nodules = read_nodules(database)
     ratings = np.array([
         np.mean([annotation.ratings for annotation in nodule], axis=0) for nodule in nodules
     ])  # fmt: skip

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.errors import DataError
+from crossbench_tasks.importers.lidc_annotations import match_readers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,17 +131,17 @@ def test_what_is_larger_than_the_grid_is_cut_off() -> None:
 def test_readers_of_one_nodule_are_matched_by_distance() -> None:
     here, near = annotation((0.0, 0.0, 9.0)), annotation((0.0, 3.0, 12.0))
     far = annotation((0.0, 20.0, 29.0))
-    assert nodules.match_readers([here, far, near]) == [[here, near], [far]]
+    assert match_readers([here, far, near]) == [[here, near], [far]]
 
 
 def test_the_larger_diameter_decides() -> None:
     small, large = annotation((0.0, 0.0, 2.0)), annotation((0.0, -1.0, 9.0))
-    assert nodules.match_readers([small, large]) == [[small, large]]
+    assert match_readers([small, large]) == [[small, large]]
 
 
 def test_a_nodule_keeps_four_readers() -> None:
     marks = [annotation((0.0, 0.0, 9.0 + index / 10)) for index in range(5)]
-    assert nodules.match_readers(marks) == [marks[:4]]
+    assert match_readers(marks) == [marks[:4]]
 
 
 # ------------------------------------------------------------------------- the whole way

@@ -142,3 +142,11 @@ def match_readers(annotations: Iterable[Annotation]) -> list[list[Annotation]]:
         else:
             nodules.append([annotation])
     return [nodule[:READERS] for nodule in nodules]
+
+
+def read_nodules(database: Path) -> list[list[Annotation]]:
+    """The annotations of every nodule, scan by scan."""
+    scans: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in read_annotations(database):
+        scans[annotation.scan].append(annotation)
+    return [nodule for annotations in scans.values() for nodule in match_readers(annotations)]

