@@ -37,6 +37,7 @@ class Dataset:
         file: The file that was read.
         content_hash: SHA-256 over the arrays' names, dtypes, shapes and bytes.
         strata: (N,) int64 classes that splits keep in proportion where these are not the labels.
+        intensity: Lowest and highest stored value of all; None where nobody looked.
         warnings: What a reader of results on these samples should know.
         stored: The file's samples, where these are not all of them, or not as they lie in it.
         members: (G,) hashes of the groups by code, where the card names a cohort.
@@ -56,6 +57,7 @@ class Dataset:
     file: Path
     content_hash: str
     strata: NDArray[np.int64] | None = None
+    intensity: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
     stored: Stored | None = None
     members: NDArray[np.uint64] | None = None

@@ -94,6 +94,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         content_hash=content_hash(arrays),
         strata=strata,
         axes=card.source.axes,
+        intensity=(found.lowest, found.highest),
         stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept), members=members),
         warnings=(
             *notes(card, arrays["images"], grouped="groups" in arrays),

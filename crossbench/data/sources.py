@@ -153,6 +153,7 @@ def read_file(
     about = notes(card, dataset.images, grouped=dataset.groups is not None)
     return replace(
         dataset,
+        intensity=(found.survey.lowest, found.survey.highest),
         warnings=(*about, *spellings, *found.survey.warnings),
         axes=card.source.axes,
         origin=origin_facts(file, made, joined),

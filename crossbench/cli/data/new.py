@@ -196,12 +196,12 @@ def _new(options: argparse.Namespace) -> int:
             print_json(as_json(draft))
         return EXIT_OK
     with aside(), counting("making the data file") as listener:
-        made, card, doubts = make_file(draft, root, cache_dir=cache_dir(), listener=listener)
+        made, card = make_file(draft, root, cache_dir=cache_dir(), listener=listener)
     write_card(card, place)
     if options.json:
-        print_json(as_json(draft, made=made, card=place) | {"warnings": list(doubts)})
+        print_json(as_json(draft, made=made, card=place) | {"warnings": list(made.warnings)})
     else:
-        print("\n".join(made_in_words(draft, made, doubts, card=place, root=options.data_dir)))
+        print("\n".join(made_in_words(draft, made, card=place, root=options.data_dir)))
     return EXIT_OK
 
 

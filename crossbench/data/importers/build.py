@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from crossbench.data.dataset import Dataset
     from crossbench.data.importers.interface import Importer, Listing
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
@@ -47,6 +48,7 @@ class Imported:
         content: Its content hash, which records are pinned to.
         listing: What the distribution held, and what was left out.
         notes: What was assumed or changed.
+        intensity: Lowest and highest value of all samples.
         warnings: What a reader of results on the samples should know.
         replaced: Version that was in use before, where it was another one; empty otherwise.
     """
@@ -55,6 +57,7 @@ class Imported:
     content: str
     listing: Listing
     notes: tuple[str, ...]
+    intensity: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
     replaced: str = ""
 
@@ -226,7 +229,8 @@ def _finish(asked: Import, samples: Samples, root: DataRoot, cache_dir: Path) ->
     try:
         with replacing(draft) as whole:
             write(whole, samples, form, about=_about(asked, listing, notes))
-        content, warnings = _checked(asked, draft, cache_dir)
+        dataset = _checked(asked, draft, cache_dir)
+        content = dataset.content_hash
         file, before = root.version(task, content), root.current(task)
         rename(draft, file)
     finally:
@@ -239,7 +243,8 @@ def _finish(asked: Import, samples: Samples, root: DataRoot, cache_dir: Path) ->
         content=content,
         listing=listing,
         notes=notes,
-        warnings=warnings,
+        intensity=dataset.intensity,
+        warnings=dataset.warnings,
         replaced=before.stem if before not in (None, file) else "",
     )
 
@@ -258,12 +263,11 @@ def _about(asked: Import, listing: Listing, notes: tuple[str, ...]) -> dict[str,
     }
 
 
-def _checked(asked: Import, draft: Path, cache_dir: Path) -> tuple[str, tuple[str, ...]]:
-    """Content hash and warnings of a draft that fits its card."""
+def _checked(asked: Import, draft: Path, cache_dir: Path) -> Dataset:
+    """The samples of a draft, which fits its card."""
     try:
-        dataset = read_file(asked.card, draft, "real", cache_dir)
+        return read_file(asked.card, draft, "real", cache_dir)
     except DataError as error:
         why = str(error).removeprefix(f"{draft}: ")
         msg = f"{asked.folder}: what was imported of it is refused: {why}"
         raise DataError(msg) from error
-    return dataset.content_hash, dataset.warnings

@@ -13,8 +13,6 @@ from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.build import Import, Imported, build
 from crossbench.data.new.card import card_of
 from crossbench.data.pseudonyms import open_pseudonyms
-from crossbench.data.sources import read_file
-from crossbench.data.survey import survey
 from crossbench.specs.origins import ManualOrigin
 from crossbench.specs.reader import to_mapping
 
@@ -104,8 +102,8 @@ def make_file(
     *,
     cache_dir: Path,
     listener: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[Imported, TaskCard, tuple[str, ...]]:
-    """Make the data file of a draft, the card that it fits, and what is to be said of its samples.
+) -> tuple[Imported, TaskCard]:
+    """Make the data file of a draft, and the card that it fits.
 
     Args:
         draft: What was decided.
@@ -133,8 +131,6 @@ def make_file(
         options={},
     )
     made = build(asked, root, cache_dir=cache_dir, listener=listener)
-    dataset = read_file(card, made.file, "real", cache_dir)
-    found = survey(dataset.images, where=str(made.file))
-    if found.lowest < found.highest:
-        card = replace(card, intensity=(found.lowest, found.highest))
-    return made, card, dataset.warnings
+    if made.intensity is not None and made.intensity[0] < made.intensity[1]:
+        card = replace(card, intensity=made.intensity)
+    return made, card

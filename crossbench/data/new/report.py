@@ -10,7 +10,7 @@ from crossbench.data.new.remarks import counted
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from crossbench.data.importers.build import Imported
@@ -71,20 +71,17 @@ def _groups(draft: Draft) -> int:
     return len({plain_spelling(sample.group) for sample in draft.samples if sample.group})
 
 
-def made_in_words(
-    draft: Draft, made: Imported, doubts: Sequence[str], *, card: Path, root: str | None
-) -> list[str]:
+def made_in_words(draft: Draft, made: Imported, *, card: Path, root: str | None) -> list[str]:
     """What was written, and what comes next.
 
     Args:
         draft: What was made.
         made: Its data file.
-        doubts: What is to be said of the samples in it.
         card: Where the card lies.
         root: The data root, where the user named one.
     """
     ids = "kept as they are" if draft.choices.keep_ids else "replaced by keyed hashes"
-    lines = [line for doubt in doubts for line in _line("doubt", doubt)]
+    lines = [line for doubt in made.warnings for line in _line("doubt", doubt)]
     lines += _line("identifiers", f"Names of files and groups are {ids}")
     if made.replaced:
         lines += _line("version", f"{made.file.stem} takes the place of {made.replaced}")
