@@ -139,11 +139,8 @@ def _files(card: TaskCard) -> Iterator[OriginFile]:
 
 def _present(card: TaskCard, root: Path) -> Path | None:
     """The data file that a run would read, where it is there."""
-    places: tuple[Path | None, ...] = (
-        DataRoot(root).current(card.name),
-        root / card.source.file,
-        root / f"{card.name}.npz",
-    )
+    held = DataRoot(root)
+    places = (held.current(card.name), *held.published(card.name, card.source.file))
     if card.embedded:
         places = ((card.path or Path()).parent / card.source.file,)
     return next((place for place in places if place is not None and place.is_file()), None)

@@ -62,21 +62,25 @@ def find_file(
         return embedded_file(card)
     if data == "phantom":
         return phantom_path(card, cache_dir)
-    names = [name for name in dict.fromkeys([card.source.file, f"{card.name}.npz"]) if name]
-    imported = DataRoot(data_dir).current(card.name)
+    root = DataRoot(data_dir)
+    published, imported = root.published(card.name, card.source.file), root.current(card.name)
     if imported is not None and not imported.is_file():
         msg = f"task {card.name!r}: the import in use, {imported}, is gone; import it again, or"
         raise MissingDataError(f"{msg} delete {imported.with_name('current')} to use another file")
-    places = [imported, *(data_dir / name for name in names)]
-    if isinstance(card.source, MedmnistSource):
-        places.append(MEDMNIST_FOLDER.expanduser() / card.source.file)
-    for place in places:
+    for place in (imported, *published, kept_by_medmnist(card)):
         if place is not None and place.is_file():
             return place
-    msg = f"task {card.name!r}: no {' or '.join(names)} in {data_dir}."
+    msg = f"task {card.name!r}: no {' or '.join(each.name for each in published)} in {data_dir}."
     if card.origins:
         msg = f"{msg} Get it by: crossbench data fetch {card.name}. Or:"
     raise MissingDataError(f"{msg} {card.source.advice(card.name)}")
+
+
+def kept_by_medmnist(card: TaskCard) -> Path | None:
+    """Where the package medmnist keeps a task's data file; None of other publishers' files."""
+    if not isinstance(card.source, MedmnistSource):
+        return None
+    return MEDMNIST_FOLDER.expanduser() / card.source.file
 
 
 @span("load", fine=True)

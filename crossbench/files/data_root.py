@@ -37,6 +37,16 @@ class DataRoot:
 
     root: Path
 
+    def published(self, task: str, file: str) -> tuple[Path, ...]:
+        """Places of a published data file, in the order in which it is looked for.
+
+        Args:
+            task: The task.
+            file: The publisher's name for it, which may be empty.
+        """
+        names = dict.fromkeys(name for name in (file, f"{task}.npz") if name)
+        return tuple(self.root / name for name in names)
+
     def originals(self, task: str, origin: str) -> Path:
         """The folder of an original distribution."""
         return self.root / "originals" / task / origin

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from crossbench.errors import RequestError
 
+_LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+
 
 def named_path(text: str | Path, what: str = "a path") -> Path:
     """The path that a user named.
@@ -20,6 +22,11 @@ def named_path(text: str | Path, what: str = "a path") -> Path:
     if "\0" in str(text):
         raise RequestError(f"{what} (={str(text)!r}) has a NUL character; correct it")
     return Path(text)
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that systems leave beside people's own."""
+    return name.startswith(".") or name in _LITTER
 
 
 def cache_dir() -> Path:

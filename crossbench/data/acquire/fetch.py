@@ -15,9 +15,8 @@ from crossbench.data.acquire.listening import Silence
 from crossbench.data.acquire.partial import Partial
 from crossbench.data.acquire.receipts import Receipt, Receipts, digests_of
 from crossbench.data.acquire.wanted import folder_of, mirrored, wanted
-from crossbench.data.sources import MEDMNIST_FOLDER
+from crossbench.data.sources import kept_by_medmnist
 from crossbench.errors import FetchError, RequestError, unknown_name
-from crossbench.specs import MedmnistSource
 from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
 
 if TYPE_CHECKING:
@@ -122,8 +121,8 @@ def by_hand(card: TaskCard, origin: Origin) -> str:
 
 def _found_by_medmnist(card: TaskCard, file: Wanted, receipts: Receipts) -> Path | None:
     """The right file where the package medmnist keeps it, used without a copy."""
-    place = MEDMNIST_FOLDER.expanduser() / file.target.name
-    if not isinstance(card.source, MedmnistSource) or file.target.name != card.source.file:
+    place = kept_by_medmnist(card)
+    if place is None or file.target.name != place.name:
         return None
     if not file.checksum or file.target.exists() or not place.is_file():
         return None

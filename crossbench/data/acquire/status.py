@@ -9,9 +9,8 @@ from crossbench.data.acquire.consents import accepted
 from crossbench.data.acquire.fetch import choose_origin
 from crossbench.data.acquire.partial import Partial
 from crossbench.data.acquire.receipts import Receipts
-from crossbench.data.acquire.wanted import folder_of, wanted
-from crossbench.data.sources import MEDMNIST_FOLDER
-from crossbench.specs import MedmnistSource
+from crossbench.data.acquire.wanted import wanted
+from crossbench.data.sources import kept_by_medmnist
 from crossbench.specs.origins import ManualOrigin
 
 if TYPE_CHECKING:
@@ -103,10 +102,10 @@ def command(card: TaskCard, root: DataRoot) -> str:
 
 def places(card: TaskCard, root: DataRoot) -> tuple[Path, ...]:
     """Files and folders of a task in the data root, whether or not they are there."""
-    names = dict.fromkeys([card.source.file, f"{card.name}.npz"])
+    published = root.published(card.name, card.source.file)
     return (
-        *(root.root / name for name in names),
-        *(Partial(root.root / name).file for name in names),
+        *published,
+        *(Partial(file).file for file in published),
         root.root / "originals" / card.name,
         root.imports(card.name),
         root.groups(card.name),
@@ -125,12 +124,9 @@ def _state(card: TaskCard, root: DataRoot) -> tuple[str, Path | None, str, str]:
     current = root.current(card.name)
     if current is not None and current.is_file():
         return _of_import(card, current)
-    names = dict.fromkeys([card.source.file, f"{card.name}.npz"])
-    found = [root.root / name for name in names]
-    if isinstance(card.source, MedmnistSource):
-        found.append(MEDMNIST_FOLDER.expanduser() / card.source.file)
+    found = (*root.published(card.name, card.source.file), kept_by_medmnist(card))
     receipts = Receipts(root.receipts(card.name, _holder(card)))
-    for file in (each for each in found if each.is_file()):
+    for file in (each for each in found if each is not None and each.is_file()):
         key = file.name if file.parent == root.root else str(file)
         digests = receipts.digests(key, file, card.checksum)
         for algorithm, expected in card.checksum.items():
@@ -173,7 +169,7 @@ def _missing(card: TaskCard, root: DataRoot, origin: Origin) -> int | None:
         if file.size is None:
             return None
         total += max(0, file.size - Partial(file.target).size)
-    return total if folder_of(root, card, origin) else 0
+    return total
 
 
 def _steps(card: TaskCard, *, there: bool) -> Iterator[str]:

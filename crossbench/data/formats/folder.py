@@ -24,6 +24,7 @@ from crossbench.data.formats.pictures import check_picture
 from crossbench.data.transforms.batch import RandomSource, normalise
 from crossbench.data.transforms.image import draw_images
 from crossbench.errors import DataError
+from crossbench.files.paths import is_litter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 _PARTS = ("train", "val")
 _NAMED = 5  # unreadable images in a message
-_LITTER = ("__MACOSX",)  # beside what begins with a dot
 
 #: The label of an image that could not be read and is not scored.
 UNREAD = -1
@@ -100,7 +100,9 @@ def open_folder(root: Path) -> ImageFolder:
 
 
 def _classes(folder: Path) -> tuple[tuple[str, ...], dict[str, int]]:
-    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and _is_shown(each.name))
+    names = sorted(
+        each.name for each in folder.iterdir() if each.is_dir() and not is_litter(each.name)
+    )
     if not names:
         raise DataError(f"{folder} has no class folders")
     return tuple(names), {name: index for index, name in enumerate(names)}
@@ -110,7 +112,7 @@ def _list(root: Path, indices: dict[str, int]) -> Listing:
     found = [
         (file.relative_to(root), label)
         for path, label in make_dataset(root, indices, IMG_EXTENSIONS, allow_empty=True)
-        if all(map(_is_shown, (file := Path(path)).relative_to(root).parts))
+        if not any(map(is_litter, (file := Path(path)).relative_to(root).parts))
     ]
     if not found:
         raise DataError(f"{root} has no images ({', '.join(IMG_EXTENSIONS)})")
@@ -119,10 +121,6 @@ def _list(root: Path, indices: dict[str, int]) -> Listing:
         files=tuple(file.as_posix() for file, _ in found),
         labels=np.array([label for _, label in found], dtype=np.int64),
     )
-
-
-def _is_shown(name: str) -> bool:
-    return not name.startswith(".") and name not in _LITTER
 
 
 def _hash(*listings: Listing) -> str:

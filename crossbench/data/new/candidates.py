@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from crossbench.data.canonical import plain_spelling
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
+from crossbench.data.words import counted
 from crossbench.errors import DataError, RequestError
 from crossbench.errors.foreign import clean
 

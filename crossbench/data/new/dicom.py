@@ -17,7 +17,8 @@ from crossbench.data.new.choices import Choices
 from crossbench.data.new.finder import Finder, folded
 from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import PictureForm
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
+from crossbench.data.words import counted
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:

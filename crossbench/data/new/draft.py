@@ -24,9 +24,10 @@ from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import each_form, left_out_damaged, picture_forms, volume_forms
 from crossbench.data.new.hints import hint_at_groups
 from crossbench.data.new.pictures import prepare_pictures
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
 from crossbench.data.new.tables import by_table, find_columns, read_table, recognised
 from crossbench.data.new.volumes import prepare_volumes
+from crossbench.data.words import counted
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:

@@ -6,21 +6,23 @@ import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossbench.data.formats.dicom.bounds import is_dicom
 from crossbench.data.formats.nifti import NIFTI_SUFFIXES
 from crossbench.data.formats.pictures import PICTURE_SUFFIXES
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
+from crossbench.data.words import counted
 from crossbench.errors import DataError
+from crossbench.files.paths import is_litter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _SHEETS = (".xls", ".xlsx", ".ods")
-_LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _MASK = r"(?:masks?|seg|segmentations?|roi|contours?|annotations?|ground_?truth|gt)"
 _MASK_FOLDER = re.compile(rf"(?:.*[-_ ])?{_MASK}", re.IGNORECASE)
 _MASK_NAME = re.compile(rf"(.+?)[-_. ]{_MASK}(?:[-_ ]?\d+)?", re.IGNORECASE)
@@ -106,8 +108,8 @@ def _walk(folder: Path) -> Iterator[str]:
         raise DataError(f"{error.filename}: cannot be listed ({error.strerror})") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(filter(_is_shown, folders))
-        for name in sorted(filter(_is_shown, names)):
+        folders[:] = sorted(filterfalse(is_litter, folders))
+        for name in sorted(filterfalse(is_litter, names)):
             file = Path(place, name)
             if file.is_file():
                 yield file.relative_to(folder).as_posix()
@@ -118,10 +120,6 @@ def _is_dicom(file: Path) -> bool:
         return is_dicom(file)
     except OSError:
         return False
-
-
-def _is_shown(name: str) -> bool:
-    return not name.startswith(".") and name not in _LITTER
 
 
 def _form(file: str) -> str:

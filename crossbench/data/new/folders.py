@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossbench.data.new.candidates import Candidate, Candidates, part_of
-from crossbench.data.new.remarks import Remark, counted, some
+from crossbench.data.new.remarks import Remark, some
+from crossbench.data.words import counted
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:

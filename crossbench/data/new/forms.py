@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from crossbench.data.formats.nifti import VolumeForm, volume_form
 from crossbench.data.formats.pictures import decode_picture, is_copied
-from crossbench.data.new.remarks import Remark, counted, some
+from crossbench.data.new.remarks import Remark, some
+from crossbench.data.words import counted
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossbench.data.new.choices import for_axes
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
+from crossbench.data.words import counted
 from crossbench.errors import DataError, RequestError
 from crossbench.specs.preparation import Preparation
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from crossbench.data.canonical import plain_spelling
-from crossbench.data.new.remarks import counted
+from crossbench.data.words import counted
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:

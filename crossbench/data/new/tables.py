@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crossbench.data.new.candidates import Candidate, Candidates, part_of
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
+from crossbench.data.words import counted
 from crossbench.errors import DataError, RequestError
 
 if TYPE_CHECKING:

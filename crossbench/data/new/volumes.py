@@ -13,7 +13,8 @@ from crossbench.data.formats.resampling import sides_at
 from crossbench.data.new.choices import for_axes
 from crossbench.data.new.forms import codes_in_words, spans
 from crossbench.data.new.pictures import _FITS, Prepared
-from crossbench.data.new.remarks import Remark, counted
+from crossbench.data.new.remarks import Remark
+from crossbench.data.words import counted
 from crossbench.errors import DataError
 from crossbench.specs.preparation import Preparation
 

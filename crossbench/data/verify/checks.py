@@ -15,7 +15,8 @@ from crossbench.data.verify.leaks import across, copies, grouping
 from crossbench.data.verify.looks import look, ranges
 from crossbench.data.verify.opened import DIGEST, open_anyway, why_not
 from crossbench.data.verify.shortcut import drawn, shortcuts
-from crossbench.data.verify.verdict import Finding, Verdict, counted, listed, named
+from crossbench.data.verify.verdict import Finding, Verdict, listed, named
+from crossbench.data.words import counted
 from crossbench.errors import DataError, SplitError
 from crossbench.registry.presets import find_preset
 

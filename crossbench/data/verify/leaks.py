@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crossbench.data.verify.verdict import Finding, counted, listed, named
+from crossbench.data.verify.verdict import Finding, listed, named
+from crossbench.data.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

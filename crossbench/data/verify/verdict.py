@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossbench.data.words import counted
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -127,8 +129,3 @@ def listed(indices: NDArray[np.int64], most: int = 5) -> str:
     """The first of some samples in words."""
     more = ", ..." if len(indices) > most else ""
     return ", ".join(map(str, indices[:most].tolist())) + more
-
-
-def counted(number: int, thing: str, things: str = "") -> str:
-    """A number and what is counted: ``1 sample``, ``1,335 samples``."""
-    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import DataError
+from crossbench.files.paths import is_litter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_LITTER = ("__MACOSX",)  # beside what begins with a dot
 _LARGEST_TABLE = 1 << 26  # bytes; the largest that is published has 600,000
 
 
@@ -27,8 +27,7 @@ def walk(folder: Path, *endings: str) -> Iterator[Path]:
         raise DataError(f"{folder}: is no folder; name the one that the distribution lies in")
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if not path.is_dir())
     for path in found:
-        shown = not any(part.startswith(".") or part in _LITTER for part in path.parts)
-        if shown and path.name.lower().endswith(endings):
+        if not any(map(is_litter, path.parts)) and path.name.lower().endswith(endings):
             yield path
 
 
