@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_data_dir
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, counting, say
+from crossbench.cli.data.importing import run_import
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 from crossbench.errors import CrossbenchError
 from crossbench.specs.requests import ALL
 
@@ -148,13 +149,9 @@ def _means(options: argparse.Namespace, bar: Any) -> Means:
 
 
 def _import(card: TaskCard, root: DataRoot, origin: str) -> Path:
-    from crossbench.data.importers.build import build
     from crossbench.data.importers.choice import choose
-    from crossbench.files.paths import cache_dir
 
-    asked = choose(card, root, origin=origin)
-    with aside(), counting(f"importing {card.name}") as listener:
-        made = build(asked, root, cache_dir=cache_dir(), listener=listener)
+    made = run_import(choose(card, root, origin=origin), root)
     say([f"{card.name}: {len(made.listing.samples):,} samples imported, version {made.version}"])
     say([f"{card.name}: {len(made.listing.dropped)} left out"] if made.listing.dropped else [])
     return made.file

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from crossbench.data.importers.build import Import, Imported
+    from crossbench.files.data_root import DataRoot
 
 _NAMED = 5  # identifiers that are shown of those that were left out for one reason
 
@@ -48,10 +49,9 @@ def add(commands: Any) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from crossbench.data.importers.build import build
     from crossbench.data.importers.choice import choose
     from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import cache_dir, data_dir
+    from crossbench.files.paths import data_dir
     from crossbench.registry.tasks import find_task
 
     root = DataRoot(data_dir(options.data_dir))
@@ -64,13 +64,21 @@ def _import(options: argparse.Namespace) -> int:
         options=options.options,
         allow_count_mismatch=options.allow_count_mismatch,
     )
-    with aside(), counting(f"importing {asked.card.name}") as listener:
-        made = build(asked, root, cache_dir=cache_dir(), listener=listener)
+    made = run_import(asked, root)
     if options.json:
         print_json(_as_json(asked, made))
     else:
         print("\n".join(_in_words(asked, made)))
     return EXIT_OK
+
+
+def run_import(asked: Import, root: DataRoot) -> Imported:
+    """Import a distribution, its progress shown."""
+    from crossbench.data.importers.build import build
+    from crossbench.files.paths import cache_dir
+
+    with aside(), counting(f"importing {asked.card.name}") as listener:
+        return build(asked, root, cache_dir=cache_dir(), listener=listener)
 
 
 def _as_json(asked: Import, made: Imported) -> dict[str, Any]:

@@ -32,7 +32,8 @@ _TRAITS = {
     "alpha": "{} with transparency, which is dropped",
     "turned": "{} turned upright, as the orientation in their EXIF data says",
 }
-_FITS = {
+#: How samples are brought to a size, in words.
+FITS = {
     "stretch": "resized to {}, their proportions changed",
     "pad": "resized in proportion to fit into {}, the rest filled with their lowest value",
     "cover": "resized in proportion to cover {}, what stands over cut off",
@@ -119,7 +120,7 @@ def _on_sizes(
     else:
         text = f"Pictures have {len(sizes):,} sizes, {_pixels(low)} to {_pixels(high)} (HxW)"
     if size is not None and (len(sizes) > 1 or tuple(low) != size):
-        text = f"{text}: {_FITS[fit].format(_pixels(size))}"
+        text = f"{text}: {FITS[fit].format(_pixels(size))}"
     yield Remark(topic="size", text=text)
 
 

@@ -12,7 +12,7 @@ from crossbench.data.formats.prepared import is_spaced
 from crossbench.data.formats.resampling import sides_at
 from crossbench.data.new.choices import for_axes
 from crossbench.data.new.forms import codes_in_words, spans
-from crossbench.data.new.pictures import _FITS, Prepared
+from crossbench.data.new.pictures import FITS, Prepared
 from crossbench.data.new.remarks import Remark
 from crossbench.data.words import counted
 from crossbench.errors import DataError
@@ -169,7 +169,7 @@ def _on_shape(
     if preparation.resampled:
         text = f"{text} then"
     if preparation.size is not None:
-        text = f"{text}: {_FITS[preparation.fit].format('x'.join(map(str, preparation.size)))}"
+        text = f"{text}: {FITS[preparation.fit].format('x'.join(map(str, preparation.size)))}"
     yield Remark(topic="size", text=text)
     if preparation.size is not None and preparation.fit == "centre":
         yield from _on_cropping(shapes, preparation.size)

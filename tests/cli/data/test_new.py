@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from made_scans import (
     save_volume,
     scans_with_table,
 )
+from new_task import FAST, Called, call_new, predicted, work_in
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -32,39 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# timm's own test network: a ResNet of a million parameters
-FAST = ["--backbone", "test_resnet", "--set", "fit.epochs=1", "--device", "cpu"]
-
-Called = tuple[int, str, str]
-
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with a data root and a cache of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CROSSBENCH_DATA", str(tmp_path / "root"))
-    monkeypatch.setenv("CROSSBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path
+    return work_in(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def new(place: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
     """Call ``crossbench data new``; returns exit code, stdout, stderr."""
-
-    def call(folder: Path, *arguments: str) -> Called:
-        code = main(["data", "new", "--from", str(folder), *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-def predicted(record: Path, *files: Path, capsys: pytest.CaptureFixture[str]) -> np.ndarray:
-    """(N, K) probabilities."""
-    command = ["predict", "--run", str(record), "--device", "cpu", *map(str, files)]
-    assert main(command) == 0
-    rows = list(csv.reader(capsys.readouterr().out.splitlines()))[1:]
-    return np.array([row[3:] for row in rows], float)
+    return partial(call_new, capsys)
 
 
 @pytest.mark.parametrize("kind", ["pictures", "volumes"])

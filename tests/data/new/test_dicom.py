@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import made_dicom as made
 import numpy as np
 import pytest
+from new_task import FAST, Called, call_new, predicted, work_in
 
 from crossbench.cli import main
 from crossbench.registry.tasks import load_card
@@ -24,29 +25,21 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-FAST = ["--backbone", "test_resnet", "--set", "fit.epochs=1", "--device", "cpu"]
 SIDE = 32
-
-Called = tuple[int, str, str]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with a data root and a cache of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CROSSBENCH_DATA", str(tmp_path / "root"))
-    monkeypatch.setenv("CROSSBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path
+    return work_in(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def new(place: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
-    """Call ``crossbench data new``; returns exit code, stdout, stderr."""
+    """Call ``crossbench data new``; returns exit code, stdout in one line, stderr."""
 
     def call(folder: Path, *arguments: str) -> Called:
-        code = main(["data", "new", "--from", str(folder), *arguments])
-        captured = capsys.readouterr()
-        return code, " ".join(captured.out.split()), captured.err
+        code, out, err = call_new(capsys, folder, *arguments)
+        return code, " ".join(out.split()), err
 
     return call
 
@@ -87,14 +80,6 @@ def table(file: Path, rows: list[dict[str, str]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return file
-
-
-def predicted(record: Path, *files: Path, capsys: pytest.CaptureFixture[str]) -> np.ndarray:
-    """(N, K) probabilities."""
-    command = ["predict", "--run", str(record), "--device", "cpu", *map(str, files)]
-    assert main(command) == 0
-    rows = list(csv.reader(capsys.readouterr().out.splitlines()))[1:]
-    return np.array([row[3:] for row in rows], float)
 
 
 def written(folder: Path) -> dict[str, bytes]:
