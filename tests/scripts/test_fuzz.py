@@ -13,13 +13,15 @@ from typing import Any
 import fuzz as script
 import numpy as np
 import pytest
+from fuzz_damage import damage, in_json
+from fuzz_kinds import Kind
 
 from crossbench.errors import RecordError
 
 
 def case(tmp_path: Path, read: Any, *, sealed: bool = False) -> str:
     """How a case goes under a reader of one's own."""
-    kind = script.Kind(file=Path("x.json"), read=read, within=script.in_json)
+    kind = Kind(file=Path("x.json"), read=read, within=in_json)
     return script.attempt(kind, b"{", [1], tmp_path, seal=sealed)
 
 
@@ -45,7 +47,7 @@ def test_what_a_reader_does_is_told_apart(tmp_path: Path) -> None:
 HANGING = """
 import sys, time
 from pathlib import Path
-import fuzz
+import fuzz, fuzz_damage, fuzz_kinds
 
 def read(file):
     return time.sleep(99) if file.parent.name == "scratch" else None
@@ -53,7 +55,7 @@ def read(file):
 folder = Path(sys.argv[1])
 (folder / "x").write_bytes(b"{}")
 fuzz.HANG = 0.2
-fuzz.KINDS["x"] = lambda _: fuzz.Kind(file=folder / "x", read=read, within=fuzz.damage)
+fuzz.KINDS["x"] = lambda _: fuzz_kinds.Kind(file=folder / "x", read=read, within=fuzz_damage.damage)
 fuzz.work("x", 0, 2, 0, folder)
 """
 
@@ -78,7 +80,7 @@ def test_the_other_cases_go_on_where_one_ends_its_process(
 
 def test_a_case_can_be_made_again() -> None:
     content = b'{"a": [1, {"b": 2}], "c": "d"}'
-    for within in (script.in_json, script.damage):
+    for within in (in_json, damage):
         twice = [within(content, np.random.default_rng([0, 7])) for _ in range(2)]
         assert twice[0] == twice[1] != content
 
