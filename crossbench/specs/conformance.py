@@ -1,0 +1,170 @@
+"""The report of a method's conformance check: what was demanded, what was found, what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from crossbench.errors import CardError
+from crossbench.specs.reader import from_mapping, to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Layout of the reports that are written and read.
+SCHEMA = 1
+
+Verdict = Literal["pass", "skip", "fail"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One demand on a method, and whether it holds.
+
+    Attributes:
+        name: In kebab case: ``batch-independence``.
+        status: ``pass``, ``skip`` (nothing was demanded; ``detail`` says why) or ``fail``.
+        demand: What is demanded, in words.
+        tolerance: How exactly it must hold, in words: ``1e-05 of the maximum``.
+        measured: The largest deviation that was found, in the unit of the tolerance; None where
+            nothing is measured.
+        cases: Layers or networks that were tried.
+        refused: Those of the cases that the method refuses with a ConversionError.
+        detail: Why it was skipped or failed; of one that passed, what is worth knowing.
+        example: The smallest case that fails; empty unless it failed.
+        seconds: Wall-clock time that it took.
+    """
+
+    name: str
+    status: Verdict
+    demand: str = ""
+    tolerance: str = ""
+    measured: float | None = None
+    cases: int = 0
+    refused: int = 0
+    detail: str = ""
+    example: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What one layer or network costs on one input; None where nothing says so.
+
+    Attributes:
+        parameters: Their number.
+        multiply_adds: Of one forward pass at batch size 1.
+        seconds: Median time of that pass.
+        bytes: Memory that it takes at most beyond parameters and input.
+    """
+
+    parameters: int
+    multiply_adds: int | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A method's cost beside a plain convolution's.
+
+    Attributes:
+        workload: What is computed, in words: ``Conv2d(64, 64, 3, padding=1) on 16³``.
+        reference: What it is measured against: ``nn.Conv3d``.
+        method: What the method's layer or network costs.
+        plain: What the reference costs.
+    """
+
+    workload: str
+    reference: str
+    method: Spent
+    plain: Spent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConformanceReport:
+    """Every check of one method, in the order in which they were made.
+
+    Attributes:
+        method: Its name.
+        sha256: Hash over its files and values (:mod:`crossbench.registry.method_identity`).
+        config: The values it was built with.
+        origin: Distribution, version or file, and git state, as in records.
+        versions: Of Python and of the packages that a number depends on.
+        device: ``cpu``, ``cuda`` or ``cuda:N``: what costs were measured on.
+        hardware: Fingerprint of the machine.
+        threads: CPU threads throughout.
+        seconds: Time limit of each check.
+        memory: Limit on the resident bytes of each check's process; None for none.
+        checks: The checks.
+        cost: Measured costs; empty where the method did not come so far.
+        schema: Layout of the report.
+    """
+
+    method: str
+    sha256: str
+    config: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    hardware: dict[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    seconds: float | None = None
+    memory: int | None = None
+    checks: tuple[Check, ...] = ()
+    cost: tuple[Cost, ...] = ()
+    schema: int = SCHEMA
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.status == "fail")
+
+    @property
+    def verdict(self) -> str:
+        """One line: ``17 pass, 3 skipped, none fails``."""
+        count = Counter(check.status for check in self.checks)
+        failing = f"{count['fail']} fail" if count["fail"] else "none fails"
+        return f"{count['pass']} pass, {count['skip']} skipped, {failing}"
+
+    def check(self, name: str) -> Check:
+        """The check of this name.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        found = {check.name: check for check in self.checks}
+        return found[name]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        return to_mapping(self)
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, Any], *, where: str = "the conformance report"
+    ) -> ConformanceReport:
+        """A report that was read from JSON, every key and type checked.
+
+        Args:
+            mapping: What was read.
+            where: File that messages name.
+
+        Raises:
+            CardError: If a key is unknown, missing or of the wrong type, or the layout is of
+                another version.
+        """
+        if mapping.get("schema") != SCHEMA:
+            msg = f"{where}: key 'schema' is {mapping.get('schema')!r}; this version reads {SCHEMA}"
+            raise CardError(f"{msg}: make the report anew with `crossbench check-method`")
+        return from_mapping(cls, mapping, where=where)
+
+
+#: The words that a check's status can be.
+VERDICTS: tuple[str, ...] = get_args(Verdict)
