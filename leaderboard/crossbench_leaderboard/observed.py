@@ -10,7 +10,7 @@ import streamlit as st
 from crossbench.errors import RecordError
 from crossbench.results.records.diagnostics import read_diagnostics
 from crossbench.results.records.files import read_record
-from crossbench_leaderboard.reproduce import run_command
+from crossbench.results.records.reproduce import run_command
 from crossbench_leaderboard.state import arguments, command, out_folder
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ import dataclasses
 import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
+from scored_runs import MARKUP, make_run
 
 from crossbench.cli import main
+from crossbench.results.records.reproduce import left_to_add, run_command
 from crossbench.results.records.store import Store
-from crossbench_leaderboard.reproduce import left_to_add, run_command
 
 REQUEST = "run --preset smoke --task nodule-malignancy-2d --method conv2d --backbone test_resnet"
 
@@ -29,28 +29,28 @@ def test_the_command_finds_the_very_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert (summary["runs"], summary["done_before"]) == (1, 1)
 
 
-def test_low_rank_settings_are_told(run_of: Any) -> None:
-    record, _ = run_of("acs", "blood")
+def test_low_rank_settings_are_told() -> None:
+    record, _ = make_run("acs", "blood")
     used = {"settings": {"lora": {"rank": 2, "batch_norm": "frozen"}}}
     record = dataclasses.replace(record, provenance=record.provenance | used)
     assert "--set lora.rank=2 " in run_command(record, "out")
     assert "batch_norm" not in run_command(record, "out")  # the preset's own
 
 
-def test_a_plain_baseline_comes_with_the_runs_of_every_method(run_of: Any) -> None:
-    record, _ = run_of("majority", "blood", 44, 1)
+def test_a_plain_baseline_comes_with_the_runs_of_every_method() -> None:
+    record, _ = make_run("majority", "blood", 44, 1)
     command = "crossbench run --task blood --preset standard --seeds 44 --folds 1"
     assert run_command(record, "out") == f"{command} --set split.folds=3 --out out"
 
 
-def test_a_run_of_another_preset_has_no_overrides(run_of: Any) -> None:
-    record, _ = run_of("acs", "blood")
+def test_a_run_of_another_preset_has_no_overrides() -> None:
+    record, _ = make_run("acs", "blood")
     record = dataclasses.replace(record, key=dataclasses.replace(record.key, preset="mine"))
     assert "--set" not in run_command(record, "results")
 
 
-def test_what_a_record_does_not_say_is_guessed_and_named(run_of: Any) -> None:
-    record, _ = run_of("mine", "my-task", source="real")
+def test_what_a_record_does_not_say_is_guessed_and_named() -> None:
+    record, _ = make_run("mine", "my-task", source="real")
     words = shlex.split(run_command(record, "out"))
     assert words[words.index("--task") + 1] == "./my-task.toml"
     assert words[words.index("--plugin") + 1] == "./mine.py"
@@ -67,14 +67,14 @@ def test_what_a_record_does_not_say_is_guessed_and_named(run_of: Any) -> None:
     ]
 
 
-def test_nothing_is_left_to_add_to_what_ships(run_of: Any) -> None:
+def test_nothing_is_left_to_add_to_what_ships() -> None:
     for method in ("acs", "majority"):
-        record, _ = run_of(method, "blood")
+        record, _ = make_run(method, "blood")
         assert left_to_add(record) == []
         assert "--plugin" not in run_command(record, "out")
 
 
-def test_names_are_quoted_for_the_shell(run_of: Any, markup: str) -> None:
-    record, _ = run_of(markup, "blood")
-    assert markup in shlex.split(run_command(record, "a folder"))
+def test_names_are_quoted_for_the_shell() -> None:
+    record, _ = make_run(MARKUP, "blood")
+    assert MARKUP in shlex.split(run_command(record, "a folder"))
     assert run_command(record, "a folder").endswith("--out 'a folder'")
