@@ -8,12 +8,12 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from crossbench.results.boards.table import Cell, Header, Table
 
-# Figures stand below each other, marks beside them; wide tables scroll by themselves.
-_STYLE = """
+#: Style of tables: figures stand below each other, marks beside them; wide ones scroll.
+STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --soft: #5c5c5c; --line: #d8d8d8;
   --page: #ffffff; --band: #f4f6f8; --best: #00684a; --warn: #8f4500; --warn-band: #fdf1e3; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #a3a3a3; --line: #3c4248;
@@ -99,9 +99,9 @@ def to_html(
         for number, table in enumerate(tables, start=1)
     )
     contents = f'<nav aria-label="Tables"><ol>\n{entries}</ol></nav>' if len(tables) > 1 else ""
-    sections = [_section(number, table) for number, table in enumerate(tables, start=1)]
+    sections = [section(table, f"table-{number}") for number, table in enumerate(tables, start=1)]
     body = "\n".join([contents, *sections, *map(_figure, figures)])
-    return _PAGE.format(style=_STYLE, title=escape(title), body=body)
+    return _PAGE.format(style=STYLE, title=escape(title), body=body)
 
 
 def _figure(figure: Figure) -> str:
@@ -117,30 +117,41 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def _section(number: int, table: Table) -> str:
+def section(table: Table, anchor: str, links: Mapping[str, str] | None = None) -> str:
+    """A table with its heading, caution and notes as a section of a page.
+
+    Args:
+        table: What to show.
+        anchor: The section's id, which links lead to.
+        links: Addresses by name of a row or column; those without one are mere text.
+    """
     caution = f'<p class="caution">{escape(table.caution)}</p>' if table.caution else ""
     subtitle = f'<p class="soft">{escape(table.subtitle)}</p>' if table.subtitle else ""
     notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
     parts = [
-        f'<section id="table-{number}">',
+        f'<section id="{escape(anchor)}">',
         f"<h2>{escape(table.title)}</h2>",
         caution,
         subtitle,
-        # Focusable, so that it scrolls by keyboard too.
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(table.title)}">',
-        _table(table),
-        "</div>",
+        grid(table, links),
         f'<ul class="notes">\n{notes}</ul>' if notes else "",
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _table(table: Table) -> str:
+def grid(table: Table, links: Mapping[str, str] | None = None) -> str:
+    """The cells of a table alone, in a frame that scrolls where they are wider than the page."""
+    # Focusable, so that it scrolls by keyboard too.
+    frame = f'<div class="wide" tabindex="0" role="region" aria-label="{escape(table.title)}">'
+    return "\n".join([frame, _table(table, links or {}), "</div>"])
+
+
+def _table(table: Table, links: Mapping[str, str]) -> str:
     kind = ' class="list"' if table.is_list else ""
-    head = "".join(_name(column, "col") for column in table.columns)
+    head = "".join(_name(column, "col", links) for column in table.columns)
     rows = [
-        f"<tr{_aside(row)}>{_name(row, 'row')}"
+        f"<tr{_aside(row)}>{_name(row, 'row', links)}"
         + "".join(map(_cell, table.columns, cells))
         + "</tr>"
         for row, cells in zip(table.rows, table.cells, strict=True)
@@ -157,9 +168,11 @@ def _table(table: Table) -> str:
     )
 
 
-def _name(header: Header, scope: str) -> str:
+def _name(header: Header, scope: str, links: Mapping[str, str]) -> str:
+    text, address = escape(header.text), links.get(header.text)
+    name = text if address is None else f'<a href="{escape(address)}">{text}</a>'
     detail = f"<small>{escape(header.detail)}</small>" if header.detail else ""
-    return f'<th scope="{scope}"{_aside(header)}>{escape(header.text)}{detail}</th>'
+    return f'<th scope="{scope}"{_aside(header)}>{name}{detail}</th>'
 
 
 def _aside(header: Header) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from crossbench.results.boards.table import Cell, Header, Table
-from crossbench.results.report.html import to_html
+from crossbench.results.report.html import grid, section, to_html
 from crossbench.results.report.render import render
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -132,3 +132,18 @@ def test_only_lists_wrap_their_words(axes: tuple[str, str]) -> None:
     page = Page(to_html([make_table(axes=axes)]))
     ((_, attributes),) = [element for element in page.elements if element[0] == "table"]
     assert attributes == ({} if axes[1] else {"class": "list"})
+
+
+def test_names_lead_where_they_are_said_to() -> None:
+    links = {"crossd": 'methods/"crossd".html', "blood": "tasks/blood.html"}
+    page = Page(section(make_table(), "standings", links))
+    found = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert found == ["tasks/blood.html", 'methods/"crossd".html']
+    assert ("section", {"id": "standings"}) in page.elements
+    assert page.open == []
+
+
+def test_a_table_without_its_heading() -> None:
+    page = Page(grid(make_table()))
+    assert {"h2", "a", "li"}.isdisjoint(tag for tag, _ in page.elements)
+    assert page.elements[0][1]["aria-label"] == "Board of crossd"
