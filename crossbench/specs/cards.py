@@ -14,12 +14,14 @@ from crossbench.specs.limits import Count
 from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
 from crossbench.specs.preparation import Preparation
 from crossbench.specs.reader import Demand
+from crossbench.specs.requests import ALL
 from crossbench.specs.sources import EmbeddedSource, MedmnistSource, NpzSource
 
 DataSource = Literal["real", "embedded", "phantom"]
 
 #: Form of the names of tasks.
 KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_NAME = 64  # characters; it becomes a part of file names
 
 #: Length of a hexadecimal digest by the algorithm that a card may name.
 _DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
@@ -120,7 +122,8 @@ class TaskCard:
     def demands(self) -> Iterator[Demand]:
         """What must hold of a card of any kind beyond the types of its keys."""
         count = len(self.classes)
-        yield "name", KEBAB_CASE.fullmatch(self.name), "it must be in kebab case: 'brain-tumor'"
+        complaint = name_complaint(self.name)
+        yield "name", not complaint, f"it {complaint}"
         yield "classes", len(set(self.classes)) == count, "each name must differ from the others"
         embedded = "an embedded source is thresholded into two"
         yield "classes", count == 2 or not self.embedded, embedded
@@ -136,6 +139,15 @@ class TaskCard:
         yield "origins", named, "each must have a name of its own, in kebab case"
         stated = [item for origin in self.origins for item in origin.digests()]
         yield "origins", all(map(_is_digest, stated)), f"of each checksum: {digests}"
+
+
+def name_complaint(name: str) -> str:
+    """The rule that a task's name breaks, beginning with "must"; empty for none."""
+    if not KEBAB_CASE.fullmatch(name):
+        return "must be in kebab case, such as 'brain-tumor'"
+    if len(name) > _LONGEST_NAME:
+        return f"must not be longer than {_LONGEST_NAME} characters"
+    return f"must not be {ALL!r}, which stands for all tasks" if name == ALL else ""
 
 
 def are_sizes(values: tuple[int, ...] | None, length: int) -> bool:

@@ -182,13 +182,15 @@ def _new(options: argparse.Namespace) -> int:
     from crossbench.files.data_root import DataRoot
     from crossbench.files.paths import cache_dir, data_dir
 
+    choices = _choices(options)
+    choices.check()
     place = options.out / f"{options.name}.toml"
     root = DataRoot(data_dir(options.data_dir))
     check_folder(options.folder)
     if not options.dry_run:
         check_place(place, overwrite=options.overwrite)
     with aside(), counting("looking at files") as listener:
-        draft = look(_choices(options), listener)
+        draft = look(choices, listener)
     if not options.json:
         print("\n".join(in_words(draft)), flush=True)
     if options.dry_run:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crossbench.data.formats.dicom.series import Choice
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import registered_task
-from crossbench.specs.cards import KEBAB_CASE
+from crossbench.specs.cards import name_complaint
 
 if TYPE_CHECKING:
     import re
@@ -63,11 +63,10 @@ class Choices:
         """Refuse a name that no task can have.
 
         Raises:
-            RequestError: If it is not in kebab case, or a registered task's.
+            RequestError: If it is malformed, or a registered task's.
         """
-        if not KEBAB_CASE.fullmatch(self.name):
-            msg = f"--name {self.name!r} must be in kebab case, such as 'my-scans'"
-            raise RequestError(msg)
+        if complaint := name_complaint(self.name):
+            raise RequestError(f"--name {self.name!r} {complaint}")
         if registered_task(self.name) is not None:
             raise RequestError(f"--name {self.name!r} is a registered task's; choose another")
 

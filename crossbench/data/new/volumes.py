@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crossbench.data.formats.nifti import VolumeForm
     from crossbench.data.new.choices import Choices
 
-_LEAST_SIDE = 32  # voxels that a ResNet-18 needs
+_LEAST_SIDE = 32  # voxels, of which a ResNet-18 leaves one
 _TILTED = 1.0  # degrees from the axes of the body that are worth a word
 
 _Sides = tuple[int, ...]
@@ -118,7 +118,7 @@ def _size(shapes: Mapping[str, _Sides], choices: Choices) -> _Sides | None:
 
 
 def _middle(shapes: Iterable[_Sides]) -> str:
-    """A likely shape: the median of each axis, and no less than a network needs."""
+    """A likely shape: the median of each axis, and no less than leaves a ResNet-18 a voxel."""
     sides = [round(median(column)) for column in zip(*shapes, strict=True)]
     return ",".join(str(max(_LEAST_SIDE, side)) for side in sides)
 
@@ -174,8 +174,9 @@ def _on_shape(
     if preparation.size is not None and preparation.fit == "centre":
         yield from _on_cropping(shapes, preparation.size)
     if min(space) < _LEAST_SIDE:
-        text = f"A ResNet-18 needs {_LEAST_SIDE} voxels a side, and the shortest has {min(space)}"
-        yield Remark(topic="doubt", text=f"{text}: give a larger --shape or --crop")
+        text = f"The shortest side has {min(space)} voxels, and a ResNet-18 halves each five times,"
+        text = f"{text} so that {_LEAST_SIDE} leave it one: a larger --shape or --crop shows more"
+        yield Remark(topic="doubt", text=text)
 
 
 def _on_cropping(shapes: Mapping[str, _Sides], size: _Sides) -> Iterator[Remark]:

@@ -174,7 +174,9 @@ def test_names_of_any_bytes_are_taken(new: Callable[..., Called], place: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--name", "My Scans"], "--name 'My Scans' must be in kebab case, such as 'my-scans'"),
+        (["--name", "My Scans"], "--name 'My Scans' must be in kebab case, such as 'brain-tumor'"),
+        (["--name", "a" * 300], "a' must not be longer than 64 characters"),
+        (["--name", "all"], "--name 'all' must not be 'all', which stands for all tasks"),
         (["--crop", "8", "--fit", "pad"], "--crop does not resize, and --fit pad says how; drop"),
         (["--csv", "none.csv"], "none.csv: cannot be read as a table"),
         (["--spacing", "1"], "--spacing resamples volumes, and these are pictures; use --size"),

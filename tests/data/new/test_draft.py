@@ -225,7 +225,7 @@ def test_mixed_spacings_want_one(tmp_path: Path) -> None:
     assert sizes.startswith("Volumes have 32 to 64 x 16 to 23 x 17 to 24 voxels (DxHxW) then: cut")
     assert cut == "That cuts something off 2 of 4 volumes and fills 4 up"
     draft = look(replace(choices, spacing=(2.0, 1.0, 1.0), size=(20, 40, 40)))
-    assert "shortest has 20: give a larger --shape or --crop" in said(draft, "doubt")[0]
+    assert "The shortest side has 20 voxels, and a ResNet-18" in said(draft, "doubt")[0]
 
 
 def test_volumes_of_several_channels_are_not_mixed(tmp_path: Path) -> None:
