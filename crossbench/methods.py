@@ -171,11 +171,16 @@ class Declarations(Protocol):
             out, a parameter is a kernel if its shape is (C_out, C_in / groups, ...).
         image_weights: Whether a network that is built starts from 2D weights (its ``build`` calls
             :meth:`NetworkRequest.image_network`). Left out, it does.
+        metadata: Who made it and where it is described: ``authors`` (names), ``paper`` (text, an
+            arXiv number or a DOI), ``url`` and ``licence`` (an SPDX expression), each optional.
+            It stands in every record, and is no part of a run's identity. What is left out is
+            taken from the package that registers the method, where that says it.
     """
 
     learns: Sequence[str]
     kernels: Mapping[str, int | tuple[int, ...]]
     image_weights: bool
+    metadata: Mapping[str, Any]
 
     def draw_3d(self, layer: nn.Module) -> None:
         """Draw the weights of a 3D layer afresh, in place.

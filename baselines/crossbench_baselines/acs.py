@@ -7,7 +7,7 @@ into three parts, and the 2D kernels of each part are laid into one of the three
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from acsconv.operators import ACSConv
 
@@ -26,6 +26,20 @@ class ACS:
 
     name = "acs"
     dims = (3,)
+    metadata: ClassVar = {
+        "authors": [
+            "Jiancheng Yang",
+            "Xiaoyang Huang",
+            "Yi He",
+            "Jingwei Xu",
+            "Canqian Yang",
+            "Guozheng Xu",
+            "Bingbing Ni",
+        ],
+        "paper": "Reinventing 2D Convolutions for 3D Images, arXiv 1911.10477",
+        "url": "https://github.com/M3DV/ACSConv",
+        "licence": "MIT AND Apache-2.0",  # of this file, and of acsconv
+    }
 
     def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
         """The convolution itself."""

@@ -10,6 +10,7 @@ scratch.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import nn
 
@@ -23,6 +24,10 @@ class Conv3d:
 
     name = "conv3d"
     dims = (3,)
+    metadata: ClassVar = {
+        "authors": ["Joao Carreira", "Andrew Zisserman"],
+        "paper": "Quo Vadis, Action Recognition?, arXiv 1705.07750, section 2.4",
+    }
 
     def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
         """The convolution itself."""

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,11 @@ class CrossD:
 
     name = "crossd"
     dims = (2, 3)
+    metadata: ClassVar = {
+        "authors": ["Mehmet Can Yavuz", "Yang Yang"],
+        "paper": "Cross-D Conv: Cross-Dimensional Transferable Knowledge Base via Fourier Shifting "
+        "Operation, arXiv 2411.02441",
+    }
     learns: tuple[str, ...] = ()  # rotation networks freeze with the kernels they turn
 
     def layer_2d(self, conv: nn.Conv2d) -> nn.Module:

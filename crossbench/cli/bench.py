@@ -116,7 +116,8 @@ def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
 
 def _bench(options: argparse.Namespace) -> int:
     from crossbench.bench.record import find_machine, make_setup
-    from crossbench.registry.method_identity import identify, method_origin
+    from crossbench.registry.method_identity import identify
+    from crossbench.registry.method_origin import method_origin
     from crossbench.results.boards.bench_frame import bench_frame
     from crossbench.results.boards.benches import bench_tables
     from crossbench.results.records.benches import write_bench

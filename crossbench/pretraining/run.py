@@ -22,7 +22,8 @@ from crossbench.pretraining.distributed import ProcessGroup
 from crossbench.pretraining.loop import Job, Progress, score, train
 from crossbench.pretraining.request import layers_hash, recipe, record_path, state_path
 from crossbench.pretraining.sources import Source, open_source
-from crossbench.registry.method_identity import identify, method_origin
+from crossbench.registry.method_identity import identify
+from crossbench.registry.method_origin import method_origin
 from crossbench.results.records.pretrainings import PretrainRecord, read_pretraining
 from crossbench.specs.reader import to_mapping
 from crossbench.training.predict import log_probabilities

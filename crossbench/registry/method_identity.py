@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RequestError
 from crossbench.errors.foreign import contained, kind_of, show
-from crossbench.files.checkout import source_state
 from crossbench.files.hashing import hash_json
-from crossbench.registry.plugin_files import PLUGIN, PluginFile, find_plugin
+from crossbench.registry.plugin_files import PluginFile, find_plugin
 from crossbench.registry.tracing import ELSEWHERE, Found, SourceFile, Tree
 
 if TYPE_CHECKING:
@@ -206,7 +205,9 @@ def _named_values(method: Method) -> dict[str, Any] | None:
         names = (slots,) if isinstance(slots, str) else slots
         values |= {name: getattr(method, name) for name in names if hasattr(method, name)}
     values |= getattr(method, "__dict__", {})
-    return {name: value for name, value in values.items() if not name.startswith("_")}
+    own = {name: value for name, value in values.items() if not name.startswith("_")}
+    own.pop("metadata", None)  # says who made it, and changes nothing that it computes
+    return own
 
 
 class _NotPlainError(Exception):
@@ -242,21 +243,3 @@ def _plain(value: Any, depth: int = 0) -> Any:
         case list() | tuple() | dict():
             raise _NotPlainError(f"more than {_DEEPEST} levels of lists")
     raise _NotPlainError(f"{show(value)} of class {kind_of(value)}")
-
-
-def method_origin(method: Method) -> dict[str, Any]:
-    """The origin of a method, for its record.
-
-    Returns:
-        ``distribution`` and ``version`` of the package that registers it, or "plugin file" and
-        the name of the ``file``; ``git``, as :func:`source_state` has it.
-    """
-    identity = identify(method)
-    origin, files = identity.origin, identity.files
-    plugin = next((file.path.name for file in files if file.label == PLUGIN), None)
-    return {
-        "distribution": origin.distribution if origin else "made by hand",
-        "version": origin.version if origin else "",
-        **({"file": plugin} if plugin else {}),
-        "git": source_state(tuple(file.path for file in files)),
-    }

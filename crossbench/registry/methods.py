@@ -20,6 +20,7 @@ from crossbench.registry.entries import (
     points,
 )
 from crossbench.registry.method_identity import Origin, remember
+from crossbench.registry.method_origin import declared_metadata
 from crossbench.registry.plugin_files import PluginFile, import_plugin
 from crossbench.specs.cards import KEBAB_CASE
 from crossbench.specs.requests import ALL
@@ -181,6 +182,7 @@ def _as_method(target: Any, *, where: str) -> Method:
     if complaint:
         raise RequestError(f"{where}{complaint}")
     checked: Method = method
+    declared_metadata(checked)  # refuses what is malformed
     return checked
 
 

@@ -17,7 +17,7 @@ from crossbench.errors.foreign import kind_of, message_of, show, traceback_of
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.files.checkout import git_state
 from crossbench.files.hashing import hash_json
-from crossbench.registry.method_identity import method_origin
+from crossbench.registry.method_origin import method_origin
 from crossbench.results.records.predictions import Predictions
 from crossbench.runs.context import RunContext, TaskContext
 from crossbench.runs.samples import open_samples

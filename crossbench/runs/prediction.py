@@ -22,6 +22,7 @@ from crossbench.registry.entries import method_entries
 from crossbench.registry.method_identity import method_hash
 from crossbench.registry.methods import PLUGIN_FILE, find_methods
 from crossbench.results.records.files import read_record
+from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.runs.checkpoint import Details
 from crossbench.specs import ComputeSettings, InputSettings
 from crossbench.specs.reader import from_mapping
@@ -162,13 +163,13 @@ def _method(path: Path, record: RunRecord, plugins: Sequence[str]) -> Method:
         RequestError: If it is not there; it says what the run was made with.
     """
     name = record.key.method
-    origin = record.provenance.get("method") or {}
+    origin = MethodOrigin.of(record)
     if name not in method_entries() and not plugins:
-        if origin.get("distribution", PLUGIN_FILE) == PLUGIN_FILE:
-            file = origin.get("file", "FILE.py")
+        if origin.distribution in ("", PLUGIN_FILE):
+            file = origin.file or "FILE.py"
             msg = f"{path} is of method {name!r}, which a plugin defined; pass --plugin {file}"
         else:
-            package = f"{origin['distribution']} {origin.get('version', '')}"
+            package = f"{origin.distribution} {origin.version}"
             msg = f"{path} is of method {name!r} of {package}; install that package"
         raise RequestError(msg)
     (method,) = find_methods([name], plugins)

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from crossbench.environment.provenance import package_versions, resident_peak
+from crossbench.environment.provenance import resident_peak
 from crossbench.files.checkout import source_state
-from crossbench.registry.method_identity import method_origin
-from crossbench.registry.methods import load_method, load_plugin
 
 ROOT = Path(__file__).parents[2]
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
@@ -74,22 +72,3 @@ def test_the_checkout_that_holds_a_source_is_told(tmp_path: Path) -> None:
     other.write_text("x = 2")
     assert source_state((tracked,)) == {"commit": commit, "dirty": True}
     source_state.cache_clear()
-
-
-def test_registered_methods_and_plugins_say_where_they_are_from(tmp_path: Path) -> None:
-    origin = method_origin(load_method("acs"))
-    assert (origin["distribution"], origin["version"]) == (
-        "crossbench",
-        package_versions()["crossbench"],
-    )
-    file = tmp_path / "mine.py"
-    file.write_text(
-        "from crossbench_baselines.acs import ACS\n"
-        "class Mine(ACS):\n    name = 'mine'\nmethod = Mine()\n"
-    )
-    assert method_origin(load_plugin(str(file))) == {
-        "distribution": "plugin file",
-        "version": "",
-        "file": "mine.py",
-        "git": {},
-    }
