@@ -220,8 +220,8 @@ _NESTED = (dict, list)
 
 def _check_size(value: Any) -> None:
     """Refuse whole numbers of more than 64 bits, and values nested too deep."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
+    level: list[Any] = [[value]]  # the value itself may be no list or object
+    for _ in range(MAX_DEPTH + 1):
         level = [
             inner
             for outer in level

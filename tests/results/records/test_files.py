@@ -311,6 +311,8 @@ def test_a_record_of_schema_1_is_read_and_is_unsealed(
         (b"", "not readable as JSON"),
         (b"\xff\xfe\x00", "not readable as JSON"),
         (b"[1, 2]", "no run record: it holds list, not an object"),
+        (b"1", "no run record: it holds int, not an object"),
+        (b"null", "no run record: it holds NoneType, not an object"),
         (b"{}", "no run record: it has no schema_version"),
         (b"[" * 100_000, "not readable as JSON"),
     ],
