@@ -66,6 +66,10 @@ class RecordError(CrossbenchError):
     """A result file is damaged or of an unknown schema version."""
 
 
+class BundleError(CrossbenchError):
+    """A bundle that is damaged, hostile, or not what its manifest says."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> RequestError:
     """The error for a name that is not registered, with the nearest names as a hint.
 

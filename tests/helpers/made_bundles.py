@@ -1,0 +1,33 @@
+"""Bundles made by hand, of the files that a bundle must have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.bundles.manifest import BundledMethod, Manifest
+from crossbench.bundles.writing import write_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+METHOD = BundledMethod(
+    name="mine", sha256="0" * 64, sources={"<plugin>": "mine.py"}, plugin="mine.py:method"
+)
+MANIFEST = Manifest(
+    method=METHOD, authors=("A. Author",), licence="MIT", crossbench="0.2.0", preset="smoke"
+)
+CONTENTS = {
+    "LICENSE": b"Do as you like.\n",
+    "environment.json": b'{"versions": {}}\n',
+    "records/smoke/task/mine/run.json": b"{}\n",
+    "source/mine.py": b"method = None\n",
+}
+
+
+def make_bundle(path: Path, contents: Mapping[str, bytes] = CONTENTS, **manifest: Any) -> Path:
+    """Write a bundle whose records are none; keywords replace fields of the manifest."""
+    import dataclasses
+
+    write_bundle(path, dataclasses.replace(MANIFEST, **manifest), contents)
+    return path
