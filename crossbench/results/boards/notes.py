@@ -30,13 +30,18 @@ SEED = 0
 
 def subtitle(board: Board, what: str) -> str:
     """Content of the cells, and the runs that they summarise."""
-    count = len(board.folds)
-    if count == 1:
+    if len(board.folds) == 1:
         return f"{what} of one run, {folds_in_words(board.runs)}"
+    return f"{what}, mean ± population std over {grid_in_words(board)}"
+
+
+def grid_in_words(board: Board) -> str:
+    """The runs of a full cell: ``15 runs (3 seeds × 5 folds)``."""
+    count = len(board.folds)
     seeds = len({seed for seed, _ in board.folds})
-    grid = f"{_plural(seeds, 'seed')} × {_plural(count // seeds, 'fold')}"
-    spread = f"{what}, mean ± population std over {count} runs"
-    return f"{spread} ({grid})" if count % seeds == 0 else spread
+    if count == 1 or count % seeds:
+        return _plural(count, "run")
+    return f"{count} runs ({_plural(seeds, 'seed')} × {_plural(count // seeds, 'fold')})"
 
 
 def task_detail(board: Board, task: str) -> str:

@@ -1,0 +1,107 @@
+"""Boards in words: what is compared on one, for a heading, and its settings for the line below."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from crossbench.registry.presets import load_presets
+from crossbench.results.boards.notes import grid_in_words
+from crossbench.results.records.frame import flat
+from crossbench.specs.reader import to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.results.boards.boards import Board
+
+_PROTOCOLS = {"lora": "LoRA", "finetune": "fine-tuning"}
+_NO_WEIGHTS = ("", "none")
+# What tells boards of one heading apart, what says most first.
+_PARTS = {"preset": "preset {}", "backbone": "{}", "source": "{} data", "settings": "{}"}
+_COMPUTE = ("precision", "tf32")
+_SETTINGS = ("split_settings", "fit_settings")
+
+
+def heading(board: Board) -> str:
+    """What a board compares, in words: ``3D tasks, random weights, weak probe``."""
+    shared = board.shared
+    tasks = f"{shared['dimension']}D tasks"
+    edition = f" of {shared['edition']}" if shared["edition"] else ""
+    phantom = "Phantoms of " if board.source == "phantom" else ""
+    parts = [f"{phantom}{tasks}{edition}", _weights(shared.get("init", ""))]
+    if "protocol" not in shared:
+        return f"{parts[0]}, plain baselines alone"
+    return ", ".join(filter(None, [*parts, _protocol(shared["protocol"])]))
+
+
+def headings(boards: Sequence[Board]) -> list[str]:
+    """The headings of boards that stand together, no two of them equal.
+
+    What tells boards of one heading apart follows it: the preset, then the backbone, the data and
+    the settings, of each as little as needed.
+    """
+    names = [heading(board) for board in boards]
+    for part, words in _PARTS.items():
+        names = _told_apart(names, [words.format(board.shared.get(part, "")) for board in boards])
+    return _told_apart(names, [str(place + 1) for place in range(len(names))])
+
+
+def setting_line(board: Board) -> str:
+    """Data, preset, backbone and runs of a board, and the settings that are not its preset's."""
+    shared = board.shared
+    parts = [
+        f"{board.source} data",
+        f"preset {shared['preset']}",
+        shared.get("backbone", "none").replace("none", ""),
+        f"{grid_in_words(board)} a cell",
+        *(f"{key} = {json.dumps(value)}" for key, value in beside_preset(board).items()),
+    ]
+    line = " · ".join(filter(None, parts))
+    return line[0].upper() + line[1:]
+
+
+def beside_preset(board: Board) -> dict[str, Any]:
+    """The settings of a board, by dotted key, that differ from those of its preset.
+
+    None where no preset of this name ships with crossbench: nothing is known to differ then.
+    """
+    preset = load_presets().get(board.shared["preset"])
+    usual = flat(to_mapping(preset)) if preset else {}
+    used = _settings(board)
+    return {
+        key: value
+        for key, value in used.items()
+        if key in usual and value is not None and value != usual[key]
+    }
+
+
+def _weights(init: str) -> str:
+    if init in _NO_WEIGHTS:
+        return ""
+    return "random weights" if init == "random" else f"weights {init}"
+
+
+def _protocol(name: str) -> str:
+    return _PROTOCOLS.get(name, name.replace("-", " "))
+
+
+def _told_apart(names: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """The names, each followed by its part where boards of that name differ in it."""
+    kinds: dict[str, set[str]] = {}
+    for name, part in zip(names, parts, strict=True):
+        kinds.setdefault(name, set()).add(part)
+    return [
+        f"{name} · {part}" if len(kinds[name]) > 1 and part else name
+        for name, part in zip(names, parts, strict=True)
+    ]
+
+
+def _settings(board: Board) -> dict[str, Any]:
+    """Both groups of settings under the names of a preset."""
+    runs = board.runs[board.runs["protocol"] != "plain"]
+    first = (runs if len(runs) else board.runs).iloc[0]
+    merged: dict[str, Any] = {}
+    for column in _SETTINGS:
+        merged |= json.loads(first[column])
+    return {f"compute.{key}" if key in _COMPUTE else key: value for key, value in merged.items()}
