@@ -32,6 +32,7 @@ that, a method says by an optional attribute of :class:`Declarations`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from crossbench.errors import ConversionError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Convolution",
     "Declarations",
+    "LayerPlace",
     "Method",
     "NetworkMethod",
     "NetworkRequest",
@@ -114,9 +116,36 @@ class NetworkMethod(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LayerPlace:
+    """The place of a layer in the network that is being built.
+
+    A :class:`Convolution` whose ``layer_2d`` or ``layer_3d`` has a parameter ``place`` is given it
+    by that name; the parameters of a 2D layer must not depend on ``shape``, which differs between
+    the network that is pretrained and the one that takes its weights.
+
+    Attributes:
+        name: Of the convolution in the backbone, such as ``layer1.0.conv1``; empty for a layer
+            without a network.
+        index: Its number among the backbone's convolutions, from 0, in the order in which the
+            backbone names them.
+        total: How many convolutions there are.
+        shape: Spatial shape of the layer's input: (H, W), or (D, H, W) in a network for volumes,
+            in both forms; empty where the input's size is not known.
+    """
+
+    name: str = ""
+    index: int = 0
+    total: int = 1
+    shape: tuple[int, ...] = ()
+
+
 @runtime_checkable
 class Convolution(Protocol):
     """A method that replaces the convolutions of a backbone, in 2D and in 3D.
+
+    What depends on where a layer stands has a further parameter, ``place: LayerPlace``, in either
+    function or both.
 
     Attributes:
         name: Registry name in kebab case.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from crossbench.environment.arithmetic import autocast
 from crossbench.environment.state import importing
 from crossbench.errors import ConversionError
-from crossbench.methods import NetworkMethod, cube
+from crossbench.methods import LayerPlace, NetworkMethod, cube
 from crossbench.registry.methods import find_methods
 
 if TYPE_CHECKING:
@@ -126,11 +126,15 @@ def _layer(job: Job, layer: Layer, method: Method, given: Given) -> Workload:
     if isinstance(method, NetworkMethod):
         msg = f"method {method.name!r} builds whole networks and has no single layer"
         raise ConversionError(f"{msg}; crossbench bench models times its networks")
-    module = method.layer_2d(_plain_layer(layer))
+    from crossbench.nets.modules import layer_of
+
     inputs, gradient = given
     if 2 not in method.dims:
-        module = method.layer_3d(module)
         inputs, gradient = inputs.unsqueeze(2), gradient.unsqueeze(2)
+    place = LayerPlace(name=layer.name, shape=tuple(inputs.shape[2:]))
+    module = layer_of(method, "layer_2d", _plain_layer(layer), place)
+    if 2 not in method.dims:
+        module = layer_of(method, "layer_3d", module, place)
     inputs = inputs.detach().requires_grad_(job.backward)
 
     def back(output: Tensor) -> None:
@@ -150,7 +154,11 @@ def _network(job: Job, method: Method, given: Given) -> Workload:
     inputs, labels = given
     network = cast("Network", job.network)
     module = build_model(
-        method, dims=network.dimension, num_classes=_CLASSES, backbone=network.backbone
+        method,
+        dims=network.dimension,
+        shape=network.shape[2:],
+        num_classes=_CLASSES,
+        backbone=network.backbone,
     )
 
     def back(output: Tensor) -> None:

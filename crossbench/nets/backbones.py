@@ -12,10 +12,11 @@ from torch import nn
 from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.methods import NetworkMethod
 from crossbench.nets.declarations import takes_image_weights
-from crossbench.nets.modules import layer_of, replace_modules
+from crossbench.nets.modules import asks_place, layer_of, replace_modules
+from crossbench.nets.places import places_of
 
 if TYPE_CHECKING:
-    from crossbench.methods import Convolution, Method
+    from crossbench.methods import Convolution, LayerPlace, Method
 
 #: The layer form of a backbone's own convolutions.
 PLAIN = "plain"
@@ -51,7 +52,8 @@ def layer_form(method: Method) -> str:
     Returns:
         ``plain`` where the 2D layers are the backbone's own convolutions, as they are in whatever
         network a method builds itself; else the method's own name: a plain ``nn.Conv2d`` of
-        another geometry or padding computes something else.
+        another geometry or padding computes something else, and 2D layers that depend on their
+        place may.
 
     Raises:
         WeightsError: If the method's networks take no 2D weights.
@@ -61,42 +63,55 @@ def layer_form(method: Method) -> str:
             return PLAIN
         msg = f"method {method.name!r} builds networks that take no 2D weights (image_weights)"
         raise WeightsError(f"{msg}; start it from random weights or from a checkpoint of its own")
+    if asks_place(method, "layer_2d"):
+        return method.name
     with torch.random.fork_rng(devices=[]):
         conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
         given, layer = repr(conv), layer_of(method, "layer_2d", conv)
     return PLAIN if type(layer) is nn.Conv2d and repr(layer) == given else method.name
 
 
-def create_image_network(method: Method, backbone: str, num_classes: int) -> nn.Module:
-    """The untrained 2D network whose weights a method starts from."""
+def create_image_network(
+    method: Method, backbone: str, num_classes: int, shape: tuple[int, ...] = ()
+) -> nn.Module:
+    """The untrained 2D network whose weights a method starts from, for images of a shape."""
     network = create_backbone(backbone, num_classes)
     if not isinstance(method, NetworkMethod):
-        replace_convolutions(network, method)
+        replace_convolutions(network, method, shape)
     return network
 
 
-def replace_convolutions(network: nn.Module, method: Convolution) -> tuple[str, ...]:
+def replace_convolutions(
+    network: nn.Module, method: Convolution, shape: tuple[int, ...] = ()
+) -> dict[str, LayerPlace]:
     """Put ``method.layer_2d`` in the place of every convolution.
 
+    Args:
+        network: A backbone; it is changed in place.
+        method: What makes the layers.
+        shape: Spatial shape of an input of the network that is being built; empty for unknown.
+
     Returns:
-        The names of the method's layers in ``network``.
+        The method's layers in ``network``: their names, and their places.
 
     Raises:
         ConversionError: If the method refuses a convolution, or the backbone has none, or has
             some with a rule of their own (weight standardisation, padding that depends on the
             input), which a method's layer would silently lose.
     """
+    asked = asks_place(method, "layer_2d") or asks_place(method, "layer_3d")
+    places = places_of(network, shape if asked else ())
 
-    def layer_2d(_name: str, module: nn.Module) -> nn.Module | None:
+    def layer_2d(name: str, module: nn.Module) -> nn.Module | None:
         if not isinstance(module, nn.Conv2d):
             return None
         if type(module) is not nn.Conv2d:
             msg = "it computes more than a plain Conv2d; choose a backbone without it"
             raise ConversionError(msg)
-        return layer_of(method, "layer_2d", module)
+        return layer_of(method, "layer_2d", module, places[name])
 
-    layers = tuple(replace_modules(network, layer_2d))
+    layers = replace_modules(network, layer_2d)
     if not layers:
         msg = f"{type(network).__name__} has no convolution for method {method.name!r} to replace"
         raise ConversionError(msg)
-    return layers
+    return {name: places[name] for name in layers}

@@ -21,14 +21,14 @@ from crossbench.nets.modules import layer_of, replace_modules
 from crossbench.nets.pooling import MaxPool3d
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from torch import Tensor
 
-    from crossbench.methods import Convolution
+    from crossbench.methods import Convolution, LayerPlace
 
 
-def make_3d(network: nn.Module, method: Convolution, layers: Collection[str]) -> None:
+def make_3d(network: nn.Module, method: Convolution, layers: Mapping[str, LayerPlace]) -> None:
     """Convert a 2D network to 3D; tensors outside the method's layers stay untouched.
 
     Afterwards it maps (B, 3, D, H, W) as it mapped (B, 3, H, W), with the same modes,
@@ -37,7 +37,7 @@ def make_3d(network: nn.Module, method: Convolution, layers: Collection[str]) ->
     Args:
         network: A 2D network of the method, trained or not; it is changed in place.
         method: What converts its layers.
-        layers: Their names.
+        layers: Their names and places.
 
     Raises:
         ConversionError: If a module cannot be converted; the message names it.
@@ -46,7 +46,7 @@ def make_3d(network: nn.Module, method: Convolution, layers: Collection[str]) ->
 
     def layer_3d(name: str, module: nn.Module) -> nn.Module | None:
         if name in layers:
-            return layer_of(method, "layer_3d", module)
+            return layer_of(method, "layer_3d", module, layers[name])
         return _twin(module) if type(module) in _TWINS else None
 
     converted = replace_modules(network, layer_3d)

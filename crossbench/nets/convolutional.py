@@ -34,7 +34,7 @@ class ConvolutionalMethod:
         """The backbone with the convolution's layers."""
         network = create_backbone(request.backbone, request.num_classes)
         channels = channels_of(network)
-        layers = replace_convolutions(network, self.convolution)
+        layers = replace_convolutions(network, self.convolution, request.shape)
         request.carry(network)
         if request.kind == "volume":
             make_3d(network, self.convolution, layers)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
 from crossbench.errors import ConversionError
 from crossbench.errors.foreign import message_of, show
+from crossbench.methods import LayerPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crossbench.methods import Convolution
 
+Form = Literal["layer_2d", "layer_3d"]
+
+#: A layer without a network.
+ALONE = LayerPlace()
+
+
+def asks_place(method: Convolution, form: Form) -> bool:
+    """Whether one of a method's two functions wants to know where its layer stands."""
+    return "place" in inspect.signature(getattr(method, form)).parameters
+
 
 def layer_of(
-    method: Convolution, form: Literal["layer_2d", "layer_3d"], module: nn.Module
+    method: Convolution, form: Form, module: nn.Module, place: LayerPlace = ALONE
 ) -> nn.Module:
     """A method's 2D or 3D layer, checked to be a module.
 
@@ -24,13 +36,15 @@ def layer_of(
         method: The method.
         form: Which of its two functions is asked.
         module: What is handed to it.
+        place: Where the layer stands, for a method that asks.
 
     Raises:
         ConversionError: As raised by the method, or if it does not implement the function or
             returns something else.
     """
     try:
-        layer: object = getattr(method, form)(module)
+        wanted = {"place": place} if asks_place(method, form) else {}
+        layer: object = getattr(method, form)(module, **wanted)
     except NotImplementedError as error:
         why = f": {said}" if (said := message_of(error)) else ""
         msg = f"method {method.name!r} does not implement {form} for it{why}"

@@ -175,7 +175,9 @@ def _bytes_needed(job: Job) -> int:
 def _network(opened: Opened, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     request = opened.request
-    network = create_image_network(request.method, request.backbone, opened.source.num_classes)
+    source = opened.source
+    shape = (source.inputs.size,) * 2
+    network = create_image_network(request.method, request.backbone, source.num_classes, shape)
     return network.to(request.device)
 
 

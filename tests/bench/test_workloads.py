@@ -12,7 +12,7 @@ from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Setup
 from crossbench.bench.workloads import BASELINES, draw, make, resolve
 from crossbench.errors import ConversionError, RequestError
-from crossbench.methods import NetworkMethod
+from crossbench.methods import LayerPlace, NetworkMethod
 from crossbench.registry.entries import method_entries
 
 if TYPE_CHECKING:
@@ -58,6 +58,21 @@ def test_every_registered_method_has_its_layer(
         assert workload.module.training == backward
         assert learnt == dict.fromkeys(learnt, backward)
         assert all(parameter.grad is None for parameter in workload.module.parameters())
+
+
+def test_a_method_that_asks_is_told_the_place_of_the_case(job: Callable[..., Job]) -> None:
+    (plain,) = resolve(["conv3d"], ())
+
+    class Asking:
+        name, dims = "asking", (3,)
+        layer_2d = plain.layer_2d  # type: ignore[union-attr]
+
+        def layer_3d(self, layer: nn.Module, place: LayerPlace) -> nn.Module:
+            assert place == LayerPlace("stem", 0, 1, (1, 6, 7))
+            return plain.layer_3d(layer)  # type: ignore[union-attr]
+
+    asked = job("time", layer=Layer(name="stem", shape=(2, 4, 6, 7), outputs=4))
+    make(asked, Asking(), draw(asked, CPU)).call()
 
 
 def test_a_method_that_builds_networks_has_no_layer(job: Callable[..., Job]) -> None:

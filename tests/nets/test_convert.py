@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbench.errors import ConversionError
+from crossbench.methods import LayerPlace
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
 from crossbench.registry.methods import load_method
 
 
-def flat_network(backbone: str, method: str) -> tuple[nn.Module, tuple[str, ...]]:
-    """A 2D network with BatchNorm statistics of its own, and the names of its layers."""
+def flat_network(backbone: str, method: str) -> tuple[nn.Module, dict[str, LayerPlace]]:
+    """A 2D network with BatchNorm statistics of its own, and its layers."""
     torch.manual_seed(0)
     network = create_backbone(backbone, num_classes=3)
     layers = replace_convolutions(network, load_method(method))
@@ -132,7 +133,7 @@ class Body(nn.Module):
 
 
 def convert(network: nn.Module) -> nn.Module:
-    make_3d(network, load_method("conv3d"), ["conv"])
+    make_3d(network, load_method("conv3d"), {"conv": LayerPlace("conv")})
     return network
 
 
@@ -319,7 +320,7 @@ class Bottle:
 def test_layers_of_a_method_may_do_as_they_like() -> None:
     network = Body(nn.ReLU())
     layers = replace_convolutions(network, Bottle())
-    assert layers == ("conv",)
+    assert list(layers) == ["conv"]
     make_3d(network, Bottle(), layers)
     assert network(torch.randn(2, 3, 4, 5, 6)).shape == (2, 4)
     assert isinstance(network.conv.flat[1], nn.BatchNorm2d)

@@ -15,16 +15,16 @@ from crossbench.errors.foreign import describe
 from crossbench.methods import KINDS, NetworkMethod, input_kinds
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.build import construct
-from crossbench.nets.modules import layer_of
+from crossbench.nets.modules import asks_place, layer_of
 from crossbench.nets.request import BuildRequest
 from crossbench.nets.weights.matching import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from torch import nn
 
-    from crossbench.methods import Convolution, Method
+    from crossbench.methods import Convolution, LayerPlace, Method
     from crossbench.nets.weights.checkpoint import Checkpoint
     from crossbench.nets.weights.matching import State
 
@@ -127,13 +127,15 @@ def _image_network(method: Method, kind: str, backbone: str) -> tuple[nn.Module,
     return network, {key: (key,) for key in network.state_dict()}
 
 
-def find_origins(network: nn.Module, method: Convolution, layers: Collection[str]) -> Origins:
+def find_origins(
+    network: nn.Module, method: Convolution, layers: Mapping[str, LayerPlace]
+) -> Origins:
     """Origins of a 3D network's tensors, found by changing one 2D tensor at a time.
 
     Args:
         network: The method's 2D network, left as it is.
         method: What converts its layers.
-        layers: Their names.
+        layers: Their names and places.
 
     Raises:
         ConversionError: If a layer cannot be converted.
@@ -141,25 +143,27 @@ def find_origins(network: nn.Module, method: Convolution, layers: Collection[str
     inside = tuple(f"{layer}." for layer in layers)
     origins: Origins = {key: (key,) for key in network.state_dict() if not key.startswith(inside)}
     known: dict[object, Origins] = {}  # many layers differ in their numbers of channels alone
-    for name in layers:
+    placed = asks_place(method, "layer_3d")
+    for name, place in layers.items():
         layer = network.get_submodule(name)
-        kind = (type(layer), *((key, t.shape[2:]) for key, t in layer.state_dict().items()))
+        shapes = ((key, tensor.shape[2:]) for key, tensor in layer.state_dict().items())
+        kind = (type(layer), place if placed else None, *shapes)
         if kind not in known:
-            known[kind] = _layer_origins(layer, method)
+            known[kind] = _layer_origins(layer, method, place)
         for key, sources in known[kind].items():
             origins[f"{name}.{key}"] = tuple(f"{name}.{source}" for source in sources)
     return origins
 
 
 @torch.no_grad()
-def _layer_origins(layer: nn.Module, method: Convolution) -> Origins:
-    before = layer_of(method, "layer_3d", copy.deepcopy(layer)).state_dict()
+def _layer_origins(layer: nn.Module, method: Convolution, place: LayerPlace) -> Origins:
+    before = layer_of(method, "layer_3d", copy.deepcopy(layer), place).state_dict()
     sources: dict[str, list[str]] = {key: [] for key in before}
     for source in layer.state_dict():
         changed = copy.deepcopy(layer)
         tensor = changed.state_dict()[source]
         tensor += 1 + torch.arange(tensor.numel()).view_as(tensor)
-        for key, after in layer_of(method, "layer_3d", changed).state_dict().items():
+        for key, after in layer_of(method, "layer_3d", changed, place).state_dict().items():
             if not torch.equal(after, before[key]):
                 sources[key].append(source)
     return {key: tuple(found) for key, found in sources.items()}
