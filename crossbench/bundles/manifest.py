@@ -61,8 +61,8 @@ class BundledMethod:
         name: As records name it, hyperparameters included.
         sha256: Of its identity, as in the records.
         sources: The files of its identity: their places below ``source/`` by their labels.
-        plugin: The plugin file among them, with its attribute (``mine.py:method``); empty where
-            an installed package registers the method.
+        plugin: The plugin file among them, with its attribute (``plugin/mine.py:method``); empty
+            where an installed package registers the method.
         target: ``module:attribute`` that such a package registers; empty for a plugin file.
         distribution: Name of such a package.
         version: Its version.
@@ -180,7 +180,7 @@ def _faults(manifest: Manifest) -> Iterable[str]:
         yield "names no source of its method"
     if bool(method.plugin) == bool(method.target):
         yield "must name either a plugin file or a target, and not both"
-    if method.plugin and method.plugin.partition(":")[0] not in method.sources.values():
+    if method.plugin and method.plugin.rpartition(":")[0] not in method.sources.values():
         yield f"names the plugin {method.plugin!r}, which is none of its source"
 
 

@@ -20,6 +20,7 @@ from crossbench.cli import (
     pretrain,
     report,
     run,
+    submit,
     transfer,
     validate,
     weights,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = (
     run,
+    submit,
     predict,
     pretrain,
     transfer,

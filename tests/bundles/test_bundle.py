@@ -41,7 +41,9 @@ def refused(path: Path, match: str) -> None:
 def test_a_bundle_is_unpacked_for_as_long_as_it_is_open(tmp_path: Path) -> None:
     with open_bundle(make_bundle(tmp_path / "b.zip", note="Ours.")) as bundle:
         assert bundle.manifest.note == "Ours."
-        assert (bundle.source / "mine.py").read_bytes() == CONTENTS["source/mine.py"]
+        assert (bundle.source / "plugin" / "mine.py").read_bytes() == CONTENTS[
+            "source/plugin/mine.py"
+        ]
         assert (bundle.records / "smoke/task/mine/run.json").is_file()
         assert bundle.licence == "Do as you like.\n"
         assert bundle.environment == {"versions": {}}
@@ -77,10 +79,10 @@ def test_an_unpacked_bundle_is_read_where_it_lies(tmp_path: Path) -> None:
     (tmp_path / "folder" / "source" / "more.py").touch()
     refused(tmp_path / "folder", r"folder: source/more.py is in no manifest; remove it")
     (tmp_path / "folder" / "source" / "more.py").unlink()
-    (tmp_path / "folder" / "source" / "mine.py").unlink()
-    refused(tmp_path / "folder", r"folder: source/mine.py is missing; get the bundle again")
-    (tmp_path / "folder" / "source" / "mine.py").symlink_to("/etc/hostname")
-    refused(tmp_path / "folder", r"source/mine.py is a link or a device")
+    (tmp_path / "folder" / "source" / "plugin" / "mine.py").unlink()
+    refused(tmp_path / "folder", r"folder: source/plugin/mine.py is missing; get the bundle again")
+    (tmp_path / "folder" / "source" / "plugin" / "mine.py").symlink_to("/etc/hostname")
+    refused(tmp_path / "folder", r"source/plugin/mine.py is a link or a device")
     (tmp_path / "folder" / "records").rename(tmp_path / "elsewhere")
     (tmp_path / "folder" / "records").symlink_to(tmp_path / "elsewhere")
     refused(tmp_path / "folder", r"folder: records is in no manifest")
@@ -102,10 +104,10 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [lambda content: content + b"\n", lambda _: b""])
 def test_a_changed_member_is_named(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
     files = members(make_bundle(tmp_path / "b.zip"))
-    files["source/mine.py"] = change(files["source/mine.py"])
+    files["source/plugin/mine.py"] = change(files["source/plugin/mine.py"])
     refused(
         rewritten(tmp_path / "b.zip", files),
-        r"b.zip: source/mine.py is not the file that its manifest names",
+        r"b.zip: source/plugin/mine.py is not the file that its manifest names",
     )
 
 
@@ -126,7 +128,7 @@ def test_hostile_archives_are_refused(tmp_path: Path) -> None:
         refused(rewritten(path, {**files, name: b"x"}), r"the name leads out of the folder")
     link = (stat.S_IFLNK | 0o777) << 16
     refused(rewritten(path, files, external_attr=link), r"it is a link or a device")
-    twice = {**files, "Source/mine.py": b"x"}
+    twice = {**files, "Source/plugin/mine.py": b"x"}
     refused(rewritten(path, twice), r"the name occurs twice")
     assert not (tmp_path / "x").exists()
 
@@ -137,18 +139,18 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_member_that_states_a_smaller_size_is_refused(tmp_path: Path) -> None:
-    path = make_bundle(tmp_path / "b.zip", CONTENTS | {"source/mine.py": b"#" * 100_000})
+    path = make_bundle(tmp_path / "b.zip", CONTENTS | {"source/plugin/mine.py": b"#" * 100_000})
     content = bytearray(path.read_bytes())
     size = (100_000).to_bytes(4, "little")
     central = content.rindex(size)
     content[central : central + 4] = (10).to_bytes(4, "little")
     path.write_bytes(content)
-    refused(path, r"member 'source/mine.py' is damaged|source/mine.py is not the file")
+    refused(path, r"source/plugin/mine.py' is damaged|source/plugin/mine.py is not the file")
 
 
 def test_one_member_is_read_to_its_limit(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "b.zip")
-    assert read_member(path, "source/mine.py") == CONTENTS["source/mine.py"]
+    assert read_member(path, "source/plugin/mine.py") == CONTENTS["source/plugin/mine.py"]
     with pytest.raises(BundleError, match=r"LICENSE has more than 5 bytes"):
         read_member(path, "LICENSE", 5)
     with pytest.raises(BundleError, match=r"there cannot be read .*There is no item named 'there'"):

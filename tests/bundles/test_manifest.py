@@ -13,7 +13,7 @@ from crossbench.bundles.manifest import BundledFile, Manifest, from_bytes, seale
 from crossbench.errors import BundleError
 from crossbench.files.hashing import hash_json
 
-PATHS = ("LICENSE", "environment.json", "records/a/b.json", "source/mine.py")
+PATHS = ("LICENSE", "environment.json", "records/a/b.json", "source/plugin/mine.py")
 
 
 def whole(*paths: str, **changed: Any) -> Manifest:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METHOD = BundledMethod(
-    name="mine", sha256="0" * 64, sources={"<plugin>": "mine.py"}, plugin="mine.py:method"
+    name="mine",
+    sha256="0" * 64,
+    sources={"<plugin>": "plugin/mine.py"},
+    plugin="plugin/mine.py:method",
 )
 MANIFEST = Manifest(
     method=METHOD, authors=("A. Author",), licence="MIT", crossbench="0.2.0", preset="smoke"
@@ -21,7 +24,7 @@ CONTENTS = {
     "LICENSE": b"Do as you like.\n",
     "environment.json": b'{"versions": {}}\n',
     "records/smoke/task/mine/run.json": b"{}\n",
-    "source/mine.py": b"method = None\n",
+    "source/plugin/mine.py": b"method = None\n",
 }
 
 

@@ -133,7 +133,7 @@ def _replace_run(
             place(path.with_name(name), content)
         if write_weights is not None:
             names |= _place_weights(path, write_weights, written)
-        place(path, _sealed(dataclasses.replace(record, **names)))
+        place(path, sealed_json(dataclasses.replace(record, **names)))
 
 
 @contextlib.contextmanager
@@ -222,7 +222,7 @@ def _pack(predictions: Predictions) -> bytes:
 
 def _check(record: RunRecord) -> None:
     """Refuse to write what no reader would take for a record."""
-    _sealed(record)
+    sealed_json(record)
     try:
         predicted = dataclasses.replace(record, predictions="" if record.status == "ok" else None)
         check_record(predicted, hash_provenance(record.provenance))
@@ -230,7 +230,7 @@ def _check(record: RunRecord) -> None:
         raise RecordError(f"record of {record.key}: {error}") from error
 
 
-def _sealed(record: RunRecord) -> bytes:
+def sealed_json(record: RunRecord) -> bytes:
     """A run's record as the bytes of its file, its digest filled in."""
     what = f"record of {record.key}"
     plain = parse_json(to_json(record, what=what))

@@ -1,0 +1,86 @@
+"""``crossbench submit``: a method's runs and source as one file for others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.arguments import add_folders, add_plugins, path
+from crossbench.cli.output import EXIT_OK, say
+
+if TYPE_CHECKING:
+    import argparse
+
+    from crossbench.bundles.submission import Submitted
+    from crossbench.specs.conformance import ConformanceReport
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    submit = commands.add_parser(
+        "submit",
+        help="bundle a method's runs, source and licence for others to check",
+        description="Write the valid records of one method with their predictions, those of the "
+        "plain baselines beside them, the method's source and licence, and versions and machine, "
+        "to one zip file. Failed runs go along. Names of this machine, its user and its folders "
+        "are taken out (docs/submit.md).",
+    )
+    submit.set_defaults(command=_submit, watched=True)
+    add_folders(submit)
+    submit.add_argument("--method", required=True, metavar="NAME", help="the method's name")
+    add_plugins(submit)
+    submit.add_argument(
+        "--authors", nargs="+", default=[], metavar="NAME", help="who submits (the method's)"
+    )
+    submit.add_argument(
+        "--licence", default="", metavar="SPDX", help="licence of the source (the method's)"
+    )
+    submit.add_argument("--licence-file", type=path, metavar="FILE", help="the licence's text")
+    submit.add_argument("--preset", default="", help="preset of the records, if of several")
+    submit.add_argument("--track", default="", metavar="NAME", help="the track that was run")
+    submit.add_argument(
+        "--partial", action="store_true", help="take a grid with missing runs; boards show it"
+    )
+    submit.add_argument("--note", default="", metavar="TEXT", help="words for readers")
+    submit.add_argument(
+        "--conformance", type=path, metavar="FILE", help="report of `check-method --json`"
+    )
+    submit.add_argument("--out", type=path, required=True, metavar="BUNDLE.zip")
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from crossbench.bundles.submission import SubmitRequest, submit
+
+    request = SubmitRequest(
+        folders=tuple(options.folders),
+        method=options.method,
+        authors=tuple(options.authors),
+        licence=options.licence,
+        licence_file=options.licence_file,
+        plugins=tuple(options.plugins),
+        preset=options.preset,
+        track=options.track,
+        partial=options.partial,
+        note=options.note,
+    )
+    done = submit(request, options.out, _report(options))
+    say([f"note: {note}" for note in done.selected.notes])
+    print(_told(done, options))
+    return EXIT_OK
+
+
+def _told(done: Submitted, options: argparse.Namespace) -> str:
+    """One line that says what was bundled."""
+    runs, plain = len(done.selected.own), len(done.selected.plain)
+    missing = f", {len(done.missing)} runs of the grid missing" if done.missing else ""
+    what = f"{runs} runs of {options.method} ({done.failed} failed), {plain} of plain baselines"
+    told = f"{what}{missing}; licence {done.manifest.licence}, digest {done.manifest.digest[:16]}"
+    return f"{options.out}: {told}"
+
+
+def _report(options: argparse.Namespace) -> ConformanceReport | None:
+    """The conformance report that is named."""
+    if options.conformance is None:
+        return None
+    from crossbench.bundles.conformance import read_report
+
+    return read_report(options.conformance)
