@@ -17,7 +17,7 @@ from crossbench.environment.spans import span
 from crossbench.errors import CrossbenchError
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.nets.roles import roles_of
-from crossbench.training.gradients import fast_gradients
+from crossbench.training.convolutions import QuickConvolutions
 from crossbench.training.predict import predict
 
 if TYPE_CHECKING:
@@ -229,8 +229,7 @@ def training_loss(
     model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, precision: str = "float32"
 ) -> torch.Tensor:
     """Cross-entropy of one batch, each adapted kernel made once however often it is read."""
-    quick = fast_gradients(inputs, precision)
-    with parametrize.cached(), autocast(inputs.device, precision), quick:
+    with parametrize.cached(), autocast(inputs.device, precision), QuickConvolutions():
         return nn.functional.cross_entropy(model(inputs), labels)
 
 

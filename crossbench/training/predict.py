@@ -9,6 +9,7 @@ import torch
 from crossbench.environment.arithmetic import autocast
 from crossbench.environment.spans import span
 from crossbench.evaluation.probabilities import log_softmax
+from crossbench.training.convolutions import QuickConvolutions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,8 @@ def predict(
     model.eval()
     logits = []
     for inputs, labels in loader.ordered():
-        with span("evaluate", fine=True), autocast(loader.device, precision):
+        quick = QuickConvolutions()
+        with span("evaluate", fine=True), autocast(loader.device, precision), quick:
             logits.append(model(inputs).float())
         on_samples(len(labels))
     return torch.cat(logits).cpu()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from crossbench.environment.arithmetic import finish
+from crossbench.training.convolutions import QuickConvolutions
 from crossbench.training.fit import set_training, start_stage, training_loss
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def evaluation_seconds(model: nn.Module, shape: Sequence[int], device: torch.dev
 
     @torch.no_grad()
     def predict() -> None:
-        model(inputs)
+        with QuickConvolutions():
+            model(inputs)
 
     return seconds_of(predict, device) / len(inputs)
 

@@ -1,24 +1,25 @@
-"""Kernel gradients of 3D convolutions that leave a few voxels, by a matrix product.
+"""Convolutions of maps of a few voxels, in a network of any method: the same numbers for less work.
 
-A volume of 28 voxels a side is one voxel in the last stage of a ResNet. On the CPU torch then
-spends nearly half of a training step on the gradients of the last stages' kernels
-(docs/performance.md). They are the product of the output's gradient with the input's patches,
-and few positions make few patches.
+A volume of 28 voxels a side is one voxel in the last stage of a ResNet. Most taps of its kernels
+then meet padding alone and are left out (:mod:`crossbench.training.taps`). On the CPU torch spends
+nearly half of a training step on the gradients of such stages' kernels (docs/performance.md). They
+are the product of the output's gradient with the input's patches, and few positions make few
+patches.
 """
 
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.grad import conv3d_input
 from torch.overrides import TorchFunctionMode
 
+from crossbench.training.taps import cut_kernel
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -26,23 +27,13 @@ if TYPE_CHECKING:
 FEW = 8
 
 
-def fast_gradients(inputs: Tensor, precision: str) -> AbstractContextManager[Any]:
-    """A context for a forward pass whose kernel gradients are made the faster way.
+class QuickConvolutions(TorchFunctionMode):
+    """A context for a forward pass, in which convolutions of small maps take less work.
 
-    Args:
-        inputs: What the network is fed; only volumes (B, C, D, H, W) on the CPU gain.
-        precision: ``float32`` or ``bfloat16``, which is left to torch.
-
-    Returns:
-        A context in which outputs and the gradients of inputs are torch's bit for bit, and those
-        of kernels its own up to rounding.
+    Every ``torch.conv2d`` and ``torch.conv3d`` is reached, whoever calls it. Outputs and gradients
+    are torch's up to rounding; where no tap meets padding alone, outputs and the gradients of
+    inputs are torch's bit for bit.
     """
-    gains = inputs.dim() == 5 and inputs.device.type == "cpu" and precision == "float32"
-    return _FastGradients() if gains else nullcontext()
-
-
-class _FastGradients(TorchFunctionMode):
-    """Sends every ``torch.conv3d``, whoever calls it, through :func:`_conv3d`."""
 
     def __torch_function__(
         self,
@@ -51,10 +42,12 @@ class _FastGradients(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        return (_conv3d if func is torch.conv3d else func)(*args, **(kwargs or {}))
+        quick = func is torch.conv2d or func is torch.conv3d
+        return _convolve(func, *args, **(kwargs or {})) if quick else func(*args, **(kwargs or {}))
 
 
-def _conv3d(
+def _convolve(
+    func: Callable[..., Tensor],
     input: Tensor,  # noqa: A002  (torch's own signature)
     weight: Tensor,
     bias: Tensor | None = None,
@@ -63,19 +56,27 @@ def _conv3d(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """``torch.conv3d``; see there."""
-    learns = torch.is_grad_enabled() and weight.requires_grad
-    plain = bias is None and groups == 1 and _triple(dilation) == (1, 1, 1)
-    if learns and plain and input.dim() == 5 and not isinstance(padding, str):
-        steps, rims = _triple(stride), _triple(padding)
-        if 0 < _voxels(input, weight, steps, rims) <= FEW:
-            output: Tensor = _Conv3d.apply(input, weight, steps, rims)
-            return output
-    return torch.conv3d(input, weight, bias, stride, padding, dilation, groups)
+    """``torch.conv2d`` or ``torch.conv3d``; see there."""
+    dims = weight.dim() - 2
+    steps, gaps = _each(stride, dims), _each(dilation, dims)
+    if isinstance(padding, str) or input.dim() != weight.dim() or 0 in steps:
+        return func(input, weight, bias, stride, padding, dilation, groups)
+    weight, rims = cut_kernel(input, weight, steps, _each(padding, dims), gaps)
+    plain = bias is None and groups == 1 and gaps == (1, 1, 1)
+    if plain and _learns(input, weight) and 0 < _voxels(input, weight, steps, rims) <= FEW:
+        output: Tensor = _Conv3d.apply(input, weight, steps, rims)
+        return output
+    return func(input, weight, bias, steps, rims, gaps, groups)
 
 
-def _triple(value: int | Sequence[int]) -> tuple[int, ...]:
-    return (value,) * 3 if isinstance(value, int) else tuple(value) * (3 // len(value))
+def _learns(x: Tensor, weight: Tensor) -> bool:
+    """Whether a kernel's gradient is wanted where patches are the faster way to it."""
+    cast = torch.is_autocast_enabled(x.device.type)
+    return torch.is_grad_enabled() and weight.requires_grad and x.device.type == "cpu" and not cast
+
+
+def _each(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
+    return (value,) * dims if isinstance(value, int) else tuple(value) * (dims // len(value))
 
 
 def _voxels(x: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]) -> int:
