@@ -384,7 +384,17 @@ def test_a_method_under_another_name(damaged: Path) -> None:
     assert f"RequestError: {message} its name is 'mine'" in done.stderr
 
 
-SHIPPED = ["acs", "conv2d", "conv3d", "crossd", "crossd-aligned", "crossd-fixed", "slices-2d"]
+SHIPPED = [
+    "acs",
+    "conv2d",
+    "conv3d",
+    "crossd",
+    "crossd-aligned",
+    "crossd-fixed",
+    "factorised",
+    "slices-2d",
+    "softacs",
+]
 
 
 @pytest.fixture
