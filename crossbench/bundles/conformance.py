@@ -11,6 +11,8 @@ from crossbench.specs.conformance import ConformanceReport
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crossbench.bundles.bundle import Bundle
+
 
 def read_report(file: Path) -> ConformanceReport:
     """The report in a file that ``crossbench check-method --json`` wrote.
@@ -26,3 +28,16 @@ def read_report(file: Path) -> ConformanceReport:
     except (OSError, RecordError, CardError, ValueError, RecursionError) as error:
         msg = f"conformance report {str(file)!r} cannot be read: {error}"
         raise BundleError(f"{msg}; write one by `crossbench check-method NAME --json`") from error
+
+
+def bundled_report(bundle: Bundle) -> ConformanceReport | None:
+    """The report in a bundle; None where there is none.
+
+    Raises:
+        BundleError: If it cannot be read or is none.
+    """
+    mapping = bundle.conformance
+    try:
+        return None if mapping is None else ConformanceReport.from_mapping(mapping)
+    except CardError as error:
+        raise BundleError(str(error)) from error

@@ -2,7 +2,8 @@
 
 Reading a record checks what it tells of itself (:mod:`crossbench.results.records.checks`). What it
 says its predictions amount to is computed again here, in a few milliseconds a record: by ``merge``,
-by the dashboard's view Check, and by ``crossbench validate``. Nothing can tell whether predictions
+by the dashboard's view Check, and by ``crossbench validate``, which looks for what no run leaves
+behind too (:mod:`crossbench.results.records.plausibility`). Nothing can tell whether predictions
 that fit their record were ever made by a network; for that, the run is made again.
 """
 
@@ -21,6 +22,7 @@ from crossbench.results.records.benches import read_benches
 from crossbench.results.records.diagnostics import read_diagnostics
 from crossbench.results.records.files import read_predictions
 from crossbench.results.records.kinds import broken_file
+from crossbench.results.records.plausibility import copies, implausible_times
 from crossbench.results.records.pretrainings import check_network, read_pretrainings
 from crossbench.results.records.reading import read_mapping
 from crossbench.results.records.store import Broken, Found, Store, read_file, unite
@@ -82,7 +84,8 @@ def validate(folder: Path, track: Track = lambda paths: paths) -> Validated:
     items = [item for path in track(files) if (item := examine(path)) is not None]
     found = [item for item in items if isinstance(item, Found)]
     findings += [item for item in items if isinstance(item, Broken)]
-    findings += [*_duplicates(found), *_relabelled(found)]
+    findings += [*_duplicates(found), *_relabelled(found), *copies(found)]
+    findings += [Broken(path, why) for path, record in found for why in implausible_times(record)]
     unsealed = sum(not item.record.sealed for item in found)
     return Validated(total, unsealed, sorted(findings))
 

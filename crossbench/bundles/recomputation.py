@@ -1,0 +1,148 @@
+"""Recomputation of recorded splits and labels from a task's card and data.
+
+A forger who seals records anew can say of a test part what suits them; the data on this machine
+says what it is. Embedded tasks have theirs everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from crossbench.bundles.settings import preset_of
+from crossbench.environment.provenance import package_versions
+from crossbench.errors import DataError, RequestError
+from crossbench.files.hashing import hash_json
+from crossbench.files.paths import cache_dir, data_dir
+from crossbench.registry.tasks import registered_task
+from crossbench.results.records.identity import split_facts, task_facts
+from crossbench.runs.samples import draw_splits, open_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from crossbench.data.dataset import Dataset
+    from crossbench.results.records.store import FoundRun
+    from crossbench.specs import Preset, RunRecord, TaskCard
+
+
+class Recomputed(NamedTuple):
+    """Result of :func:`recompute`.
+
+    Attributes:
+        held: Number of records that were held against their task's data.
+        findings: Records that contradict it, and how.
+        notes: What kept others from being held against data, in words.
+    """
+
+    held: int
+    findings: list[tuple[Path, str]]
+    notes: list[str]
+
+
+class _NotHereError(Exception):
+    """Why a record cannot be held against data on this machine."""
+
+
+def recompute(found: Sequence[FoundRun], data: str | Path | None = None) -> Recomputed:
+    """Hold each record's facts against the card, the data and the splits drawn from them.
+
+    Args:
+        found: Records with their files.
+        data: Where downloaded data lies; None asks ``$CROSSBENCH_DATA``.
+
+    Raises:
+        RequestError: If the data folder that is named does not exist.
+    """
+    source = _Source(data_dir(data))
+    held, findings = 0, []
+    reasons: dict[str, None] = {}  # each once, in order
+    for path, record in found:
+        try:
+            faults = list(source.faults(record))
+        except _NotHereError as error:
+            reasons[str(error)] = None
+        else:
+            held += 1
+            findings += [(path, fault) for fault in faults]
+    return Recomputed(held, findings, list(reasons))
+
+
+class _Source:
+    """Data and splits on this machine, each opened and drawn once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._opened: dict[tuple[str, str], Dataset] = {}
+        self._drawn: dict[str, dict[str, object]] = {}
+
+    def faults(self, record: RunRecord) -> Iterator[str]:
+        """What of a record contradicts the data.
+
+        Raises:
+            _NotHereError: If it cannot be told here.
+        """
+        card, preset = _card(record), _preset(record)
+        dataset = self._dataset(card, preset, record)
+        hashes, facts = record.provenance["hashes"], record.provenance["facts"]
+        if hashes.get("data") != dataset.content_hash:
+            yield f"its data is not that of task {card.name!r} on this machine"
+            return
+        if record.source != dataset.source:
+            yield f"its data is {record.source!r}, and {dataset.source!r} here"
+        if facts["task"] != task_facts(card):
+            yield f"its facts of the task are not those of {card.name!r}, version {card.version}"
+        if list(record.provenance.get("classes", card.classes)) != list(card.classes):
+            yield f"its classes are not those of {card.name!r}"
+        if facts["split"] != self._facts(dataset, preset, record):
+            yield "its samples or labels are not those that its seed and fold give on this data"
+
+    def _dataset(self, card: TaskCard, preset: Preset, record: RunRecord) -> Dataset:
+        if record.source == "phantom" and not card.embedded:
+            raise _NotHereError(f"task {card.name!r}: runs on phantoms are not held against data")
+        place = card.name, preset.data
+        if place not in self._opened:
+            try:
+                self._opened[place] = open_samples(card, preset, self._folder, cache_dir())
+            except DataError as error:
+                msg = f"task {card.name!r}: its data is not on this machine"
+                raise _NotHereError(msg) from error
+        return self._opened[place]
+
+    def _facts(self, dataset: Dataset, preset: Preset, record: RunRecord) -> object:
+        """The facts of a record's split as they are drawn here; None where there is no such."""
+        card, seed = record.key.task, record.key.seed
+        drawn = preset.split.fingerprint() | {"seed": seed, "max": preset.input.max_samples}
+        place = hash_json([card, record.source, drawn])
+        if place not in self._drawn:
+            try:
+                splits = draw_splits(preset, dataset)
+            except DataError:
+                splits = []
+            self._drawn[place] = {
+                str(split.fold): split_facts(preset, split, dataset.labels) for split in splits
+            }
+        return self._drawn[place].get(str(record.key.fold))
+
+
+def _card(record: RunRecord) -> TaskCard:
+    """The registered card of a record's task, where this crossbench means the same by it."""
+    here, there = package_versions()["crossbench"], record.provenance["hashes"].get("harness")
+    if here != there:
+        msg = f"runs of crossbench {there} are not held against data by crossbench {here}"
+        raise _NotHereError(msg)
+    card = registered_task(record.key.task)
+    if card is None:
+        raise _NotHereError(f"task {record.key.task!r} is none that is registered here")
+    version = record.provenance["facts"]["task"].get("version")
+    if version != card.version:
+        msg = f"task {card.name!r} is of version {card.version} here, and {version} in the records"
+        raise _NotHereError(msg)
+    return card
+
+
+def _preset(record: RunRecord) -> Preset:
+    try:
+        return preset_of(record, every_fold=True)
+    except RequestError as error:
+        raise _NotHereError(f"preset {record.key.preset!r}: {error}") from error

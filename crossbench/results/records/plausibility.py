@@ -1,0 +1,157 @@
+"""Plausibility of records: times that no run has, and predictions that another run made.
+
+A record may hold against its predictions and still be none of a run. What is looked for here no
+honest run leaves behind; that nothing is found proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossbench.files.hashing import hash_array
+from crossbench.results.records.files import read_predictions
+from crossbench.results.records.kinds import Broken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crossbench.results.records.predictions import Predictions
+    from crossbench.results.records.store import FoundRun
+    from crossbench.specs import RunRecord
+
+# Multiply-adds a second that no one device reaches: an H100 has at most 1e15 in 8 bits, and the
+# largest server's processor 2e13 in float32.
+_MOST_WORK = {"cpu": 1e14, "cuda": 2e15}
+_CLOCKS = timedelta(hours=1)  # that clocks of two machines may differ
+_ROUNDING = 1e-3
+_PHASES = ("build", "train", "validate", "test")
+
+
+def implausible_times(record: RunRecord, now: datetime | None = None) -> Iterator[str]:
+    """What of a finished run's times cannot be, one message a fault.
+
+    Args:
+        record: The record; one that failed or tells no times passes.
+        now: When it is looked at.
+    """
+    if record.status != "ok" or not record.timings:
+        return
+    seconds, total = record.timings, record.timings.get("total", 0.0)
+    if total <= 0:
+        yield f"its run took {total:g} s in total"
+        return
+    yield from _phases(record, seconds, total)
+    yield from _work(record, total)
+    yield from _start(record.provenance.get("started"), now or datetime.now(UTC))
+
+
+def _phases(record: RunRecord, seconds: dict[str, float], total: float) -> Iterator[str]:
+    if record.key.plain:
+        return
+    yield from (
+        f"its phase {name!r} took {seconds[name]:g} s"
+        for name in _PHASES
+        if seconds.get(name, 1.0) <= 0
+    )
+    # What runs share is charged to each: the features under a linear probe, beyond its own total.
+    own = [name for name in _PHASES if name != "test" or record.selected_epoch is not None]
+    spent = sum(seconds.get(name, 0.0) for name in own)
+    if spent > total * (1 + _ROUNDING) + _ROUNDING:
+        yield f"its phases took {spent:g} s, more than the {total:g} s of the whole run"
+
+
+def _work(record: RunRecord, total: float) -> Iterator[str]:
+    """More multiply-adds than a device does, counting forward passes alone."""
+    if record.selected_epoch is None:
+        return
+    counts, epochs = record.counts, len(record.curve)
+    passes = epochs * (counts.get("train", 0) + counts.get("val", 0)) + counts.get("test", 0)
+    rate = record.cost.get("gmacs", 0.0) * 1e9 * passes / total
+    device = str(record.provenance.get("hardware", {}).get("device", "cuda"))
+    most = _MOST_WORK["cpu" if device == "cpu" else "cuda"]
+    if rate > most:
+        done = f"it did {rate:.0e} multiply-adds a second on {device}"
+        yield f"{done}; no such device does {most:.0e}"
+
+
+def _start(started: Any, now: datetime) -> Iterator[str]:
+    try:
+        begun = datetime.fromisoformat(str(started))
+    except ValueError:
+        yield f"it started at {started!r}, which is no time"
+        return
+    if begun.tzinfo is None or begun > now + _CLOCKS:
+        yield f"it started at {started}, which is in the future or of no known time zone"
+
+
+# --------------------------------------------------------------------------------- copies
+
+
+def copies(found: Sequence[FoundRun]) -> Iterator[Broken]:
+    """Networks' records whose predictions are, bit for bit, those of another run.
+
+    The samples that they are said to be of, and their order, do not count. Equal predictions are
+    passed over where two honest runs can have them: where all samples have the same; of plain
+    baselines among each other; of the same coordinates, as after a change of a comment; under a
+    linear probe of the same weights, which draws nothing; and of 2D networks from one seed, for
+    many methods' 2D networks are the same.
+    """
+    groups: dict[str, list[FoundRun]] = defaultdict(list)
+    for item in found:
+        if item.record.predictions is not None:
+            predictions = read_predictions(item.path)
+            if not _constant(predictions):
+                groups[_content(predictions)].append(item)
+    for group in groups.values():
+        yield from _copied(group)
+
+
+def _constant(predictions: Predictions) -> bool:
+    rows = predictions.log_probabilities
+    return len(rows) < 2 or bool(np.all(rows == rows[0]))
+
+
+def _content(predictions: Predictions) -> str:
+    """The predictions' rows in an order of their own, whatever samples they are said to be of."""
+    rows = predictions.log_probabilities.astype(np.float64)
+    return hash_array(rows[np.lexsort(rows.T)])
+
+
+def _copied(group: Sequence[FoundRun]) -> Iterator[Broken]:
+    """Each record of a group that some earlier one of it should differ from."""
+    for position, item in enumerate(group):
+        for earlier in group[:position]:
+            if not item.record.key.plain and not _may_agree(item.record, earlier.record):
+                other = earlier.record.key
+                why = f"its predictions are, bit for bit, those of {earlier.path} ({other})"
+                yield Broken(item.path, f"{why}: one is a copy, or both are one method")
+                break
+
+
+def _may_agree(one: RunRecord, other: RunRecord) -> bool:
+    if one.key.plain or other.key.plain:
+        return one.key.plain and other.key.plain
+    if _coordinates(one) == _coordinates(other):
+        return True
+    if _weights(one) == _weights(other) and _draws_nothing(one) and _draws_nothing(other):
+        return True
+    return one.dimension == 2 and (one.key.seed, one.key.fold) == (other.key.seed, other.key.fold)
+
+
+def _coordinates(record: RunRecord) -> tuple[Any, ...]:
+    key = record.key
+    return key.method, key.backbone, key.protocol, key.seed, key.fold, _weights(record)
+
+
+def _weights(record: RunRecord) -> tuple[Any, ...]:
+    hashes = record.provenance["hashes"]
+    return hashes.get("init"), hashes.get("weights")
+
+
+def _draws_nothing(record: RunRecord) -> bool:
+    """Whether a run is a linear probe of weights that are no random draw."""
+    return record.selected_epoch is None and record.key.init != "random"
