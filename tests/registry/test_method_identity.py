@@ -254,7 +254,7 @@ def unedited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ("edited", "planned_again"),
     [
         ("acs.py", {"acs"}),
-        ("_volumetric.py", {"acs", "conv3d", "crossd", "crossd-aligned", "crossd-fixed"}),
+        ("_volumetric.py", set(method_entries()) - {"conv2d", "slices-2d"}),
         ("crossd.py", {"crossd", "crossd-aligned", "crossd-fixed"}),
         ("observers.py", set()),
         ("__init__.py", set(method_entries())),
