@@ -24,6 +24,7 @@ from crossbench.cli import (
     submit,
     transfer,
     validate,
+    verify,
     weights,
 )
 from crossbench.cli.names import check_names
@@ -50,6 +51,7 @@ _COMMANDS = (
     dashboard,
     merge,
     validate,
+    verify,
     weights,
 )
 

@@ -1,0 +1,218 @@
+"""Verification: some of a bundle's runs made again from its own source, and compared.
+
+This is the one place where a bundle's code is run: in a process of its own, and only where the
+caller trusts it. That process can do whatever the user can; a container or a virtual machine
+limits it, and this does not.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from crossbench.bundles.bundle import open_bundle
+from crossbench.bundles.comparison import AGREEMENT, METRIC, Rerun, compare
+from crossbench.bundles.reinstallation import reinstall
+from crossbench.bundles.settings import overrides_of
+from crossbench.errors import BundleError, RequestError
+from crossbench.errors.foreign import clean
+from crossbench.execution import interpreter
+from crossbench.registry.tasks import registered_task
+from crossbench.results.records.store import Found, Store, read_predictions
+from crossbench.specs.requests import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crossbench.bundles.bundle import Bundle
+    from crossbench.bundles.manifest import Manifest
+    from crossbench.bundles.reinstallation import Installed
+    from crossbench.results.records.store import FoundRun
+
+_TAIL = 1500  # characters of what a run that fails has printed
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """What is to be made again, and where.
+
+    Attributes:
+        sample: Number of runs.
+        seed: Draws them.
+        init: Weights of runs that start from a file of the author's; empty for none.
+        data_dir: Where downloaded data lies; None asks ``$CROSSBENCH_DATA``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+
+    sample: int
+    seed: int
+    init: str = ""
+    data_dir: str | None = None
+    device: str = "auto"
+
+
+class Prospect(NamedTuple):
+    """What verifying a bundle would run.
+
+    Attributes:
+        manifest: Of the bundle.
+        runs: The runs that would be made again, in words.
+        finished: Number of the method's finished runs, of which they are drawn.
+    """
+
+    manifest: Manifest
+    runs: list[str]
+    finished: int
+
+
+class Verified(NamedTuple):
+    """Result of :func:`verify`.
+
+    Attributes:
+        prospect: What was drawn.
+        reruns: What came of each run.
+        built_in: Whether the source is that of the method that is installed here.
+    """
+
+    prospect: Prospect
+    reruns: list[Rerun]
+    built_in: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run that was made again confirms its record."""
+        return all(rerun.confirmed for rerun in self.reruns)
+
+    def quotation(self, seed: int) -> str:
+        """What a reviewer can quote, in a paragraph."""
+        manifest = self.prospect.manifest
+        confirmed = sum(rerun.confirmed for rerun in self.reruns)
+        equal = sum(rerun.outcome == "equal" for rerun in self.reruns)
+        source = "the installed package" if self.built_in else "the bundle's own source"
+        return (
+            f"{confirmed} of {len(self.reruns)} runs of {manifest.method.name!r} were confirmed, "
+            f"{equal} of them bit for bit; they were drawn by seed {seed} from its "
+            f"{self.prospect.finished} finished runs and made again from {source} by crossbench "
+            f"verify. Tolerance: every bit on a like machine, elsewhere {AGREEMENT:.0%} of the "
+            f"predicted classes and {METRIC:g} of the main metric. Bundle {manifest.digest}."
+        )
+
+
+def prospect(path: Path, request: VerifyRequest) -> Prospect:
+    """What :func:`verify` would run; nothing is run.
+
+    Raises:
+        BundleError: If the bundle does not hold together or has no finished run.
+        RequestError: If the sample is not of at least one run.
+    """
+    with open_bundle(path) as bundle:
+        drawn, finished = _draw(bundle, request)
+        runs = [str(record.key) for _, record in drawn]
+        return Prospect(bundle.manifest, runs, finished)
+
+
+def verify(
+    path: Path, request: VerifyRequest, listener: Callable[[str], object] = lambda _: None
+) -> Verified:
+    """Make some of a bundle's runs again, each in a process of its own; this runs its code.
+
+    Args:
+        path: The bundle.
+        request: How many, and where.
+        listener: Told of each run before it begins.
+
+    Raises:
+        BundleError: As :func:`prospect`.
+        RequestError: As :func:`prospect`.
+    """
+    with open_bundle(path) as bundle, tempfile.TemporaryDirectory(prefix="crossbench-") as folder:
+        drawn, finished = _draw(bundle, request)
+        site, results = Path(folder, "site"), Path(folder, "results")
+        site.mkdir()
+        installed = reinstall(bundle, site)
+        reruns = []
+        for number, item in enumerate(drawn, start=1):
+            listener(f"{number} of {len(drawn)}: {item.record.key}")
+            reruns.append(_made_again(item, request, installed, results / str(number)))
+        runs = [str(record.key) for _, record in drawn]
+        return Verified(Prospect(bundle.manifest, runs, finished), reruns, installed.built_in)
+
+
+def _draw(bundle: Bundle, request: VerifyRequest) -> tuple[list[FoundRun], int]:
+    """Some of the method's finished runs, and how many there are."""
+    if request.sample < 1:
+        raise RequestError(f"sample (={request.sample}) must be at least 1")
+    name = bundle.manifest.method.name
+    finished = [
+        item
+        for item in Store(bundle.records).scan()
+        if isinstance(item, Found) and item.record.status == "ok" and item.record.key.method == name
+    ]
+    if not finished:
+        raise BundleError(f"the bundle has no finished run of {name!r}; there is nothing to verify")
+    count = min(request.sample, len(finished))
+    return random.Random(request.seed).sample(finished, count), len(finished)  # noqa: S311
+
+
+def _made_again(
+    item: FoundRun, request: VerifyRequest, installed: Installed, results: Path
+) -> Rerun:
+    """A run made again in another interpreter, and compared."""
+    path, record = item
+    if registered_task(record.key.task) is None:
+        why = f"task {record.key.task!r} is none that is registered here"
+        return Rerun(run=str(record.key), outcome="failed", detail=why)
+    said = _run(_request(item, request, installed), request, installed, results)
+    made = [each for each in Store(results).scan() if isinstance(each, Found)]
+    done = next((each for each in made if each.record.key.method == record.key.method), None)
+    if done is None or done.record.status != "ok":
+        error = done.record.error if done is not None else None
+        why = clean(error["message"] if error else said[-_TAIL:].strip() or "it ended silently")
+        return Rerun(run=str(record.key), outcome="failed", detail=why)
+    return compare((record, read_predictions(path)), (done.record, read_predictions(done.path)))
+
+
+def _request(item: FoundRun, request: VerifyRequest, installed: Installed) -> RunRequest:
+    record, key = item.record, item.record.key
+    settings = record.provenance.get("settings") or {}
+    threads = record.provenance.get("threads")
+    same = (f"compute.threads={threads}",) if isinstance(threads, int) else ()
+    return RunRequest(
+        methods=(key.method,),
+        tasks=(key.task,),
+        preset=key.preset,
+        protocol=key.protocol,
+        init=request.init if request.init and key.init != "random" else key.init,
+        statistics=settings.get("statistics"),
+        backbone=key.backbone,
+        seeds=(key.seed,),
+        folds=(key.fold,),
+        settings=(*overrides_of(record), *same),
+        plugins=installed.plugins,
+        data_dir=request.data_dir,
+        limit=1,
+    )
+
+
+def _run(asked: RunRequest, request: VerifyRequest, installed: Installed, results: Path) -> str:
+    """Run it in an interpreter of its own; what that printed."""
+    more = {"PYTHONPATH": os.pathsep.join(map(str, installed.path))} if installed.path else {}
+    words = ["run", *asked.words(), "--out", str(results), "--device", request.device]
+    results.mkdir(parents=True)
+    process = interpreter.start(
+        "-m",
+        "crossbench",
+        *words,
+        more=more,
+        cwd=results,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with process:
+        return process.communicate()[0]

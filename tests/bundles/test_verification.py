@@ -1,0 +1,91 @@
+"""Runs of a bundle made again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from tampering import Opened, arrays_of, forge, rescored
+
+from crossbench.bundles.validation import validate_bundle
+from crossbench.bundles.verification import VerifyRequest, prospect
+from crossbench.cli import main
+from crossbench.errors import BundleError, RequestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_without_trust_nothing_is_run(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(bundle), "--sample", "1", "--seed", "3"]) == 2
+    told = capsys.readouterr().err
+    assert "verify runs code of A. Author, which can do whatever you can" in told
+    assert "  source/plugin/inflation.py\n  source/plugin/mine.py\n" in told
+    assert "would make 1 of 2 finished runs again:\n  mine on nodule-malignancy-3d, seed 4" in told
+    assert "add --trust --seed 3" in told
+
+
+def test_a_seed_draws_the_same_runs(bundle: Path) -> None:
+    drawn = [prospect(bundle, VerifyRequest(sample=1, seed=seed)).runs for seed in range(8)]
+    assert drawn == [prospect(bundle, VerifyRequest(sample=1, seed=s)).runs for s in range(8)]
+    assert len({run for runs in drawn for run in runs}) == 2
+    assert len(prospect(bundle, VerifyRequest(sample=99, seed=0)).runs) == 2
+
+
+def test_there_is_something_to_verify(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"sample \(=0\) must be at least 1"):
+        prospect(bundle, VerifyRequest(sample=0, seed=0))
+    opened = Opened(bundle, tmp_path / "opened")
+    for path in opened.records():
+        path.unlink()
+    empty = opened.forged(tmp_path / "b.zip")
+    with pytest.raises(BundleError, match=r"the bundle has no finished run of 'mine'"):
+        prospect(empty, VerifyRequest(sample=1, seed=0))
+
+
+@pytest.mark.slow
+def test_runs_are_confirmed_from_the_bundles_own_source(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["verify", str(bundle), "--trust", "--sample", "2", "--seed", "1", "--device", "cpu"]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["confirmed"] is True
+    assert [run["outcome"] for run in told["runs"]] == ["equal", "equal"]
+    assert told["quotation"].startswith(
+        "2 of 2 runs of 'mine' were confirmed, 2 of them bit for bit; they were drawn by seed 1 "
+        "from its 2 finished runs and made again from the bundle's own source"
+    )
+
+
+@pytest.mark.slow
+def test_predictions_that_were_made_up_are_found_out(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They pass validation, which cannot tell (``tests/bundles/test_validation.py``)."""
+    opened = Opened(bundle, tmp_path / "opened")
+    for number, path in enumerate(opened.records()):
+        arrays = arrays_of(path)
+        chance = np.random.default_rng(number).uniform(0.8, 0.99, len(arrays["label"]))
+        rows = np.where(np.eye(2)[arrays["label"]] > 0, chance[:, None], 1 - chance[:, None])
+        arrays["log_probabilities"] = np.log(rows).astype(np.float32)
+        forge(path, lambda m, arrays=arrays: rescored(m, arrays), **arrays)
+    forged = opened.forged(tmp_path / "b.zip")
+    assert validate_bundle(forged).ok
+    assert main(["verify", str(forged), "--trust", "--sample", "1", "--device", "cpu"]) == 1
+    told = capsys.readouterr().out
+    assert ": differs, " in told
+    assert "0 of 1 runs of 'mine' were confirmed" in told
+
+
+@pytest.mark.slow
+def test_source_that_does_not_run_is_told(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = Opened(bundle, tmp_path / "opened")
+    (opened.folder / "source/plugin/inflation.py").write_text("raise ValueError('broken')\n")
+    forged = opened.forged(tmp_path / "b.zip")
+    assert main(["verify", str(forged), "--trust", "--sample", "1", "--device", "cpu"]) == 1
+    assert "ValueError: broken" in capsys.readouterr().out
