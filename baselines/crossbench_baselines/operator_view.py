@@ -9,7 +9,7 @@ import altair as alt
 import streamlit as st
 
 from crossbench_baselines.shifts import kernel_frame, shift_frame, shift_layers
-from crossbench_leaderboard import charts, marks
+from crossbench_leaderboard import charts
 from crossbench_leaderboard.observed import picked_run, show_command
 from crossbench_leaderboard.state import download
 
@@ -29,7 +29,7 @@ _EXPLANATION = (
     "plane; the angle moves the shift away from there, by at most 1.11 voxels along an axis."
 )
 _WIDTH = 160
-_DIVERGING = (marks.PALETTE[1], "#F7F7F7", marks.PALETTE[0])
+_DIVERGING = (charts.PALETTE[1], "#F7F7F7", charts.PALETTE[0])
 _AXES = {"first": "first axis", "second": "second axis", "third": "third axis"}
 
 
@@ -84,7 +84,7 @@ def _angles(frame: pd.DataFrame, layers: list[str]) -> Any:
             scale=alt.Scale(domain=[-limit, limit], nice=False),
             axis=alt.Axis(tickCount=9),
         ),
-        color=alt.value(marks.PALETTE[0]),
+        color=alt.value(charts.PALETTE[0]),
         tooltip=["layer:N", "sample:Q", alt.Tooltip("angle:Q", format=".3f")],
     )
 

@@ -16,7 +16,7 @@ from crossbench.results.boards.columns import TIED
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.standings import complete_means
 from crossbench.results.boards.tables import leaderboard
-from crossbench_leaderboard import marks
+from crossbench.results.figures import marks
 from crossbench_leaderboard.state import NONE, show_table
 
 if TYPE_CHECKING:

@@ -1,23 +1,20 @@
-"""Altair's charts with the marks of :mod:`crossbench_leaderboard.marks`."""
+"""Altair's charts with the marks of :mod:`crossbench.results.figures.marks`."""
 
 from __future__ import annotations
 
-import json
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import streamlit as st
 
-from crossbench_leaderboard import marks
+from crossbench.results.figures import marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-_LINE = 14  # letters of a name in one line
-_LINE_HEIGHT, _LETTER_WIDTH = 15, 7
+PALETTE = marks.PALETTE
 
 
 def colours(names: Sequence[str]) -> alt.Scale:
@@ -89,20 +86,4 @@ def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
 
 def whole_names(names: Sequence[str], *, across: bool = False, upright: bool = False) -> alt.Axis:
     """An axis of long names, none of them cut: on lines of their own, or upright."""
-    if upright:
-        return alt.Axis(labelAngle=-90, labelLimit=0)
-    lines = json.dumps({name: wrap(name, _LINE) for name in names})
-    return alt.Axis(
-        labelAngle=0,
-        labelLimit=0,
-        labelExpr=f"{lines}[datum.label]",
-        labelAlign="center" if across else "right",
-        labelFlush=False,
-    )
-
-
-def whole_height(names: Sequence[str], *, upright: bool = False) -> int:
-    """Pixels that the tallest name of such an axis takes."""
-    if upright:
-        return max(_LETTER_WIDTH * len(name) for name in names)
-    return max(_LINE_HEIGHT * len(wrap(name, _LINE)) for name in names)
+    return alt.Axis(**marks.whole_names(names, across=across, upright=upright))

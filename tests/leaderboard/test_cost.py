@@ -51,6 +51,7 @@ def test_each_cost_is_shown(open_view: OpenView, words: Words) -> None:
     page = open_view("cost")
     assert page.selectbox("cost-cost").options == [
         "latency, ms a sample",
+        "parameters",
         "trainable parameters",
         "peak memory of the process, bytes",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +18,29 @@ if TYPE_CHECKING:
 #: Columns of a frame of runs that say what a run cost, and their names with units.
 COSTS = {
     "ms_per_sample": "latency, ms a sample",
+    "parameters_total": "parameters",
     "parameters_trainable": "trainable parameters",
     "cost_gmacs": "GMACs a sample",
     "bytes_cuda": "peak GPU memory, bytes",
     "bytes_process": "peak memory of the process, bytes",
 }
+
+#: Those that depend on the machine: compared on one alone.
+OF_MACHINES = ("ms_per_sample", "bytes_cuda", "bytes_process")
+
+
+def machines(board: Board) -> list[str]:
+    """The machines of the methods' runs, in words; empty for one that is not known."""
+    return sorted(board.runs.loc[board.runs["row"].isin(board.methods), "hardware"].unique())
+
+
+def on_machine(board: Board, machine: str) -> Board:
+    """The methods' runs on one machine, with the plain baselines on their seeds and folds."""
+    runs = board.runs
+    own = runs["row"].isin(board.methods) & (runs["hardware"] == machine)
+    fold = pd.MultiIndex.from_frame(runs[["seed", "fold"]])
+    plain = runs["row"].isin(board.plain) & fold.isin(fold[own])
+    return replace(board, runs=runs[own | plain])
 
 
 def known_costs(board: Board) -> list[str]:

@@ -23,6 +23,8 @@ from crossbench.evaluation.statistics import (
 from crossbench.results.boards.draws import is_one_random_draw
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from crossbench.evaluation.statistics import Estimate, PairTest
@@ -229,6 +231,13 @@ def means_over_runs(board: Board, task: str, metric: str) -> dict[str, Estimate]
             mean = corrected_mean(runs, folds=board.split_folds)
             means[name] = _within(mean, METRICS[metric].highest) if metric in METRICS else mean
     return means
+
+
+def means_of(board: Board, rows: Iterable[Standing]) -> dict[str, Estimate]:
+    """Means of a board's rows: over its tasks, or over the runs of the only one."""
+    if len(board.counted) == 1:
+        return means_over_runs(board, board.counted[0], board.metric)
+    return {row.name: row.mean for row in rows if row.mean}
 
 
 def _within(mean: Estimate, highest: float) -> Estimate:

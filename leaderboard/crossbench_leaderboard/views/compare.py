@@ -14,7 +14,8 @@ from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.compare import compare_on, comparison_notes, refusal
 from crossbench.results.boards.pairwise import verdict_frame, win_frame
 from crossbench.results.boards.standings import complete_means, higher_is_better
-from crossbench_leaderboard import charts, marks
+from crossbench.results.figures import marks
+from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     NONE,
     arguments,

@@ -12,8 +12,9 @@ from crossbench.evaluation.metrics import title_of
 from crossbench.results.boards.pretrainings import pretrain_tables
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.boards.transfer_tables import contrast_table, gain_table
+from crossbench.results.figures import marks
 from crossbench.results.records.pretrainings import read_pretrainings
-from crossbench_leaderboard import charts, marks
+from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import (
     arguments,
     command,

@@ -11,11 +11,12 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.results.boards.contents import with_data
+from crossbench.results.figures import marks
 from crossbench.results.records.frame import flat
 from crossbench.results.records.reproduce import left_to_add, run_command
 from crossbench.results.records.store import read_record
 from crossbench.specs.reader import to_mapping
-from crossbench_leaderboard import charts, marks
+from crossbench_leaderboard import charts
 from crossbench_leaderboard.state import command, download, out_folder, plain
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import find_task, registered_task
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.standings import means_over_runs
+from crossbench.results.figures import marks
 from crossbench.results.records.store import read_predictions, read_record
-from crossbench_leaderboard import charts, marks
+from crossbench_leaderboard import charts
 from crossbench_leaderboard.montage import evenly, montage
 from crossbench_leaderboard.state import arguments, command, download, pick_board, pick_metric
 
@@ -193,8 +194,8 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
         text=alt.Text("share:Q", format=".2f"),
         color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("black")),
     )
-    labels = charts.whole_height(names, upright=upright)
-    height = marks.height(len(names), charts.whole_height(names) + 10)
+    labels = marks.whole_height(names, upright=upright)
+    height = marks.height(len(names), marks.whole_height(names) + 10)
     return (fill + text).properties(height=height + labels)
 
 
@@ -208,7 +209,7 @@ def _balance_chart(counts: Any, names: list[str]) -> Any:
             y=alt.Y("class:N", sort=names, title=None, axis=charts.whole_names(names)),
             tooltip=["class:N", "samples:Q"],
         )
-        .properties(height=marks.height(len(names), charts.whole_height(names) + 10))
+        .properties(height=marks.height(len(names), marks.whole_height(names) + 10))
     )
 
 

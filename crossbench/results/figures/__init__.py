@@ -1,0 +1,1 @@
+"""Figures: what boards and benches say, drawn as Vega-Lite and rendered as pictures."""
