@@ -10,8 +10,8 @@ import streamlit as st
 
 from crossbench_baselines.shifts import kernel_frame, shift_frame, shift_layers
 from crossbench_leaderboard import charts
+from crossbench_leaderboard.choices import pick
 from crossbench_leaderboard.observed import picked_run, show_command
-from crossbench_leaderboard.state import download
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def show(results: Results) -> None:
     """Draw the view."""
     st.title("Inside the operator")
     st.write(_EXPLANATION)
-    picked = picked_run(results, method="crossd", key="operator-run")
+    picked = picked_run(results, method="crossd", key="observed")
     if picked is None:
         return
     record, diagnostics = picked
@@ -60,9 +60,8 @@ def _distributions(diagnostics: Diagnostics) -> None:
         f"One mark for each of {len(diagnostics.index)} test samples; the first layer is on top. "
         "1×1 layers, which no shift changes, are not shown."
     )
-    charts.show(_angles(frame, layers))
-    charts.show(_shifts(frame, layers))
-    download(frame, "shifts")
+    charts.show(_angles(frame, layers), "angles", title="Predicted angles by layer", data=frame)
+    charts.show(_shifts(frame, layers), "shifts", title="Shifts by layer", data=frame)
 
 
 def _marks(frame: pd.DataFrame, layers: list[str], *, row: int, size: int) -> Any:
@@ -80,9 +79,8 @@ def _angles(frame: pd.DataFrame, layers: list[str]) -> Any:
     return _marks(frame, layers, row=20, size=14).encode(
         x=alt.X(
             "angle:Q",
-            title="predicted angle, radians (limits ±π/4)",
             scale=alt.Scale(domain=[-limit, limit], nice=False),
-            axis=alt.Axis(tickCount=9),
+            axis=charts.few("predicted angle, radians (limits ±π/4)"),
         ),
         color=alt.value(charts.PALETTE[0]),
         tooltip=["layer:N", "sample:Q", alt.Tooltip("angle:Q", format=".3f")],
@@ -97,9 +95,8 @@ def _shifts(frame: pd.DataFrame, layers: list[str]) -> Any:
     return _marks(long, layers, row=40, size=10).encode(
         x=alt.X(
             "shift:Q",
-            title="shift, voxels (1 at angle 0)",
             scale=alt.Scale(zero=False),
-            axis=alt.Axis(tickCount=9),
+            axis=charts.few("shift, voxels (1 at angle 0)"),
         ),
         yOffset=alt.YOffset("axis:N", sort=axes),
         color=charts.colour("axis:N", axes),
@@ -124,10 +121,11 @@ def _kernels(diagnostics: Diagnostics) -> None:
         "*Angle 0*: what the layer would use without turning. *Sample*: what it uses for that one."
     )
     with st.container(horizontal=True):
-        for name in shown:
+        for number, name in enumerate(shown):
             with st.container(width=_WIDTH, gap=None):
+                kernel = frame[frame["kernel"] == name]
                 st.text(name)
-                charts.show(_heat(frame[frame["kernel"] == name], what, reach))
+                charts.show(_heat(kernel, what, reach), f"kernel-{number}", title=name, data=kernel)
     st.caption(
         f"Colours run from {-reach:.2g} (vermilion) over 0 (white) to {reach:.2g} (blue). Rows are "
         "the kernel's second axis, columns its third."
@@ -138,9 +136,11 @@ def _pick_kernels(diagnostics: Diagnostics) -> tuple[str, int, list[int], bool]:
     """Layer, output channel, samples, and whether the change from angle 0 is wanted."""
     layers = shift_layers(diagnostics)
     left, right = st.columns(2)
-    layer = left.selectbox("Layer", layers, key="operator-layer")
+    with left:
+        layer = pick("Layer", layers, "layer")
     count = len(diagnostics.layers[layer]["kernel_middle"])
-    channel = right.selectbox("Output channel", range(count), key="operator-channel")
+    with right:
+        channel = int(pick("Output channel", list(map(str, range(count))), "channel"))
     drawn = [int(index) for index in diagnostics.drawn]
     samples = st.multiselect("Samples", drawn, default=drawn, key="operator-samples")
     change = st.toggle("Show the change from angle 0", key="operator-change")

@@ -16,7 +16,7 @@ import streamlit as st
 
 from crossbench.errors import CrossbenchError
 from crossbench.registry.entries import VIEW_GROUP, points
-from crossbench_leaderboard.state import EXAMPLES, Results, arguments, load
+from crossbench_leaderboard.state import EXAMPLES, Results, arguments, load, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ _REGISTERED = {point.entry.name: point.entry.value for point in points(VIEW_GROU
 # because Streamlit makes a page's icon its favicon and has the browser fetch that from Google.
 VIEWS = {
     "leaderboard": "Leaderboard",
+    "method": "Methods",
     "tasks": "Tasks",
     "compare": "Compare",
     "pretraining": "Pretraining",
@@ -43,11 +44,12 @@ _ALWAYS = ("pretraining", "runs", "check")
 def main(folders: list[Path]) -> None:
     """Draw the frame and the view that was chosen."""
     st.set_page_config(page_title="crossbench", layout="wide")
-    pages = [
-        st.Page(partial(_view, name, folders), title=title, url_path=name)
+    pages = {
+        name: st.Page(partial(_view, name, folders), title=title, url_path=name)
         for name, title in VIEWS.items()
-    ]
-    st.navigation(pages, position="top").run()
+    }
+    st.session_state["pages"] = pages
+    st.navigation([*pages.values()], position="top").run()
 
 
 def _view(name: str, folders: list[Path]) -> None:
@@ -55,6 +57,7 @@ def _view(name: str, folders: list[Path]) -> None:
     if results.frame.empty and name not in _ALWAYS:
         _nothing_yet(results)
         return
+    st.session_state["view"] = name
     try:
         find_view(name)(results)
     except CrossbenchError as error:
@@ -71,22 +74,37 @@ def find_view(name: str) -> Callable[[Results], None]:
 
 def _results(folders: list[Path]) -> Results:
     """The session's results, reloaded on request, and a line about them."""
-    line, button = st.columns([5, 1], vertical_alignment="center")
-    again = button.button("Refresh", icon=":material/refresh:", width="stretch")
+    line, button = st.columns([6, 1], vertical_alignment="center")
+    again = button.button("Refresh", icon=":material/refresh:", type="tertiary")
     if again or st.session_state.get("folders") != folders:
         st.session_state["results"] = load(folders)
         st.session_state["folders"] = folders
         st.session_state["read"] = datetime.now().astimezone()
     results: Results = st.session_state["results"]
-    words = [f"Records: {len(results.frame)} in {', '.join(map(str, folders)) or 'no folder'}"]
+    line.caption(plain(_about(results)))
+    return results
+
+
+def _about(results: Results) -> str:
+    """What is shown, from where, and when it was read."""
+    words = [f"{len(results.frame):,} records in {_where(results)}"]
     if results.broken:
         words.append(f"broken files: {len(results.broken)}, see Runs")
-    words += [f"no folder {folder} yet" for folder in folders if not folder.is_dir()]
+    words += [f"no folder {folder} yet" for folder in results.folders if not folder.is_dir()]
     words.append(f"read at {st.session_state['read']:%H:%M:%S}")
-    line.text(" · ".join(words))
-    if any(folder.resolve() == EXAMPLES for folder in folders):
-        st.info("Example results that ship with crossbench: not yours.", icon=":material/info:")
-    return results
+    words.append("the address restores what is chosen")
+    return " · ".join(words)
+
+
+def _where(results: Results) -> str:
+    """The folders in words; the examples are named as such."""
+    names = [
+        "the examples that ship with crossbench: not your own results"
+        if folder.resolve() == EXAMPLES
+        else str(folder)
+        for folder in results.folders
+    ]
+    return ", ".join(names) or "no folder"
 
 
 def _nothing_yet(results: Results) -> None:

@@ -1,13 +1,14 @@
-"""Altair's charts with the marks of :mod:`crossbench.results.figures.marks`."""
+"""Altair's charts with the marks and the downloads of :mod:`crossbench.results.figures`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
-import streamlit as st
 
 from crossbench.results.figures import marks
+from crossbench.results.figures.figure import Figure
+from crossbench_leaderboard.display import show_figure, theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PALETTE = marks.PALETTE
+
+# A chart of one view has every point that the view is about, however many.
+alt.data_transformers.disable_max_rows()
+
+
+def show(chart: Any, name: str, *, title: str, data: pd.DataFrame) -> None:
+    """Draw a chart as wide as the page, with its downloads.
+
+    Args:
+        chart: Altair's, single or layered.
+        name: What its files are called, unique on the page.
+        title: What it shows, for those who do not see it.
+        data: The numbers behind it.
+    """
+    chosen = theme()
+    spec = chart.to_dict()
+    spec |= {"description": title, "width": "container", "config": marks.config(chosen)}
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    show_figure(Figure(name=name, title=title, alt=title, spec=spec, data=data, theme=chosen))
 
 
 def colours(names: Sequence[str]) -> alt.Scale:
@@ -30,6 +50,11 @@ def shapes(names: Sequence[str]) -> alt.Scale:
 def scores() -> alt.Scale:
     """An axis about the values, with room for the marks at its ends."""
     return alt.Scale(**marks.scores())
+
+
+def few(title: str, **more: Any) -> alt.Axis:
+    """An axis of numbers with few ticks, however wide the chart."""
+    return alt.Axis(**marks.figures_axis(title, **more))
 
 
 def colour(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Color:
@@ -52,11 +77,6 @@ def _legend(names: Sequence[str]) -> alt.Legend:
     return alt.Legend(**marks.legend(names))
 
 
-def show(chart: Any, *, key: str | None = None) -> None:
-    """Draw a chart as wide as the page."""
-    st.altair_chart(chart, width="stretch", theme="streamlit", key=key)
-
-
 def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
     """A dot a name with its interval, the names below each other.
 
@@ -73,15 +93,13 @@ def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
             *(alt.Tooltip(f"{column}:Q", format=".3f") for column in ("value", "low", "high")),
         ],
     )
-    scale = scores()
-    bars = base.mark_rule(strokeWidth=3).encode(
-        x=alt.X("low:Q", title=title, scale=scale), x2=alt.X2("high:Q")
-    )
+    x: dict[str, Any] = {"scale": scores(), "axis": few(title)}
+    bars = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", **x), x2=alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=alt.X("value:Q", title=title, scale=scale),
+        x=alt.X("value:Q", **x),
         shape=alt.Shape("name:N", scale=shapes(order), legend=None),
     )
-    return (bars + dots).properties(height=marks.height(len(order)))
+    return (bars + dots).properties(height=marks.rows_height(len(order)))
 
 
 def whole_names(names: Sequence[str], *, across: bool = False, upright: bool = False) -> alt.Axis:

@@ -11,6 +11,7 @@ from crossbench.errors import RecordError
 from crossbench.results.records.diagnostics import read_diagnostics
 from crossbench.results.records.files import read_record
 from crossbench.results.records.reproduce import run_command
+from crossbench_leaderboard.choices import pick
 from crossbench_leaderboard.state import arguments, command, out_folder
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def picked_run(
     Args:
         results: What is shown.
         method: The method that the advice on new runs names.
-        key: Of the selection in Streamlit's state.
+        key: Name of the choice in the address.
     """
     runs = _observed(results.frame)
     if runs.empty:
@@ -60,9 +61,11 @@ def _observed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pick(runs: pd.DataFrame, key: str) -> Any:
-    def label(place: int) -> str:
-        run = runs.iloc[place]
-        where = f"seed {run['seed']}, fold {run['fold']}"
-        return f"{run['method']} on {run['task']}, {where} · {run['preset']}, init {run['init']}"
-
-    return runs.iloc[st.selectbox("Run", range(len(runs)), format_func=label, key=key)]
+    columns = ["method", "task", "seed", "fold", "preset", "init", "identity"]
+    names = [
+        f"{method} on {task}, seed {seed}, fold {fold} · {preset}, init {init} · {identity[:8]}"
+        for method, task, seed, fold, preset, init, identity in runs[columns].itertuples(
+            index=False
+        )
+    ]
+    return runs.iloc[names.index(pick("Run", names, key))]

@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 import crossbench_leaderboard
 from crossbench.results.records.store import Store
 from crossbench_leaderboard.app import VIEWS
-from crossbench_leaderboard.state import AS_DECLARED, EXAMPLES, Results, out_folder, plain
+from crossbench_leaderboard.choices import AS_DECLARED
+from crossbench_leaderboard.state import EXAMPLES, Results, out_folder, plain
 
 APP = Path(crossbench_leaderboard.__file__).parent / "app.py"
 
@@ -41,6 +42,11 @@ def open_app(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> AppTest:
     page = AppTest.from_file(APP, default_timeout=60).run()
     assert not page.exception
     return page
+
+
+def said(page: AppTest) -> str:
+    """The line about what is shown."""
+    return str(page.caption[0].value).replace("\\", "")
 
 
 @cache
@@ -75,14 +81,14 @@ def test_the_frame_says_what_is_read_and_reads_anew_when_asked(
     assert f"crossbench run --preset smoke --task nodule-malignancy-2d --out {root}" in (
         page.code[0].value
     )
-    assert f"no folder {root} yet" in page.text[0].value
+    assert f"no folder {root} yet" in said(page)
     Store(root).write(*run_of("acs", "blood"))
     (root / "half.json").write_text("{")
     assert page.run().title[0].value == "No results yet"  # nothing is read unasked
     page.button[0].click().run()
     assert not page.exception
     assert page.title[0].value == "Leaderboard"
-    assert page.text[0].value.startswith(f"Records: 1 in {root} · broken files: 1, see Runs")
+    assert said(page).startswith(f"1 records in {root} · broken files: 1, see Runs")
 
 
 def test_examples_are_named_as_such_and_never_written_to(
@@ -90,10 +96,8 @@ def test_examples_are_named_as_such_and_never_written_to(
 ) -> None:
     page = open_app(monkeypatch, EXAMPLES)
     assert not page.exception
-    assert [info.value for info in page.info] == [
-        "Example results that ship with crossbench: not yours."
-    ]
-    assert not open_app(monkeypatch, results_folder).info
+    assert "the examples that ship with crossbench: not your own results" in said(page)
+    assert "examples" not in said(open_app(monkeypatch, results_folder))
     shown = Results(folders=(EXAMPLES,), frame=pd.DataFrame(), broken=())
     assert out_folder(shown) == Path("results")
     assert out_folder(replace(shown, folders=(EXAMPLES, results_folder))) == results_folder
@@ -106,19 +110,21 @@ def test_markdown_shows_plain_text_as_it_is(text: str) -> None:
     assert all(escaped[at - 1] == "\\" for at, sign in enumerate(escaped) if sign in "<*:$[_`#")
 
 
-# ------------------------------------------------------------------ the metric asked for
+# ------------------------------------------------------------------ what an address asks
 
 
-def test_the_metric_stands_in_the_address_and_other_queries_stay(
+def test_an_address_restores_a_view_and_other_queries_stay(
     monkeypatch: pytest.MonkeyPatch, results_folder: Path
 ) -> None:
     monkeypatch.setattr(sys, "argv", [str(APP), str(results_folder)])
     page = AppTest.from_file(APP, default_timeout=60)
     page.query_params["metric"] = "log_loss"
+    page.query_params["dimension"] = "3"
     page.query_params["embed"] = "true"
     page.run()
     assert not page.exception
     assert page.selectbox(key="leaderboard-metric").value == "log_loss"
+    assert page.button_group(key="leaderboard-dimension").value == [3]
     assert "--metric log_loss" in "".join(each.value for each in page.code)
     page.selectbox(key="leaderboard-metric").set_value("auroc").run()
     assert page.query_params["metric"] == "auroc"

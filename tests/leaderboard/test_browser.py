@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import take_screenshots as script
 
+from crossbench.evaluation.metrics import title_of
 from crossbench.results.records.diagnostics import Diagnostics
 from crossbench.results.records.files import read_predictions, read_record
 from crossbench.results.records.writing import write_run
@@ -102,13 +104,38 @@ def test_a_view_opens_and_its_choices_work(view: str, opened: Any) -> None:
     assert complaints == []
 
 
-def test_the_metric_goes_along_from_view_to_view(browser: Any, address: str) -> None:
+def test_what_is_chosen_goes_along_and_its_address_restores_it(browser: Any, address: str) -> None:
     page = browser.new_page(viewport=WIDE)
-    page.goto(f"{address}/?metric=log_loss")
+    page.goto(f"{address}/?{urlencode({'metric': 'log_loss', 'dimension': '3'})}")
     script.settle(page)
     for view in ("tasks", "compare", "leaderboard"):
         page.get_by_role("link", name=script.VIEWS[view], exact=True).click()
         page.wait_for_url("**metric=log_loss**")
         script.settle(page)
-        assert page.get_by_text("Chosen after the fact").count() == 1
+        assert page.get_by_text("was chosen after the fact").count() == 1
+    page.get_by_role("link", name="About acs", exact=True).click()
+    page.wait_for_url("**/method?*method=acs*")
+    script.settle(page)
+    link = page.url
     page.close()
+    again = browser.new_page(viewport=WIDE)
+    again.goto(link)
+    script.settle(again)
+    assert again.get_by_role("heading", name="acs", exact=True).count() == 1
+    assert again.get_by_role("combobox", name="Metric").input_value() == title_of("log_loss")
+    again.close()
+
+
+def test_a_figure_is_downloaded_as_picture_and_as_numbers(browser: Any, address: str) -> None:
+    page = browser.new_page(viewport=WIDE)
+    script.open_view(page, address, "leaderboard")
+    page.locator("[data-testid=stPopover] button", has_text="Download").first.click()
+    found = {}
+    for label in ("SVG", "CSV"):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=label, exact=True).first.click()
+        found[saved.value.suggested_filename] = saved.value.path().read_text()
+    page.close()
+    assert list(found) == ["crossbench-standings.svg", "crossbench-standings.csv"]
+    assert found["crossbench-standings.svg"].startswith("<svg")
+    assert found["crossbench-standings.csv"].startswith("name,plain,rank")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.compare import compare_boards
+from crossbench.results.boards.titles import headings
 from crossbench.results.records.loading import load_results
 from crossbench.results.records.store import Store
 
@@ -26,12 +28,14 @@ def test_the_page_says_what_the_command_says(
     open_view: OpenView, words: Words, results_folder: Path, markup: str
 ) -> None:
     page = open_view("compare")
-    page.selectbox("compare-baseline").select(markup)
-    page.selectbox("compare-candidate").select("crossd").run()
+    page.selectbox("baseline").select(markup)
+    page.selectbox("candidate").select("crossd").run()
     assert not page.exception
-    said = compare_boards(load_results(results_folder), baseline=markup, candidate="crossd")
-    boards = page.selectbox("compare-board")
-    (same,) = [each for each in said if each.title == boards.options[boards.value]]
+    frame = load_results(results_folder)
+    said = compare_boards(frame, baseline=markup, candidate="crossd")
+    boards = page.selectbox("board")
+    shown = split_boards(frame)[headings(split_boards(frame)).index(boards.value)]
+    (same,) = [each for each in said if each.title == shown.title]
     for sentence in same.comparison.sentences():
         assert sentence in words(page)
     assert f"--baseline '{markup}' --candidate crossd --metric balanced_accuracy" in words(page)
@@ -40,7 +44,7 @@ def test_the_page_says_what_the_command_says(
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 def test_another_metric_is_compared(open_view: OpenView, words: Words, metric: str) -> None:
     page = open_view("compare")
-    page.selectbox("compare-metric").select(metric).run()
+    page.selectbox("metric").select(metric).run()
     assert not page.exception
     assert f"--metric {metric}" in words(page)
     assert metric.split("_", maxsplit=1)[0] in words(page).lower()
@@ -48,11 +52,11 @@ def test_another_metric_is_compared(open_view: OpenView, words: Words, metric: s
 
 def test_the_candidate_is_never_the_baseline(open_view: OpenView) -> None:
     page = open_view("compare")
-    baseline, candidate = (page.selectbox(f"compare-{name}") for name in ("baseline", "candidate"))
+    baseline, candidate = (page.selectbox(name) for name in ("baseline", "candidate"))
     assert baseline.value not in candidate.options
-    page.selectbox("compare-baseline").select("crossd").run()
+    page.selectbox("baseline").select("crossd").run()
     assert not page.exception
-    assert "crossd" not in page.selectbox("compare-candidate").options
+    assert "crossd" not in page.selectbox("candidate").options
 
 
 def test_two_tasks_carry_no_diagram(open_view: OpenView, words: Words) -> None:
@@ -61,7 +65,7 @@ def test_two_tasks_carry_no_diagram(open_view: OpenView, words: Words) -> None:
 
 
 def test_wins_and_losses_are_counted(open_view: OpenView, markup: str) -> None:
-    matrix = open_view("compare").dataframe[-1].value
+    matrix = open_view("compare").dataframe[-1].value.set_index("name")
     assert matrix.loc["crossd", markup] == "2 / 0 / 0"
     assert matrix.loc[markup, "crossd"] == "0 / 0 / 2"
     assert matrix.loc["acs", "acs"] == "–"

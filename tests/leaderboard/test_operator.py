@@ -43,9 +43,9 @@ def titles(page: AppTest) -> list[str]:
 
 def test_kernels_and_distributions_are_drawn(open_view: OpenView, observed: Path) -> None:
     page = open_view("operator", observed.parents[3])
-    assert len(page.selectbox("operator-run").options) == 1
-    assert "crossd on blood, seed 43, fold 0" in page.selectbox("operator-run").options[0]
-    assert page.selectbox("operator-layer").options == ["conv1", "layer1.0.conv1"]
+    assert len(page.selectbox("observed").options) == 1
+    assert "crossd on blood, seed 43, fold 0" in page.selectbox("observed").options[0]
+    assert page.selectbox("layer").options == ["conv1", "layer1.0.conv1"]
     shown = ["middle slice", "angle 0", "sample 0", "sample 3", "sample 7"]
     assert titles(page) == shown
     assert len(page.get("vega_lite_chart")) == 2 + len(shown)
@@ -53,8 +53,8 @@ def test_kernels_and_distributions_are_drawn(open_view: OpenView, observed: Path
 
 def test_layer_channel_and_samples_are_chosen(open_view: OpenView, observed: Path) -> None:
     page = open_view("operator", observed.parents[3])
-    page.selectbox("operator-layer").select("layer1.0.conv1")
-    page.selectbox("operator-channel").select(1)
+    page.selectbox("layer").select("layer1.0.conv1")
+    page.selectbox("channel").select(1)
     page.multiselect("operator-samples").set_value([7])
     page.toggle("operator-change").set_value(True).run()
     assert not page.exception

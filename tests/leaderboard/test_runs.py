@@ -34,7 +34,7 @@ def test_broken_files_are_shown_as_broken(page: AppTest, results_folder: Path) -
 def test_a_failure_comes_first_with_its_reason_as_text(
     page: AppTest, words: Words, markup: str
 ) -> None:
-    assert page.selectbox(key="runs-one").options[0].startswith("acs · nodule-malignancy-3d")
+    assert page.selectbox(key="run").options[0].startswith("acs · nodule-malignancy-3d")
     assert f"OutOfMemoryError: no memory left for {markup}" in [each.value for each in page.text]
     assert not any(each.allow_html for each in page.markdown)
     assert markup not in "".join(each.value for each in [*page.markdown, *page.error])
@@ -42,10 +42,10 @@ def test_a_failure_comes_first_with_its_reason_as_text(
 
 def test_filters_and_the_chosen_runs(open_view: Open, words: Words, markup: str) -> None:
     page = open_view("runs")
-    page.multiselect(key="runs-status").set_value(["ok"])
-    page.multiselect(key="runs-task").set_value(["nodule-malignancy-3d"])
-    page.multiselect(key="runs-source").set_value(["embedded"])
-    page.multiselect(key="runs-method").set_value([markup]).run()
+    page.button_group(key="statuses").set_value(["ok"])
+    page.button_group(key="tasks").set_value(["nodule-malignancy-3d"])
+    page.button_group(key="source").set_value(["embedded"])
+    page.button_group(key="methods").set_value([markup]).run()
     assert not page.exception
     assert "6 of 150 records" in words(page)
     assert set(page.dataframe[1].value["Method"]) == {markup}
@@ -58,7 +58,7 @@ def test_filters_and_the_chosen_runs(open_view: Open, words: Words, markup: str)
     command = page.code[0].value
     assert f"--method '{markup}'" in command
     assert "--set fit.epochs=3" in command
-    page.multiselect(key="runs-status").set_value(["failed"]).run()
+    page.button_group(key="statuses").set_value(["failed"]).run()
     assert "0 of 150 records" in words(page)
 
 

@@ -50,15 +50,15 @@ def test_names_are_text(page: AppTest, markup: str) -> None:
 
 def test_what_is_chosen_is_shown(open_view: Open, words: Words) -> None:
     page = open_view("tasks")
-    page.selectbox(key="tasks-metric").set_value("log_loss")
-    page.selectbox(key="tasks-task").set_value("nodule-sphericity-2d")
-    page.selectbox(key="tasks-method").set_value("majority")
+    page.selectbox(key="metric").set_value("log_loss")
+    page.selectbox(key="task").set_value("nodule-sphericity-2d")
+    page.selectbox(key="row").set_value("majority")
     page.toggle(key="tasks-samples").set_value(False).run()
     assert not page.exception
     assert "--task nodule-sphericity-2d" in words(page)
     table = page.dataframe[0].value.set_index("Method")
     assert table.loc["crossd", "Mean"] < table.loc["majority", "Mean"]
-    page.selectbox(key="tasks-board").set_value(2).run()
+    page.selectbox(key="board").set_value(page.selectbox(key="board").options[2]).run()
     assert not page.exception
     assert "PHANTOM DATA" in words(page)
     assert "phantoms have not been made" in page.info[0].value

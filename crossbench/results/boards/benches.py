@@ -42,8 +42,7 @@ def bench_tables(frame: pd.DataFrame) -> list[Table]:
     """
     if frame.empty:
         return []
-    frame = frame.sort_values("started", kind="stable")
-    latest = frame.drop_duplicates([*_GROUP, *_CASE, "method"], keep="last")
+    latest = latest_of(frame)
     latest = latest.assign(published=latest.apply(_is_published, axis=1))
     tables: list[Table] = []
     for _, group in latest.groupby([*_GROUP, "published"], sort=False):
@@ -52,6 +51,12 @@ def bench_tables(frame: pd.DataFrame) -> list[Table]:
         else:
             tables += [_runtimes(group), _costs(group)]
     return tables
+
+
+def latest_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """The latest measurement of each case, batch and method on each machine."""
+    frame = frame.sort_values("started", kind="stable")
+    return frame.drop_duplicates([*_GROUP, *_CASE, "method"], keep="last")
 
 
 def _runtimes(group: pd.DataFrame) -> Table:

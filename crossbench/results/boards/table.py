@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 #: Sign of the best cell where a format has no bold face, and what it means.
 BEST = "*"
@@ -121,6 +121,13 @@ class Table:
     def is_list(self) -> bool:
         """Whether rows are entries of a list, and columns are not of one kind."""
         return not self.axes[1]
+
+    def only(self, names: Collection[str]) -> Table:
+        """The table with the columns of these names alone, in its own order."""
+        places = [place for place, each in enumerate(self.columns) if each.text in names]
+        columns = tuple(self.columns[place] for place in places)
+        cells = tuple(tuple(row[place] for place in places) for row in self.cells)
+        return replace(self, columns=columns, cells=cells)
 
     def transposed(self) -> Table:
         """The same table with rows and columns exchanged."""

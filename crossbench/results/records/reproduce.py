@@ -29,7 +29,12 @@ def run_command(record: RunRecord, out: str) -> str:
 
     What a record does not say is guessed, and named by :func:`left_to_add`.
     """
-    return shlex.join(["crossbench", "run", *request_of(record).words(), "--out", out])
+    return command_of(request_of(record), out)
+
+
+def command_of(request: RunRequest, out: str) -> str:
+    """The shell command of a request that writes to a folder."""
+    return shlex.join(["crossbench", "run", *request.words(), "--out", out])
 
 
 def request_of(record: RunRecord) -> RunRequest:

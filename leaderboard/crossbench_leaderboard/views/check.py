@@ -11,7 +11,8 @@ import streamlit as st
 
 from crossbench.results.records.store import Found, Store
 from crossbench.results.records.validation import examine
-from crossbench_leaderboard.state import arguments, command, download
+from crossbench_leaderboard.display import show_frame
+from crossbench_leaderboard.state import arguments, command
 from crossbench_leaderboard.uploads import MAX_BYTES, unpack
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def _show_files(folder: Path) -> None:
     valid = int((table["Record"] != _INVALID).sum())
     say = st.success if valid == len(table) else st.warning
     say(f"{valid} of {len(table)} JSON files are valid records.")
-    st.dataframe(table, hide_index=True)
-    download(table, "check")
+    show_frame(table, "check", title="Records")
 
 
 def _row(item: Found[RunRecord] | Broken, folder: Path) -> dict[str, str]:

@@ -10,21 +10,14 @@ import streamlit as st
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import friedman, tied_groups
-from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.compare import compare_on, comparison_notes, refusal
 from crossbench.results.boards.pairwise import verdict_frame, win_frame
 from crossbench.results.boards.standings import complete_means, higher_is_better
 from crossbench.results.figures import marks
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.state import (
-    NONE,
-    arguments,
-    command,
-    download,
-    pick_board,
-    pick_metric,
-    plain,
-)
+from crossbench_leaderboard.choices import pick, pick_board
+from crossbench_leaderboard.display import show_frame
+from crossbench_leaderboard.state import NONE, arguments, command, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +35,9 @@ _NOT_APART = "not told apart"
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("Compare two methods")
-    board = pick_board(split_boards(results.frame, pick_metric("compare-metric")), "compare-board")
+    board, _ = pick_board(results.frame)
+    if board is None:
+        return
     metric = board.metric
     pair = _pick_methods(board)
     if pair is None:
@@ -67,10 +62,12 @@ def _pick_methods(board: Board) -> tuple[str, str] | None:
     if len(rows) < 2:
         return None
     left, right = st.columns(2)
-    baseline = left.selectbox("Baseline", rows, key="compare-baseline")
+    with left:
+        baseline = pick("Baseline", rows, "baseline")
     others = [row for row in rows if row != baseline]
     last = max(place for place, row in enumerate(others) if row in board.methods or not place)
-    candidate = right.selectbox("Candidate", others, index=last, key="compare-candidate")
+    with right:
+        candidate = pick("Candidate", others, "candidate", first=last)
     return baseline, candidate
 
 
@@ -87,8 +84,7 @@ def _two_methods(comparison: Comparison) -> None:
     st.subheader("In words to quote")
     st.code("\n\n".join(comparison.sentences()), language=None, wrap_lines=True)
     with st.expander("The numbers"):
-        st.dataframe(frame, hide_index=True)
-        download(frame, "comparison")
+        show_frame(frame, "comparison")
 
 
 def _task_charts(comparison: Comparison, tested: pd.DataFrame) -> None:
@@ -99,9 +95,10 @@ def _task_charts(comparison: Comparison, tested: pd.DataFrame) -> None:
         f"candidate is better. Within the band of ±{comparison.rope:g} two methods are practically "
         "equivalent. No claim: all runs of a method share one draw of weights."
     )
-    charts.show(_gains(tested, title, comparison))
+    charts.show(_gains(tested, title, comparison), "gains", title=title, data=tested)
     st.caption("Posterior probabilities (Bayesian correlated t) of better, equivalent and worse.")
-    charts.show(_probabilities(tested))
+    title = "posterior probabilities by task"
+    charts.show(_probabilities(tested), "probabilities", title=title, data=tested)
 
 
 def _gains(tested: pd.DataFrame, title: str, comparison: Comparison) -> Any:
@@ -123,18 +120,17 @@ def _gains(tested: pd.DataFrame, title: str, comparison: Comparison) -> Any:
         ],
     )
     bars = base.mark_rule(strokeWidth=3).encode(
-        x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=8)), x2="high:Q"
+        x=alt.X("low:Q", axis=charts.few(title)), x2="high:Q"
     )
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=alt.X("gain:Q", title=title),
+        x=alt.X("gain:Q"),
         shape=alt.Shape("verdict:N", scale=charts.shapes(_VERDICTS), legend=None),
     )
     ends = {"from": [-comparison.rope], "to": [comparison.rope]}
     rope = pd.DataFrame(ends | {"zero": [0.0]})
     band = alt.Chart(rope).mark_rect(color="#8C8C8C", opacity=0.25).encode(x="from:Q", x2="to:Q")
     zero = alt.Chart(rope).mark_rule(color="#8C8C8C", strokeDash=[4, 3]).encode(x="zero:Q")
-    height = marks.height(len(tested)) + marks.legend_height(_VERDICTS)
-    return (band + zero + bars + dots).properties(height=height)
+    return (band + zero + bars + dots).properties(height=marks.rows_height(len(tested)))
 
 
 def _probabilities(tested: pd.DataFrame) -> Any:
@@ -144,7 +140,11 @@ def _probabilities(tested: pd.DataFrame) -> Any:
     chart = alt.Chart(long).mark_bar()
     return chart.encode(
         y=alt.Y("task:N", title=None, axis=alt.Axis(labelLimit=150)),
-        x=alt.X("probability:Q", title="posterior probability", scale=alt.Scale(domain=[0, 1])),
+        x=alt.X(
+            "probability:Q",
+            axis=charts.few("posterior probability"),
+            scale=alt.Scale(domain=[0, 1]),
+        ),
         order=alt.Order("order:Q"),
         color=alt.Color(
             "outcome:N",
@@ -153,7 +153,7 @@ def _probabilities(tested: pd.DataFrame) -> Any:
             legend=alt.Legend(orient="bottom", title=None),
         ),
         tooltip=["task:N", "outcome:N", alt.Tooltip("probability:Q", format=".2f")],
-    ).properties(height=marks.height(len(tested)) + marks.legend_height(list(_OUTCOMES)))
+    ).properties(height=marks.rows_height(len(tested)))
 
 
 # --------------------------------------------------------------------- all methods
@@ -175,7 +175,9 @@ def _all_methods(board: Board, metric: str) -> None:
             "Grey lines join methods of which no two are shown to differ, by the test behind the "
             "leaderboard's marks: Wilcoxon's signed rank over tasks, Holm over all pairs, 5 %."
         )
-        charts.show(_mean_ranks(test, groups, board.methods))
+        ranks = pd.Series(test.mean_ranks, name="mean rank").rename_axis("method").reset_index()
+        chart = _mean_ranks(test, groups, board.methods)
+        charts.show(chart, "mean-ranks", title="Mean ranks and ties", data=ranks)
     if len(board.methods) < 2:
         return
     st.caption(
@@ -183,8 +185,7 @@ def _all_methods(board: Board, metric: str) -> None:
         "equal or worse, where both have every run. A win need not be a difference that is shown."
     )
     wins = win_frame(scores, higher_is_better=higher)
-    st.dataframe(_matrix(wins, board.methods))
-    download(wins, "wins")
+    show_frame(_matrix(wins, board.methods).reset_index(), "wins", title="Wins, ties and losses")
 
 
 def _matrix(wins: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -232,4 +233,4 @@ def _mean_ranks(test: Friedman, groups: Sequence[Sequence[str]], methods: list[s
         .mark_line(color="#8C8C8C", point=alt.OverlayMarkDef(color="#8C8C8C", size=60))
         .encode(y=y, yOffset="group:N", x=x, detail="group:N", tooltip=["method", "group"])
     )
-    return (dots + ties).properties(height=marks.height(len(rows)))
+    return (dots + ties).properties(height=marks.rows_height(len(rows)))

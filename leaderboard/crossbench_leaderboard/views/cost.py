@@ -1,30 +1,21 @@
-"""Costs: latency, parameters, arithmetic and memory, and runtime tables."""
+"""What methods cost beside what they achieve, and what benches measured."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import altair as alt
 import streamlit as st
 
-from crossbench.evaluation.metrics import title_of
 from crossbench.results.boards.bench_frame import bench_frame
 from crossbench.results.boards.benches import bench_tables
-from crossbench.results.boards.boards import split_boards
-from crossbench.results.boards.pareto import COSTS, cost_frame, known_costs
+from crossbench.results.boards.pareto import COSTS, OF_MACHINES, known_costs, machines
+from crossbench.results.figures.cost import cost
+from crossbench.results.figures.runtimes import runtimes, workloads
 from crossbench.results.records.benches import read_benches
-from crossbench_leaderboard import charts
-from crossbench_leaderboard.state import (
-    arguments,
-    download,
-    out_folder,
-    pick_board,
-    pick_metric,
-    plain,
-    report_command,
-    show_table,
-)
+from crossbench_leaderboard.choices import one_of, pick, pick_board
+from crossbench_leaderboard.display import offer_frame, show_figure, show_frame, show_table, theme
+from crossbench_leaderboard.state import arguments, out_folder, plain, report_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,101 +33,77 @@ _SHARED = (
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What it costs")
-    metric = pick_metric("cost-metric")
-    board = pick_board(split_boards(results.frame, metric), "cost-board")
-    board = _on_one_machine(board)
-    board = _of_tasks(board)
-    known = known_costs(board)
-    if known:
-        _trade_off(
-            board, st.selectbox("Cost", known, format_func=COSTS.__getitem__, key="cost-cost")
-        )
-    else:
-        st.info("No run of a method here says what it cost.")
+    board, metric = pick_board(results.frame)
+    if board is not None:
+        _trade_off(board)
     _runtimes(results)
     report_command(results, metric)
 
 
-def _on_one_machine(board: Board) -> Board:
-    """The runs on one machine: what a run costs on another is not comparable."""
-    methods = board.runs[board.runs["row"].isin(board.methods)]
-    machines = sorted(methods["hardware"].unique())
-    if not machines:
-        return board
-    machine = st.selectbox(
-        f"Machine ({len(machines)}): costs are compared on one only",
-        machines,
-        format_func=lambda name: name or "unknown machine",
-        key="cost-machine",
-    )
-    return dataclasses.replace(board, runs=board.runs[board.runs["hardware"] == machine])
+def _trade_off(board: Board) -> None:
+    """Score against one cost, on one machine where it depends on that."""
+    known = {COSTS[name].partition(",")[0]: name for name in known_costs(board)}
+    if not known:
+        st.info("No run of a method here says what it cost.")
+        return
+    by = known[one_of("Cost", list(known), "cost")]
+    left, right = st.columns(2)
+    with left:
+        board = _of_tasks(board)
+    with right:
+        machine = _machine(board) if by in OF_MACHINES else None
+    figure = cost(board, by, machine=machine, theme=theme())
+    show_figure(figure)
+    if by == "bytes_process":
+        st.caption(_SHARED)
+    with st.expander("The numbers"):
+        show_frame(_named(figure.data, board, by), "cost-numbers", title=figure.title)
+
+
+def _named(data: pd.DataFrame, board: Board, by: str) -> pd.DataFrame:
+    names = {"name": "Method", "score": board.metric, "cost": by, "front": "On the front"}
+    return data[list(names)].rename(columns=names)
+
+
+def _machine(board: Board) -> str | None:
+    """What a run costs on one machine cannot be compared with what it costs on another."""
+    names = {name or "unknown machine": name for name in machines(board)}
+    if not names:
+        return None
+    label = f"Machine ({len(names)}): costs are compared on one only"
+    return names[pick(label, list(names), "machine")]
 
 
 def _of_tasks(board: Board) -> Board:
-    task = st.selectbox("Task", [_ALL, *board.tasks], key="cost-task")
+    task = pick("Task", [_ALL, *board.tasks], "costed")
     if task == _ALL:
         return board
     return dataclasses.replace(board, runs=board.runs[board.runs["column"] == task])
 
 
-def _trade_off(board: Board, cost: str) -> None:
-    frame = cost_frame(board, cost)
-    absent = [name for name in board.methods if name not in set(frame["name"])]
-    if len(frame):
-        st.caption(
-            "On the dashed line, the Pareto front, no other method is both better and cheaper. "
-            "Score and cost are means over the runs, then over the tasks."
-        )
-        charts.show(_scatter(frame, board, COSTS[cost]))
-    if absent:
-        st.text(f"Left out, for a run or its cost is missing here: {', '.join(absent)}.")
-    if cost == "bytes_process":
-        st.caption(_SHARED)
-    named = frame.rename(columns={"score": board.metric, "cost": cost, "front": "on the front"})
-    st.dataframe(named, hide_index=True)
-    download(named, "cost")
-
-
-def _scatter(frame: pd.DataFrame, board: Board, what: str) -> Any:
-    """Score against cost, a mark a method, and the front as a line."""
-    score = title_of(board.metric)
-    x = alt.X("cost:Q", title=what, scale=alt.Scale(zero=False, padding=16))
-    y = alt.Y("score:Q", title=score, scale=alt.Scale(zero=False, padding=16))
-    line = alt.Chart(frame[frame["front"]]).mark_line(
-        color="#8C8C8C", strokeDash=[5, 4], interpolate="step-after"
-    )
-    marks = alt.Chart(frame).mark_point(filled=True, size=160, opacity=1)
-    shown = list(frame["name"])
-    return (
-        line.encode(x=x, y=y)
-        + marks.encode(
-            x=x,
-            y=y,
-            color=charts.colour("name:N", board.methods, shown),
-            shape=charts.shape("name:N", board.methods, shown),
-            tooltip=[
-                "name:N",
-                alt.Tooltip("score:Q", format=".3f", title=score),
-                alt.Tooltip("cost:Q", format=",.4~g", title=what),
-            ],
-        )
-    ).properties(height=380)
-
-
 def _runtimes(results: Results) -> None:
+    """One chart a machine, and the tables behind it."""
     st.subheader("Runtimes")
     found, broken = read_benches([folder for folder in results.folders if folder.is_dir()])
     frame = bench_frame(found)
-    for table in bench_tables(frame):
-        if table.caution:
-            st.warning(plain(table.caution), icon=":material/warning:")
-        show_table(table)
     if found:
-        download(frame, "runtimes")
+        _show_runtimes(frame)
     else:
         st.write("No runtimes here. This command measures them:")
-        st.code(
-            arguments("crossbench", "bench", "ops", "--out", out_folder(results)), language="bash"
-        )
+        words = ("crossbench", "bench", "ops", "--out", out_folder(results))
+        st.code(arguments(*words), language="bash")
     for path, reason in broken:
         st.text(f"no valid bench record: {path}: {reason}")
+
+
+def _show_runtimes(frame: pd.DataFrame) -> None:
+    tables = bench_tables(frame)
+    for caution in dict.fromkeys(table.caution for table in tables if table.caution):
+        st.warning(plain(caution), icon=":material/warning:")
+    if timed := workloads(frame):
+        for figure in runtimes(frame, one_of("Timed", timed, "timed"), theme=theme()):
+            show_figure(figure)
+    with st.expander(f"The {len(tables)} tables behind"):
+        for number, table in enumerate(tables, 1):
+            show_table(table, f"runtimes-table-{number}")
+        offer_frame(frame, "runtimes-all")

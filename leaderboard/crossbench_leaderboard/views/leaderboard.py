@@ -1,156 +1,111 @@
-"""Standings, their uncertainty and their cost."""
+"""The first view: what this is, the standings, and every method on every task."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from crossbench.evaluation.statistics import MIN_TASKS
-from crossbench.results.boards.boards import split_boards
-from crossbench.results.boards.contents import contents_of
+from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.published import table2
-from crossbench.results.boards.tables import ranked
-from crossbench_leaderboard import by_task
-from crossbench_leaderboard.filters import filtered
-from crossbench_leaderboard.state import NONE, download, pick_board, pick_metric, report_command
+from crossbench.results.boards.tables import leaderboard, ranked
+from crossbench.results.figures.heat_map import heat_map
+from crossbench.results.figures.standings import standings
+from crossbench_leaderboard.choices import chips, pick_board
+from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
+from crossbench_leaderboard.state import link_to, report_command
 
 if TYPE_CHECKING:
-    from crossbench.evaluation.statistics import Estimate
     from crossbench.results.boards.boards import Board
     from crossbench.results.boards.standings import Standing
     from crossbench_leaderboard.state import Results
 
-_COSTS = {
-    "parameters_trainable": "Trainable parameters",
-    "cost_gmacs": "GMACs a sample",
-    "ms_per_sample": "ms a sample",
-}
-
-
-_PLACES = {"ties": "ties with first", "behind": "behind", "ahead": "better than first", None: ""}
+_WHAT = (
+    "Which convolution carries what was learnt in 2D into 3D medical volumes, by how much is it "
+    "better, and at what cost? Every method runs on the same folds of the same tasks, and no "
+    "difference is claimed that the runs do not show."
+)
+_COUNT_WIDTH = 150
 
 
 def show(results: Results) -> None:
     """Draw the view."""
-    st.title("Leaderboard")
-    st.write(
-        "Methods by their mean rank over the tasks of a board; every filter ranks anew, and "
-        "what may not be compared is never on one board."
-    )
-    with st.expander("Filters"):
-        runs = filtered(results.frame, key="leaderboard")
-    metric = pick_metric("leaderboard-metric")
-    boards = split_boards(runs, metric, contents_of(results.frame))
-    if not boards:
+    _what_this_is(results)
+    board, metric = pick_board(results.frame, filters=True)
+    if board is None:
         st.info("No runs are left; take a filter away.")
         return
-    board = pick_board(boards, key="leaderboard-board")
     rows = ranked(board)
-    table = _standings_frame(board, rows)
     _show_claim(rows)
-    _show_standings(table)
-    by_task.show(board, rows)
+    show_figure(standings(board, rows=rows, theme=theme()))
+    _link_methods(board)
+    show_figure(heat_map(board, rows=rows, theme=theme()))
+    _show_table(board, rows)
     _show_published(board)
     report_command(results, metric)
-    download(table, "leaderboard")
 
 
-# -------------------------------------------------------------------- over the tasks
+def _what_this_is(results: Results) -> None:
+    """Title, one sentence, and how much there is of it."""
+    st.title("Leaderboard")
+    st.write(_WHAT)
+    frame = results.frame
+    networks = frame[frame["protocol"] != "plain"]
+    failed = int((frame["status"] != "ok").sum())
+    counts = {
+        "Methods": networks["method"].nunique(),
+        "Tasks": frame["task"].nunique(),
+        "Runs": len(frame),
+        "Without a result": failed,
+    }
+    with st.container(horizontal=True):
+        for label, count in counts.items():
+            st.metric(label, f"{count:,}", width=_COUNT_WIDTH)
 
 
 def _show_claim(rows: list[Standing]) -> None:
-    """The claim over tasks, or the lack of one."""
+    """The claim over tasks, or the lack of one, in one line."""
     first = rows[0]
-    if first.beside_first is None:
-        st.subheader("No claim over tasks")
-        if first.rank is not None and first.total >= MIN_TASKS:
-            st.text(f"{first.note[0].upper()}{first.note[1:]}.")
-        else:
-            st.write(
-                f"A claim needs {MIN_TASKS} tasks on which two or more methods have every run; "
-                f"this board has {first.total}."
-            )
-        st.write("What can be said is said of each task, below.")
-        return
-    st.subheader("First over tasks")
-    st.text(first.name)
-    st.write("Not shown to differ from it (Wilcoxon over tasks, Holm over all pairs, 5 %):")
-    tied = [row.name for row in rows[1:] if row.rank and row.beside_first in ("ties", None)]
-    st.text("\n".join(tied) or "none: all others are shown to differ")
-    for row in rows:
-        if row.beside_first == "ahead":
-            st.text(f"{row.name}: {row.note}")
+    if first.beside_first is not None:
+        tied = [row.name for row in rows[1:] if row.rank and row.beside_first == "ties"]
+        st.text(f"First over tasks: {first.name}. {_beside(tied)}")
+        for row in rows:
+            if row.beside_first == "ahead":
+                st.text(f"{row.name}: {row.note}")
+    elif first.rank is not None and first.total >= MIN_TASKS:
+        st.text(f"No claim over tasks: {first.note}.")
+    else:
+        st.text(
+            f"No claim over tasks: a claim needs {MIN_TASKS} on which two or more methods have "
+            f"every run; this board has {first.total}. What can be said of each is said below."
+        )
 
 
-def _show_standings(table: pd.DataFrame) -> None:
-    """The ranked methods, and the plain baselines set aside."""
-    methods = _telling(table[table["Kind"] == "method"].drop(columns="Kind"))
-    plain = table[table["Kind"] != "method"]
-    st.dataframe(methods, hide_index=True, column_config=_formats())
-    if len(plain):
-        st.caption("Plain baselines, never ranked: what a network has to beat.")
-        kept = ["Method", "Mean", "Mean, 95 % interval", "Tasks"]
-        st.dataframe(_telling(plain[kept]), hide_index=True, column_config=_formats())
+def _link_methods(board: Board) -> None:
+    """A link to the page of each method, without its versions."""
+    methods = board.runs[board.runs["protocol"] != "plain"]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for name in sorted(methods["method"].unique()):
+            link_to("method", f"About {name}", method=name)
 
 
-def _telling(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns with content in some row, for narrow screens."""
-    silent = table.isna() | table.isin(["", NONE])
-    return table.loc[:, ~silent.all()]
+def _beside(tied: list[str]) -> str:
+    test = "(Wilcoxon over tasks, Holm over all pairs, 5 %)"
+    if tied:
+        return f"Not shown to differ from it {test}: {', '.join(tied)}."
+    return f"All others are shown to differ {test}."
 
 
-def _formats() -> dict[str, Any]:
-    number = st.column_config.NumberColumn
-    return {
-        "Method": st.column_config.TextColumn(pinned=True),
-        "Mean rank": number(format="%.2f"),
-        "Mean": number(format="%.3f"),
-        _COSTS["parameters_trainable"]: number(format="localized"),
-        _COSTS["cost_gmacs"]: number(format="%.2f"),
-        _COSTS["ms_per_sample"]: number(
-            format="%.2f", help="Empty where the runs are of several machines."
-        ),
-    }
+# ------------------------------------------------------------------------- the table
 
 
-def _standings_frame(board: Board, rows: list[Standing]) -> pd.DataFrame:
-    """The standings as a frame: what is shown, and what is downloaded."""
-    costs = _costs(board)
-    return pd.DataFrame(
-        {
-            "Method": row.name,
-            "Kind": "plain baseline" if row.plain else "method",
-            "Mean rank": row.rank.value if row.rank else None,
-            "Rank, 95 % interval": _interval(row.rank),
-            "First": _PLACES[row.beside_first],
-            "Mean": row.mean.value if row.mean else None,
-            "Mean, 95 % interval": _interval(row.mean),
-            "Tasks": f"{row.tasks}/{row.total}",
-            **{label: costs[label].get(row.name) for label in costs},
-            "Note": row.note,
-        }
-        for row in rows
-    )
-
-
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return NONE
-    return f"{estimate.low:.3f} to {estimate.high:.3f}"
-
-
-def _costs(board: Board) -> dict[str, dict[Any, float]]:
-    """Mean cost over a row's finished runs; times only where all are of one machine."""
-    done = board.runs[(board.runs["status"] == "ok") & (board.runs["protocol"] != "plain")]
-    columns = {name: label for name, label in _COSTS.items() if name in done}
-    if done["hardware"].nunique() > 1:
-        columns.pop("ms_per_sample", None)
-    return {
-        label: done.groupby("row")[name].mean().dropna().to_dict()
-        for name, label in columns.items()
-    }
+def _show_table(board: Board, rows: list[Standing]) -> None:
+    """The columns that the reader chose, and what a reader of them must know."""
+    with st.expander("In numbers"):
+        table = leaderboard(board, task_groups(), rows)
+        names = [column.text for column in table.columns]
+        show_table(table.only(chips("Columns", names, "columns", default=names)), "leaderboard")
 
 
 # ------------------------------------------------------------------------- published
@@ -169,4 +124,4 @@ def _show_published(board: Board) -> None:
         rows = here.assign(text=words).pivot_table(
             values="text", index=["init", "method"], columns="task", aggfunc="first", sort=False
         )
-        st.dataframe(rows.reset_index(), hide_index=True)
+        show_frame(rows.reset_index(), "published", title="Accuracy as reported")

@@ -15,14 +15,9 @@ from crossbench.results.boards.transfer_tables import contrast_table, gain_table
 from crossbench.results.figures import marks
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.state import (
-    arguments,
-    command,
-    download,
-    out_folder,
-    pick_metric,
-    show_table,
-)
+from crossbench_leaderboard.choices import pick, pick_metric
+from crossbench_leaderboard.display import show_table
+from crossbench_leaderboard.state import arguments, command, out_folder
 
 if TYPE_CHECKING:
     from crossbench.results.boards.transfer import Transfer
@@ -34,7 +29,7 @@ _WEIGHTS = ("random", "pretrained")
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What pretraining is worth")
-    found = transfers(results.frame, pick_metric("pretraining-metric"))
+    found = transfers(results.frame, pick_metric())
     if found:
         _worth(_pick(found))
     else:
@@ -44,23 +39,19 @@ def show(results: Results) -> None:
 
 
 def _pick(found: list[Transfer]) -> Transfer:
-    place = st.selectbox(
-        f"Task and weights ({len(found)})",
-        range(len(found)),
-        format_func=lambda place: found[place].title,
-        key="pretraining-transfer",
-    )
-    return found[place]
+    titles = [transfer.title for transfer in found]
+    return found[titles.index(pick(f"Task and weights ({len(found)})", titles, "transfer"))]
 
 
 def _worth(transfer: Transfer) -> None:
     """Gains by method and protocol, and their contrasts."""
     frame = _means(transfer)
-    charts.show(_chart(frame, title_of(transfer.metric)))
-    show_table(gain_table(transfer))
+    title = title_of(transfer.metric)
+    charts.show(_chart(frame, title), "pretraining", title=transfer.title, data=frame)
+    show_table(gain_table(transfer), "gains")
     if transfer.contrasts:
-        show_table(contrast_table(transfer))
-    download(frame, "pretraining")
+        with st.expander("What pretraining is worth to one method more than to another"):
+            show_table(contrast_table(transfer), "contrasts")
 
 
 def _means(transfer: Transfer) -> pd.DataFrame:
@@ -80,7 +71,7 @@ def _means(transfer: Transfer) -> pd.DataFrame:
 def _chart(frame: pd.DataFrame, title: str) -> Any:
     """A line from the mean of random weights to that of pretrained ones."""
     order = list(dict.fromkeys(frame["run"]))
-    x = alt.X("score:Q", title=f"{title}, mean over runs", scale=charts.scores())
+    x = alt.X("score:Q", axis=charts.few(f"{title}, mean over runs"), scale=charts.scores())
     y = alt.Y("run:N", sort=order, title=None, axis=alt.Axis(labelLimit=180))
     lines = alt.Chart(frame).mark_line(color="#8C8C8C", strokeWidth=2).encode(x, y, detail="run:N")
     dots = (
@@ -94,8 +85,7 @@ def _chart(frame: pd.DataFrame, title: str) -> Any:
             tooltip=["run:N", "weights:N", alt.Tooltip("score:Q", format=".3f")],
         )
     )
-    height = marks.height(len(order)) + marks.legend_height(_WEIGHTS)
-    return (lines + dots).properties(height=height)
+    return (lines + dots).properties(height=marks.rows_height(len(order)))
 
 
 def _networks(results: Results) -> None:
@@ -104,7 +94,8 @@ def _networks(results: Results) -> None:
     found, broken = read_pretrainings(folders)
     if found:
         st.subheader("Pretrained networks")
-    for table in pretrain_tables(found):
-        show_table(table)
+    for number, table in enumerate(pretrain_tables(found), 1):
+        with st.expander(table.title):
+            show_table(table, f"networks-{number}")
     for path, reason in broken:
         st.text(f"no valid pretraining record: {path}: {reason}")

@@ -17,7 +17,9 @@ from crossbench.results.records.reproduce import left_to_add, run_command
 from crossbench.results.records.store import read_record
 from crossbench.specs.reader import to_mapping
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.state import command, download, out_folder, plain
+from crossbench_leaderboard.choices import chips, pick
+from crossbench_leaderboard.display import show_frame
+from crossbench_leaderboard.state import command, out_folder, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
     from crossbench.specs import RunRecord
     from crossbench_leaderboard.state import Results
 
-_FILTERS = {"status": "Status", "task": "Task", "method": "Method", "source": "Data source"}
+_FILTERS = {
+    "status": ("Status", "statuses"),
+    "method": ("Method", "methods"),
+    "task": ("Task", "tasks"),
+    "source": ("Data source", "source"),
+}
 _SHARING = ("linear-probe",)
 _COLUMNS = {
     "status": "Status",
@@ -58,23 +65,28 @@ def show(results: Results) -> None:
         st.info("There is no valid record.")
         return
     runs = _filtered(with_data(results.frame))
-    table = runs[[name for name in _COLUMNS if name in runs]].rename(columns=_COLUMNS)
+    table = _telling(runs[[name for name in _COLUMNS if name in runs]]).rename(columns=_COLUMNS)
     formats = {
         "Score": st.column_config.NumberColumn(format="%.3f"),
         "Seconds": st.column_config.NumberColumn(format="%.1f"),
     }
     st.caption(f"{len(runs)} of {len(results.frame)} records")
-    st.dataframe(table, hide_index=True, column_config=formats, height=320)
+    show_frame(table, "runs", title="Runs", formats=formats, height=320)
     if runs["protocol"].isin(_SHARING).any():
         st.caption(
             "Linear probes of one frozen network share its features: the run that extracts them "
             "first has their seconds, the others only those of the classifier."
         )
-    download(table, "runs")
     if runs.empty:
         return
     record = _show_record(runs, out_folder(results))
     _show_difference(runs, record)
+
+
+def _telling(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns with content in some row, for narrow screens."""
+    silent = table.isna() | table.isin([""])
+    return table.loc[:, ~silent.all()]
 
 
 def _show_broken(broken: Sequence[Broken]) -> None:
@@ -87,11 +99,10 @@ def _show_broken(broken: Sequence[Broken]) -> None:
 
 def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
     runs = frame
-    for place, (column, label) in zip(st.columns(len(_FILTERS)), _FILTERS.items(), strict=True):
-        options = sorted(frame[column].unique())
-        chosen = place.multiselect(label, options, placeholder="all", key=f"runs-{column}")
-        if chosen:
-            runs = runs[runs[column].isin(chosen)]
+    with st.popover("Filters", icon=":material/filter_list:"):
+        for column, (label, key) in _FILTERS.items():
+            if chosen := chips(label, sorted(frame[column].unique()), key):
+                runs = runs[runs[column].isin(chosen)]
     return runs
 
 
@@ -101,20 +112,19 @@ def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
 def _pick(runs: pd.DataFrame, label: str, key: str, first: int = 0) -> RunRecord:
     """Choose a run, failed ones first."""
     ordered = runs.sort_values(["status", "task", "method", "seed", "fold"], kind="stable")
-    names = {
-        path: f"{method} · {task} · seed {seed} · fold {fold} · {status} · {identity[:8]}"
+    paths = {
+        f"{method} · {task} · seed {seed} · fold {fold} · {status} · {identity[:8]}": path
         for path, method, task, seed, fold, status, identity in ordered[
             ["path", "method", "task", "seed", "fold", "status", "identity"]
         ].itertuples(index=False)
     }
-    first = min(first, len(names) - 1)
-    path = st.selectbox(label, names, index=first, format_func=names.__getitem__, key=key)
-    return read_record(Path(path))
+    first = min(first, len(paths) - 1)
+    return read_record(Path(paths[pick(label, list(paths), key, first=first)]))
 
 
 def _show_record(runs: pd.DataFrame, out: Path) -> RunRecord:
     st.subheader("One run")
-    record = _pick(runs, "Run", "runs-one")
+    record = _pick(runs, "Run", "run")
     if record.error is not None:
         st.error("This run failed.", icon=":material/error:")
         st.text(f"{record.error.get('class')}: {record.error.get('message')}")
@@ -123,8 +133,8 @@ def _show_record(runs: pd.DataFrame, out: Path) -> RunRecord:
         st.text(warning)
     if record.curve:
         _show_curve(record)
-    st.caption("Everything that the record says, but its curve")
-    st.dataframe(_facts(record), hide_index=True, height=280)
+    with st.expander("Everything that the record says, but its curve"):
+        show_frame(_facts(record), "record", title="A record", height=280)
     command(run_command(record, str(out)))
     for sentence in left_to_add(record):
         st.caption(plain(sentence))
@@ -151,9 +161,12 @@ def _show_curve(record: RunRecord) -> None:
         curve[along] = range(1, len(curve) + 1)
     left, right = st.columns(2)
     with left:
-        charts.show(_curve_chart(curve, along, ["train_loss", "val_loss"], "loss", record))
+        chart = _curve_chart(curve, along, ["train_loss", "val_loss"], "loss", record)
+        charts.show(chart, "loss", title=f"Loss by {along}", data=curve)
     with right:
-        charts.show(_curve_chart(curve, along, ["val_accuracy"], "validation accuracy", record))
+        title = "validation accuracy"
+        chart = _curve_chart(curve, along, ["val_accuracy"], title, record)
+        charts.show(chart, "accuracy", title=f"Validation accuracy by {along}", data=curve)
 
 
 def _curve_chart(
@@ -163,12 +176,13 @@ def _curve_chart(
     names = [name for name in columns if name in curve]
     points = curve.melt(along, names, var_name="name").dropna()
     scale = alt.Scale(type="log") if along == "C" else alt.Scale(nice=False)
+    steps = {"grid": False} if along == "C" else {"tickMinStep": 1}
     lines = (
         alt.Chart(points)
         .mark_line(point=alt.OverlayMarkDef(size=45))
         .encode(
-            x=alt.X(f"{along}:Q", scale=scale, axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+            x=alt.X(f"{along}:Q", scale=scale, axis=charts.few(along, **steps)),
+            y=alt.Y("value:Q", axis=charts.few(title), scale=alt.Scale(zero=False)),
             color=charts.colour("name:N", names),
             shape=charts.shape("name:N", names),
             tooltip=[f"{along}:Q", "name:N", alt.Tooltip("value:Q", format=".4f")],
@@ -191,7 +205,7 @@ def _curve_chart(
 def _show_difference(runs: pd.DataFrame, record: RunRecord) -> None:
     """Differences between the provenance of two records."""
     st.subheader("What differs from another run")
-    other = _pick(runs, "Other run", "runs-other", first=1)
+    other = _pick(runs, "Other run", "other", first=1)
     one, two = (flat(each.provenance) for each in (record, other))
     rows = [
         {"Key": name, "Run": _text(one.get(name)), "Other run": _text(two.get(name))}

@@ -16,13 +16,14 @@ from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import title_of
 from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import find_task, registered_task
-from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.standings import means_over_runs
 from crossbench.results.figures import marks
 from crossbench.results.records.store import read_predictions, read_record
 from crossbench_leaderboard import charts
+from crossbench_leaderboard.choices import pick, pick_board
+from crossbench_leaderboard.display import show_frame
 from crossbench_leaderboard.montage import evenly, montage
-from crossbench_leaderboard.state import arguments, command, download, pick_board, pick_metric
+from crossbench_leaderboard.state import arguments, command
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Estimate
@@ -50,13 +51,15 @@ def show(results: Results) -> None:
         "One task at a time: how the methods do on it and how far their folds lie apart, which "
         "classes they confuse, and what the data is."
     )
-    board = pick_board(split_boards(results.frame, pick_metric("tasks-metric")), key="tasks-board")
-    task = st.selectbox("Task", board.tasks, key="tasks-task")
+    board, _ = pick_board(results.frame)
+    if board is None:
+        return
+    task = pick("Task", board.tasks, "task")
     runs = board.runs[board.runs["column"] == task]
     name = str(runs["task"].iloc[0])
     card = registered_task(name)
 
-    table = _show_results(board, task, runs)
+    _show_results(board, task, runs)
     _show_predictions(runs, card)
     if card is None:
         st.info("The card of this task is not registered here, so its data cannot be described.")
@@ -64,14 +67,13 @@ def show(results: Results) -> None:
         _show_card(card)
         _show_samples(card, board.source)
     command(arguments("crossbench", "report", *results.folders, "--task", name))
-    download(table, "task")
 
 
 # ---------------------------------------------------------------------------- results
 
 
-def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
-    """Means with intervals and a dot per fold, and the table to download."""
+def _show_results(board: Board, task: str, runs: pd.DataFrame) -> None:
+    """Means with intervals and a dot per fold, and the numbers."""
     st.subheader("Results")
     metric = board.metric
     names = [*board.methods, *board.plain]
@@ -79,7 +81,8 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
     rows = [_row(board, name, metric, runs, means.get(name)) for name in names]
     table = pd.DataFrame([row for row in rows if row["runs"]])
     done = runs[runs["status"] == "ok"].dropna(subset=[metric])
-    charts.show(_fold_chart(table, done.assign(score=done[metric]), title_of(metric)))
+    chart = _fold_chart(table, done.assign(score=done[metric]), title_of(metric))
+    charts.show(chart, "task", title=f"{title_of(metric)} on {task} by method", data=table)
     st.caption(
         "Small dots: one run each. Large marks: the mean, with its 95 % interval, corrected for "
         "training sets that overlap; none where a run is missing or there are too few."
@@ -87,8 +90,8 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> pd.DataFrame:
     named = table.rename(columns=_COLUMNS)
     numbers = st.column_config.NumberColumn(format="%.3f")
     formats = {_COLUMNS[name]: numbers for name in ("value", "std", "low", "high")}
-    st.dataframe(named, hide_index=True, column_config=formats)
-    return named
+    with st.expander("The numbers"):
+        show_frame(named, "task-numbers", title=f"{title_of(metric)} on {task}", formats=formats)
 
 
 def _row(
@@ -113,7 +116,7 @@ def _fold_chart(table: pd.DataFrame, runs: pd.DataFrame, title: str) -> Any:
         alt.Chart(runs[["row", "score", "seed", "fold"]])
         .mark_point(size=35, opacity=0.6, filled=True)
         .encode(
-            x=alt.X("score:Q", title=title, scale=charts.scores()),
+            x=alt.X("score:Q", axis=charts.few(title), scale=charts.scores()),
             y=alt.Y("row:N", sort=names, title=None),
             yOffset=alt.YOffset("fold:O"),
             color=alt.Color("row:N", scale=charts.colours(names), legend=None),
@@ -133,7 +136,7 @@ def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
     if done.empty:
         st.info("No finished run, so no predictions.")
         return
-    name = st.selectbox("Method", sorted(done["row"].unique()), key="tasks-method")
+    name = pick("Whose errors", sorted(done["row"].unique()), "row")
     own = done[done["row"] == name]
     try:
         labels, predicted, count = _pooled(own["path"])
@@ -148,10 +151,12 @@ def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.caption(f"Confusion over the test samples of {len(own)} runs; rows add up to one.")
-        charts.show(_confusion_chart(confused, names))
+        title = f"Confusion of {name}"
+        charts.show(_confusion_chart(confused, names), "confusion", title=title, data=confused)
     with right:
         st.caption("Class balance of these test samples.")
-        charts.show(_balance_chart(confused.sum(axis=1).to_numpy(), names))
+        balance = pd.DataFrame({"class": names, "samples": confused.sum(axis=1).to_numpy()})
+        charts.show(_balance_chart(balance), "balance", title="Class balance", data=balance)
 
 
 def _class_names(card: TaskCard | None, path: Path, count: int) -> list[str]:
@@ -194,22 +199,25 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
         text=alt.Text("share:Q", format=".2f"),
         color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("black")),
     )
-    labels = marks.whole_height(names, upright=upright)
-    height = marks.height(len(names), marks.whole_height(names) + 10)
-    return (fill + text).properties(height=height + labels)
+    return (fill + text).properties(height=_class_height(names))
 
 
-def _balance_chart(counts: Any, names: list[str]) -> Any:
-    frame = pd.DataFrame({"class": names, "samples": counts})
+def _class_height(names: list[str]) -> int:
+    """Pixels for the names of classes below each other, none of them cut."""
+    return marks.rows_height(len(names), marks.whole_height(names) + 24)
+
+
+def _balance_chart(frame: pd.DataFrame) -> Any:
+    names = list(frame["class"])
     return (
         alt.Chart(frame)
         .mark_bar(color=marks.PALETTE[0])
         .encode(
-            x=alt.X("samples:Q", title="test samples"),
+            x=alt.X("samples:Q", axis=charts.few("test samples")),
             y=alt.Y("class:N", sort=names, title=None, axis=charts.whole_names(names)),
             tooltip=["class:N", "samples:Q"],
         )
-        .properties(height=marks.height(len(names), marks.whole_height(names) + 10))
+        .properties(height=_class_height(names))
     )
 
 

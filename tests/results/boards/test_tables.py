@@ -47,6 +47,14 @@ def board(frame: Any, record: Any) -> Table:
     return table
 
 
+def test_a_table_is_cut_to_some_of_its_columns(board: Table) -> None:
+    some = board.only(["mean rank", "blood", "no such column"])
+    assert [column.text for column in some.columns] == ["blood", "mean rank"]
+    assert column(some, "blood") == column(board, "blood")
+    assert some.rows == board.rows
+    assert board.only([]).cells == ((),) * len(board.rows)
+
+
 def test_a_board_says_for_programs_what_its_figures_are(
     board: Table, frame: Any, record: Any
 ) -> None:
