@@ -3,10 +3,10 @@
     python scripts/fuzz.py --cases 20000
 
 Valid files of each kind are made on the spot: data files, checkpoints, task cards, run records,
-predictions and DICOM files. Each case damages one and reads it as crossbench does. It must be
-refused by an error of crossbench's own or leave what was read as it was; only a card, a DICOM file
-and the values of a checkpoint, which nothing seals, may be read as something else that is valid. A
-case is the function of seed, kind and number, so that one that failed can be made again:
+predictions, bundles and DICOM files. Each case damages one and reads it as crossbench does. It must
+be refused by an error of crossbench's own or leave what was read as it was; only a card, a DICOM
+file and the values of a checkpoint, which nothing seals, may be read as something else that is
+valid. A case is the function of seed, kind and number, so that one that failed can be made again:
 
     python scripts/fuzz.py --kinds record --first 1234 --cases 1
 
@@ -63,7 +63,7 @@ def attempt(kind: Kind, content: bytes, original: Any, scratch: Path, *, seal: b
 
 
 def _equal(found: Any, original: Any) -> bool:
-    if isinstance(original, dict):  # of tensors
+    if isinstance(original, dict) and hasattr(next(iter(original.values())), "all"):  # of tensors
         return found.keys() == original.keys() and all(
             bool((found[key] == value).all()) for key, value in original.items()
         )

@@ -307,6 +307,30 @@ def make_groups(folder: Path) -> Kind:
     return Kind(file=file, read=read, within=in_zip, checked=True)
 
 
+def make_bundle(folder: Path) -> Kind:
+    """A bundle, every file of which its manifest names."""
+    from crossbench.bundles.bundle import open_bundle
+    from crossbench.bundles.manifest import BundledMethod, Manifest
+    from crossbench.bundles.writing import write_bundle
+
+    file, method = folder / "bundle.zip", {"<plugin>": "plugin/mine.py"}
+    described = BundledMethod(
+        name="mine", sha256="0" * 64, sources=method, plugin="plugin/mine.py:method"
+    )
+    manifest = Manifest(
+        method=described, authors=("Fuzz",), licence="MIT", crossbench="0", preset="smoke"
+    )
+    contents = {"LICENSE": b"", "environment.json": b"{}", "records/a/b.json": b"{}" * 99}
+    write_bundle(file, manifest, contents | {"source/plugin/mine.py": b"method = None\n"})
+
+    def read(damaged: Path) -> dict[str, bytes]:
+        with open_bundle(damaged) as bundle:
+            places = bundle.manifest.paths
+            return {place: (bundle.folder / place).read_bytes() for place in places}
+
+    return Kind(file=file, read=read, within=in_zip, sealed=True)
+
+
 KINDS: dict[str, Callable[[Path], Kind]] = {
     "npz": partial(make_npz, form="compressed"),
     "npz-stored": partial(make_npz, form="stored"),
@@ -319,6 +343,7 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "picture": partial(make_prepared, ending=".png"),
     "nifti": partial(make_prepared, ending=".nii"),
     "nifti-gz": partial(make_prepared, ending=".nii.gz"),
+    "bundle": make_bundle,
     "table": make_table,
     "groups": make_groups,
     "dicom": partial(make_dicom, syntax=""),

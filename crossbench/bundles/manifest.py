@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import BundleError, CardError
 from crossbench.files.hashing import hash_json
 from crossbench.results.records.reading import parse_json
+from crossbench.specs.method_metadata import MethodMetadata
 from crossbench.specs.reader import from_mapping, to_mapping
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ SOURCE = "source"
 #: Bytes of the largest manifest: one line for each of 100,000 files has about 20 MB.
 MAX_MANIFEST = 64 * 2**20
 
+_LONGEST_LINE = 200
+_LONGEST_NOTE = 5000
 _REQUIRED = (LICENCE, ENVIRONMENT)
 _SINGLE = (*_REQUIRED, CONFORMANCE)
 _FOLDERS = (RECORDS, SOURCE)
@@ -172,6 +175,7 @@ def _faults(manifest: Manifest) -> Iterable[str]:
     yield from (f"names {path!r} twice" for path in twice)
     yield from (f"names {path!r}, which no bundle holds" for path in paths if not _belongs(path))
     yield from (f"lacks {name!r}" for name in _REQUIRED if name not in paths)
+    yield from _texts(manifest)
     method = manifest.method
     named = sorted(f"{SOURCE}/{path}" for path in method.sources.values())
     if named != sorted(path for path in paths if path.startswith(f"{SOURCE}/")):
@@ -184,9 +188,37 @@ def _faults(manifest: Manifest) -> Iterable[str]:
         yield f"names the plugin {method.plugin!r}, which is none of its source"
 
 
+def _texts(manifest: Manifest) -> Iterable[str]:
+    """Texts that no terminal and no table should be given."""
+    method = manifest.method
+    lines = {
+        "licence": manifest.licence,
+        "crossbench": manifest.crossbench,
+        "preset": manifest.preset,
+        "track": manifest.track,
+        "method.name": method.name,
+        "method.plugin": method.plugin,
+        "method.target": method.target,
+        "method.distribution": method.distribution,
+        "method.version": method.version,
+    }
+    for key, text in lines.items():
+        if not text.isprintable() or len(text) > _LONGEST_LINE:
+            yield f"has the {key} {text[:_LONGEST_LINE]!r}, which is no printable line"
+    if len(manifest.note) > _LONGEST_NOTE or not manifest.note.replace("\n", "").isprintable():
+        yield f"has a note that is longer than {_LONGEST_NOTE} characters or not printable"
+    try:
+        authors = MethodMetadata.read({"authors": manifest.authors}, where="it").authors
+    except CardError as error:
+        yield f"has no proper authors: {error}"
+    else:
+        yield from () if authors else ("names no authors",)
+
+
 def _belongs(path: str) -> bool:
     """Whether a path is one that a bundle may hold, below its folder whatever the system."""
     pure = PurePosixPath(path)
     plain = str(pure) == path and not pure.is_absolute() and ".." not in pure.parts
+    named = path.isprintable() and "\\" not in path and ":" not in path
     folder = len(pure.parts) > 1 and pure.parts[0] in _FOLDERS
-    return plain and "\\" not in path and ":" not in path and (folder or path in _SINGLE)
+    return plain and named and (folder or path in _SINGLE)

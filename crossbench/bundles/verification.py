@@ -167,12 +167,16 @@ def _made_again(
     if registered_task(record.key.task) is None:
         why = f"task {record.key.task!r} is none that is registered here"
         return Rerun(run=str(record.key), outcome="failed", detail=why)
-    said = _run(_request(item, request, installed), request, installed, results)
+    try:
+        asked = _request(item, request, installed)
+    except RequestError as error:  # a preset that is none here
+        return Rerun(run=str(record.key), outcome="failed", detail=clean(str(error)))
+    said = _run(asked, request, installed, results)
     made = [each for each in Store(results).scan() if isinstance(each, Found)]
     done = next((each for each in made if each.record.key.method == record.key.method), None)
     if done is None or done.record.status != "ok":
-        error = done.record.error if done is not None else None
-        why = clean(error["message"] if error else said[-_TAIL:].strip() or "it ended silently")
+        failure = done.record.error if done is not None else None
+        why = clean(failure["message"] if failure else said[-_TAIL:].strip() or "no word of why")
         return Rerun(run=str(record.key), outcome="failed", detail=why)
     return compare((record, read_predictions(path)), (done.record, read_predictions(done.path)))
 
@@ -201,7 +205,8 @@ def _request(item: FoundRun, request: VerifyRequest, installed: Installed) -> Ru
 
 def _run(asked: RunRequest, request: VerifyRequest, installed: Installed, results: Path) -> str:
     """Run it in an interpreter of its own; what that printed."""
-    more = {"PYTHONPATH": os.pathsep.join(map(str, installed.path))} if installed.path else {}
+    own = os.environ.get("PYTHONPATH", "")
+    more = {"PYTHONPATH": os.pathsep.join([*map(str, installed.path), own])}
     words = ["run", *asked.words(), "--out", str(results), "--device", request.device]
     results.mkdir(parents=True)
     process = interpreter.start(

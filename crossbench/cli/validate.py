@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.cli.arguments import add_data_dir, path
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, tracked
+from crossbench.errors.foreign import clean
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +56,7 @@ def add(commands: Any) -> None:
 def _validate(options: argparse.Namespace) -> int:
     bundled = options.place.suffix == ".zip" or (options.place / "manifest.json").is_file()
     told = (_bundle if bundled else _folder)(options.place, options.data_dir)
-    say([f"note: {note}" for note in told.notes])
+    say([clean(f"note: {note}") for note in told.notes])
     if options.json:
         print_json(
             {
@@ -69,7 +70,7 @@ def _validate(options: argparse.Namespace) -> int:
     else:
         print(told.verdict)
         for file, what in told.findings:
-            print(f"  {file}: {what}")
+            print(clean(f"  {file}: {what}"))
     return EXIT_FAILED if told.findings else EXIT_OK
 
 

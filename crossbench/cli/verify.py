@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.cli.arguments import add_data_dir, add_device, path
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
 from crossbench.errors import RequestError
+from crossbench.errors.foreign import clean
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +57,7 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_as_json(done, seed))
     else:
-        print("\n".join([*map(str, done.reruns), "", done.quotation(seed)]))
+        print("\n".join([*(clean(str(rerun)) for rerun in done.reruns), "", done.quotation(seed)]))
     return EXIT_OK if done.ok else EXIT_FAILED
 
 
@@ -64,7 +65,7 @@ def _warning(found: Prospect, seed: int) -> str:
     """What would be run, and how to have it done."""
     authors, method = ", ".join(found.manifest.authors), found.manifest.method
     files = "\n".join(f"  source/{place}" for place in sorted(method.sources.values()))
-    runs = "\n".join(f"  {run}" for run in found.runs)
+    runs = "\n".join(f"  {clean(run)}" for run in found.runs)
     return (
         f"verify runs code of {authors}, which can do whatever you can. It is\n{files}\n"
         f"and would make {len(found.runs)} of {found.finished} finished runs again:\n{runs}\n"

@@ -59,7 +59,7 @@ def test_an_unknown_key_is_named() -> None:
     "path",
     [
         *("../x", "/etc/passwd", "records/../../x", "source/./x", "source//x", "records\\x"),
-        *("C:/x", "source/C:x", "records", "setup.py", "", "manifest.json"),
+        *("source/a\x1b", "C:/x", "source/C:x", "records", "setup.py", "", "manifest.json"),
     ],
 )
 def test_a_path_that_no_bundle_holds_is_refused(path: str) -> None:
@@ -77,6 +77,11 @@ def test_a_path_that_no_bundle_holds_is_refused(path: str) -> None:
             whole(*PATHS[:-1], method=dataclasses.replace(METHOD, sources={})),
             r"names no source of its method",
         ),
+        (whole(authors=()), r"names no authors"),
+        (whole(authors=("a\x1b[2J",)), r"has no proper authors: it: key 'authors' is"),
+        (whole(licence="\x1b"), r"has the licence '.x1b', which is no printable line"),
+        (whole(track="x" * 300), r"has the track 'x+', which is no printable line"),
+        (whole(note="\x07"), r"has a note that is longer than 5000 characters or not printable"),
         (whole(method=dataclasses.replace(METHOD, plugin="")), r"must name either a plugin file"),
         (whole(method=dataclasses.replace(METHOD, target="a:B")), r"must name either a plugin"),
         (

@@ -171,6 +171,8 @@ def _zip_members(archive: Path, source: zipfile.ZipFile) -> Iterator[_Member]:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.flag_bits & 0x1:
             _refuse(archive, info.filename, "it is encrypted; ask the publisher for a plain one")
+        if info.header_offset < 0:
+            raise zipfile.BadZipFile("a member begins before the file does")
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             _refuse(archive, info.filename, "it is a link or a device")
         if not info.is_dir():
@@ -291,7 +293,9 @@ def _naming(archive: Path, member: str = "") -> Iterator[None]:
     """Turn what a damaged archive raises into an error that names it."""
     try:
         yield
-    except _FAULTS as error:
+    except (*_FAULTS, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, and not bz2's
+            raise
         where = f"{archive}: member {member!r}" if member else str(archive)
         raise DataError(f"{where} is damaged ({error}); get the archive again") from error
 

@@ -187,3 +187,25 @@ def test_a_damaged_archive_is_unpacked_or_refused_and_nothing_is_left(
         said = ""
     assert str(archive) in said or not said
     assert left(folder) == ([name] if said else sorted(["d", name]))
+
+
+def test_a_member_that_begins_before_the_file_is_damage(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "d.zip")
+    damaged = bytearray(archive.read_bytes())
+    place = damaged.rindex(b"PK\x05\x06") + 16  # where the list of members is said to begin
+    begin = int.from_bytes(damaged[place : place + 4], "little")
+    damaged[place : place + 4] = (begin + 100_000).to_bytes(4, "little")
+    archive.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"is damaged \(a member begins before the file does\)"):
+        unpack(archive)
+    assert left(tmp_path) == ["d.zip"]
+
+
+def test_damage_that_bz2_tells_as_an_error_of_the_system_is_damage(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "d.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x", b"x" * 1000)
+    damaged = bytearray((tmp_path / "d.zip").read_bytes())
+    damaged[damaged.index(b"BZh") + 4] ^= 1
+    (tmp_path / "d.zip").write_bytes(damaged)
+    with pytest.raises(DataError, match=r"member 'x' is damaged \(Invalid data stream\)"):
+        unpack(tmp_path / "d.zip")
