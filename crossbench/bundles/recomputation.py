@@ -1,4 +1,4 @@
-"""Recomputation of recorded splits and labels from a task's card and data.
+"""Recomputation of recorded splits, labels and plain baselines from a task's card and data.
 
 A forger who seals records anew can say of a test part what suits them; the data on this machine
 says what it is. Embedded tasks have theirs everywhere.
@@ -6,15 +6,20 @@ says what it is. Embedded tasks have theirs everywhere.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from crossbench.bundles.settings import preset_of
 from crossbench.environment.provenance import package_versions
 from crossbench.errors import DataError, RequestError
+from crossbench.evaluation.plain import predict_plain
 from crossbench.files.hashing import hash_json
 from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import registered_task
 from crossbench.results.records.identity import split_facts, task_facts
+from crossbench.results.records.store import read_predictions
 from crossbench.runs.samples import draw_splits, open_samples
 
 if TYPE_CHECKING:
@@ -22,8 +27,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossbench.data.dataset import Dataset
+    from crossbench.data.splits import Split
     from crossbench.results.records.store import FoundRun
     from crossbench.specs import Preset, RunRecord, TaskCard
+
+
+#: Plain baselines that take milliseconds; a regression on all pixels takes seconds a fold.
+_QUICK = ("majority", "covariate")
+_TOLERANCE = 1e-3  # of a probability: solvers differ from version to version
 
 
 class Recomputed(NamedTuple):
@@ -59,7 +70,7 @@ def recompute(found: Sequence[FoundRun], data: str | Path | None = None) -> Reco
     reasons: dict[str, None] = {}  # each once, in order
     for path, record in found:
         try:
-            faults = list(source.faults(record))
+            faults = list(source.faults(path, record))
         except _NotHereError as error:
             reasons[str(error)] = None
         else:
@@ -74,32 +85,45 @@ class _Source:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._opened: dict[tuple[str, str], Dataset] = {}
-        self._drawn: dict[str, dict[str, object]] = {}
+        self._drawn: dict[str, dict[int, Split]] = {}
 
-    def faults(self, record: RunRecord) -> Iterator[str]:
+    def faults(self, path: Path, record: RunRecord) -> Iterator[str]:
         """What of a record contradicts the data.
 
         Raises:
             _NotHereError: If it cannot be told here.
         """
-        card, preset = _card(record), _preset(record)
-        dataset = self._dataset(card, preset, record)
-        hashes, facts = record.provenance["hashes"], record.provenance["facts"]
-        if hashes.get("data") != dataset.content_hash:
-            yield f"its data is not that of task {card.name!r} on this machine"
+        card = _card(record)
+        try:
+            preset = preset_of(record, every_fold=True)
+        except RequestError as error:
+            yield f"no run has its settings: {error}"
             return
-        if record.source != dataset.source:
-            yield f"its data is {record.source!r}, and {dataset.source!r} here"
-        if facts["task"] != task_facts(card):
-            yield f"its facts of the task are not those of {card.name!r}, version {card.version}"
-        if list(record.provenance.get("classes", card.classes)) != list(card.classes):
-            yield f"its classes are not those of {card.name!r}"
-        if facts["split"] != self._facts(dataset, preset, record):
+        dataset = self._dataset(card, preset, record)
+        if dataset is None:
+            yield f"its data is not that of task {card.name!r}"
+            return
+        split = self._split(dataset, preset, record)
+        yield from _contradictions(record, card, dataset)
+        if split is None or record.provenance["facts"]["split"] != split_facts(
+            preset, split, dataset.labels
+        ):
             yield "its samples or labels are not those that its seed and fold give on this data"
+        elif record.key.method in _QUICK and record.status == "ok":
+            yield from _plain(path, record, dataset, split)
 
-    def _dataset(self, card: TaskCard, preset: Preset, record: RunRecord) -> Dataset:
+    def _dataset(self, card: TaskCard, preset: Preset, record: RunRecord) -> Dataset | None:
+        """The data that a record is of; None where a task that has one data file has other data."""
         if record.source == "phantom" and not card.embedded:
             raise _NotHereError(f"task {card.name!r}: runs on phantoms are not held against data")
+        dataset = self._open(card, preset)
+        if record.provenance["hashes"].get("data") == dataset.content_hash:
+            return dataset
+        if card.embedded:
+            return None
+        raise _NotHereError(f"task {card.name!r}: the records are of other data than is here")
+
+    def _open(self, card: TaskCard, preset: Preset) -> Dataset:
         place = card.name, preset.data
         if place not in self._opened:
             try:
@@ -109,20 +133,40 @@ class _Source:
                 raise _NotHereError(msg) from error
         return self._opened[place]
 
-    def _facts(self, dataset: Dataset, preset: Preset, record: RunRecord) -> object:
-        """The facts of a record's split as they are drawn here; None where there is no such."""
-        card, seed = record.key.task, record.key.seed
+    def _split(self, dataset: Dataset, preset: Preset, record: RunRecord) -> Split | None:
+        """A record's split as it is drawn here; None where there is no such."""
+        task, seed = record.key.task, record.key.seed
         drawn = preset.split.fingerprint() | {"seed": seed, "max": preset.input.max_samples}
-        place = hash_json([card, record.source, drawn])
+        place = hash_json([task, record.source, drawn])
         if place not in self._drawn:
-            try:
-                splits = draw_splits(preset, dataset)
-            except DataError:
-                splits = []
-            self._drawn[place] = {
-                str(split.fold): split_facts(preset, split, dataset.labels) for split in splits
-            }
-        return self._drawn[place].get(str(record.key.fold))
+            with suppress(DataError):
+                self._drawn[place] = {each.fold: each for each in draw_splits(preset, dataset)}
+        return self._drawn.get(place, {}).get(record.key.fold)
+
+
+def _contradictions(record: RunRecord, card: TaskCard, dataset: Dataset) -> Iterator[str]:
+    if record.source != dataset.source:
+        yield f"its data is {record.source!r}, and {dataset.source!r} here"
+    if record.provenance["facts"]["task"] != task_facts(card):
+        yield f"its facts of the task are not those of {card.name!r}, version {card.version}"
+    if list(record.provenance.get("classes", card.classes)) != list(card.classes):
+        yield f"its classes are not those of {card.name!r}"
+
+
+def _plain(path: Path, record: RunRecord, dataset: Dataset, split: Split) -> Iterator[str]:
+    """Whether a plain baseline's predictions are those that it makes here."""
+    again = predict_plain(
+        record.key.method,
+        features=lambda _: np.empty((0, 0)),
+        labels=dataset.labels,
+        covariate=dataset.covariate,
+        num_classes=dataset.num_classes,
+        train=np.concatenate([split.train, split.val]),
+        test=split.test,
+    )
+    stored = read_predictions(path).probabilities
+    if stored.shape != again.shape or not np.allclose(stored, np.exp(again), atol=_TOLERANCE):
+        yield f"its predictions are not those of the plain baseline {record.key.method!r}"
 
 
 def _card(record: RunRecord) -> TaskCard:
@@ -139,10 +183,3 @@ def _card(record: RunRecord) -> TaskCard:
         msg = f"task {card.name!r} is of version {card.version} here, and {version} in the records"
         raise _NotHereError(msg)
     return card
-
-
-def _preset(record: RunRecord) -> Preset:
-    try:
-        return preset_of(record, every_fold=True)
-    except RequestError as error:
-        raise _NotHereError(f"preset {record.key.preset!r}: {error}") from error

@@ -12,6 +12,7 @@ from record_files import change_record, companion
 
 from crossbench.bundles.bundle import open_bundle, read_manifest
 from crossbench.bundles.submission import submit
+from crossbench.cli import main
 from crossbench.errors import BundleError, RequestError
 from crossbench.results.records.files import read_record
 from crossbench.results.records.store import Store
@@ -253,3 +254,38 @@ def test_weights_stay_at_home(author: Made, tmp_path: Path) -> None:
     with open_bundle(tmp_path / "b.zip") as opened:
         assert not list(opened.folder.rglob("*.safetensors"))
         assert all(each.weights is None for each in Store(opened.records).records())
+
+
+def test_the_command_says_what_it_bundled(
+    author: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    companion(author.records()[0]).unlink()
+    author.records()[0].unlink()
+    words = ["submit", str(author.results), "--plugin", str(author.plugin), "--method", "mine"]
+    words += ["--authors", "A. Author", "B. Author", "--licence", "MIT"]
+    out = ["--out", str(tmp_path / "b.zip")]
+    assert main([*words, *out]) == 2
+    assert "1 runs of the grid are missing" in capsys.readouterr().err
+    assert main([*words, "--partial", "--note", "First try.", *out]) == 0
+    told = capsys.readouterr().out
+    assert "b.zip: 1 runs of mine (0 failed), 6 of plain baselines, 1 runs of the grid" in told
+    manifest = read_manifest(tmp_path / "b.zip")
+    assert (manifest.note, manifest.partial) == ("First try.", True)
+    assert manifest.authors == ("A. Author", "B. Author")
+    assert f"licence MIT, digest {manifest.digest[:16]}" in told
+
+
+def test_a_conformance_report_is_read_from_a_file(
+    made: Made, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["submit", str(made.results), "--plugin", str(made.plugin), "--method", "mine"]
+    words += ["--authors", "A", "--licence", "MIT", "--out", str(tmp_path / "b.zip")]
+    file = tmp_path / "report.json"
+    sha256 = read_manifest(bundle).method.sha256
+    file.write_text(json.dumps(ConformanceReport(method="mine", sha256=sha256).to_mapping()))
+    assert main([*words, "--conformance", str(file)]) == 0
+    assert "conformance.json" in read_manifest(tmp_path / "b.zip").paths
+    for content, fault in (("[]", "it holds list, not a report"), ("{}", "key 'schema' is None")):
+        file.write_text(content)
+        assert main([*words, "--conformance", str(file)]) == 2
+        assert fault in capsys.readouterr().err

@@ -228,6 +228,18 @@ def keyed(change: Callable[[dict[str, Any]], object]) -> Callable[[Opened], obje
     return lambda bundle: forge(bundle.record, change)
 
 
+def weak(name: str) -> Callable[[Opened], None]:
+    """Make a plain baseline look weaker than it is."""
+
+    def tamper(bundle: Opened) -> None:
+        (record, _) = bundle.records(name)
+        arrays = arrays_of(record)
+        arrays["log_probabilities"] = arrays["log_probabilities"][:, ::-1].copy()
+        forge(record, lambda m: rescored(m, arrays), **arrays)
+
+    return tamper
+
+
 FORGED: dict[str, tuple[Callable[[Opened], object], str]] = {
     "metric": (
         keyed(lambda m: m["metrics"].update(accuracy=1.0)),
@@ -239,7 +251,7 @@ FORGED: dict[str, tuple[Callable[[Opened], object], str]] = {
     "seed": (forged_seed, "its samples or labels are not those that its seed and fold give"),
     "data": (
         keyed(lambda m: hashes(m).update(data="0" * 64)),
-        "its data is not that of task 'nodule-malignancy-3d' on this machine",
+        "its data is not that of task 'nodule-malignancy-3d'",
     ),
     "source of data": (
         keyed(lambda m: (m.update(source="real"), hashes(m).update(source="real"))),
@@ -261,6 +273,16 @@ FORGED: dict[str, tuple[Callable[[Opened], object], str]] = {
     "code": (other_code, "it is of another state of the method's code than its manifest"),
     "source": (forged_source, "the files of its method are not those that are bundled"),
     "method": (another_method, "its method is 'other', not 'mine'"),
+    "majority": (weak("majority"), "not those of the plain baseline 'majority'"),
+    "covariate": (weak("covariate"), "not those of the plain baseline 'covariate'"),
+    "unknown preset": (
+        lambda bundle: [
+            forge(path, lambda m: m["key"].update(preset="mine"))
+            for name in ("mine", "majority", "logistic", "covariate")
+            for path in bundle.records(name)
+        ],
+        "no run has its settings: unknown preset 'mine'",
+    ),
     "copied seed": (copied_seed, "its predictions are, bit for bit, those of records/"),
     "copied baseline": (copied_baseline, "its predictions are, bit for bit, those of records/"),
     "task version": (other_version, "versions of the task are mixed: 2 different ones of nodule-"),
