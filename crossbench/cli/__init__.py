@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.cli import (
     bench,
+    board,
     compare,
     dashboard,
     data,
@@ -52,6 +53,7 @@ _COMMANDS = (
     merge,
     validate,
     verify,
+    board,
     weights,
 )
 

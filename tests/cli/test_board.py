@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from made_boards import submission
+
+from crossbench.cli import main
+from crossbench.hosting.changes import add_bundle
+from crossbench.hosting.folder import open_board
+
+
+@pytest.fixture
+def board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    folder = tmp_path / "board"
+    made = main(["board", "new", str(folder), "--title", "Nodules", "--contact", "us@example.org"])
+    assert made == 0
+    assert "made the board 'Nodules'" in capsys.readouterr().err
+    name = "mine\x1b[31m"
+    bundle = submission(tmp_path / "b.zip", name, tasks=("blood",), authors=["A", "B\x07"])
+    add_bundle(folder, bundle, faults=lambda _: (), when="2026-11-01T10:00:00+00:00")
+    return folder
+
+
+def test_a_board_is_listed_in_words(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "list", str(board)]) == 0
+    said = capsys.readouterr().out
+    for words in ("Nodules", "mine", "2026-11-01", "in force", "standard"):
+        assert words in said
+    assert said.replace("\n", "").isprintable()
+
+
+def test_a_board_is_listed_for_programs(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (found,) = open_board(board).submissions
+    assert main(["board", "remove", found.id, "--from", str(board), "--reason", "a test"]) == 0
+    assert f"removed {found.id}" in capsys.readouterr().err
+    assert main(["board", "list", str(board), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["title"], listed["contact"]) == ("Nodules", "us@example.org")
+    (row,) = listed["submissions"]
+    assert row["bundle"] == f"submissions/{found.id}.zip"
+    assert (row["state"], row["reason"], row["authors"]) == ("removed", "a test", ["A", "B\x07"])
+    assert main(["board", "list", str(board)]) == 0
+    assert "removed on" in capsys.readouterr().out
+
+
+def test_an_empty_board_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "new", str(tmp_path), "--title", "Empty"]) == 0
+    assert main(["board", "list", str(tmp_path)]) == 0
+    assert "no submissions; `crossbench board add BUNDLE" in capsys.readouterr().out
+
+
+def test_what_is_no_board_is_a_wrong_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["board", "list", str(tmp_path)]) == 2
+    assert "is no board" in capsys.readouterr().err

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from made_boards import PLAIN, run
+
+from crossbench.hosting.agreement import disagreements
+from crossbench.results.records.store import Store
+
+
+def folder(path: Path, *runs: tuple[object, object]) -> Path:
+    for each in runs:
+        Store(path).write(*each)
+    return path
+
+
+def test_equal_runs_agree(tmp_path: Path) -> None:
+    runs = [run("mine", "blood", fold, 1.0) for fold in range(2)]
+    one, other = folder(tmp_path / "one", *runs), folder(tmp_path / "other", *runs)
+    assert list(disagreements(one, other)) == []
+
+
+def test_another_result_of_one_run_is_named(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", run("mine", "blood", 0, 1.0))
+    other = folder(tmp_path / "other", run("mine", "blood", 0, 0.2))
+    (found,) = disagreements(one, other)
+    assert found.startswith("mine on blood, seed 43, fold 0: balanced_accuracy is ")
+    assert "in the record of the same run on the board; one of the two was changed" in found
+
+
+def test_a_failed_run_contradicts_nothing(tmp_path: Path) -> None:
+    error = {"class": "RuntimeError", "message": "out of memory"}
+    failed = run("mine", "blood", 0, 1.0, status="failed", metrics={}, error=error)
+    one, other = (
+        folder(tmp_path / "one", failed),
+        folder(tmp_path / "two", run("mine", "blood", 0, 1.0)),
+    )
+    assert list(disagreements(one, other)) == []
+
+
+def test_predictions_of_another_method_are_named(tmp_path: Path) -> None:
+    record, predictions = run("mine", "blood", 0, 1.0)
+    theirs, _ = run("theirs", "blood", 0, 1.0, metrics=record.metrics, per_class=record.per_class)
+    one = folder(tmp_path / "one", (theirs, predictions))
+    other = folder(tmp_path / "other", (record, predictions))
+    (found,) = disagreements(one, other)
+    assert found.startswith("the predictions of 1 runs are, byte for byte, those of mine on the")
+    assert "theirs on blood" in found
+
+
+def test_plain_baselines_are_everybodys(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", run(PLAIN, "blood", 0, 1.0))
+    other = folder(tmp_path / "other", run(PLAIN, "blood", 0, 1.0))
+    assert list(disagreements(one, other)) == []
