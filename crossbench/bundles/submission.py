@@ -108,12 +108,7 @@ def submit(
     method = _load(request)
     source, declared = gather_source(method, request.plugins), declared_metadata(method)
     authors = _authors(request.authors or declared.authors)
-    licence = choose_licence(
-        request.licence or ("" if request.licence_file else declared.licence),
-        request.licence_file,
-        holders=authors,
-        package=source.method.distribution,
-    )
+    licence = _licence(request, declared, authors, source)
     selected = select_runs(request.folders, source.method, _digests(source), request.preset)
     missing = _missing(selected, partial=request.partial)
     manifest = Manifest(
@@ -144,6 +139,15 @@ def _authors(names: Sequence[str]) -> tuple[str, ...]:
         return MethodMetadata.read({"authors": list(names)}, where="--authors").authors
     except CardError as error:
         raise BundleError(str(error)) from error
+
+
+def _licence(
+    request: SubmitRequest, declared: MethodMetadata, holders: Sequence[str], source: Source
+) -> Licence:
+    """The licence that is asked for; where none is, the one that the method declares."""
+    named = request.licence or ("" if request.licence_file else declared.licence)
+    package = source.method.distribution
+    return choose_licence(named, request.licence_file, holders=holders, package=package)
 
 
 def _digests(source: Source) -> dict[str, str]:

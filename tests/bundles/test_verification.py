@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from made_submission import BESIDE, PLUGIN, SETTINGS, TASK
 from tampering import Opened, arrays_of, forge, rescored
 
 from crossbench.bundles.validation import validate_bundle
 from crossbench.bundles.verification import VerifyRequest, prospect
 from crossbench.cli import main
 from crossbench.errors import BundleError, RequestError
+from crossbench.execution import interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +92,34 @@ def test_source_that_does_not_run_is_told(
     forged = opened.forged(tmp_path / "b.zip")
     assert main(["verify", str(forged), "--trust", "--sample", "1", "--device", "cpu"]) == 1
     assert "ValueError: broken" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_from_a_file_to_a_verified_bundle(tmp_path: Path) -> None:
+    """As an author and a reviewer do it, each command in a process of its own."""
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "inflation.py").write_text(BESIDE)
+    own = ["--plugin", "mine.py", "--method", "mine"]
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    told = commanded(
+        tmp_path,
+        ["run", *own, "--task", TASK, "--preset", "smoke", *settings, "--device", "cpu"],
+        ["submit", "results", *own, "--authors", "A", "--licence", "MIT", "--out", "b.zip"],
+        ["validate", "b.zip"],
+        ["verify", "b.zip", "--sample", "1", "--device", "cpu", "--trust"],
+    )
+    assert "b.zip: 1 runs of mine (0 failed), 3 of plain baselines; licence MIT" in told
+    assert "all holds: 4 records, 4 of them held against their task's data" in told
+    assert "mine on nodule-malignancy-3d, seed 43, fold 0: equal, " in told
+
+
+def commanded(folder: Path, *commands: list[str]) -> str:
+    """What commands print on standard output; each must succeed."""
+    told = ""
+    for words in commands:
+        process = interpreter.start(
+            *("-m", "crossbench", *words), cwd=folder, stdout=subprocess.PIPE
+        )
+        told += process.communicate()[0]
+        assert process.returncode == 0, words
+    return told
