@@ -32,8 +32,9 @@ def disagreements(records: Path, board: Path) -> Iterator[str]:
         board: The records of the board that would stay beside them.
     """
     new, known = _runs(records), _runs(board)
-    for identity in new.keys() & known.keys():
-        yield from _differing(new[identity], known[identity])
+    for identity, record in new.items():
+        if identity in known:
+            yield from _differing(record, known[identity])
     yield from _copied(new, known)
 
 
