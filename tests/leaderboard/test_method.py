@@ -47,9 +47,10 @@ def test_a_method_is_chosen_and_described(open_view: Open, words: Words) -> None
     page = open_view("method")
     page.selectbox(key="method").set_value("acs").run()
     assert not page.exception
-    assert page.header[0].value == "acs"
+    assert page.title[0].value == "acs"
     assert "ACS convolution" in words(page)  # as its module says, for the record does not
     assert "Authors: not stated" in words(page)
+    assert ", as registered here" in words(page)
     assert counts(page)["Runs"] == "30"
     assert counts(page)["Without a result"] == "1"
     drawn = json.loads(page.get("vega_lite_chart")[0].proto.spec)
@@ -74,9 +75,9 @@ def test_failures_and_the_command_are_of_the_board(open_view: Open, words: Words
 
 def test_names_are_text(page: AppTest, markup: str) -> None:
     assert not any(each.allow_html for each in page.markdown)
-    shown = [*page.markdown, *page.caption, *page.header, *page.subheader]
+    shown = [*page.markdown, *page.caption, *page.title, *page.subheader]
     assert markup not in "".join(str(each.value) for each in shown)
-    assert page.header[0].value.replace("\\", "") == markup
+    assert page.title[0].value.replace("\\", "") == markup
 
 
 HOSTILE = "<script>alert(1)</script> [x](http://evil.example) :red[*a*]"

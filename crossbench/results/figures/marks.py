@@ -160,7 +160,9 @@ def interval() -> dict[str, Any]:
 
 def figures_axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis of numbers with few ticks, however wide the chart."""
-    ticks = {"tickCount": len(more["values"]) if "values" in more else _TICKS}
+    ticks: dict[str, Any] = {"tickCount": _TICKS}
+    if "values" in more:  # all of them: whole numbers are else thinned out to a step of one
+        ticks = {"tickCount": len(more["values"]), "tickMinStep": 0}
     return {"title": title, "labelFlush": False, "labelOverlap": True} | ticks | more
 
 

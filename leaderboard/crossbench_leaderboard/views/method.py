@@ -23,6 +23,7 @@ from crossbench_leaderboard.state import arguments, link_to, out_folder, plain
 if TYPE_CHECKING:
     import pandas as pd
 
+    from crossbench.registry.entries import MethodEntry
     from crossbench.results.boards.boards import Board
     from crossbench_leaderboard.state import Results
 
@@ -43,9 +44,9 @@ _WIDTH = 170
 
 def show(results: Results) -> None:
     """Draw the view."""
-    st.title("Methods")
     networks = results.frame[results.frame["protocol"] != "plain"]
     if networks.empty:
+        st.title("Methods")
         st.info("Only plain baselines were run here, and no method.")
         return
     name = pick("Method", sorted(networks["method"].unique()), "method")
@@ -67,11 +68,11 @@ def show(results: Results) -> None:
 
 def _what_it_is(name: str, origin: MethodOrigin) -> None:
     """Summary, authors, source and licence, as its latest record tells them."""
-    st.header(plain(name))
+    st.title(plain(name))
     entry = method_entries().get(name)
     if summary := origin.summary or (entry.summary if entry else ""):
         st.text(summary)
-    facts = _facts(origin)
+    facts = _facts(origin, entry)
     left, right = st.columns(2)
     half = (len(facts) + 1) // 2
     for column, part in ((left, [*facts][:half]), (right, [*facts][half:])):
@@ -85,10 +86,12 @@ def _what_it_is(name: str, origin: MethodOrigin) -> None:
                 st.link_button(label, address, icon=":material/open_in_new:")
 
 
-def _facts(origin: MethodOrigin) -> dict[str, str]:
+def _facts(origin: MethodOrigin, entry: MethodEntry | None) -> dict[str, str]:
     """What is known, by name; what a record does not say is said to be unknown."""
     metadata = origin.metadata
     source = " ".join(filter(None, [origin.distribution, origin.version, origin.file]))
+    if not source and entry:
+        source = f"{entry.distribution} {entry.version}, as registered here"
     commit = origin.commit[:12] + " with changes" * origin.dirty
     built = ", ".join(f"{key} = {value}" for key, value in origin.config.items())
     facts = {
