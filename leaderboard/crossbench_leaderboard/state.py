@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from crossbench.hosting.folder import HostedBoard
     from crossbench.results.records.store import Broken
 
 #: Results that ship with the dashboard, shown where there are none of one's own.
@@ -33,20 +34,27 @@ class Results:
     """The results on display; views never change them.
 
     Attributes:
-        folders: The results folders.
+        folders: The results folders and hosted boards that were asked for.
+        read: Where the records are read from: of a hosted board, a folder in the cache.
         frame: The valid records, one row each, as from
             :func:`~crossbench.results.records.loading.load_results`; without columns if there is
             none.
         broken: The files that are no valid records, and why.
+        hosted: The boards of accepted bundles among the folders.
     """
 
     folders: tuple[Path, ...]
     frame: pd.DataFrame
     broken: tuple[Broken, ...]
+    read: tuple[Path, ...] = ()
+    hosted: tuple[HostedBoard, ...] = ()
 
 
 def load(folders: Sequence[Path]) -> Results:
-    """The results in these folders, with a progress bar while many records are new."""
+    """The results in these folders, with a progress bar while many records are new.
+
+    Of a hosted board, they are those of the submissions in force.
+    """
     bar = st.empty()
 
     def progress(folder: Path, done: int, total: int) -> None:
@@ -54,21 +62,38 @@ def load(folders: Sequence[Path]) -> Results:
             text = f"Reading new records in {plain(folder)}: {done} of {total}"
             bar.progress(done / total, text=text)
 
-    records = read_cached(folders, progress=progress)
+    hosted, read = _opened(folders)
+    records = read_cached(read, progress=progress)
     bar.empty()
-    return Results(folders=tuple(folders), frame=records.frame, broken=records.broken)
+    return Results(
+        folders=tuple(folders),
+        frame=records.frame,
+        broken=records.broken,
+        read=tuple(read),
+        hosted=hosted,
+    )
+
+
+def _opened(folders: Sequence[Path]) -> tuple[tuple[HostedBoard, ...], list[Path]]:
+    """The hosted boards among the folders, and the results folders to read."""
+    from crossbench.hosting.folder import is_board, open_board, results_folders
+
+    hosted = tuple(open_board(folder) for folder in folders if is_board(folder))
+    read = [results_folders(folder) if is_board(folder) else [folder] for folder in folders]
+    return hosted, [folder for some in read for folder in some]
 
 
 def out_folder(results: Results) -> Path:
-    """Output folder of suggested commands: the folder shown, never the examples."""
-    shown = [folder for folder in results.folders if folder.resolve() != EXAMPLES]
+    """Output folder of suggested commands: the one shown; never the examples or a hosted board."""
+    others = [EXAMPLES, *(board.folder.resolve() for board in results.hosted)]
+    shown = [folder for folder in results.folders if folder.resolve() not in others]
     return shown[0] if shown else Path("results")
 
 
 def report_command(results: Results, metric: str | None = None) -> None:
     """Show the command that prints the boards, by the metric that was asked for."""
     asked = [] if metric is None else ["--metric", metric]
-    command(arguments("crossbench", "report", *results.folders, *asked))
+    command(arguments("crossbench", "report", *results.read, *asked))
 
 
 def command(text: str) -> None:

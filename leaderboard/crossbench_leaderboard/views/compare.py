@@ -52,7 +52,7 @@ def show(results: Results) -> None:
     for note in comparison_notes(board, baseline, candidate):
         st.caption(plain(note))
     words = ["--baseline", baseline, "--candidate", candidate, "--metric", metric]
-    command(arguments("crossbench", "compare", *results.folders, *words))
+    command(arguments("crossbench", "compare", *results.read, *words))
     _all_methods(board, metric)
 
 

@@ -14,6 +14,7 @@ from crossbench.results.figures.heat_map import heat_map
 from crossbench.results.figures.standings import standings
 from crossbench_leaderboard.choices import chips, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
+from crossbench_leaderboard.hosted import show_head, show_submissions
 from crossbench_leaderboard.state import link_to, report_command
 
 if TYPE_CHECKING:
@@ -42,14 +43,18 @@ def show(results: Results) -> None:
     _link_methods(board)
     show_figure(heat_map(board, rows=rows, theme=theme()))
     _show_table(board, rows)
+    show_submissions(results.hosted)
     _show_published(board)
     report_command(results, metric)
 
 
 def _what_this_is(results: Results) -> None:
     """Title, one sentence, and how much there is of it."""
-    st.title("Leaderboard")
-    st.write(_WHAT)
+    if results.hosted:
+        show_head(results.hosted)
+    else:
+        st.title("Leaderboard")
+        st.write(_WHAT)
     frame = results.frame
     networks = frame[frame["protocol"] != "plain"]
     failed = int((frame["status"] != "ok").sum())

@@ -18,6 +18,7 @@ from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.reproduce import command_of, left_to_add, request_of
 from crossbench_leaderboard.choices import pick, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
+from crossbench_leaderboard.hosted import show_submission, submissions_of
 from crossbench_leaderboard.state import arguments, link_to, out_folder, plain
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ def show(results: Results) -> None:
     if board is not None:
         _on_a_board(board, name)
         _how_to_run(board, name, str(out_folder(results)))
-    st.caption("What the conformance check finds of it:")
-    st.code(arguments("crossbench", "check-method", name), language="bash", wrap_lines=True)
+    for submission in submissions_of(results.hosted, name):
+        show_submission(submission)
+    if not results.hosted:
+        st.caption("What the conformance check finds of it:")
+        st.code(arguments("crossbench", "check-method", name), language="bash", wrap_lines=True)
 
 
 # ------------------------------------------------------------------------ what it is

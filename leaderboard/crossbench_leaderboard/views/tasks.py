@@ -66,7 +66,7 @@ def show(results: Results) -> None:
     else:
         _show_card(card)
         _show_samples(card, board.source)
-    command(arguments("crossbench", "report", *results.folders, "--task", name))
+    command(arguments("crossbench", "report", *results.read, "--task", name))
 
 
 # ---------------------------------------------------------------------------- results
