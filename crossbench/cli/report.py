@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_folders
@@ -31,20 +32,39 @@ def add(commands: Any) -> None:
         "--metric", metavar="NAME", help="rank by this metric, not the preset's or the cards' own"
     )
     report.add_argument(
+        "--board",
+        type=int,
+        metavar="N",
+        help="one board alone, counted from 1 as printed",
+    )
+    report.add_argument(
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        help="write standings, heat maps and costs as PDF and SVG, with LaTeX that includes them",
+    )
+    report.add_argument(
         "--published", action="store_true", help="add the paper's tables, as reported"
     )
 
 
 def _report(options: argparse.Namespace) -> int:
-    from crossbench.results.report.report import report
+    from crossbench.results.report.report import choose_boards, report
 
     text = report(
         options.folders,
         options.format,
         task=options.task,
         metric=options.metric,
+        board=options.board,
         published=options.published,
         colour=sys.stdout.isatty(),
     )
+    if options.figures:
+        from crossbench.results.report.figures import write_figures
+
+        boards = choose_boards(options.folders, options.metric, options.board)
+        files = write_figures(boards, options.figures)
+        print(f"{len(files)} files written to {options.figures}", file=sys.stderr)
     print(text)
     return EXIT_OK

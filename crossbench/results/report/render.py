@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 from collections import Counter
 from dataclasses import replace
@@ -136,11 +137,13 @@ def _escape_markdown(text: str) -> str:
 
 def _latex(tables: Sequence[Table]) -> str:
     needs = r"% needs \usepackage{booktabs}"
-    return "\n\n".join([needs, *(_latex_table(_turned(table)) for table in tables)])
+    return "\n\n".join(
+        [needs, *itertools.starmap(_latex_table, enumerate(map(_turned, tables), 1))]
+    )
 
 
-def _latex_table(table: Table) -> str:
-    escape = _escape_latex
+def _latex_table(number: int, table: Table) -> str:
+    escape = escape_latex
     sentences = [escape(text) for text in (table.title, table.subtitle) if text]
     if table.caution:
         sentences.append(rf"\textbf{{{escape(table.caution)}}}")
@@ -156,6 +159,7 @@ def _latex_table(table: Table) -> str:
             r"\begin{table}",
             r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{'. '.join(sentences)}.}}",
+            rf"\label{{tab:crossbench-{number}}}",
             rf"\begin{{tabular}}{{{_latex_columns(table)}}}",
             r"\toprule",
             _latex_row(map(escape, head)),
@@ -181,9 +185,9 @@ def _latex_row(entries: Iterable[str]) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = _escape_latex(cell.text.replace(" ± ", "±"))
-    detail = rf" {{\tiny ({_escape_latex(cell.detail)})}}" if cell.detail else ""
-    return (rf"\textbf{{{text}}}" if cell.best else text) + _escape_latex(cell.mark) + detail
+    text = escape_latex(cell.text.replace(" ± ", "±"))
+    detail = rf" {{\tiny ({escape_latex(cell.detail)})}}" if cell.detail else ""
+    return (rf"\textbf{{{text}}}" if cell.best else text) + escape_latex(cell.mark) + detail
 
 
 _LATEX = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"} | {
@@ -209,7 +213,8 @@ _LATEX = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"} | {
 }
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """A text as LaTeX prints it."""
     return text.translate(_LATEX)
 
 

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 from crossbench.errors import RequestError
 from crossbench.results.boards.bench_frame import bench_frame
 from crossbench.results.boards.benches import bench_tables
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.pretrainings import pretrain_tables
 from crossbench.results.boards.published import published_tables
-from crossbench.results.boards.tables import broken_files, failures, leaderboards, task_tables
+from crossbench.results.boards.tables import (
+    broken_files,
+    failures,
+    leaderboard,
+    leaderboards,
+    task_tables,
+)
+from crossbench.results.boards.titles import headings
 from crossbench.results.boards.transfer_tables import transfer_tables
 from crossbench.results.records.benches import read_benches
 from crossbench.results.records.loading import read_frame
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from crossbench.results.boards.boards import Board
     from crossbench.results.boards.table import Table
 
 
@@ -31,6 +40,7 @@ def report(
     *,
     task: str | None = None,
     metric: str | None = None,
+    board: int | None = None,
     published: bool = False,
     width: int | None = None,
     colour: bool = False,
@@ -43,23 +53,48 @@ def report(
         task: None for leaderboards over tasks and runtimes, or a task to show every metric of.
         metric: What boards show and rank by; each board's main metric where None. Where a task
             is given every metric is shown.
+        board: Number of the one board that is shown, counted from 1 in the order of all.
         published: Whether the paper's tables follow, as reported.
         width: ``table`` only: columns to fit into; None asks the terminal.
         colour: ``table`` only: whether to use the terminal's colours.
 
     Raises:
         RequestError: If a folder does not exist or holds nothing, no record is of ``task``,
-            there is no such format or metric, or both a task and a metric are given.
+            there is no such format, metric or board, or both a task and a metric or a board are
+            given.
         RecordError: If there is no valid record, or two folders hold the same run with
             different results.
     """
     if task is not None and metric is not None:
         msg = f"--task {task} shows every metric, {metric!r} among them; leave out --metric"
         raise RequestError(msg)
-    tables = _every_table(folders, metric) if task is None else _tables_of(task, folders)
+    if task is not None and board is not None:
+        raise RequestError(f"--task {task} shows its part of every board; leave out --board")
+    if board is not None:
+        (chosen,) = choose_boards(folders, metric, board)
+        tables = [leaderboard(chosen, task_groups())]
+    else:
+        tables = _every_table(folders, metric) if task is None else _tables_of(task, folders)
     if published:
         tables += published_tables()
     return render(tables, form, width=width, colour=colour)
+
+
+def choose_boards(
+    folders: Sequence[Path | str], metric: str | None = None, number: int | None = None
+) -> list[Board]:
+    """The boards of results folders, or the one of this number.
+
+    Raises:
+        RequestError: If there is no such board; the message lists those that there are.
+    """
+    boards = split_boards(read_frame(folders)[0], metric)
+    if number is None:
+        return boards
+    if not 1 <= number <= len(boards):
+        known = "; ".join(f"{place} {name}" for place, name in enumerate(headings(boards), 1))
+        raise RequestError(f"--board {number}: there is none; the boards are: {known}")
+    return [boards[number - 1]]
 
 
 def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Table]:

@@ -189,3 +189,26 @@ def test_what_cannot_be_reported_is_an_error(results: Path, tmp_path: Path) -> N
     (broken / "a.json").write_text("{}")
     with pytest.raises(RecordError, match="none of 1 files is a valid record"):
         report([broken])
+
+
+def test_one_board_alone(results: Path) -> None:
+    (table,) = json.loads(report([results], "json", board=2))["tables"]
+    assert "phantom data" in table["title"]
+
+
+def test_a_board_that_is_not_there_is_refused_with_those_that_are(results: Path) -> None:
+    message = r"--board 3: there is none; the boards are: 1 2D tasks, .*; 2 Phantoms of 2D tasks, "
+    with pytest.raises(RequestError, match=message):
+        report([results], board=3)
+    with pytest.raises(RequestError, match="shows its part of every board; leave out --board"):
+        report([results], task="blood", board=1)
+
+
+def test_figures_are_written_beside_the_report(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "figures"
+    assert main(["report", str(results), "--board", "1", "--figures", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("2D tasks")
+    assert err == f"{len(list(folder.iterdir()))} files written to {folder}\n"

@@ -1,0 +1,93 @@
+"""Figures of a report as files for a paper, with the LaTeX that includes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from crossbench.errors import RequestError
+from crossbench.files.atomic import replacing
+from crossbench.results.boards.tables import ranked
+from crossbench.results.boards.titles import headings
+from crossbench.results.figures.cost import costs
+from crossbench.results.figures.heat_map import heat_map
+from crossbench.results.figures.render import render
+from crossbench.results.figures.standings import standings
+from crossbench.results.report.render import escape_latex, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossbench.results.boards.boards import Board
+    from crossbench.results.figures.figure import Figure
+    from crossbench.results.figures.render import Form
+
+INCLUDES = "figures.tex"
+
+_FORMS: tuple[Form, ...] = ("pdf", "svg")
+_NEEDS = r"% needs \usepackage{graphicx}; \graphicspath says where the pictures lie"
+
+
+class _Drawn(NamedTuple):
+    """A figure, what its files are called, and the board that it is of."""
+
+    name: str
+    heading: str
+    figure: Figure
+
+
+def write_figures(boards: Sequence[Board], folder: Path) -> list[Path]:
+    """Write the figures of boards as PDF and SVG, and ``figures.tex``, which includes them.
+
+    Args:
+        boards: The boards; those of plain baselines alone have no figures.
+        folder: Where to, made as needed; files of the same names are replaced.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        RequestError: If vl-convert is not installed, or ``folder`` is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"--figures {str(folder)!r} is a file; name a folder")
+    drawn = [each for number in range(1, len(boards) + 1) for each in _figures(boards, number)]
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [
+        _write(folder / f"{name}.{form}", render(figure, form))
+        for name, _, figure in drawn
+        for form in _FORMS
+    ]
+    includes = "\n\n".join([_NEEDS, *map(_include, drawn)])
+    return [*files, _write(folder / INCLUDES, f"{includes}\n".encode())]
+
+
+def _figures(boards: Sequence[Board], number: int) -> list[_Drawn]:
+    """The figures of one board, named by its number where there are several."""
+    board, heading = boards[number - 1], headings(boards)[number - 1]
+    if not board.methods:
+        return []
+    rows = ranked(board)
+    found = [standings(board, rows=rows), heat_map(board, rows=rows), *costs(board)]
+    before = f"board-{number}-" if len(boards) > 1 else ""
+    return [_Drawn(f"{before}{figure.name}", heading, figure) for figure in found]
+
+
+def _write(file: Path, content: bytes) -> Path:
+    with replacing(file) as draft:
+        draft.write_bytes(content)
+    return file
+
+
+def _include(drawn: _Drawn) -> str:
+    caption = escape_latex(f"{printable(drawn.figure.title)}. {printable(drawn.heading)}.")
+    return "\n".join(
+        [
+            r"\begin{figure}",
+            r"\centering",
+            rf"\includegraphics[width=\linewidth]{{{drawn.name}.pdf}}",
+            rf"\caption{{{caption}}}",
+            rf"\label{{fig:{drawn.name}}}",
+            r"\end{figure}",
+        ]
+    )
