@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crossbench.api import run
     from crossbench.nets import build_model
+    from crossbench.registry.objects import register, write_plugin
     from crossbench.results.records.loading import load_results
 
-__all__ = ["build_model", "load_results", "run"]
+__all__ = ["build_model", "load_results", "register", "run", "write_plugin"]
 
 # Resolved on first use, so that reading a card or a record never imports torch.
 _HOMES = {
+    "register": "crossbench.registry.objects",
     "run": "crossbench.api",
+    "write_plugin": "crossbench.registry.objects",
     "build_model": "crossbench.nets",
     "load_results": "crossbench.results.records.loading",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbench.environment.arithmetic import find_device
 from crossbench.execution import local
 from crossbench.files.paths import named_path
+from crossbench.registry.objects import add_object
 from crossbench.results.records.loading import load_results
 from crossbench.results.records.store import Store
 from crossbench.specs.requests import ALL, RunRequest
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from crossbench.methods import Method
     from crossbench.runs.plan import Plan
 
 
 def run(
-    method: str | Sequence[str] = ALL,
+    method: str | Method | type | Sequence[str | Method | type] = ALL,
     task: str | Sequence[str] = ALL,
     *,
     out: str | Path = "results",
@@ -32,7 +35,8 @@ def run(
     """Run methods over tasks and return the results, those already there included.
 
     Args:
-        method: Name, names, or ``"all"``.
+        method: Name, method or class of methods, several of them, or ``"all"``. What is no name
+            is registered first, see :func:`crossbench.register`.
         task: Name, path of a card, several of them, or ``"all"``.
         out: Results folder; valid records in it are not run again.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -56,7 +60,11 @@ def run(
 
 
 def prepare(
-    method: str | Sequence[str], task: str | Sequence[str], *, store: Store, **options: Any
+    method: str | Method | type | Sequence[str | Method | type],
+    task: str | Sequence[str],
+    *,
+    store: Store,
+    **options: Any,
 ) -> Plan:
     """Plan what :func:`run` would do with the same arguments; run nothing.
 
@@ -64,4 +72,12 @@ def prepare(
         RequestError: If a name is unknown or nothing applies.
         DataError: If a named task's data is missing or damaged.
     """
-    return local.prepare(RunRequest.of(methods=method, tasks=task, **options), store)
+    return local.prepare(RunRequest.of(methods=_names(method), tasks=task, **options), store)
+
+
+def _names(given: str | Method | type | Sequence[str | Method | type]) -> str | list[str]:
+    """Methods by their names; what is no name is registered."""
+    if isinstance(given, str):
+        return given
+    several = given if isinstance(given, Iterable) else [given]
+    return [each if isinstance(each, str) else add_object(each).name for each in several]

@@ -26,9 +26,9 @@ from crossbench.methods import input_kinds
 from crossbench.nets.weights.loading import RANDOM
 from crossbench.registry import entries
 from crossbench.registry import methods as plugins
+from crossbench.registry.claims import RESERVED
 from crossbench.registry.entries import method_entries
 from crossbench.registry.methods import (
-    RESERVED,
     choose_methods,
     load_method,
     load_observers,

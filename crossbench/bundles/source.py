@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.bundles.manifest import SOURCE, BundledMethod
 from crossbench.errors import BundleError
+from crossbench.registry.claims import PLUGIN_FILE, plugin_path
 from crossbench.registry.entries import METHOD_GROUP, points
 from crossbench.registry.method_identity import identify
-from crossbench.registry.methods import PLUGIN_FILE, plugin_path
 from crossbench.registry.plugin_files import PLUGIN
 
 if TYPE_CHECKING:

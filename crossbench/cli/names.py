@@ -9,10 +9,12 @@ from crossbench.cli.output import aside, say
 from crossbench.errors import RequestError, unknown_name
 from crossbench.files.paths import data_dir
 from crossbench.protocols import PROTOCOLS
+from crossbench.registry.claims import plugin_path
 from crossbench.registry.entries import method_entries
-from crossbench.registry.methods import choose_methods, plugin_path
+from crossbench.registry.methods import choose_methods
 from crossbench.registry.presets import choose_preset
 from crossbench.registry.tasks import find_task
+from crossbench.specs.method_names import MethodName
 from crossbench.specs.requests import ALL, split_names
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def check_names(options: argparse.Namespace) -> None:
         plugin_path(reference)
     methods = asked.get("methods") or asked.get("method")
     if methods and not asked.get("plugins"):  # a plugin's code tells its name
-        _check_known("method", methods, method_entries())
+        _check_methods(methods)
     for key in ("task", "tasks", "source"):
         for name in split_names(asked[key]) if asked.get(key) else ():
             if name != ALL:
@@ -67,6 +69,13 @@ def chosen_methods(options: argparse.Namespace) -> tuple[Method, ...]:
         chosen = choose_methods(split_names(options.method), options.plugins)
     say([f"not loaded: {why}" for why in chosen.left_out])
     return chosen.methods
+
+
+def _check_methods(given: str) -> None:
+    for name in split_names(given):
+        base = MethodName.parse(name).base
+        if name != ALL and base not in method_entries():
+            raise unknown_name("method", base, [*method_entries(), ALL])
 
 
 def _check_known(kind: str, given: str, known: Iterable[str]) -> None:

@@ -13,8 +13,8 @@ from crossbench.cli.arguments import path
 from crossbench.cli.output import EXIT_OK
 from crossbench.errors import RequestError
 from crossbench.errors.foreign import show
+from crossbench.registry.claims import RESERVED
 from crossbench.registry.entries import method_entries
-from crossbench.registry.methods import RESERVED
 from crossbench.specs.cards import KEBAB_CASE
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
 from crossbench.execution.child import tell
 from crossbench.execution.claims import Claims
+from crossbench.registry.method_identity import is_of_this_process
 from crossbench.results.records.store import Store
 from crossbench.runs.context import RunContext
 from crossbench.runs.execute import (
@@ -213,9 +214,14 @@ def _attempt(
     with attempts.begin(run.identity) as abandoned:
         if abandoned > _ABANDONED_AT_MOST:
             return _died(context, store, "its process ended twice, nobody saw how", "")
-        if abandoned or _has_died(earlier):
+        if (abandoned or _has_died(earlier)) and not _is_here_alone(run):
             return _record_alone(context, store, abandoned)
         return execute_run(context, store, listener)
+
+
+def _is_here_alone(run: PlannedRun) -> bool:
+    """Whether no other process would find the run's method."""
+    return run.method is not None and is_of_this_process(run.method)
 
 
 def _has_died(record: RunRecord | None) -> bool:

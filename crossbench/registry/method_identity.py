@@ -9,6 +9,7 @@ public attributes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from crossbench.methods import Method
+
+#: Where methods are from that this process alone knows.
+BY_HAND = "made by hand"
 
 _DEEPEST = 20  # lists in lists
 _LONGEST = 100_000  # characters of JSON
@@ -49,6 +53,11 @@ class Origin:
     distribution: str
     version: str
     module: str
+
+    @classmethod
+    def by_hand(cls, kind: type) -> Origin:
+        """The origin of an object that this process has made itself."""
+        return cls(distribution=BY_HAND, version="", module=kind.__module__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +107,52 @@ def method_hash(method: Method) -> str:
     return identify(method).sha256
 
 
-def remember(method: Method, origin: Origin) -> None:
-    """Keep the identity of a method that was just loaded."""
-    _loaded[id(method)] = method, _identity(method, origin)
+def sources(method: Method) -> dict[str, bytes]:
+    """The files that a method's identity covers, by their places in it.
+
+    Raises:
+        RequestError: If one of them is not what it was when the method was loaded.
+    """
+    return {file.label: _unchanged(method, file) for file in identify(method).files}
 
 
-def _identity(method: Method, origin: Origin | None) -> Identity:
+def _unchanged(method: Method, file: SourceFile) -> bytes:
+    if file.content is not None:
+        return file.content
+    try:
+        content = file.path.read_bytes()
+    except OSError as error:
+        msg = f"method {method.name!r}: {file.label} cannot be read: {error}"
+        raise RequestError(msg) from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        msg = f"method {method.name!r}: {file.label} has changed since it was loaded; load it anew"
+        raise RequestError(msg)
+    return content
+
+
+def is_of_this_process(method: Method) -> bool:
+    """Whether other processes cannot find a method by its name."""
+    origin = identify(method).origin
+    return origin is None or origin.distribution == BY_HAND
+
+
+def remember(method: Method, origin: Origin, notebook: PluginFile | None = None) -> None:
+    """Keep the identity of a method that was just loaded.
+
+    Args:
+        method: The method.
+        origin: Where it is from.
+        notebook: The plugin file that the cells of its class amount to.
+    """
+    _loaded[id(method)] = method, _identity(method, origin, notebook)
+
+
+def _identity(
+    method: Method, origin: Origin | None, notebook: PluginFile | None = None
+) -> Identity:
     modules = [] if origin is None else [origin.module]
     modules += [kind.__module__ for kind in type(method).__mro__]
-    files: dict[Path, SourceFile] = {}
+    files = {} if notebook is None else dict(notebook.tree.files)
     for name in dict.fromkeys(modules):
         module = sys.modules.get(name)
         if module is not None and name.partition(".")[0] not in ELSEWHERE:
@@ -114,7 +160,8 @@ def _identity(method: Method, origin: Origin | None) -> Identity:
     if not files:
         msg = (
             f"method {method.name!r} is a {kind_of(method)} that no file defines, so its identity "
-            "cannot be told; put its class into a Python file"
+            "cannot be told; put its class into a Python file, or into a cell of a notebook whose "
+            "methods are registered by crossbench.register"
         )
         raise RequestError(msg)
     return Identity(files=tuple(files.values()), config=read_config(method), origin=origin)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import CardError, RequestError
 from crossbench.errors.foreign import clean, contained, show
 from crossbench.files.checkout import source_state
-from crossbench.registry.method_identity import identify
+from crossbench.registry.method_identity import BY_HAND, identify
 from crossbench.registry.plugin_files import PLUGIN
 from crossbench.specs.method_metadata import MethodMetadata
 from crossbench.specs.reader import to_mapping
@@ -36,12 +36,13 @@ def method_origin(method: Method) -> dict[str, Any]:
     """
     identity = identify(method)
     origin, files = identity.origin, identity.files
-    plugin = next((file.path.name for file in files if file.label == PLUGIN), None)
+    real = [file for file in files if file.content is None]
+    plugin = next((file.path.name for file in real if file.label == PLUGIN), None)
     return {
-        "distribution": origin.distribution if origin else "made by hand",
+        "distribution": origin.distribution if origin else BY_HAND,
         "version": origin.version if origin else "",
         **({"file": plugin} if plugin else {}),
-        "git": source_state(tuple(file.path for file in files)),
+        "git": source_state(tuple(file.path for file in real)),
         "metadata": _known(method, origin.distribution if origin else ""),
         "summary": summary(method),
     }

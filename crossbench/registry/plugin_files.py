@@ -41,10 +41,12 @@ class PluginFile:
     Attributes:
         file: The file.
         package: Name of the package.
+        content: Its bytes, where it lies in no file: those of a notebook's cells.
     """
 
     file: Path
     package: str = field(default_factory=lambda: f"{_PREFIX}{next(_numbers)}")
+    content: bytes | None = None
 
     @cached_property
     def folders(self) -> tuple[Path, ...]:
@@ -60,7 +62,9 @@ class PluginFile:
     @cached_property
     def tree(self) -> Tree:
         """The plugin file and those beside it that it imports, as first read."""
-        tree = Tree(top=self._own, whole=tuple(("", folder) for folder in self.folders))
+        folders = tuple(("", folder) for folder in self.folders)
+        contents = {} if self.content is None else {self.file: self.content}
+        tree = Tree(top=self._own, whole=folders, contents=contents)
         tree.read([""], Found(PLUGIN, self.file))
         return tree
 

@@ -68,11 +68,13 @@ class SourceFile(NamedTuple):
         label: Its place among the others, such as ``layers/cube.py``.
         path: Where it lies.
         sha256: Of its bytes as they were read.
+        content: Its bytes, where it lies in no file.
     """
 
     label: str
     path: Path
     sha256: str
+    content: bytes | None = None
 
 
 #: Where a top-level name lies, if it is one of a tree's own; the file is the one that imports it,
@@ -102,11 +104,13 @@ class Tree:
         top: Where a top-level name lies, if it is one of the tree's own.
         whole: Where code of any name lies when imports are dynamic: folders by their label. A
             top-level package stands for itself.
+        contents: What lies in no file, by the paths that stand for it.
         files: What has been read so far, by path.
     """
 
     top: Top
     whole: tuple[tuple[str, Path], ...] = ()
+    contents: Mapping[Path, bytes] = field(default_factory=dict)
     files: dict[Path, SourceFile] = field(default_factory=dict)
 
     def resolve(self, name: Sequence[str], by: Path | None) -> list[Found]:
@@ -152,8 +156,9 @@ class Tree:
                 self._keep(file, name)
 
     def _keep(self, file: Path, label: str) -> bytes:
-        content = file.read_bytes()
-        self.files[file] = SourceFile(label, file, hashlib.sha256(content).hexdigest())
+        given = self.contents.get(file)
+        content = file.read_bytes() if given is None else given
+        self.files[file] = SourceFile(label, file, hashlib.sha256(content).hexdigest(), given)
         return content if file.suffix in SOURCE_SUFFIXES else b""
 
     def _read_whole(self, name: str, file: Path, why: str) -> None:

@@ -18,6 +18,7 @@ from crossbench.results.records.identity import identity_of, seed_part, split_fa
 from crossbench.runs.exposure import check_unseen
 from crossbench.runs.plan import PlannedRun
 from crossbench.specs import RunKey
+from crossbench.specs.method_names import base_name
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -58,7 +59,7 @@ class Fold:
             seed=split.seed,
             fold=split.fold,
             statistics=request.statistics
-            or find_kind(self.card.kind).statistics(method.name, request.preset.input),
+            or find_kind(self.card.kind).statistics(base_name(method.name), request.preset.input),
         )
         check_unseen(init, self.dataset, split, task=self.card.name)
         settings, made_of = _settings(request, method), identify(method)
@@ -150,7 +151,7 @@ def _settings(request: Resolved, method: Method) -> dict[str, Any]:
     preset = request.preset
     settings: dict[str, Any] = {
         "backbone": request.asked.backbone,
-        "drop_keys": list(preset.drop_keys.get(method.name, ())),
+        "drop_keys": list(preset.drop_keys.get(base_name(method.name), ())),
         **preset.compute.fingerprint(),
         **request.protocol.settings(preset),
     }

@@ -18,13 +18,15 @@ from crossbench.environment.arithmetic import arithmetic
 from crossbench.environment.state import importing
 from crossbench.errors import CardError, EvaluationError, RecordError, RequestError, WeightsError
 from crossbench.nets.weights.checkpoint import read_checkpoint
+from crossbench.registry.claims import PLUGIN_FILE
 from crossbench.registry.entries import method_entries
 from crossbench.registry.method_identity import method_hash
-from crossbench.registry.methods import PLUGIN_FILE, find_methods
+from crossbench.registry.methods import find_methods
 from crossbench.results.records.files import read_record
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.runs.checkpoint import Details
 from crossbench.specs import ComputeSettings, InputSettings
+from crossbench.specs.method_names import base_name
 from crossbench.specs.reader import from_mapping
 from crossbench.training.features import batch_size
 from crossbench.training.loader import BatchLoader
@@ -164,7 +166,7 @@ def _method(path: Path, record: RunRecord, plugins: Sequence[str]) -> Method:
     """
     name = record.key.method
     origin = MethodOrigin.of(record)
-    if name not in method_entries() and not plugins:
+    if base_name(name) not in method_entries() and not plugins:
         if origin.distribution in ("", PLUGIN_FILE):
             file = origin.file or "FILE.py"
             msg = f"{path} is of method {name!r}, which a plugin defined; pass --plugin {file}"

@@ -21,6 +21,7 @@ from crossbench.nets.backbones import layer_form
 from crossbench.nets.declarations import takes_image_weights
 from crossbench.registry.entries import WEIGHTS_GROUP, registered_files
 from crossbench.specs import RANDOM, Statistics
+from crossbench.specs.method_names import base_name
 from crossbench.specs.reader import from_mapping
 from crossbench.specs.toml import read_toml
 
@@ -104,7 +105,7 @@ def find_known(name: str, method: Method) -> KnownWeights:
     Raises:
         WeightsError: If there are none.
     """
-    form = layer_form(method)
+    form = base_name(layer_form(method))
     named = [each for each in known_weights() if each.name == name]
     for each in named:
         if form in each.layers:
@@ -156,7 +157,7 @@ def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics 
         method: Whose layers they have to fit.
         sha256: Of their file.
     """
-    form = layer_form(method) if takes_image_weights(method) else method.name
+    form = base_name(layer_form(method) if takes_image_weights(method) else method.name)
     for each in known_weights():
         place = f"{HUB_PREFIX}{each.repo}/{each.file}@"
         named = each.name == init and form in each.layers

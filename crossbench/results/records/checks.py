@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import METRICS
 from crossbench.results.records.identity import NOT_SPLIT, PARTS, identity_of, seed_part
+from crossbench.specs.method_names import LONGEST_NAME, is_method_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,6 +81,8 @@ def _identity(
     if record.identity != identity_of(hashes):
         yield "its identity is not the hash of its parts"
     yield from _differ("method", key.method, hashes.get("name"))
+    if ":" in key.method and not is_method_name(key.method):
+        yield f"its method {key.method[:LONGEST_NAME]!r} is no name with hyperparameters"
     yield from _differ("seed and fold", seed_part(key.seed, key.fold), hashes.get("seed"))
     if record.sealed:
         yield from _differ("source", record.source, hashes.get("source"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ BENCH_ENDING, PRETRAIN_ENDING = OTHERS = (".bench.json", ".pretrain.json")
 _ENDINGS = re.compile(r"(\.[0-9a-f]{16})?(\.diagnostics)?\.(npz|safetensors)$")
 _LINKED_DEPTH = 3  # of a preset, a task and a method
 _LONGEST_NAME = 64
+_LONGEST_CUT = _LONGEST_NAME - 9  # before a dash and eight digits
 _HERE = os.path.join(os.curdir, "")  # noqa: PTH118  # a trailing separator
 
 # Paths are strings here: of ten thousand records, Path takes longer than reading a kept table.
@@ -51,6 +53,13 @@ def run_states(root: Path) -> dict[str, str]:
 def file_name(text: str) -> str:
     """``text`` as a path component: no separators or leading dot, bounded length."""
     return re.sub(r"[^A-Za-z0-9._+=-]+", "-", text)[:_LONGEST_NAME].strip(".-") or "_"
+
+
+def method_folder(name: str) -> str:
+    """The folder of a method's records, its own however many hyperparameters its name has."""
+    if len(name) <= _LONGEST_NAME:
+        return file_name(name)
+    return f"{file_name(name[:_LONGEST_CUT])}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _path(folder: str, name: str) -> str:

@@ -12,6 +12,7 @@ from crossbench.registry.presets import load_presets
 from crossbench.registry.tasks import registered_task
 from crossbench.results.records.data_origin import import_version
 from crossbench.results.records.frame import flat
+from crossbench.specs.method_names import base_name
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
 
@@ -58,7 +59,7 @@ def request_of(record: RunRecord) -> RunRequest:
         init=key.init,
         protocol=key.protocol,
         statistics=(record.provenance.get("settings") or {}).get("statistics"),
-        plugins=(f"./{key.method}.py",) if _has_own_method(record) else (),
+        plugins=(f"./{base_name(key.method)}.py",) if _has_own_method(record) else (),
     )
 
 
@@ -91,7 +92,7 @@ def _has_own_card(record: RunRecord) -> bool:
 
 
 def _has_own_method(record: RunRecord) -> bool:
-    return not record.key.plain and record.key.method not in method_entries()
+    return not record.key.plain and base_name(record.key.method) not in method_entries()
 
 
 def _overrides(record: RunRecord) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import numpy as np
 from crossbench.environment.spans import span
 from crossbench.errors import RecordError, RequestError
 from crossbench.results.records.files import read_predictions, read_record
-from crossbench.results.records.folders import file_name, run_files
+from crossbench.results.records.folders import file_name, method_folder, run_files
 from crossbench.results.records.kinds import Broken, Found, broken_file, check_folder
 from crossbench.results.records.predictions import Predictions
 from crossbench.results.records.reading import is_foreign
@@ -70,7 +70,7 @@ class Store:
             f"{file_name(key.init)}-{file_name(key.protocol)}"
             f"-seed{key.seed}-fold{key.fold}-{file_name(identity[:8])}.json"
         )
-        folders = (file_name(part) for part in (key.preset, key.task, key.method))
+        folders = [*map(file_name, (key.preset, key.task)), method_folder(key.method)]
         return self.root.joinpath(*folders, name)
 
     @span("write", fine=True)
