@@ -24,6 +24,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         TASK,
         plugins=[str(plugin)],
         preset="smoke",
+        backbone="test_resnet",
         settings=SETTINGS,
         seeds=[43, 44],
         device="cpu",
