@@ -50,8 +50,8 @@ def _row(submission: Submission) -> dict[str, str]:
         "Method": submission.method,
         "State": submission.state,
         "Since": submission.date,
-        "Why": why(submission),
         **_manifest(submission),
+        "Why": why(submission),
     }
 
 

@@ -184,5 +184,5 @@ def _how_to_run(board: Board, name: str, out: str) -> None:
         folds=tuple(sorted(map(int, own["fold"].unique()))),
     )
     st.code(command_of(request, out), language="bash", wrap_lines=True)
-    for sentence in dict.fromkeys(each for record in records for each in left_to_add(record)):
-        st.caption(plain(sentence))
+    added = dict.fromkeys(each for record in records for each in left_to_add(record))
+    st.caption(plain(" ".join(added)))
