@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from crossbench.methods import cube
 from crossbench_baselines._volumetric import plain_conv
-from crossbench_baselines.crossd import CrossD, CrossDConv2d, _margins
+from crossbench_baselines.crossd import CrossD, CrossDConv2d
+from crossbench_baselines.crossd_functional import margins
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,8 +84,8 @@ class CrossDFixedConv2d(CrossDConv2d):
         """
         size, padded, padding = self.kernel_size[0], x, self.padding
         if self.padding_mode != "zeros":
-            margins = _margins(padding, size, self.dilation)
-            padded, padding = functional.pad(x, margins, mode=self.padding_mode), (0, 0)
+            sides = margins(padding, size, self.dilation)
+            padded, padding = functional.pad(x, sides, mode=self.padding_mode), (0, 0)
         kernel = self.weights_3d[:, :, size // 2 - 1].roll((1, 1), dims=(2, 3))
         geometry = (self.stride, padding, self.dilation, self.groups)
         return functional.conv2d(padded, kernel, self.bias, *geometry)  # type: ignore[arg-type]

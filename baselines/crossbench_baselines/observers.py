@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from crossbench_baselines.crossd import CrossDConv2d, axis_shifts, shifted_kernels
+from crossbench_baselines.crossd import CrossDConv2d
+from crossbench_baselines.crossd_functional import axis_shifts, shifted_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

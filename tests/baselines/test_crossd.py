@@ -18,14 +18,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from crossbench.errors import ConversionError
-from crossbench_baselines import crossd
-from crossbench_baselines.crossd import (
-    CrossD,
-    CrossDConv2d,
-    axis_shifts,
-    cross_d_conv2d,
-    shifted_kernels,
-)
+from crossbench_baselines import crossd_functional
+from crossbench_baselines.crossd import CrossD, CrossDConv2d
+from crossbench_baselines.crossd_divided import Geometry
+from crossbench_baselines.crossd_functional import axis_shifts, cross_d_conv2d, shifted_kernels
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("crossd_*.npz"))
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -71,14 +67,16 @@ def assert_close(name: str, got: Tensor | None, wanted: Tensor, tolerance: float
     assert error <= tolerance * scale, f"{name}: off by {error:.2e} of {scale:.2e}"
 
 
-@pytest.mark.parametrize("space", ["kernel", "input"])
+@pytest.mark.parametrize("space", ["kernel", "input", "divided"])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
 def test_equals_the_reference(
     file: Path, dtype: torch.dtype, space: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crossd, "_is_smaller_in_input_space", lambda *_: space == "input")
+    monkeypatch.setattr(crossd_functional, "_side", lambda *_: space)
     layer, stored = read(file, dtype)
+    if space == "divided" and layer.kernel_size[0] % 2 == 0:
+        pytest.skip("an even kernel's shift cannot be divided")
     tolerance = TOLERANCE[dtype]
     x = stored["x"].to(dtype).requires_grad_()
     if "axis" in stored:
@@ -167,7 +165,7 @@ GEOMETRIES = [
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("outputs", [8, 640], ids=["kernel space", "input space"])
+@pytest.mark.parametrize("outputs", [8, 80, 2000], ids=["kernel", "divided", "input"])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_geometry_and_bias_are_those_of_conv2d(
     geometry: dict[str, Any], outputs: int, bias: bool
@@ -220,7 +218,7 @@ def test_channels_last_input() -> None:
 def test_gradients_of_the_functional_form(
     size: int, space: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crossd, "_is_smaller_in_input_space", lambda *_: space == "input")
+    monkeypatch.setattr(crossd_functional, "_side", lambda *_: space)
     x = torch.randn(2, 2, 5, 5, dtype=torch.float64, requires_grad=True)
     weights = torch.randn(2, 1, size, size, size, dtype=torch.float64, requires_grad=True)
     shifts = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
@@ -268,9 +266,13 @@ def test_kernels_made_anew_give_the_gradients_of_kernels_kept(dtype: torch.dtype
     torch.testing.assert_close(gradients(False), gradients(True), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("mode", "kept"), [("train", False), ("eval", True)])
-def test_training_keeps_nothing_larger_than_its_maps(mode: str, kept: bool) -> None:
-    """The kernels of a sample are 16 x 8 x 9 numbers, the rotation network's maps 16 x 36."""
+@pytest.mark.parametrize("space", ["kernel", "divided"])
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_only_kernels_in_eval_mode_are_kept(
+    space: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernels of a sample are 16 x 8 x 9 numbers, its input 8 x 36."""
+    monkeypatch.setattr(crossd_functional, "_side", lambda *_: space)
     layer = CrossDConv2d(8, 16, 3, padding=1).train(mode == "train")
     sizes: list[int] = []
 
@@ -280,8 +282,8 @@ def test_training_keeps_nothing_larger_than_its_maps(mode: str, kept: bool) -> N
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         layer(torch.randn(64, 8, 6, 6))
-    largest = max(size for size in sizes if size != layer.weights_3d.numel())
-    assert largest == 64 * (16 * 8 * 9 if kept else 16 * 36)
+    kept = 16 * 8 * 9 if (space, mode) == ("kernel", "eval") else 16 * 36
+    assert max(size for size in sizes if size != layer.weights_3d.numel()) <= 64 * kept
 
 
 def test_functional_transforms_in_eval_mode() -> None:
@@ -423,15 +425,37 @@ def test_forward_holds_no_complex_and_no_six_axis_tensor() -> None:
         layer(torch.randn(batch, inputs, 6, 6)).sum().backward()
     assert len(seen) > 50
     assert not any(dtype.is_complex for dtype, _ in seen)
-    assert max(numel for _, numel in seen) == batch * outputs * inputs * size**2
+    assert max(numel for _, numel in seen) < batch * outputs * inputs * size**3
 
 
-@pytest.mark.parametrize(("side", "space"), [(1, "input"), (2, "input"), (3, "kernel")])
-def test_the_smaller_intermediate_is_taken(side: int, space: str) -> None:
-    """Patches of 4 x 27 x side^2 numbers against kernels of 16 x 4 x 9."""
-    layer = CrossDConv2d(4, 16, 3, padding=1)
-    assert crossd._is_smaller_in_input_space(side**2, layer.weights_3d, 1) == (space == "input")
-    assert not crossd._is_smaller_in_input_space(side**2, layer.weights_3d, 16)
+@pytest.mark.parametrize(
+    ("batch", "outputs", "inputs", "side", "space"),
+    [  # of ResNet-18's 3x3 layers at 224 pixels, then at 64 and one sample
+        (8, 64, 64, 56, "kernel"),
+        (8, 128, 128, 28, "kernel"),
+        (8, 256, 256, 14, "divided"),
+        (8, 512, 512, 7, "divided"),
+        (8, 128, 128, 8, "divided"),
+        (8, 256, 256, 4, "input"),
+        (8, 512, 512, 2, "input"),
+        (1, 512, 512, 7, "input"),
+    ],
+)
+def test_where_the_shift_goes(batch: int, outputs: int, inputs: int, side: int, space: str) -> None:
+    x, weights = torch.empty(batch, inputs, side, side), torch.empty(outputs, inputs, 3, 3, 3)
+    geometry = Geometry((1, 1), (1, 1), (1, 1), 1, (side, side))
+    assert crossd_functional._side(x, weights, geometry) == space
+
+
+def test_a_shift_is_divided_in_full_precision_and_for_odd_kernels_alone() -> None:
+    geometry = Geometry((1, 1), (1, 1), (1, 1), 1, (14, 14))
+    x, weights = torch.empty(8, 256, 14, 14), torch.empty(256, 256, 3, 3, 3)
+    side = crossd_functional._side
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert side(x, weights, geometry) == "kernel"
+    assert side(x.bfloat16(), weights.bfloat16(), geometry) == "kernel"
+    assert side(x.double(), weights.double(), geometry) == "divided"
+    assert side(x, torch.empty(256, 256, 4, 4, 4), geometry) == "kernel"
 
 
 # ------------------------------------------------------------------------------- the method

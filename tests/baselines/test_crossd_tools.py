@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from crossbench_baselines import crossd
+from crossbench_baselines import crossd_functional
 from crossbench_baselines.crossd import CrossDConv2d
 
 SPACES = pytest.mark.parametrize("space", ["kernel", "input"])
@@ -26,7 +26,7 @@ def _seeded() -> None:
 
 @pytest.fixture
 def _in_space(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossd, "_is_smaller_in_input_space", lambda *_: space == "input")
+    monkeypatch.setattr(crossd_functional, "_side", lambda *_: space)
 
 
 def gradients(model: nn.Module, x: Tensor, upstream: Tensor) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ def test_gradients_under_autocast_are_those_of_float32(space: str) -> None:
         assert error <= 2e-2, f"{name}: {error:.1e}"
 
 
-@SPACES
+@pytest.mark.parametrize("space", ["kernel", "input", "divided"])
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.usefixtures("_in_space")
 def test_channels_last_changes_no_gradient(space: str, mode: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from crossbench.nets import build_model
+from crossbench_baselines import crossd_functional
 from crossbench_baselines.crossd import CrossDConv2d
 
 if TYPE_CHECKING:
@@ -65,3 +66,23 @@ def test_resnet18(
     benchmark.group = f"resnet18 at {size}, {work.__name__}"
     model = build_model(method, dims=2, num_classes=10)
     benchmark(work(model, torch.randn(batch(benchmark), 3, size, size)))
+
+
+@pytest.mark.parametrize("work", [forward, step])
+@pytest.mark.parametrize("side", ["kernel", "input", "divided"])
+@pytest.mark.parametrize(("channels", "size"), [(128, 28), (256, 14), (512, 7), (256, 4), (512, 2)])
+def test_side(
+    benchmark: BenchmarkFixture,
+    channels: int,
+    size: int,
+    side: str,
+    work: Callable[..., Callable[[], object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the shift goes; what the rule of ``crossd_functional._side`` is measured by."""
+    monkeypatch.setattr(crossd_functional, "_side", lambda *_: side)
+    benchmark.group = f"side of {channels} at {size}, {work.__name__}"
+    channels = 16 if benchmark.disabled else channels
+    layer = CrossDConv2d(channels, channels, 3, padding=1)
+    x = torch.randn(batch(benchmark), channels, size, size, requires_grad=work is step)
+    benchmark(work(layer, x))

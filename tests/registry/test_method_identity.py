@@ -239,9 +239,11 @@ def test_registered_methods_are_made_of_their_own_files() -> None:
     assert files("conv2d") == {"conv2d.py"}
     assert files("acs") == {"acs.py", "_volumetric.py"}
     assert files("conv3d") == {"conv3d.py", "_volumetric.py"}
-    assert files("crossd") == {"crossd.py", "_volumetric.py"}
-    assert files("crossd-aligned") == {"crossd_aligned.py", "crossd.py", "_volumetric.py"}
-    assert files("crossd-fixed") == {"crossd_fixed.py", "crossd.py", "_volumetric.py"}
+    parts = ("crossd", "crossd_divided", "crossd_functional", "crossd_rotation", "_volumetric")
+    crossd = {f"{part}.py" for part in parts}
+    assert files("crossd") == crossd
+    assert files("crossd-aligned") == {"crossd_aligned.py", *crossd}
+    assert files("crossd-fixed") == {"crossd_fixed.py", *crossd}
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +322,9 @@ def test_the_files_of_base_classes_count(tmp_path: Path) -> None:
         "<plugin>",
         f"{place}__init__.py",
         f"{place}crossd.py",
+        f"{place}crossd_divided.py",
+        f"{place}crossd_functional.py",
+        f"{place}crossd_rotation.py",
         f"{place}_volumetric.py",
     }
 
