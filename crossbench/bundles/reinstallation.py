@@ -11,6 +11,7 @@ from crossbench.environment.state import importing
 from crossbench.errors import BundleError, RequestError
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import find_methods
+from crossbench.specs.method_names import base_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +89,5 @@ def _register(method: BundledMethod, folder: Path) -> None:
     about.mkdir()
     header = f"Metadata-Version: 2.1\nName: {method.distribution}\nVersion: {method.version}\n"
     (about / "METADATA").write_text(header)
-    name = method.name.partition(":")[0]
-    registered = f"[crossbench.methods]\n{name} = {method.target}\n"
+    registered = f"[crossbench.methods]\n{base_name(method.name)} = {method.target}\n"
     (about / "entry_points.txt").write_text(registered)

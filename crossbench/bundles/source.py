@@ -7,16 +7,16 @@ top-level package. Unpacked at another place, they make the same identity.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.bundles.manifest import SOURCE, BundledMethod
 from crossbench.errors import BundleError
-from crossbench.registry.claims import PLUGIN_FILE, plugin_path
+from crossbench.registry.claims import plugin_path
 from crossbench.registry.entries import METHOD_GROUP, points
-from crossbench.registry.method_identity import identify
+from crossbench.registry.method_identity import identify, sources
 from crossbench.registry.plugin_files import PLUGIN
+from crossbench.specs.method_names import base_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,29 +49,36 @@ def gather_source(method: Method, plugins: Sequence[str] = ()) -> Source:
         plugins: The references of the plugin files that were loaded, as ``--plugin`` takes them.
 
     Raises:
-        BundleError: If a file lies outside of the plugin's folder or has changed since the
-            method was loaded, or nothing says how the method is to be loaded elsewhere.
+        BundleError: If a file lies outside of the plugin's folder, or nothing says how the method
+            is to be loaded elsewhere.
+        RequestError: If a file has changed since the method was loaded.
     """
     identity = identify(method)
     root = _plugin_root(identity)
-    placed = {file.label: (_place(file, root), file) for file in identity.files}
-    contents = {f"{SOURCE}/{place}": _content(file) for place, file in placed.values()}
-    if len(contents) < len(identity.files):
+    places = {file.label: _place(file, root, method.name) for file in identity.files}
+    if len(set(places.values())) < len(identity.files):
         msg = f"method {method.name!r}: two of its files have one name; rename one of the two"
         raise BundleError(msg)
-    sources = {label: place for label, (place, _) in placed.items()}
+    contents = {f"{SOURCE}/{places[label]}": held for label, held in sources(method).items()}
+    return Source(_described(method, identity, places, plugins), contents)
+
+
+def _described(
+    method: Method, identity: Identity, places: dict[str, str], plugins: Sequence[str]
+) -> BundledMethod:
+    """What the manifest says of a method."""
+    own = next((file for file in identity.files if file.label == PLUGIN), None)
     origin = identity.origin
-    installed = origin is not None and origin.distribution != PLUGIN_FILE
-    described = BundledMethod(
+    package = origin if origin is not None and own is None else None
+    return BundledMethod(
         name=method.name,
         sha256=identity.sha256,
-        sources=sources,
-        plugin=_plugin(method, identity, sources, plugins) if root else "",
-        target="" if root else _target(method),
-        distribution=origin.distribution if origin and installed else "",
-        version=origin.version if origin and installed else "",
+        sources=places,
+        plugin="" if own is None else f"{places[PLUGIN]}:{_attribute(method, own, plugins)}",
+        target=_target(method) if own is None else "",
+        distribution="" if package is None else package.distribution,
+        version="" if package is None else package.version,
     )
-    return Source(described, contents)
 
 
 def _plugin_root(identity: Identity) -> Path | None:
@@ -85,8 +92,10 @@ def _plugin_root(identity: Identity) -> Path | None:
     return root
 
 
-def _place(file: SourceFile, root: Path | None) -> str:
+def _place(file: SourceFile, root: Path | None, name: str) -> str:
     """A file's place below ``source/``."""
+    if file.content is not None:  # of a notebook's cells
+        return f"{PLUGIN_FOLDER}/{base_name(name).replace('-', '_')}.py"
     for folder in (root, root and root.resolve()):
         if folder is not None and file.path.is_relative_to(folder):
             return f"{PLUGIN_FOLDER}/{file.path.relative_to(folder).as_posix()}"
@@ -97,29 +106,20 @@ def _place(file: SourceFile, root: Path | None) -> str:
     return f"{PACKAGES}/{file.label}"
 
 
-def _content(file: SourceFile) -> bytes:
-    content = file.path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != file.sha256:
-        msg = f"source file {file.path.name!r} has changed since the method was loaded"
-        raise BundleError(f"{msg}; run the command again")
-    return content
-
-
-def _plugin(
-    method: Method, identity: Identity, sources: dict[str, str], plugins: Sequence[str]
-) -> str:
-    """The plugin's place in the bundle, with the attribute that is the method."""
-    own = next(file.path for file in identity.files if file.label == PLUGIN)
+def _attribute(method: Method, own: SourceFile, plugins: Sequence[str]) -> str:
+    """The attribute of a plugin file that is the method."""
+    if own.content is not None:
+        return "method"
     for reference in plugins:
         path, attribute = plugin_path(reference)
-        if path.absolute() == own:
-            return f"{sources[PLUGIN]}:{attribute}"
-    msg = f"method {method.name!r} is of {own.name}, which no --plugin names; add it"
+        if path.absolute() == own.path:
+            return attribute
+    msg = f"method {method.name!r} is of {own.path.name}, which no --plugin names; add it"
     raise BundleError(msg)
 
 
 def _target(method: Method) -> str:
-    name = method.name.partition(":")[0]
+    name = base_name(method.name)
     found = [point.entry.value for point in points(METHOD_GROUP) if point.entry.name == name]
     if not found:
         msg = f"method {method.name!r} is of no plugin file and no installed package"

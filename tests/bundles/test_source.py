@@ -12,7 +12,7 @@ from crossbench.bundles.bundle import Bundle
 from crossbench.bundles.manifest import Manifest
 from crossbench.bundles.reinstallation import Installed, reinstall
 from crossbench.bundles.source import Source, gather_source
-from crossbench.errors import BundleError
+from crossbench.errors import BundleError, RequestError
 from crossbench.execution import interpreter
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import find_methods, load_method, load_plugin
@@ -30,7 +30,7 @@ PRINTED = """
 import sys
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import find_methods
-(method,) = find_methods(["mine"], sys.argv[1:])
+(method,) = find_methods(sys.argv[1:2], sys.argv[2:])
 print(identify(method).sha256)
 """
 
@@ -56,10 +56,10 @@ def unpacked(source: Source, folder: Path) -> Bundle:
     return Bundle(manifest, folder)
 
 
-def loaded_elsewhere(installed: Installed) -> str:
+def loaded_elsewhere(installed: Installed, name: str = "mine") -> str:
     """The identity of the method as another interpreter loads it."""
     more = {"PYTHONPATH": ":".join(map(str, installed.path))} if installed.path else {}
-    process = interpreter.start("-c", PRINTED, *installed.plugins, more=more, stdout=-1)
+    process = interpreter.start("-c", PRINTED, name, *installed.plugins, more=more, stdout=-1)
     return process.communicate()[0].strip()
 
 
@@ -79,6 +79,19 @@ def test_a_plugin_and_what_lies_beside_it(tmp_path: Path) -> None:
     installed = reinstall(bundle, tmp_path / "site")
     assert (installed.path, installed.built_in) == ((), False)
     assert loaded_elsewhere(installed) == identify(method).sha256
+
+
+def test_a_method_with_hyperparameters(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    built = "def __init__(self, side=1):\n        self.side = side\n    def layer_2d"
+    file.write_text(METHOD.replace("def layer_2d", built) + "method = Mine()\n")
+    (method,) = find_methods(["mine:side=2"], [str(file)])
+    source = gather_source(method, [str(file)])
+    assert source.method.name == "mine:side=2"
+    (tmp_path / "site").mkdir()
+    installed = reinstall(unpacked(source, tmp_path / "b"), tmp_path / "site")
+    assert loaded_elsewhere(installed, "mine:side=2") == source.method.sha256
+    assert loaded_elsewhere(installed, "mine") != source.method.sha256
 
 
 def test_a_plugin_within_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,5 +193,5 @@ def test_source_that_has_changed_is_refused(tmp_path: Path) -> None:
     file = plugin(tmp_path)
     method = load_plugin(str(file))
     file.write_text(file.read_text() + "\n")
-    with pytest.raises(BundleError, match=r"source file 'mine.py' has changed since the method"):
+    with pytest.raises(RequestError, match=r"method 'mine': <plugin> has changed since it was lo"):
         gather_source(method, [str(file)])
