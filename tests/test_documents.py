@@ -23,6 +23,7 @@ GROUPS = {
     f"crossbench.{name}"
     for name in (
         "tasks",
+        "tracks",
         "methods",
         "observers",
         "groupings",

@@ -19,9 +19,9 @@ _BEYOND = "--all lists controls and extra tasks too; --long says where each is f
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
-    listing = commands.add_parser("list", help="list tasks, methods, protocols or presets")
+    listing = commands.add_parser("list", help="list tasks, methods, protocols, presets or tracks")
     listing.set_defaults(command=_list)
-    listing.add_argument("what", choices=("tasks", "methods", "protocols", "presets"))
+    listing.add_argument("what", choices=("tasks", "methods", "protocols", "presets", "tracks"))
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.add_argument(
         "--all",

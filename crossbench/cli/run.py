@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any, get_args
 
 from crossbench.cli.arguments import (
@@ -20,9 +21,10 @@ from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, 
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
 from crossbench.specs import Statistics
+from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Iterator
 
     from crossbench.cli.jobs import Team
     from crossbench.runs.plan import Plan
@@ -43,6 +45,9 @@ def add(commands: Any) -> None:
     )
     what.add_argument(
         "--task", dest="tasks", default="all", metavar="X[,Y]", help="tasks, card files, or all"
+    )
+    what.add_argument(
+        "--track", metavar="NAME", help="a fixed grid to submit: tasks, preset, protocols and all"
     )
     what.add_argument("--preset", default="standard", help="settings to run under (standard)")
     what.add_argument(
@@ -93,15 +98,41 @@ def add(commands: Any) -> None:
     how.add_argument("--json", action="store_true", help="print a JSON summary")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: Namespace) -> int:
     if options.fail_fast and options.jobs > 1:
         msg = f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
         raise RequestError(msg)
+    if options.track:
+        return max(map(_run_one, _parts_of_track(options)))
+    return _run_one(options)
+
+
+def _parts_of_track(options: Namespace) -> Iterator[Namespace]:
+    """The options of each request that a track expands to, announced as its turn comes."""
+    from crossbench.registry.tracks import find_track, track_requests
+
+    track, usual = find_track(options.track), RunRequest()
+    for key in ("tasks", "preset", "protocol", "init", "backbone", "seeds", "folds", "settings"):
+        asked = getattr(run_request(options), key)
+        if asked != getattr(usual, key):
+            msg = f"track {track.name!r} fixes {key}, which {asked!r} would change; leave it out"
+            raise RequestError(msg)
+    if options.json:
+        raise RequestError("--json tells of one request, and a track has several; leave it out")
+    requests = track_requests(track, run_request(options))
+    for number, request in enumerate(requests, start=1):
+        say([f"{track.label}, {number} of {len(requests)}: {request.protocol}, {request.init}"])
+        fixed = {key: getattr(request, key) for key in ("preset", "protocol", "init", "seeds")}
+        tasks = ",".join(request.tasks)
+        yield Namespace(**(vars(options) | fixed | {"tasks": tasks, "backbone": request.backbone}))
+
+
+def _run_one(options: Namespace) -> int:
     with team(options) as together:
         return _run_with(options, together)
 
 
-def _run_with(options: argparse.Namespace, together: Team) -> int:
+def _run_with(options: Namespace, together: Team) -> int:
     from crossbench.cli.progress import ProgressBar
     from crossbench.cli.views import missing_view, not_applicable_view, warnings_view
     from crossbench.environment.arithmetic import find_device
@@ -138,7 +169,7 @@ def _run_with(options: argparse.Namespace, together: Team) -> int:
     return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
 
 
-def _fetch(options: argparse.Namespace) -> None:
+def _fetch(options: Namespace) -> None:
     """Fetch what is not there of the tasks that are asked for; what cannot be had stays open."""
     from crossbench.cli.data.fetch import chosen, fetch_tasks
     from crossbench.data.acquire.consents import accept
@@ -153,7 +184,7 @@ def _fetch(options: argparse.Namespace) -> None:
         fetch_tasks(cards, root, options)
 
 
-def _dry_run(plan: Plan, device: Any, options: argparse.Namespace) -> int:
+def _dry_run(plan: Plan, device: Any, options: Namespace) -> int:
     from crossbench.cli.views import plan_view
     from crossbench.runs.estimate import estimate
 

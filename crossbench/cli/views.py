@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def listing(what: str) -> list[dict[str, Any]]:
-    """Rows of ``methods``, ``protocols`` or ``presets``."""
+    """Rows of ``methods``, ``protocols``, ``presets`` or ``tracks``."""
     return _LISTINGS[what]()
 
 
@@ -59,6 +59,24 @@ def _presets() -> list[dict[str, Any]]:
     ]
 
 
+def _tracks() -> list[dict[str, Any]]:
+    from crossbench.registry.tracks import load_tracks
+
+    return [
+        {
+            "name": each.name,
+            "version": each.version,
+            "preset": each.preset,
+            "tasks": len(each.tasks),
+            "protocols": ", ".join(each.protocols),
+            "inits": ", ".join(each.inits),
+            "seeds": len(each.seeds),
+            "title": each.title,
+        }
+        for each in load_tracks().values()
+    ]
+
+
 _ADDRESS = re.compile(r"https?://\S+")
 _WIDEST = 1000
 _PARTS = {"adapters": "low-rank updates", "norm": "BatchNorm", "all": "all"}
@@ -68,6 +86,7 @@ _LISTINGS = {
     "methods": _methods,
     "protocols": _protocols,
     "presets": _presets,
+    "tracks": _tracks,
 }
 
 

@@ -33,6 +33,7 @@ OBSERVER_GROUP = "crossbench.observers"
 PRESET_GROUP = "crossbench.presets"
 PUBLISHED_GROUP = "crossbench.published"
 TASK_GROUP = "crossbench.tasks"
+TRACK_GROUP = "crossbench.tracks"
 VIEW_GROUP = "crossbench.views"
 WEIGHTS_GROUP = "crossbench.weights"
 _PARTS_OF_A_NAME = re.compile(r"[-_.]+")
