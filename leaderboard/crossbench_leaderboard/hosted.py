@@ -55,6 +55,15 @@ def _row(submission: Submission) -> dict[str, str]:
     }
 
 
+def signed(boards: Sequence[HostedBoard], method: str) -> dict[str, str]:
+    """Authors and licence of a method as its submission in force states them, if one is."""
+    for submission in submissions_of(boards, method):
+        if submission.state == "in force":
+            told = _manifest(submission)
+            return {"Authors": told["Authors"], "Licence": told["Licence"]}
+    return {}
+
+
 def show_submission(submission: Submission) -> None:
     """One bundle: its state, its conformance report, and the file itself."""
     st.subheader(plain(f"Submission {submission.id}"))

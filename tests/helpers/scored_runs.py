@@ -14,7 +14,7 @@ from crossbench.results.records.store import Predictions, Store
 from crossbench.specs import RunKey, RunRecord
 
 #: A method whose name would be bold, red and a formula if it were taken for markup.
-MARKUP = "<b>*x*</b> :red[$y$]"
+MARKUP = "<b>*x*</b> [y](z) $w$"
 METHODS = {"crossd": 1.2, "acs": 1.0, "conv3d": 0.7, MARKUP: 0.5, "majority": 0.0}
 NODULES = ("nodule-malignancy", "nodule-sphericity")
 HARDWARE = {"device": "cpu", "processor": "Test processor", "cores": 2, "system": "Linux x86_64"}

@@ -33,8 +33,8 @@ def counts(page: AppTest) -> dict[str, str]:
     return {each.label: each.value for each in page.metric}
 
 
-def test_every_task_has_its_score_interval_and_place(page: AppTest) -> None:
-    assert page.selectbox(key="method").value == "<b>*x*</b> :red[$y$]"  # the first by name
+def test_every_task_has_its_score_interval_and_place(page: AppTest, markup: str) -> None:
+    assert page.selectbox(key="method").value == markup  # the first by name
     table = tasks(page)
     assert list(table.index) == ["nodule-malignancy-2d", "nodule-sphericity-2d"]
     assert set(table["Place"]) == {4}

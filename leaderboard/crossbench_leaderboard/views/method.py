@@ -18,7 +18,7 @@ from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.reproduce import command_of, left_to_add, request_of
 from crossbench_leaderboard.choices import pick, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
-from crossbench_leaderboard.hosted import show_submission, submissions_of
+from crossbench_leaderboard.hosted import show_submission, signed, submissions_of
 from crossbench_leaderboard.state import arguments, link_to, out_folder, plain
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _TASKS = {
     "runs": "Runs",
     "row": "Version",
 }
+_ALWAYS, _NOT_STATED = ("Authors", "Licence", "Source"), "not stated"
 _WIDTH = 170
 
 
@@ -53,7 +54,7 @@ def show(results: Results) -> None:
     name = pick("Method", sorted(networks["method"].unique()), "method")
     own = networks[networks["method"] == name]
     record = read_record(Path(own.sort_values("started")["path"].iloc[-1]))
-    _what_it_is(name, MethodOrigin.of(record))
+    _what_it_is(name, MethodOrigin.of(record), signed(results.hosted, name))
     _counts(own)
     st.subheader("Every task of a board")
     board, _ = pick_board(results.frame, of=name)
@@ -70,13 +71,14 @@ def show(results: Results) -> None:
 # ------------------------------------------------------------------------ what it is
 
 
-def _what_it_is(name: str, origin: MethodOrigin) -> None:
-    """Summary, authors, source and licence, as its latest record tells them."""
+def _what_it_is(name: str, origin: MethodOrigin, submitted: dict[str, str]) -> None:
+    """Summary, authors, source and licence, as its latest record or its bundle tells them."""
     st.title(plain(name))
     entry = method_entries().get(name)
     if summary := origin.summary or (entry.summary if entry else ""):
         st.text(summary)
-    facts = _facts(origin, entry)
+    facts = submitted | _facts(origin, entry)
+    facts = {label: facts.get(label, _NOT_STATED) for label in _ALWAYS} | facts
     left, right = st.columns(2)
     half = (len(facts) + 1) // 2
     for column, part in ((left, [*facts][:half]), (right, [*facts][half:])):
@@ -91,7 +93,7 @@ def _what_it_is(name: str, origin: MethodOrigin) -> None:
 
 
 def _facts(origin: MethodOrigin, entry: MethodEntry | None) -> dict[str, str]:
-    """What is known, by name; what a record does not say is said to be unknown."""
+    """What is known, by name."""
     metadata = origin.metadata
     source = " ".join(filter(None, [origin.distribution, origin.version, origin.file]))
     if not source and entry:
@@ -102,16 +104,13 @@ def _facts(origin: MethodOrigin, entry: MethodEntry | None) -> dict[str, str]:
         "Authors": ", ".join(metadata.authors),
         "Licence": metadata.licence,
         "Source": source,
-    }
-    further = {
         "Paper": metadata.paper,
         "Commit": commit,
         "Built with": built,
         "Files": ", ".join(map(str, origin.files)),
         "Identity": origin.sha256[:16],
     }
-    known = {label: fact for label, fact in further.items() if fact}
-    return {label: fact or "not stated" for label, fact in facts.items()} | known
+    return {label: fact for label, fact in facts.items() if fact}
 
 
 def _counts(own: pd.DataFrame) -> None:
