@@ -151,6 +151,27 @@ def test_dims_are_read_without_running_the_source(
     assert entries._inputs("mine", "M") == inputs
 
 
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        (
+            "class M:\n    def __init__(self, a, b=2.0, *, c='x', d=N): pass",
+            ("a", "b=2", "c=x", "d=N"),
+        ),
+        ("from other import Base\nclass M(Base): pass", ("top=null",)),
+        ("@dataclass(frozen=True)\nclass M:\n    name: ClassVar = 'm'\n    a: int = 1", ("a=1",)),
+        ("class M: pass", ()),
+    ],
+)
+def test_hyperparameters_are_read_without_running_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, taken: tuple[str, ...]
+) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "other.py").write_text("class Base:\n    def __init__(self, top=None): pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert entries._hyperparameters("mine", "M") == taken
+
+
 def test_an_installed_package_is_listed(installed: Path) -> None:
     found = listing(installed)
     assert found["methods"]["slicewise"] == {
@@ -160,6 +181,7 @@ def test_an_installed_package_is_listed(installed: Path) -> None:
         "version": "1.2.0",
         "summary": "Each 2D kernel applied to every slice, with no link between the slices.",
         "inputs": ["volume"],
+        "hyperparameters": [],
     }
     assert found["tasks"]["stripes"] == str(installed / "example_operator" / "stripes.toml")
     assert "example_operator" not in found["imported"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir
+from crossbench.cli.arguments import add_data_dir, add_plugins
 from crossbench.cli.output import EXIT_OK, print_json, say
 from crossbench.errors import RequestError
 from crossbench.files.paths import data_dir
@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
     listing.add_argument(
         "--long", action="store_true", help="tasks: address, digest, citation and groups of each"
     )
+    add_plugins(listing)
     add_data_dir(listing)
 
 
@@ -40,16 +41,26 @@ def _list(options: argparse.Namespace) -> int:
         return _list_tasks(options)
     if options.everything or options.long:
         raise RequestError(f"--all and --long are of tasks, not of {options.what}; leave them out")
+    if options.plugins and options.what != "methods":
+        raise RequestError(f"--plugin is of methods, not of {options.what}; leave it out")
     from crossbench.cli.columns import table
-    from crossbench.cli.views import listing
+    from crossbench.cli.views import listing, method_rows
 
-    rows = listing(options.what)
+    methods = options.what == "methods"
+    rows = method_rows(options.plugins) if methods else listing(options.what)
     if options.json:
         print_json(rows)
     else:
-        print(table(rows))
-    _say_faults(package_faults() if options.what == "methods" else ())
+        print(table(list(map(_short, rows)) if methods else rows))
+    _say_faults(package_faults() if methods else ())
     return EXIT_OK
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    """A method's row for a table, its hyperparameters after the summary."""
+    takes = row["hyperparameters"]
+    known = {key: value for key, value in row.items() if key != "hyperparameters"}
+    return known | {"summary": f"{row['summary']} Takes {takes}."} if takes else known
 
 
 def _list_tasks(options: argparse.Namespace) -> int:

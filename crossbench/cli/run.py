@@ -41,7 +41,11 @@ def add(commands: Any) -> None:
     run.set_defaults(command=_run, watched=True)
     what = run.add_argument_group("what to run")
     what.add_argument(
-        "--method", dest="methods", default="all", metavar="A[,B]", help="methods, or all"
+        "--method",
+        dest="methods",
+        default="all",
+        metavar="A[,B]",
+        help="methods, with hyperparameters as in NAME:temp=2:views=3, or all",
     )
     what.add_argument(
         "--task", dest="tasks", default="all", metavar="X[,Y]", help="tasks, card files, or all"

@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.columns import table
+from crossbench.cli.output import aside
 from crossbench.specs import NpzSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from crossbench.registry.entries import MethodEntry
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
     from crossbench.specs import TaskCard
@@ -19,22 +21,32 @@ if TYPE_CHECKING:
 
 
 def listing(what: str) -> list[dict[str, Any]]:
-    """Rows of ``methods``, ``protocols``, ``presets`` or ``tracks``."""
+    """Rows of ``protocols``, ``presets`` or ``tracks``."""
     return _LISTINGS[what]()
 
 
-def _methods() -> list[dict[str, Any]]:
+def method_rows(plugins: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of the methods of packages, which are not imported, and of plugin files, which are."""
     from crossbench.registry.entries import method_entries
 
-    return [
-        {
-            "name": entry.name,
-            "inputs": ", ".join(entry.inputs) or None,
-            "package": f"{entry.distribution} {entry.version}",
-            "summary": entry.summary,
-        }
-        for entry in method_entries().values()
-    ]
+    rows = {entry.name: _method_row(entry) for entry in method_entries().values()}
+    if not plugins:
+        return list(rows.values())
+    from crossbench.registry.methods import plugin_entries
+
+    with aside():
+        found = plugin_entries(plugins)
+    return list((rows | {entry.name: _method_row(entry) for entry in found}).values())
+
+
+def _method_row(entry: MethodEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "inputs": ", ".join(entry.inputs) or None,
+        "hyperparameters": ", ".join(entry.hyperparameters) or None,
+        "package": f"{entry.distribution} {entry.version}".strip(),
+        "summary": entry.summary,
+    }
 
 
 def _protocols() -> list[dict[str, Any]]:
@@ -83,7 +95,6 @@ _PARTS = {"adapters": "low-rank updates", "norm": "BatchNorm", "all": "all"}
 _TIMED = "timed on this machine, augmentation not counted"
 
 _LISTINGS = {
-    "methods": _methods,
     "protocols": _protocols,
     "presets": _presets,
     "tracks": _tracks,

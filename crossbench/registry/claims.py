@@ -50,6 +50,7 @@ class Claim:
         name: The name; empty where only the method tells.
         kind: The class of a registered object; None for packages and plugin files.
         package: Whether an installed package claims it.
+        file: The plugin file that does; empty for none.
     """
 
     where: str
@@ -57,13 +58,14 @@ class Claim:
     name: str
     kind: type | None = None
     package: bool = False
+    file: str = ""
 
 
 class Claims(NamedTuple):
-    """Who claims which name, and what keeps plugin files from claiming any."""
+    """Who claims which name, and by file what keeps plugins from claiming any."""
 
     by_name: dict[str, list[Claim]]
-    faults: tuple[str, ...]
+    faults: dict[str, str]
 
 
 class Registered(NamedTuple):
@@ -89,18 +91,18 @@ def find_claims(plugins: Sequence[str]) -> Claims:
         RequestError: If a plugin file does not exist.
     """
     found = [_of_package(point) for point in points(METHOD_GROUP)]
-    faults = []
+    faults = {}
     for reference in dict.fromkeys(plugins):
         plugin_path(reference)  # a mistyped path is an error of the command
         try:
             found.append(of_plugin(reference))
         except RequestError as error:
-            faults.append(str(error))
+            faults[reference] = str(error)
     found += map(of_object, objects.values())
     by_name: dict[str, list[Claim]] = defaultdict(list)
     for claim in found:
         by_name[claim.name].append(claim)
-    return Claims(dict(by_name), tuple(faults))
+    return Claims(dict(by_name), faults)
 
 
 def take(name: MethodName, claims: Claims) -> Method:
@@ -112,7 +114,7 @@ def take(name: MethodName, claims: Claims) -> Method:
     found = claims.by_name.get(name.base, [])
     if not found:
         unknown = unknown_name("method", name.base, claims.by_name)
-        raise RequestError("\n".join([str(unknown), *claims.faults]))
+        raise RequestError("\n".join([str(unknown), *claims.faults.values()]))
     if len(found) > 1:
         raise quarrel(name.base, found)
     return found[0].build(name)
@@ -176,7 +178,8 @@ def of_plugin(reference: str) -> Claim:
         remember(method, Origin(distribution=PLUGIN_FILE, version="", module=plugin.module))
         return method
 
-    return Claim(where=where, build=build, name=_name_of(target, where=str(path)))
+    name = _name_of(target, where=str(path))
+    return Claim(where=where, build=build, name=name, file=reference)
 
 
 def of_object(registered: Registered) -> Claim:

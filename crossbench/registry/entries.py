@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.errors.foreign import describe, message_of, show
 from crossbench.methods import KINDS
+from crossbench.specs.method_names import write_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ class MethodEntry:
         version: Version of that package.
         summary: First line of the module's docstring; in parentheses, what is wrong with it.
         inputs: Kinds of input that it takes; empty where its source does not say.
+        hyperparameters: The parameters of its class with their defaults, such as ``temp=1``, as
+            far as its source says.
     """
 
     name: str
@@ -59,6 +62,7 @@ class MethodEntry:
     version: str
     summary: str
     inputs: tuple[str, ...]
+    hyperparameters: tuple[str, ...] = ()
 
 
 class Point(NamedTuple):
@@ -158,6 +162,7 @@ def _entry(claims: list[Point]) -> MethodEntry:
         version=claims[0].version,
         summary=f"({fault})" if fault else _summary(entry.module),
         inputs=() if fault else _inputs(entry.module, entry.attr),
+        hyperparameters=() if fault else _hyperparameters(entry.module, entry.attr),
     )
 
 
@@ -220,24 +225,60 @@ def _inputs(module: str, name: str) -> tuple[str, ...]:
 def declarations(module: str, name: str) -> dict[str, Any]:
     """Literal attributes of a class and its bases; the source is read, not run."""
     found: dict[str, Any] = {}
-    for own in _declarations(module, name, set()):
-        found = own | found
+    for kind in _classes(module, name, set()):
+        found = _literals(kind) | found
     return found
 
 
-def _declarations(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """The declarations of a class, then of its bases, each class read once."""
+def _hyperparameters(module: str, name: str) -> tuple[str, ...]:
+    """What a class or the first of its bases that says so is called with."""
+    for kind in _classes(module, name, set()):
+        for node in kind.body:
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                return tuple(_called_with(node.args))
+        if any("dataclass" in ast.unparse(each) for each in kind.decorator_list):
+            fields = [node for node in kind.body if isinstance(node, ast.AnnAssign)]
+            return tuple(
+                _with_default(ast.unparse(node.target), node.value)
+                for node in fields
+                if "ClassVar" not in ast.unparse(node.annotation)
+            )
+    return ()
+
+
+def _called_with(arguments: ast.arguments) -> Iterator[str]:
+    """Named arguments with their defaults, the object itself left out."""
+    named = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(named) - len(arguments.defaults)) + list(arguments.defaults)
+    pairs = [*zip(named, defaults, strict=True)][1:]
+    for argument, default in [
+        *pairs,
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]:
+        yield _with_default(argument.arg, default)
+
+
+def _with_default(name: str, default: ast.expr | None) -> str:
+    if default is None:
+        return name
+    with contextlib.suppress(ValueError, TypeError):
+        return f"{name}={write_value(ast.literal_eval(default))}"
+    return f"{name}={ast.unparse(default)}"
+
+
+def _classes(module: str, name: str, seen: set[tuple[str, str]]) -> Iterator[ast.ClassDef]:
+    """A class, then its bases, each read once."""
     if (module, name) in seen:
         return
     seen.add((module, name))
     node = _definition(module, name)
     if isinstance(node, ast.ClassDef):
-        yield _literals(node)
+        yield node
         for base in node.bases:
             if isinstance(base, ast.Name):
-                yield from _declarations(module, base.id, seen)
+                yield from _classes(module, base.id, seen)
     elif node is not None and node.module and not node.level:
-        yield from _declarations(node.module, _bound(node)[name], seen)
+        yield from _classes(node.module, _bound(node)[name], seen)
 
 
 def _definition(module: str, name: str) -> ast.ClassDef | ast.ImportFrom | None:

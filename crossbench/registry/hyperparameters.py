@@ -92,7 +92,8 @@ def parameters(kind: type, *, where: str) -> dict[str, Any]:
 def listed(known: Mapping[str, Any]) -> list[str]:
     """Parameters with their defaults, as names have them: ``temp=1.0``."""
     return [
-        key if default is _REQUIRED else f"{key}={_word(default)}" for key, default in known.items()
+        key if default is _REQUIRED else f"{key}={write_value(default)}"
+        for key, default in known.items()
     ]
 
 
@@ -134,7 +135,7 @@ def _check_complete(name: MethodName, usual: Mapping[str, Any], given: Mapping[s
 
 
 def _renamed(method: Any, name: MethodName, changed: Mapping[str, Any]) -> Any:
-    words = {key: _word(value) for key, value in changed.items()}
+    words = {key: write_value(value) for key, value in changed.items()}
     canonical = str(MethodName(name.base, words))
     try:
         if method.name == name.base:  # else the registry says what is wrong
@@ -153,12 +154,6 @@ def _equal(value: Any, usual: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _word(value: Any) -> str:
-    if _is_number(value):
-        return write_value(read_value(str(value)))
-    return write_value(value) if value is None or isinstance(value, str | bool) else show(value)
 
 
 def _taken(known: Mapping[str, Any]) -> str:

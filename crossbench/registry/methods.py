@@ -5,13 +5,17 @@ It is imported when, and only when, it is asked for; whatever it raises becomes 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.errors import RequestError
 from crossbench.errors.foreign import contained
-from crossbench.methods import Method, Observer
-from crossbench.registry.claims import PLAIN, find_claims, of_plugin, take
-from crossbench.registry.entries import OBSERVER_GROUP, points
+from crossbench.methods import Method, Observer, input_kinds
+from crossbench.registry.claims import PLAIN, Claim, Claims, find_claims, of_plugin, take
+from crossbench.registry.entries import OBSERVER_GROUP, MethodEntry, points
+from crossbench.registry.hyperparameters import listed, parameters
+from crossbench.registry.method_origin import summary
 from crossbench.specs.method_names import MethodName
 from crossbench.specs.requests import ALL
 
@@ -39,6 +43,47 @@ def load_method(name: str) -> Method:
             imported or holds something else, or it takes no such hyperparameters.
     """
     return take(MethodName.parse(name), find_claims(()))
+
+
+def plugin_entries(plugins: Sequence[str]) -> tuple[MethodEntry, ...]:
+    """The methods of plugin files as listings have them; one that does not load says why.
+
+    Raises:
+        RequestError: If a plugin file does not exist.
+    """
+    claims = find_claims(plugins)
+    found = [_broken_entry(file, why) for file, why in claims.faults.items()]
+    for name, several in claims.by_name.items():
+        claim = next((each for each in several if each.file), None)
+        if claim is not None:
+            found.append(_entry(name, claim, claims))
+    return tuple(found)
+
+
+def _entry(name: str, claim: Claim, claims: Claims) -> MethodEntry:
+    try:
+        method = take(MethodName(name, {}), claims)
+        defaults = parameters(type(method), where=f"method {name!r}")
+    except RequestError as error:
+        return replace(_broken_entry(claim.file, str(error)), name=name)
+    return replace(
+        _broken_entry(claim.file, ""),
+        name=name,
+        summary=summary(method),
+        inputs=input_kinds(method),
+        hyperparameters=tuple(listed(defaults)),
+    )
+
+
+def _broken_entry(reference: str, why: str) -> MethodEntry:
+    return MethodEntry(
+        name=reference,
+        target=reference,
+        distribution=f"plugin file {Path(reference).name}",
+        version="",
+        summary=f"({why})",
+        inputs=(),
+    )
 
 
 def load_observers() -> tuple[Observer, ...]:
@@ -84,8 +129,10 @@ def choose_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> Chosen:
     claims = find_claims(plugins)
     if list(names) != [ALL]:
         found = [take(MethodName.parse(name), claims) for name in names]
-        return Chosen(tuple({each.name: each for each in found}.values()), claims.faults)
-    loaded, left_out = [], list(claims.faults)
+        return Chosen(
+            tuple({each.name: each for each in found}.values()), tuple(claims.faults.values())
+        )
+    loaded, left_out = [], list(claims.faults.values())
     for name in claims.by_name:
         try:
             loaded.append(take(MethodName(name, {}), claims))

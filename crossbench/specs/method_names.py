@@ -6,7 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RequestError
 from crossbench.errors.foreign import show
@@ -98,6 +98,12 @@ def read_value(text: str) -> Value:
     return int(number) if number.is_integer() and abs(number) < _WHOLE else number  # 2.0 is 2
 
 
-def write_value(value: Value) -> str:
-    """The word for a value, the inverse of :func:`read_value` for what that returns."""
-    return value if isinstance(value, str) else json.dumps(value)
+def write_value(value: Any) -> str:
+    """The word for a value, the inverse of :func:`read_value`; else its ``repr``."""
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return (
+        json.dumps(read_value(str(value))) if isinstance(value, int | float) else show(value, 100)
+    )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MISTYPED = {
     "method": (["run", "--method", "crosd"], "unknown method 'crosd'; did you mean crossd"),
+    "hyperparameter": (["run", "--method", "acs:temp"], "'temp' is no key=value; write NAME:key="),
+    "base": (["run", "--method", "crosd:temp=2"], "unknown method 'crosd'; did you mean crossd"),
     "task": (["run", "--task", "vesel"], "unknown task 'vesel'; did you mean vessel"),
     "preset": (["run", "--preset", "smok"], "unknown preset 'smok'; did you mean smoke"),
     "protocol": (["run", "--protocol", "lorra"], "unknown protocol 'lorra'; did you mean lora"),
