@@ -22,29 +22,43 @@ class Fit(NamedTuple):
     protocol: str
 
 
-def holes(records: Sequence[RunRecord]) -> list[RunKey]:
-    """The runs of a grid that no record is of, in order.
+def holes(records: Sequence[RunRecord], asked: Iterable[RunKey] | None = None) -> list[RunKey]:
+    """The runs of a grid that no record is of, in order; a failed run is no hole.
 
-    The grid is every task of one method's records, under every backbone, init and protocol, with
-    all seeds and folds that any run on the task was asked for; beside each, the plain baselines:
-    majority and logistic everywhere, covariate on the tasks that have any such run. A failed run is
-    no hole.
+    Beside each of a method's runs stand the plain baselines: majority and logistic everywhere,
+    covariate on the tasks that have any such run.
+
+    Args:
+        records: Of one method and of plain baselines.
+        asked: The method's runs, as a track names them. None asks for every task that there is a
+            record of, under every backbone, init and protocol, with all seeds and folds that any
+            run on the task was asked for.
     """
     there = {record.key for record in records}
-    return [key for key in _grid(records) if key not in there]
+    own = _shown(records) if asked is None else asked
+    return [key for key in _with_baselines(own, records) if key not in there]
 
 
-def _grid(records: Sequence[RunRecord]) -> Iterator[RunKey]:
+def _shown(records: Sequence[RunRecord]) -> Iterator[RunKey]:
     own = [record for record in records if not record.key.plain]
     fits = sorted({_fit(record.key) for record in own})
-    tasks = sorted({record.key.task for record in own})
-    for task in tasks:
+    for task in sorted({record.key.task for record in own}):
         on_task = [record for record in own if record.key.task == task]
-        key, plain = on_task[0].key, _plain(records, task)
         for seed, fold in itertools.product(_seeds(on_task), _folds(on_task)):
-            at = dataclasses.replace(key, seed=seed, fold=fold)
+            at = dataclasses.replace(on_task[0].key, seed=seed, fold=fold)
             yield from (dataclasses.replace(at, **fit._asdict()) for fit in fits)
-            yield from (_baseline(at, name) for name in plain)
+
+
+def _with_baselines(asked: Iterable[RunKey], records: Sequence[RunRecord]) -> Iterator[RunKey]:
+    """A method's runs, those of each task and fold followed by the plain baselines'."""
+    places = itertools.groupby(asked, lambda key: (key.task, key.seed, key.fold))
+    known: set[RunKey] = set()
+    for (task, _, _), keys in places:
+        own = list(keys)
+        yield from own
+        plain = [_baseline(own[0], name) for name in _plain(records, task)]
+        yield from (key for key in plain if key not in known)
+        known |= set(plain)
 
 
 def _fit(key: RunKey) -> Fit:

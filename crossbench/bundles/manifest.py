@@ -69,6 +69,7 @@ class BundledMethod:
         target: ``module:attribute`` that such a package registers; empty for a plugin file.
         distribution: Name of such a package.
         version: Its version.
+        inputs: The kinds of input that it takes.
     """
 
     name: str
@@ -78,6 +79,7 @@ class BundledMethod:
     target: str = ""
     distribution: str = ""
     version: str = ""
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.bundles.mixtures import division, mixtures
+from crossbench.bundles.tracks import is_of_track
 from crossbench.errors import BundleError, RecordError, unknown_name
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.store import read_folders
 from crossbench.results.records.validation import check_results
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from crossbench.bundles.manifest import BundledMethod
     from crossbench.results.records.store import FoundRun
-    from crossbench.specs import RunRecord
+    from crossbench.specs import RunKey, RunRecord
 
 
 class Selected(NamedTuple):
@@ -44,7 +45,12 @@ class Selected(NamedTuple):
 
 
 def select_runs(
-    folders: Sequence[Path], method: BundledMethod, files: Mapping[str, str], preset: str = ""
+    folders: Sequence[Path],
+    method: BundledMethod,
+    files: Mapping[str, str],
+    *,
+    preset: str = "",
+    asked: Collection[RunKey] | None = None,
 ) -> Selected:
     """The valid records of a method, whatever became of its runs, and of the plain baselines.
 
@@ -53,6 +59,7 @@ def select_runs(
         method: As the bundle will have it.
         files: SHA-256 of each file of its identity, by label.
         preset: The records' preset; empty where there are records of one alone.
+        asked: The runs of a track, made without overrides; None takes every run.
 
     Raises:
         BundleError: If a file is no valid record or contradicts its predictions, or records are
@@ -62,10 +69,11 @@ def select_runs(
     named = [item for item in found if item.record.key.method == method.name]
     if not named:
         raise unknown_name("method", method.name, _methods(found))
+    named, outside = _of_track(named, asked)
     named = _of_preset(named, preset)
     own, notes = _of_this_code(named, method, files)
     plain = _beside(own, found)
-    selected = Selected(own, plain, notes)
+    selected = Selected(own, plain, [*outside, *notes])
     for mixed in mixtures(selected.records):
         raise BundleError(f"{mixed}; submit a folder with records of one kind")
     for item in selected.found:
@@ -85,6 +93,19 @@ def _read(folders: Sequence[Path]) -> list[FoundRun]:
 
 def _methods(found: Iterable[FoundRun]) -> set[str]:
     return {item.record.key.method for item in found if not item.record.key.plain}
+
+
+def _of_track(
+    named: list[FoundRun], asked: Collection[RunKey] | None
+) -> tuple[list[FoundRun], list[str]]:
+    """The records of a track's runs; what else there is stays out, and is said."""
+    if asked is None:
+        return named, []
+    own = [item for item in named if is_of_track(item.record, asked)]
+    if not own:
+        raise BundleError(f"none of {len(named)} records is of a run of the track; run it first")
+    left = len(named) - len(own)
+    return own, [f"{left} records of no run of the track are left out"] if left else []
 
 
 def _of_preset(named: list[FoundRun], preset: str) -> list[FoundRun]:

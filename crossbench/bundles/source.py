@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.bundles.manifest import SOURCE, BundledMethod
 from crossbench.errors import BundleError
+from crossbench.methods import input_kinds
 from crossbench.registry.claims import plugin_path
 from crossbench.registry.entries import METHOD_GROUP, points
 from crossbench.registry.method_identity import identify, sources
@@ -78,6 +79,7 @@ def _described(
         target=_target(method) if own is None else "",
         distribution="" if package is None else package.distribution,
         version="" if package is None else package.version,
+        inputs=input_kinds(method),
     )
 
 

@@ -14,6 +14,7 @@ from crossbench.bundles.records import record_files
 from crossbench.bundles.selection import select_runs
 from crossbench.bundles.source import gather_source
 from crossbench.bundles.traces import trace_in, without_traces
+from crossbench.bundles.tracks import asked_by
 from crossbench.bundles.writing import write_bundle
 from crossbench.environment.provenance import package_versions
 from crossbench.environment.state import importing
@@ -21,6 +22,7 @@ from crossbench.errors import BundleError, CardError
 from crossbench.files.hashing import hash_json
 from crossbench.registry.method_origin import declared_metadata
 from crossbench.registry.methods import find_methods
+from crossbench.registry.tracks import find_track
 from crossbench.specs.method_metadata import MethodMetadata
 
 if TYPE_CHECKING:
@@ -109,15 +111,18 @@ def submit(
     source, declared = gather_source(method, request.plugins), declared_metadata(method)
     authors = _authors(request.authors or declared.authors)
     licence = _licence(request, declared, authors, source)
-    selected = select_runs(request.folders, source.method, _digests(source), request.preset)
-    missing = _missing(selected, partial=request.partial)
+    asked = asked_by(request.track, source.method)
+    selected = select_runs(
+        request.folders, source.method, _digests(source), preset=request.preset, asked=asked
+    )
+    missing = _missing(selected, asked, partial=request.partial)
     manifest = Manifest(
         method=source.method,
         authors=authors,
         licence=licence.name,
         crossbench=package_versions()["crossbench"],
         preset=selected.own[0].record.key.preset,
-        track=request.track,
+        track=find_track(request.track).label if request.track else "",
         partial=bool(missing),
         note=request.note,
     )
@@ -158,8 +163,8 @@ def _digests(source: Source) -> dict[str, str]:
     }
 
 
-def _missing(selected: Selected, *, partial: bool) -> list[RunKey]:
-    missing = holes(selected.records)
+def _missing(selected: Selected, asked: Sequence[RunKey] | None, *, partial: bool) -> list[RunKey]:
+    missing = holes(selected.records, asked)
     if missing and not partial:
         shown = "; ".join(f"{key} ({key.protocol}, {key.init})" for key in missing[:_SHOWN])
         more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""

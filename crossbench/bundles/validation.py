@@ -17,8 +17,10 @@ from crossbench.bundles.grid import holes
 from crossbench.bundles.manifest import CONFORMANCE, LICENCE, RECORDS
 from crossbench.bundles.mixtures import mixtures
 from crossbench.bundles.recomputation import recompute
+from crossbench.bundles.tracks import labelled, strangers
 from crossbench.errors import BundleError, RequestError
 from crossbench.files.hashing import hash_file
+from crossbench.registry.tracks import track_runs
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.store import Found, Store
 from crossbench.results.records.validation import validate
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from crossbench.bundles.recomputation import Recomputed
     from crossbench.results.records.store import FoundRun
     from crossbench.results.records.validation import Track, Validated
+    from crossbench.specs import RunKey
 
 
 class Finding(NamedTuple):
@@ -219,9 +222,17 @@ def _whole(bundle: Bundle, found: Sequence[FoundRun]) -> Iterator[str]:
     if not any(not record.key.plain for record in records):
         yield "there is no run of its method"
         return
-    missing = holes(records)
+    asked = _asked(bundle)
+    yield from strangers(records, asked) if asked is not None else ()
+    missing = holes(records, asked)
     if missing and not bundle.manifest.partial:
         yield f"{len(missing)} runs are missing and it does not say so, such as {missing[0]}"
+
+
+def _asked(bundle: Bundle) -> tuple[RunKey, ...] | None:
+    """The runs of the track that a bundle names, where that is known here."""
+    track, method = labelled(bundle.manifest.track), bundle.manifest.method
+    return None if track is None else track_runs(track, method.name, method.inputs)
 
 
 def _notes(bundle: Bundle, found: Sequence[FoundRun]) -> Iterator[str]:
@@ -230,7 +241,10 @@ def _notes(bundle: Bundle, found: Sequence[FoundRun]) -> Iterator[str]:
     if failed:
         yield f"{failed} of {len(own)} runs failed"
     if bundle.manifest.partial:
-        yield f"partial: {len(holes([item.record for item in found]))} runs of the grid are missing"
+        missing = holes([item.record for item in found], _asked(bundle))
+        yield f"partial: {len(missing)} runs of the grid are missing"
+    if bundle.manifest.track and labelled(bundle.manifest.track) is None:
+        yield f"its track {bundle.manifest.track!r} is none that is known here"
     with suppress(BundleError):  # a finding
         report = bundled_report(bundle)
         told = "there is no report" if report is None else report.verdict
