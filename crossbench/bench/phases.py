@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from crossbench.bench.measure import failure, forget_peak
+from crossbench.bench.failures import failure
 from crossbench.environment.arithmetic import finish
+from crossbench.environment.measure import forget_peak
 from crossbench.environment.provenance import resident_peak
 from crossbench.environment.spans import collect, span
 from crossbench.execution import local

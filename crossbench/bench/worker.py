@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crossbench.bench.failures import failure
 from crossbench.bench.jobs import Job
 from crossbench.bench.machine import describe
-from crossbench.bench.measure import failure, interleave, peak_memory, return_freed_blocks
 from crossbench.bench.workloads import draw, make, resolve
 from crossbench.environment.arithmetic import arithmetic, find_device
+from crossbench.environment.measure import interleave, peak_memory, return_freed_blocks
 from crossbench.environment.state import unchanged
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import kind_of, message_of

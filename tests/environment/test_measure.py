@@ -1,4 +1,4 @@
-"""Turns, warm-up, failures and peaks; never how long something takes."""
+"""Turns, warm-up, calls that fail and peaks; never how long something takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossbench.bench.measure import failure, interleave, peak_memory
+from crossbench.environment.measure import interleave, peak_memory
 
 CPU = torch.device("cpu")
 
@@ -75,14 +75,3 @@ def test_the_peak_is_what_a_call_holds_at_once() -> None:
             np.ones(size, np.uint8)
 
     assert 0.95 * size < peak_memory(call, CPU) < 1.5 * size
-
-
-def test_a_refused_allocation_is_out_of_memory() -> None:
-    with pytest.raises(RuntimeError) as torch_error:
-        torch.empty(2**48)
-    with pytest.raises(MemoryError) as numpy_error:
-        np.empty(2**60, np.uint8)
-    for error in (torch_error.value, numpy_error.value):
-        kind, message = type(error).__name__, str(error)
-        assert failure(kind, message)["status"] == "out-of-memory"
-    assert failure("RuntimeError", "shapes differ")["status"] == "failed"

@@ -8,7 +8,7 @@ import random
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,8 +25,6 @@ _WARM_UP = 3  # calls of each method before any is timed
 _SHORTEST = 0.005  # seconds that the fastest method is timed for
 _TICK = 1e-5  # seconds; no call is shorter
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's mallopt
-# What refused allocations say: PyTorch on the CPU, oneDNN, PyTorch on CUDA, C++.
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 
 
 def interleave(
@@ -126,10 +124,3 @@ def forget_peak() -> int | None:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return resident_peak()
-
-
-def failure(kind: str, message: str) -> dict[str, Any]:
-    """What an exception of this class and message says about a method, as a part of its outcome."""
-    lacking = kind == "MemoryError" or any(words in message for words in _NO_MEMORY)
-    status = "out-of-memory" if lacking else "failed"
-    return {"status": status, "error": {"class": kind, "message": message}}
