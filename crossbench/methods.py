@@ -198,6 +198,9 @@ class Declarations(Protocol):
         kernels: The axis (or axes) of each kernel's output channels, which low-rank updates read
             as the rows of a matrix and all other axes as its columns: ``{"weight": 0}``. Left
             out, a parameter is a kernel if its shape is (C_out, C_in / groups, ...).
+        drops: Tensors, or submodules, of a 2D layer that its 3D layer leaves behind, such as a
+            network that steers 2D kernels. Left out, there are none: whatever else is lost in the
+            conversion fails ``crossbench check-method``.
         image_weights: Whether a network that is built starts from 2D weights (its ``build`` calls
             :meth:`NetworkRequest.image_network`). Left out, it does.
         metadata: Who made it and where it is described: ``authors`` (names), ``paper`` (text, an
@@ -208,6 +211,7 @@ class Declarations(Protocol):
 
     learns: Sequence[str]
     kernels: Mapping[str, int | tuple[int, ...]]
+    drops: Sequence[str]
     image_weights: bool
     metadata: Mapping[str, Any]
 

@@ -51,6 +51,7 @@ class CrossD:
         "Operation, arXiv 2411.02441",
     }
     learns: tuple[str, ...] = ()  # rotation networks freeze with the kernels they turn
+    drops = ("rotation_params",)  # a 3D kernel is used whole, and turned by nothing
 
     def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
         """A CrossDConv2d of the same geometry, with fresh weights and the bias of ``conv``.

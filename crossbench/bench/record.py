@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Job, Setup, WorkerError, do
 from crossbench.bench.machine import load
-from crossbench.bench.workloads import BASELINES
 from crossbench.environment.arithmetic import find_device, thread_count
 from crossbench.errors import CrossbenchError, RequestError
+from crossbench.nets.plain import PLAIN_LAYERS
 from crossbench.results.records.benches import BenchRecord, Measurement
 from crossbench.specs import ComputeSettings
 from crossbench.specs.limits import MOST_THREADS
@@ -117,7 +117,7 @@ def measure(
         backward: Whether a call goes forward and backward.
         max_batch: At most so many samples a call.
     """
-    names = (BASELINES[case.dimension], *methods)
+    names = (PLAIN_LAYERS[case.dimension], *methods)
     started = datetime.now(UTC).isoformat()
     job = Job(
         what="memory",

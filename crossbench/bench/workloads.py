@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from crossbench.environment.arithmetic import autocast
 from crossbench.environment.state import importing
 from crossbench.errors import ConversionError
-from crossbench.methods import LayerPlace, NetworkMethod, cube
+from crossbench.methods import LayerPlace, NetworkMethod
+from crossbench.nets import build_model
+from crossbench.nets.modules import layer_of
+from crossbench.nets.plain import PLAIN_LAYERS, PlainConvolution
 from crossbench.registry.methods import find_methods
 
 if TYPE_CHECKING:
@@ -20,41 +23,7 @@ if TYPE_CHECKING:
     from crossbench.bench.jobs import Job
     from crossbench.methods import Method
 
-#: What ratios refer to, by dimension: the backbone's own layers, or their full 3D form.
-BASELINES = {2: "nn.Conv2d", 3: "nn.Conv3d"}
-
 _CLASSES = 10
-
-
-class _Plain:
-    """The backbone as it is; in 3D, ``nn.Conv3d`` of the same geometry, drawn afresh."""
-
-    dims: tuple[int, ...] = (2, 3)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def layer_2d(self, conv: nn.Conv2d) -> nn.Module:
-        """The convolution itself."""
-        return conv
-
-    def layer_3d(self, layer: nn.Module) -> nn.Module:
-        """A Conv3d whose kernel is a cube.
-
-        Raises:
-            ConversionError: If the geometry of ``layer`` differs between the axes.
-        """
-        conv = cast("nn.Conv2d", layer)
-        return nn.Conv3d(
-            conv.in_channels,
-            conv.out_channels,
-            cube("kernel_size", conv.kernel_size),
-            stride=cube("stride", conv.stride),
-            padding=cube("padding", cast("tuple[int, ...]", conv.padding)),
-            dilation=cube("dilation", conv.dilation),
-            groups=conv.groups,
-            bias=conv.bias is not None,
-        )
 
 
 class Given(NamedTuple):
@@ -77,10 +46,10 @@ def resolve(names: Sequence[str], plugins: Sequence[str]) -> list[Method]:
     Raises:
         RequestError: If a name is unknown or a plugin cannot be loaded.
     """
-    registered = [name for name in names if name not in BASELINES.values()]
+    registered = [name for name in names if name not in PLAIN_LAYERS.values()]
     with importing(", ".join(registered)):
         found: dict[str, Method] = {each.name: each for each in find_methods(registered, plugins)}
-    return [found[name] if name in found else _Plain(name) for name in names]
+    return [found[name] if name in found else PlainConvolution(name) for name in names]
 
 
 def draw(job: Job, device: torch.device) -> Given:
@@ -126,8 +95,6 @@ def _layer(job: Job, layer: Layer, method: Method, given: Given) -> Workload:
     if isinstance(method, NetworkMethod):
         msg = f"method {method.name!r} builds whole networks and has no single layer"
         raise ConversionError(f"{msg}; crossbench bench models times its networks")
-    from crossbench.nets.modules import layer_of
-
     inputs, gradient = given
     if 2 not in method.dims:
         inputs, gradient = inputs.unsqueeze(2), gradient.unsqueeze(2)
@@ -149,8 +116,6 @@ def _plain_layer(layer: Layer, device: str = "cpu") -> nn.Conv2d:
 
 
 def _network(job: Job, method: Method, given: Given) -> Workload:
-    from crossbench.nets import build_model  # timm, which single layers do without
-
     inputs, labels = given
     network = cast("Network", job.network)
     module = build_model(

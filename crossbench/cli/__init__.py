@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.cli import (
     bench,
     board,
+    check_method,
     compare,
     dashboard,
     data,
@@ -44,6 +45,7 @@ _COMMANDS = (
     pretrain,
     transfer,
     bench,
+    check_method,
     listing,
     new_method,
     data,

@@ -30,13 +30,26 @@ def head_learners(method: Method) -> tuple[str, ...] | None:
     Raises:
         ConversionError: If it is no sequence of names.
     """
-    declared = getattr(method, "learns", None)
+    return _names(method, "learns", '("mixing",)')
+
+
+def dropped(method: Method) -> tuple[str, ...]:
+    """A method's ``drops``; none where undeclared.
+
+    Raises:
+        ConversionError: As :func:`head_learners`.
+    """
+    return _names(method, "drops", '("rotation",)') or ()
+
+
+def _names(method: Method, attribute: str, example: str) -> tuple[str, ...] | None:
+    declared = getattr(method, attribute, None)
     if declared is None:
         return None
     if isinstance(declared, str) or not all(isinstance(name, str) and name for name in declared):
         msg = (
-            f"method {method.name!r}: learns (={declared!r}) must be a sequence of names in its "
-            'layers, such as ("mixing",)'
+            f"method {method.name!r}: {attribute} (={declared!r}) must be a sequence of names in "
+            f"its layers, such as {example}"
         )
         raise ConversionError(msg)
     return tuple(declared)

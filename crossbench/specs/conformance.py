@@ -50,13 +50,13 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """What one layer or network costs on one input; None where nothing says so.
+    """The cost of a forward pass of one layer or network; None where nothing says so.
 
     Attributes:
         parameters: Their number.
-        multiply_adds: Of one forward pass at batch size 1.
-        seconds: Median time of that pass.
-        bytes: Memory that it takes at most beyond parameters and input.
+        multiply_adds: Of the pass.
+        seconds: Its median time.
+        bytes: Memory that it takes at most, beyond parameters and input.
     """
 
     parameters: int
@@ -70,16 +70,16 @@ class Cost:
     """A method's cost beside a plain convolution's.
 
     Attributes:
-        workload: What is computed, in words: ``Conv2d(64, 64, 3, padding=1) on 16³``.
-        reference: What it is measured against: ``nn.Conv3d``.
-        method: What the method's layer or network costs.
-        plain: What the reference costs.
+        workload: What is computed, in words.
+        reference: What it is measured against, such as ``nn.Conv3d``; empty for nothing.
+        method: Cost of the method's layer or network.
+        plain: Cost of the reference; None where there is none.
     """
 
     workload: str
     reference: str
     method: Spent
-    plain: Spent
+    plain: Spent | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

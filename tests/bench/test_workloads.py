@@ -10,9 +10,10 @@ from torch import nn
 
 from crossbench.bench.cases import Layer, Network
 from crossbench.bench.jobs import Setup
-from crossbench.bench.workloads import BASELINES, draw, make, resolve
+from crossbench.bench.workloads import draw, make, resolve
 from crossbench.errors import ConversionError, RequestError
 from crossbench.methods import LayerPlace, NetworkMethod
+from crossbench.nets.plain import PLAIN_LAYERS
 from crossbench.registry.entries import method_entries
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def test_every_registered_method_has_its_layer(
     layer = Layer(name="small", shape=(2, 4, 6, 7), outputs=4, stride=stride)
     setup = Setup(device="cpu", dtype=dtype)  # type: ignore[arg-type]
     asked = job("time", layer=layer, backward=backward, setup=setup)
-    for method in resolve([BASELINES[2], *method_entries()], ()):
+    for method in resolve([PLAIN_LAYERS[2], *method_entries()], ()):
         if isinstance(method, NetworkMethod):
             continue
         workload = make(asked, method, draw(asked, CPU))
@@ -85,7 +86,7 @@ def test_a_method_that_builds_networks_has_no_layer(job: Callable[..., Job]) -> 
 @pytest.mark.parametrize("shape", [(2, 3, 33, 32), (2, 3, 32, 33, 34)])
 def test_the_baseline_of_networks_is_plain(job: Callable[..., Job], shape: tuple[int, ...]) -> None:
     network = Network(name="small", shape=shape, backbone="test_resnet")
-    (method,) = resolve([BASELINES[network.dimension]], ())
+    (method,) = resolve([PLAIN_LAYERS[network.dimension]], ())
     asked = job("time", layer=None, network=network, backward=True)
     workload = make(asked, method, draw(asked, CPU))
     learnt = watch_gradients(workload.module)
@@ -98,7 +99,7 @@ def test_the_baseline_of_networks_is_plain(job: Callable[..., Job], shape: tuple
 def test_inputs_and_plain_weights_are_the_same_for_all(job: Callable[..., Job]) -> None:
     outputs: list[Any] = []
     given = draw(job("time"), CPU)
-    for method in resolve([BASELINES[2], "conv2d"], ()):
+    for method in resolve([PLAIN_LAYERS[2], "conv2d"], ()):
         workload = make(job("time"), method, given)
         workload.module.register_forward_hook(lambda *given: outputs.append(given[2]))
         workload.call()

@@ -1,0 +1,174 @@
+"""``crossbench check-method``: the contract of a method, checked and measured."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.arguments import add_device, add_plugins
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
+from crossbench.errors import RequestError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable
+
+    from crossbench.execution.isolation import Limits
+    from crossbench.specs.conformance import Check, ConformanceReport, Cost
+
+_WIDTH = 80
+_INDENT = "    "
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_WORDS = {"pass": "pass", "skip": "skip", "fail": "FAIL"}
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "check-method",
+        help="check a method against its contract, and measure what it costs",
+        description=(
+            "Check a method against its contract: shapes, weights carried to 3D, gradients, "
+            "repeatability, number formats, adaptation. Every check runs in a process of its own, "
+            "within limits. Exits with 0 where none fails, 1 where some fail, 2 where the method "
+            "cannot be loaded. docs/check-method.md explains each check."
+        ),
+    )
+    parser.set_defaults(command=_check)
+    parser.add_argument("name", metavar="NAME|FILE.py", help="a method, or a file that holds one")
+    add_plugins(parser)
+    parser.add_argument(
+        "--only", default="", metavar="A[,B]", help="the checks to make, by name (all)"
+    )
+    parser.add_argument(
+        "--time-limit", type=float, metavar="S", help="seconds that each check may take (120)"
+    )
+    parser.add_argument(
+        "--memory-limit", metavar="SIZE", help="memory that each check may hold, such as 4G (8G)"
+    )
+    add_device(parser)
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from crossbench.conformance import check
+    from crossbench.specs.requests import split_names
+
+    hear: Callable[[Check], object] = _heard if not options.json else lambda _: None
+    report = check(
+        options.name,
+        plugins=options.plugins,
+        limits=_limits(options),
+        device=options.device,
+        only=split_names(options.only) if options.only else (),
+        hear=hear,
+    )
+    if options.json:
+        print_json(report.to_mapping())
+    else:
+        print("\n".join(_lines(report)))
+    return EXIT_OK if report.passed else EXIT_FAILED
+
+
+def _heard(check: Check) -> None:
+    """Progress, where somebody watches."""
+    import sys
+
+    if sys.stderr.isatty():
+        say([f"{check.name}: {check.status}"])
+
+
+# ------------------------------------------------------------------------------- limits
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from crossbench.conformance import LIMITS
+
+    chosen = LIMITS
+    if options.time_limit is not None:
+        if not 0 < options.time_limit < float("inf"):
+            raise RequestError(f"time-limit (={options.time_limit:g}) must be a positive number")
+        chosen = replace(chosen, seconds=options.time_limit)
+    if options.memory_limit is not None:
+        chosen = replace(chosen, memory=parse_size(options.memory_limit))
+    return chosen
+
+
+def parse_size(text: str) -> int:
+    """Bytes that a text such as ``512M`` or ``4GiB`` stands for.
+
+    Raises:
+        RequestError: If it is no such text.
+    """
+    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    unit = number[-1:] if number[-1:] in "KMGT" else ""
+    try:
+        size = float(number.removesuffix(unit)) * _UNITS[unit]
+    except ValueError:
+        size = 0.0
+    if not 1 <= size < float("inf"):
+        raise RequestError(f"memory-limit (={text!r}) must be a size such as 512M or 4G")
+    return int(size)
+
+
+# ------------------------------------------------------------------------------ printing
+
+
+def _lines(report: ConformanceReport) -> Iterable[str]:
+    yield f"{report.method}: {report.verdict}"
+    versions = report.versions
+    known = f"crossbench {versions['crossbench']} · torch {versions['torch']}"
+    yield f"sha256 {report.sha256[:16]} · {known}"
+    yield ""
+    yield f"{'check':18}  result  {'cases':>5}  {'measured':>9}  tolerance"
+    yield "─" * _WIDTH
+    for check in report.checks:
+        yield from _check_lines(check)
+    for number, cost in enumerate(report.cost):
+        yield from ["", *_cost_lines(cost, report, first=not number)]
+
+
+def _check_lines(check: Check) -> Iterable[str]:
+    measured = "" if check.measured is None else f"{check.measured:.1e}"
+    cases = check.cases - check.refused
+    row = f"{check.name:18}  {_WORDS[check.status]:6}  {cases or '':>5}  {measured:>9}  "
+    yield (row + check.tolerance).rstrip()
+    if check.status == "fail":
+        yield from _wrapped(f"demanded: {check.demand}")
+        yield from _wrapped(f"found: {check.detail}")
+        yield from _wrapped(f"smallest example: {check.example}" if check.example else "")
+    else:
+        yield from _wrapped(check.detail)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+    )
+
+
+def _cost_lines(cost: Cost, report: ConformanceReport, *, first: bool) -> Iterable[str]:
+    if first:
+        where = report.hardware.get("gpu") or report.hardware.get("processor", "")
+        yield f"Cost of a forward pass on {report.device} ({where}), {report.threads} CPU thread"
+        yield ""
+    yield cost.workload
+    yield f"{'':15}{report.method[:20]:>20}  {cost.reference:>14}  {'ratio':>8}"
+    for name, show in _FIGURES.items():
+        own, plain = (getattr(each, name, None) for each in (cost.method, cost.plain))
+        ratio = "" if own is None or not plain else f"{own / plain:.2f}"
+        label = name.replace("_", "-").replace("seconds", "time").replace("bytes", "memory")
+        yield f"{label:15}{_shown(own, show):>20}  {_shown(plain, show):>14}  {ratio:>8}".rstrip()
+
+
+def _shown(value: float | None, show: Callable[[float], str]) -> str:
+    return "" if value is None else show(value)
+
+
+_FIGURES: dict[str, Callable[[float], str]] = {
+    "parameters": lambda count: f"{count:,}",
+    "multiply_adds": lambda count: f"{count / 1e6:,.1f} M",
+    "seconds": lambda seconds: f"{seconds * 1e3:,.1f} ms",
+    "bytes": lambda size: f"{size / 2**20:,.1f} MiB",
+}

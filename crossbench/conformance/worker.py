@@ -1,0 +1,89 @@
+"""What the processes of a conformance check do; :mod:`crossbench.conformance.run` starts them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from crossbench.conformance.cost import measure
+from crossbench.conformance.criteria import criteria
+from crossbench.conformance.judging import judge
+from crossbench.conformance.target import Target
+from crossbench.environment.arithmetic import arithmetic, find_device
+from crossbench.environment.provenance import hardware, package_versions
+from crossbench.environment.state import own_randomness, restored
+from crossbench.registry.method_identity import identify
+from crossbench.registry.method_origin import method_origin
+from crossbench.registry.methods import find_methods, load_plugin
+from crossbench.specs import ComputeSettings
+from crossbench.specs.reader import to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crossbench.methods import Method
+
+#: CPU threads of every check: on a busy machine, two that wait for one another take minutes.
+THREADS = 1
+
+
+def describe(name: str, plugins: list[str], device: str) -> dict[str, Any]:
+    """What a method and this machine are, and what is demanded, as JSON.
+
+    Raises:
+        RequestError: If the method cannot be loaded, or there is no such device.
+    """
+    with _loaded(name, plugins, device) as target:
+        method, identity = target.method, identify(target.method)
+        return {
+            "facts": {
+                "method": method.name,
+                "sha256": identity.sha256,
+                "config": identity.config,
+                "origin": method_origin(method),
+                "versions": package_versions(),
+                "device": str(target.device),
+                "hardware": hardware(target.device),
+                "threads": THREADS,
+            },
+            "criteria": [
+                {"name": each.name, "demand": each.demand, "tolerance": each.tolerance}
+                for each in criteria()
+            ],
+        }
+
+
+def examine(name: str, plugins: list[str], device: str, criterion: str) -> dict[str, Any]:
+    """The check of one criterion, as JSON."""
+    (wanted,) = (each for each in criteria() if each.name == criterion)
+    with _loaded(name, plugins, device) as target:
+        return to_mapping(judge(wanted, target))
+
+
+def spend(name: str, plugins: list[str], device: str) -> list[dict[str, Any]]:
+    """What a method costs beside a plain convolution, as JSON."""
+    with _loaded(name, plugins, device) as target:
+        return [to_mapping(cost) for cost in measure(target)]
+
+
+def is_file(name: str) -> bool:
+    """Whether a method is given as a plugin file, ``mine.py`` or ``mine.py:ATTRIBUTE``."""
+    return name.endswith(".py") or ".py:" in name
+
+
+def find(name: str, plugins: list[str]) -> Method:
+    """The method of a name, or of a plugin file.
+
+    Raises:
+        RequestError: If it cannot be loaded.
+    """
+    return load_plugin(name) if is_file(name) else find_methods([name], plugins)[0]
+
+
+@contextmanager
+def _loaded(name: str, plugins: list[str], device: str) -> Iterator[Target]:
+    """The method, loaded as a run loads it, and the arithmetic of a run on few threads."""
+    with restored() as changed, own_randomness(0):
+        method = find(name, plugins)
+    with arithmetic(ComputeSettings(threads=THREADS)):
+        yield Target(method, find_device(device), tuple(changed))
