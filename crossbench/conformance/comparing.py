@@ -55,7 +55,8 @@ def learn(module: nn.Module, inputs: Tensor) -> dict[str, Tensor | None]:
     output = answer(module, inputs)
     with own_randomness(3):
         weights = torch.randn(output.shape)
-    (output.float() * weights.to(output.device)).sum().backward()  # type: ignore[no-untyped-call]
+    if output.requires_grad:  # else no tensor gets a gradient
+        (output.float() * weights.to(output.device)).sum().backward()  # type: ignore[no-untyped-call]
     return {
         name: parameter.grad
         for name, parameter in module.named_parameters()

@@ -1,12 +1,12 @@
-"""A conformance check from outside: every criterion in a process of its own, within limits."""
+"""A conformance check from outside: in processes of their own, within limits, to the end."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from crossbench.errors import CrossbenchError, RequestError
+from crossbench.conformance.criteria import FIRST
+from crossbench.errors import CrossbenchError, RequestError, unknown_name
 from crossbench.errors.foreign import ChildDiedError, clean
 from crossbench.execution import isolation
 from crossbench.execution.isolation import Limits
@@ -16,11 +16,17 @@ from crossbench.specs.reader import from_mapping
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    Hearer = Callable[[Check], object]
+
 #: What each check's process may use.
 LIMITS = Limits(seconds=120, memory=8 * 2**30)
 
-COST = "cost"
+#: A criterion in words: its name, demand and tolerance.
+_Words = dict[str, Any]
+
+_COST: _Words = {"name": "cost", "demand": "its costs can be measured within the limits"}
 _WORK = "crossbench.conformance.worker:"
+_IN_VAIN = "not tried, because the method does not run"
 
 
 def check(
@@ -30,7 +36,7 @@ def check(
     limits: Limits = LIMITS,
     device: str = "auto",
     only: Collection[str] = (),
-    hear: Callable[[Check], object] = lambda _: None,
+    hear: Hearer = lambda _: None,
 ) -> ConformanceReport:
     """Check a method against its contract.
 
@@ -39,7 +45,7 @@ def check(
     Args:
         method: A registered name, that of a plugin, or a plugin file: ``mine.py``.
         plugins: Python files that define further methods.
-        limits: What the process of each check may use.
+        limits: What each check may use.
         device: Where costs are measured: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         only: Names of the checks to make; all of them where there are none.
         hear: Called with each check as soon as it is made.
@@ -49,18 +55,14 @@ def check(
     """
     asked = {"name": method, "plugins": list(plugins), "device": device}
     known = _described(asked, limits)
-    names = [each["name"] for each in known["criteria"]]
-    _demand_known(only, [*names, COST])
-    checks: list[Check] = []
-    for criterion in known["criteria"]:
-        if not only or criterion["name"] in only:
-            checks.append(_checked(asked, criterion, limits, checks))
-            hear(checks[-1])
+    chosen = _chosen([*known["criteria"], _COST], only)
+    criteria = [each for each in chosen if each is not _COST]
+    checks = _examined(asked, criteria, limits, hear)
     cost: tuple[Cost, ...] = ()
-    if not only or COST in only:
-        made, cost = _cost(asked, limits, checks)
-        checks.append(made)
-        hear(made)
+    if _COST in chosen:
+        last, cost = _measured(asked, limits, checks)
+        checks.append(last)
+        hear(last)
     return ConformanceReport(
         **known["facts"],
         seconds=limits.seconds,
@@ -85,72 +87,83 @@ def _described(asked: dict[str, Any], limits: Limits) -> dict[str, Any]:
     return known
 
 
-def _demand_known(only: Collection[str], names: list[str]) -> None:
-    from crossbench.errors import unknown_name
+def _chosen(criteria: list[_Words], only: Collection[str]) -> list[_Words]:
+    """The criteria of these names, or all.
 
+    Raises:
+        RequestError: If one does not exist.
+    """
+    names = [each["name"] for each in criteria]
     for name in only:
         if name not in names:
             raise unknown_name("check", name, names)
+    return [each for each in criteria if not only or each["name"] in only]
 
 
-def _checked(
-    asked: dict[str, Any], criterion: dict[str, Any], limits: Limits, made: list[Check]
-) -> Check:
-    """The check of one criterion, or why it is not made."""
-    if fault := _hopeless(made):
-        return Check(status="skip", detail=fault, **criterion)
-    return _watched(
-        lambda hear: from_mapping(
-            Check,
-            isolation.call(
-                f"{_WORK}examine",
-                asked | {"criterion": criterion["name"]},
-                limits=limits,
-                hear=hear,
-            ),
-            where="the check",
-        ),
-        Check(status="fail", **criterion),
-    )
+def _examined(
+    asked: dict[str, Any], criteria: list[_Words], limits: Limits, hear: Hearer
+) -> list[Check]:
+    """The checks of criteria, in as many processes as it takes; none in vain."""
+    made: list[Check] = []
+    while len(made) < len(criteria) and not any(map(_is_hopeless, made)):
+        made += _in_one_process(asked, criteria[len(made) :], limits, hear)
+    for criterion in criteria[len(made) :]:
+        made.append(Check(status="skip", detail=_IN_VAIN, **criterion))
+        hear(made[-1])
+    return made
 
 
-def _hopeless(made: list[Check]) -> str:
-    """Why nothing more is tried; empty where it is."""
-    first = made[0] if made else None
-    if first is not None and first.name == "runs" and first.status == "fail":
-        return "not tried, because it does not run"
-    return ""
+def _in_one_process(
+    asked: dict[str, Any], criteria: list[_Words], limits: Limits, hear: Hearer
+) -> list[Check]:
+    """The checks that one process makes.
 
+    One that ends the process is made again by the next, as its first, with all of the limits to
+    itself and no other before it; there the end is its failure.
+    """
+    made: list[Check] = []
+    begun, at = monotonic(), ""
 
-def _watched(work: Callable[[Callable[[Any], object]], Check], failed: Check) -> Check:
-    """What a process answers, or the failure that its death is, with the case it was at."""
-    begun, at = monotonic(), [""]
+    def listen(told: Any) -> None:
+        nonlocal at
+        if isinstance(told, str):
+            at = clean(told)
+        else:
+            made.append(from_mapping(Check, told, where="the check"))
+            hear(made[-1])
 
-    def hear(case: Any) -> None:
-        at[0] = clean(str(case))
-
+    given = asked | {"wanted": [each["name"] for each in criteria]}
     try:
-        return work(hear)
+        isolation.call(f"{_WORK}examine", given, limits=limits, hear=listen)
     except CrossbenchError as error:
-        return replace(failed, detail=str(error), example=at[0], seconds=monotonic() - begun)
+        if not made:
+            taken = monotonic() - begun
+            made.append(_failed(criteria[0], error, example=at, seconds=taken))
+            hear(made[0])
+    return made
 
 
-def _cost(
+def _failed(criterion: _Words, error: CrossbenchError, **facts: Any) -> Check:
+    """The failure that the end of a process is."""
+    return Check(status="fail", detail=f"its code ended the check: {error}", **criterion, **facts)
+
+
+def _is_hopeless(check: Check) -> bool:
+    return check.name == FIRST and check.status == "fail"
+
+
+def _measured(
     asked: dict[str, Any], limits: Limits, made: list[Check]
 ) -> tuple[Check, tuple[Cost, ...]]:
     """The check that costs can be measured, and the costs."""
-    check = Check(name=COST, status="pass", demand="its costs are measured within the limits")
-    if fault := _hopeless(made):
-        return replace(check, status="skip", detail=fault), ()
-    measured: list[Cost] = []
-
-    def work(hear: Callable[[Any], object]) -> Check:
-        rows = isolation.call(f"{_WORK}spend", asked, limits=limits, hear=hear)
-        measured.extend(from_mapping(Cost, row, where="the cost") for row in rows)
-        return replace(check, cases=len(measured), seconds=monotonic() - begun)
-
+    if any(map(_is_hopeless, made)):
+        return Check(status="skip", detail=_IN_VAIN, **_COST), ()
     begun = monotonic()
-    done = _watched(work, replace(check, status="fail"))
-    if done.status == "pass" and not measured:
-        done = replace(done, status="skip", detail="the method refuses what is measured")
-    return done, tuple(measured)
+    try:
+        rows = isolation.call(f"{_WORK}spend", asked, limits=limits)
+    except CrossbenchError as error:
+        return _failed(_COST, error, seconds=monotonic() - begun), ()
+    if not rows:
+        return Check(status="skip", detail="the method refuses what is measured", **_COST), ()
+    cost = tuple(from_mapping(Cost, row, where="the cost") for row in rows)
+    return Check(status="pass", cases=len(cost), seconds=monotonic() - begun, **_COST), cost

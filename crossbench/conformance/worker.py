@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from crossbench.conformance.cost import measure
-from crossbench.conformance.criteria import criteria
+from crossbench.conformance.criteria import FIRST, criteria
 from crossbench.conformance.judging import judge
 from crossbench.conformance.target import Target
 from crossbench.environment.arithmetic import arithmetic, find_device
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import own_randomness, restored
+from crossbench.execution.child import tell
 from crossbench.registry.method_identity import identify
 from crossbench.registry.method_origin import method_origin
 from crossbench.registry.methods import find_methods, load_plugin
@@ -53,11 +54,22 @@ def describe(name: str, plugins: list[str], device: str) -> dict[str, Any]:
         }
 
 
-def examine(name: str, plugins: list[str], device: str, criterion: str) -> dict[str, Any]:
-    """The check of one criterion, as JSON."""
-    (wanted,) = (each for each in criteria() if each.name == criterion)
+def examine(name: str, plugins: list[str], device: str, wanted: list[str]) -> None:
+    """Make checks in turn, and tell each of them, as JSON; none more if the method does not run.
+
+    Args:
+        name: The method.
+        plugins: Files that define further ones.
+        device: Where costs are measured.
+        wanted: Names of criteria.
+    """
     with _loaded(name, plugins, device) as target:
-        return to_mapping(judge(wanted, target))
+        for criterion in (each for each in criteria() if each.name in wanted):
+            with restored():
+                check = judge(criterion, target)
+            tell(to_mapping(check))
+            if check.name == FIRST and check.status == "fail":
+                return
 
 
 def spend(name: str, plugins: list[str], device: str) -> list[dict[str, Any]]:

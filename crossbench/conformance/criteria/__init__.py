@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crossbench.conformance.interface import Criterion
 
+#: The criterion that a method runs at all: where it does not, no other is tried.
+FIRST = "runs"
+
 
 def criteria() -> tuple[Criterion, ...]:
-    """Every criterion, in the order in which they are tried.
-
-    The first is that the method runs at all: where it does not, no other is tried.
-    """
+    """Every criterion, in the order in which they are tried."""
     from crossbench.conformance.criteria import (
         adapting,
         carrying,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from crossbench.conformance.comparing import demand_finite, draw, infer, learn, make
+from crossbench.conformance.criteria import FIRST
 from crossbench.conformance.interface import Criterion, Finding, ViolationError
 from crossbench.conformance.target import Target
 from crossbench.environment.state import own_randomness, unchanged
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def _first(target: Target) -> Iterator[Case]:
-    """The smallest layer in each of its forms, then the networks."""
-    yield from islice(target.layers(), 2)
-    yield from target.networks()
+    """The smallest layer in each of its forms; the networks of a method without layers."""
+    layers = list(islice(target.layers(), 2))
+    return iter(layers) if layers else target.networks()
 
 
 def _runs(case: Case) -> Finding:
@@ -59,7 +60,9 @@ def _keeps_state(case: Case) -> Finding:
 
 def _train(module: Any, inputs: torch.Tensor) -> None:
     """A training step; unlike :func:`learn` it seeds no generator."""
-    module.train()(inputs).float().sum().backward()
+    total = module.train()(inputs).float().sum()
+    if total.requires_grad:
+        total.backward()
 
 
 def _demand_unseeded(name: str, step: Callable[[], object]) -> None:
@@ -97,9 +100,15 @@ def _imports_quietly(target: Target) -> Finding:
 
 CRITERIA = (
     Criterion(
-        name="runs",
-        demand="its smallest layers and its networks run forward and backward within the limits",
+        name=FIRST,
+        demand="its smallest layers, or its networks, run forward and backward within the limits",
         cases=_first,
+        examine=_runs,
+    ),
+    Criterion(
+        name="networks",
+        demand="networks for each kind of input are built, and run forward and backward",
+        cases=Target.networks,
         examine=_runs,
     ),
     Criterion(

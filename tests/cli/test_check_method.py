@@ -1,0 +1,61 @@
+"""``crossbench check-method``: exit codes, limits, and a table that fits a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from crossbench.cli import main
+from crossbench.cli.check_method import parse_size
+from crossbench.errors import RequestError
+from crossbench.specs.conformance import ConformanceReport
+
+FAULTY = Path(__file__).parents[1] / "conformance" / "faulty"
+
+
+def test_a_failure_is_shown_with_its_example_and_exits_with_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["check-method", str(FAULTY / "wrong_shape.py"), "--device", "cpu"]
+    assert main([*words, "--only", "runs,shape-stride,batch-independence"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "wrong-shape: 1 pass, 0 skipped, 2 fail"
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("shape-stride        FAIL") for line in lines)
+    shown = " ".join(" ".join(lines).split())
+    assert "smallest example: layer_2d of Conv2d(1, 1, 1, stride=2, bias=False) on 3 × 3" in shown
+
+
+def test_the_report_as_json_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["check-method", str(FAULTY / "sound.py"), "--json", "--only", "runs,tensors"]
+    assert main([*words, "--time-limit", "90", "--memory-limit", "6G", "--device", "cpu"]) == 0
+    report = ConformanceReport.from_mapping(json.loads(capsys.readouterr().out))
+    assert report.verdict == "2 pass, 0 skipped, none fails"
+    assert (report.seconds, report.memory) == (90, 6 * 2**30)
+    assert report.check("tensors").detail == "carried: weight; carried: weight, bias"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mine", "--time-limit", "0"], r"time-limit \(=0\) must be a positive number"),
+        (["mine", "--memory-limit", "much"], "memory-limit .='much'. must be a size such as 512M"),
+        (["./absent.py", "--device", "cpu"], "absent.py' does not exist"),
+    ],
+)
+def test_a_wrong_request_exits_with_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check-method", *words]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_sizes() -> None:
+    assert parse_size("512M") == parse_size("512 MiB") == 512 * 2**20
+    assert parse_size("1.5g") == 1.5 * 2**30
+    assert parse_size("1000") == 1000
+    with pytest.raises(RequestError, match="memory-limit"):
+        parse_size("0")

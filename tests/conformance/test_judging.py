@@ -1,0 +1,88 @@
+"""Planted faults, each found under the name of its check, with the smallest example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossbench.conformance.criteria import criteria
+from crossbench.conformance.judging import judge
+from crossbench.conformance.worker import _loaded
+from crossbench.environment.state import restored
+from crossbench.specs.conformance import Check
+
+FAULTY = Path(__file__).parent / "faulty"
+LEAST = "layer_2d of Conv2d(1, 1, 1, bias=False) on 1 × 1"
+LEAST_3D = "layer_3d of Conv2d(1, 1, 1, bias=False) on 1 × 1 × 1"
+
+
+def judged(file: str, name: str) -> Check:
+    (criterion,) = (each for each in criteria() if each.name == name)
+    with _loaded(str(FAULTY / f"{file}.py"), [], "cpu") as target, restored():
+        return judge(criterion, target)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "detail", "example"),
+    [
+        (
+            "wrong_shape",
+            "shape-stride",
+            "the shape is (2, 1, 2, 1), nn.Conv2d's is (2, 1, 2, 2)",
+            "layer_2d of Conv2d(1, 1, 1, stride=2, bias=False) on 3 × 3",
+        ),
+        (
+            "dropped_weights",
+            "tensors",
+            "bias of the 2D layer changes nothing in the 3D layer; carry it, or declare it",
+            "layer_3d of Conv2d(1, 1, 1) on 1 × 1 × 1",
+        ),
+        ("batch_leakage", "batch-independence", "a batch of 8 and its samples alone", LEAST),
+        ("nondeterminism", "determinism", "not the same bits", LEAST),
+        ("nan_gradient", "gradients", "weight on zero inputs: 1 of 1 values are not", LEAST),
+        ("changed_state", "global-state", "torch's number of threads (from 1 to 2)", LEAST),
+        ("fixed_seed", "global-state", "building it seeds the generator of torch", LEAST),
+        ("noisy_import", "import", "torch's default dtype (from torch.float32", "its import"),
+        ("float32_only", "float64", "in float64 its answer is float32", LEAST),
+        ("stale_kernel", "state-dict", "the answer with the loaded weights", LEAST),
+        ("in_place", "input-unchanged", "the input, after a forward pass in training", LEAST),
+        ("batch_statistics", "eval-mode", "a forward pass in eval mode changes seen", LEAST),
+        ("batch_statistics", "tensors", "seen of the 2D layer changes nothing", LEAST_3D),
+        ("frozen_path", "gradients", "no gradient reaches weight (on random inputs)", LEAST),
+    ],
+)
+def test_a_planted_fault_fails_under_its_name(
+    file: str, name: str, detail: str, example: str
+) -> None:
+    check = judged(file, name)
+    assert check.status == "fail"
+    assert detail in check.detail
+    assert check.example == example
+
+
+@pytest.mark.parametrize("name", ["tensors", "batch-independence", "state-dict", "eval-mode"])
+def test_the_sound_method_passes_where_the_faulty_ones_fail(name: str) -> None:
+    check = judged("sound", name)
+    assert (check.status, check.example) == ("pass", "")
+
+
+def test_what_is_measured_and_not_demanded_is_skipped_with_its_measure() -> None:
+    check = judged("stripes", "constant-layer")
+    assert check.status == "skip"
+    assert check.measured is not None
+    assert check.measured > 0.1
+    assert check.detail.startswith("measured, not demanded: a constant volume and its slice")
+
+
+def test_a_declared_refusal_is_no_failure() -> None:
+    check = judged("stripes", "shape-groups")
+    assert (check.status, check.refused > 0) == ("pass", True)
+    assert "refused: groups (=2) must be 1" in check.detail
+    assert judged("slices", "lora").status == "pass"
+
+
+def test_what_does_not_apply_is_skipped_with_the_reason() -> None:
+    check = judged("slices", "shape-kernel")
+    assert (check.status, check.cases) == ("skip", 0)
+    assert check.detail.startswith("not applicable: the method builds whole networks")
