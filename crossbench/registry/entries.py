@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
 
+COLUMN_GROUP = "crossbench.columns"
 GROUPING_GROUP = "crossbench.groupings"
 IMPORTER_GROUP = "crossbench.importers"
 INPUT_GROUP = "crossbench.inputs"

@@ -145,6 +145,9 @@ def test_columns_are_chosen(open_view: Open) -> None:
     assert list(numbers(page).columns) == ["mean rank", "trainable parameters"]
     turn_to(page, "3D tasks")
     assert list(numbers(page).columns) == ["mean rank", "trainable parameters"]
+    page.button_group(key="columns").set_value(["trainable parameters", "finished runs"]).run()
+    assert not page.exception
+    assert numbers(page)["finished runs"]["acs"] == "11 of 12"
 
 
 def test_each_board_says_what_it_is(open_view: Open, words: Words) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.evaluation.statistics import MIN_TASKS
+from crossbench.results.boards.board_columns import board_columns, with_columns
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.published import table2
 from crossbench.results.boards.tables import leaderboard, ranked
@@ -109,8 +110,14 @@ def _show_table(board: Board, rows: list[Standing]) -> None:
     """The columns that the reader chose, and what a reader of them must know."""
     with st.expander("In numbers"):
         table = leaderboard(board, task_groups(), rows)
-        names = [column.text for column in table.columns]
-        show_table(table.only(chips("Columns", names, "columns", default=names)), "leaderboard")
+        usual = [column.text for column in table.columns]
+        further, faults = board_columns()
+        offered = {column.title: column for column in further.values()}
+        chosen = chips("Columns", [*usual, *offered], "columns", default=usual)
+        added = [offered[title] for title in chosen if title in offered]
+        show_table(with_columns(table, board, added).only(chosen), "leaderboard")
+        for fault in faults:
+            st.text(f"Column not loaded: {fault}")
 
 
 # ------------------------------------------------------------------------- published

@@ -1,0 +1,176 @@
+"""Further columns of a board's table, by name; packages add to them.
+
+A package registers a :class:`BoardColumn` under the entry point group ``crossbench.columns``. Of a
+broken one its error is told, and it hides no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from crossbench.errors import RequestError
+from crossbench.errors.foreign import contained, show
+from crossbench.registry.entries import COLUMN_GROUP, points
+from crossbench.results.boards.pareto import COSTS, OF_MACHINES
+from crossbench.results.boards.table import NOTHING, Cell, Header
+from crossbench.results.records.files import read_record
+from crossbench.results.records.method_origin import MethodOrigin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from crossbench.registry.entries import Point
+    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.table import Table
+
+Value: TypeAlias = float | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardColumn:
+    """What a board can say of each of its rows.
+
+    Attributes:
+        name: Name in kebab case, by which it is asked for.
+        title: Head of the column.
+        help: What it says, in a sentence.
+        value: Gives a number or words for the board and the name of a row; None for nothing.
+    """
+
+    name: str
+    title: str
+    help: str
+    value: Callable[[Board, str], Value]
+
+
+class Found(NamedTuple):
+    """The columns there are, and messages on those that cannot be had.
+
+    Attributes:
+        columns: Columns by name, those of crossbench first.
+        faults: One message for each that is broken.
+    """
+
+    columns: dict[str, BoardColumn]
+    faults: tuple[str, ...]
+
+
+def board_columns() -> Found:
+    """The columns of crossbench and of installed packages."""
+    columns, faults = {column.name: column for column in _OWN}, []
+    for point in points(COLUMN_GROUP):
+        try:
+            column = _load(point, columns)
+            columns[column.name] = column
+        except RequestError as error:
+            faults.append(str(error))
+    return Found(columns, tuple(faults))
+
+
+def with_columns(table: Table, board: Board, columns: Iterable[BoardColumn]) -> Table:
+    """A board's table with further columns at its right.
+
+    Args:
+        table: As from :func:`crossbench.results.boards.tables.leaderboard`.
+        board: Its board.
+        columns: What is added; a value that cannot be had is "failed", with the reason in a note.
+    """
+    notes: list[str] = []
+    for column in columns:
+        cells = tuple(
+            (*row, _cell(column, board, head.text, notes))
+            for head, row in zip(table.rows, table.cells, strict=True)
+        )
+        head = Header(column.title, aside=True)
+        table = replace(table, columns=(*table.columns, head), cells=cells)
+    return replace(table, notes=(*table.notes, *dict.fromkeys(notes)))
+
+
+def _load(point: Point, taken: Collection[str]) -> BoardColumn:
+    """The column of an entry point, imported."""
+    where = f"column {point.entry.name!r} of {point.distribution}"
+    if point.fault:
+        raise RequestError(f"{where}: {point.fault}; reinstall {point.distribution}")
+    with contained(f"{where} cannot be imported from {point.entry.value}"):
+        column = point.entry.load()
+    if not isinstance(column, BoardColumn):
+        raise RequestError(f"{where}: {point.entry.value} is no BoardColumn")
+    if column.name in taken:
+        raise RequestError(f"{where}: the name {show(column.name)} is taken; choose another")
+    return column
+
+
+def _cell(column: BoardColumn, board: Board, row: str, notes: list[str]) -> Cell:
+    try:
+        with contained(f"column {show(column.name)} has no value"):
+            value = column.value(board, row)
+            text = f"{value:,.4g}" if isinstance(value, float) else str(value)
+    except RequestError as error:
+        notes.append(f"{error}.")
+        return Cell(text="failed")
+    if value is None:
+        return NOTHING
+    return Cell(text=text, value=float(value) if isinstance(value, int | float) else None)
+
+
+# ------------------------------------------------------------------- those of crossbench
+
+
+def _cost(name: str) -> Callable[[Board, str], Value]:
+    """Mean of a cost over a row's finished runs; of times and memory, on one machine alone."""
+
+    def value(board: Board, row: str) -> Value:
+        runs = board.runs[(board.runs["row"] == row) & (board.runs["status"] == "ok")]
+        if name not in runs or runs[name].isna().all():
+            return None
+        if name in OF_MACHINES and board.runs["hardware"].nunique() > 1:
+            return None
+        return float(runs[name].mean())
+
+    return value
+
+
+def _runs(board: Board, row: str) -> Value:
+    runs = board.runs[board.runs["row"] == row]
+    return f"{int((runs['status'] == 'ok').sum())} of {len(runs)}"
+
+
+def _of_origin(words: Callable[[MethodOrigin], str]) -> Callable[[Board, str], Value]:
+    """What the latest record of a row says of its method."""
+
+    def value(board: Board, row: str) -> Value:
+        runs = board.runs[board.runs["row"] == row].sort_values("started", kind="stable")
+        return words(MethodOrigin.of(read_record(Path(runs["path"].iloc[-1])))) or None
+
+    return value
+
+
+_OWN = (
+    *(
+        BoardColumn(
+            name=name.replace("_", "-"),
+            title=title,
+            help=f"Mean {title} over the finished runs.",
+            value=_cost(name),
+        )
+        for name, title in COSTS.items()
+        if name != "parameters_trainable"  # which every board's table has
+    ),
+    BoardColumn(
+        name="runs", title="finished runs", help="Finished runs of those there are.", value=_runs
+    ),
+    BoardColumn(
+        name="authors",
+        title="authors",
+        help="Authors of the method, as its latest record says.",
+        value=_of_origin(lambda origin: ", ".join(origin.metadata.authors)),
+    ),
+    BoardColumn(
+        name="licence",
+        title="licence",
+        help="Licence of the method's code, as its latest record says.",
+        value=_of_origin(lambda origin: origin.metadata.licence),
+    ),
+)
