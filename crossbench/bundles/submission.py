@@ -26,7 +26,7 @@ from crossbench.registry.tracks import find_track
 from crossbench.specs.method_metadata import MethodMetadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from crossbench.bundles.licences import Licence
@@ -88,7 +88,9 @@ class Submitted(NamedTuple):
 
 
 def submit(
-    request: SubmitRequest, out: Path, conformance: ConformanceReport | None = None
+    request: SubmitRequest,
+    out: Path,
+    report: Callable[[], ConformanceReport | None] = lambda: None,
 ) -> Submitted:
     """Write a bundle of a method's runs with its source.
 
@@ -97,7 +99,8 @@ def submit(
     Args:
         request: What is bundled.
         out: The bundle, a ``.zip`` file.
-        conformance: Report of ``crossbench check-method``, if there is one.
+        report: Gives the report of ``crossbench check-method``, if there is to be one; it is asked
+            once nothing else is in the way.
 
     Raises:
         RequestError: If the method or the folder is not there.
@@ -126,7 +129,7 @@ def submit(
         partial=bool(missing),
         note=request.note,
     )
-    written = write_bundle(out, manifest, _contents(selected, source, licence, conformance))
+    written = write_bundle(out, manifest, _contents(selected, source, licence, report()))
     return Submitted(written, selected, missing)
 
 

@@ -41,9 +41,14 @@ def add(commands: Any) -> None:
         "--partial", action="store_true", help="take a grid with missing runs; boards show it"
     )
     submit.add_argument("--note", default="", metavar="TEXT", help="words for readers")
-    submit.add_argument(
-        "--conformance", type=path, metavar="FILE", help="report of `check-method --json`"
+    report = submit.add_mutually_exclusive_group()
+    report.add_argument(
+        "--conformance",
+        type=path,
+        metavar="FILE",
+        help="report of `check-method --json` (the method is checked now)",
     )
+    report.add_argument("--no-check", action="store_true", help="bundle no conformance report")
     submit.add_argument("--out", type=path, required=True, metavar="BUNDLE.zip")
 
 
@@ -62,7 +67,7 @@ def _submit(options: argparse.Namespace) -> int:
         partial=options.partial,
         note=options.note,
     )
-    done = submit(request, options.out, _report(options))
+    done = submit(request, options.out, lambda: _report(options))
     say([f"note: {note}" for note in done.selected.notes])
     print(_told(done, options))
     return EXIT_OK
@@ -78,9 +83,16 @@ def _told(done: Submitted, options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> ConformanceReport | None:
-    """The conformance report that is named."""
-    if options.conformance is None:
-        return None
+    """The conformance report that is named, or one that is made now."""
     from crossbench.bundles.conformance import read_report
 
-    return read_report(options.conformance)
+    if options.conformance is not None:
+        return read_report(options.conformance)
+    if options.no_check:
+        return None
+    from crossbench.conformance import check
+
+    say(["checking the method against its contract; --no-check leaves that out"])
+    report = check(options.method, plugins=options.plugins)
+    say([f"conformance: {report.verdict}"])
+    return report

@@ -11,6 +11,8 @@ import pytest
 from made_submission import BESIDE, PLUGIN, SETTINGS, TASK
 from tampering import Opened, arrays_of, forge, rescored
 
+from crossbench.bundles.bundle import open_bundle
+from crossbench.bundles.conformance import bundled_report
 from crossbench.bundles.validation import validate_bundle
 from crossbench.bundles.verification import VerifyRequest, prospect
 from crossbench.cli import main
@@ -109,6 +111,7 @@ def test_from_a_file_to_a_verified_bundle(tmp_path: Path) -> None:
         ["verify", "b.zip", "--sample", "1", "--device", "cpu", "--trust"],
     )
     assert "b.zip: 1 runs of mine (0 failed), 3 of plain baselines; licence MIT" in told
+    assert " pass, " in conformance_of(tmp_path / "b.zip")
     assert "all holds: 4 records, 4 of them held against their task's data" in told
     assert "mine on nodule-malignancy-3d, seed 43, fold 0: equal, " in told
 
@@ -123,3 +126,10 @@ def commanded(folder: Path, *commands: list[str]) -> str:
         told += process.communicate()[0]
         assert process.returncode == 0, words
     return told
+
+
+def conformance_of(path: Path) -> str:
+    """The verdict of the report that ``submit`` has made."""
+    with open_bundle(path) as bundle:
+        report = bundled_report(bundle)
+    return "" if report is None else report.verdict
