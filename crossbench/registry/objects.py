@@ -34,7 +34,7 @@ Given = TypeVar("Given")
 def register(method: Given) -> Given:
     """Make a method known by its name to this process, as in a notebook.
 
-    Its identity is its source, as that of a plugin file is (docs/add-a-method.md): the file of its
+    Its identity is its source, as that of a plugin file is (docs/methods.md): the file of its
     class, or the definitions in the cells of the notebook. Other processes do not find it by name:
     to submit its runs, or to share them out by ``--jobs``, write it to a file
     (:func:`write_plugin`) and pass that as ``--plugin``.
