@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     _add_add(inner)
     _add_remove(inner)
     _add_list(inner)
+    _add_build(inner)
 
 
 def _add_new(inner: Any) -> None:
@@ -77,6 +78,22 @@ def _add_list(inner: Any) -> None:
     listing.add_argument("--json", action="store_true", help="for programs")
 
 
+def _add_build(inner: Any) -> None:
+    build = inner.add_parser(
+        "build",
+        help="write the board as a static site",
+        description=(
+            "Write a folder of pages that opens from a disk or any web server: standings, a page a "
+            "method and a page a task. It loads nothing from elsewhere and runs no script. A site "
+            "that is there is replaced as a whole."
+        ),
+    )
+    build.set_defaults(command=_build)
+    build.add_argument("folder", type=path, metavar="DIR", help="the board")
+    build.add_argument("--out", type=path, required=True, metavar="SITE", help="the site's folder")
+    build.add_argument("--no-charts", action="store_true", help="tables alone, without pictures")
+
+
 def _new(options: argparse.Namespace) -> int:
     from crossbench.hosting.changes import new_board
     from crossbench.hosting.folder import BoardSettings
@@ -123,6 +140,15 @@ def _list(options: argparse.Namespace) -> int:
         print_json(_mapping(board))
     else:
         _print(board)
+    return EXIT_OK
+
+
+def _build(options: argparse.Namespace) -> int:
+    from crossbench.hosting.folder import open_board
+    from crossbench.hosting.site.build import build_site
+
+    pages = build_site(open_board(options.folder), options.out, with_charts=not options.no_charts)
+    say([f"wrote {pages} pages; open {options.out / 'index.html'}"])
     return EXIT_OK
 
 

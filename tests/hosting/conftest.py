@@ -7,17 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_boards import submission
+from made_boards import FIRST, SECOND, accept, submission
 
-from crossbench.hosting.changes import Added, add_bundle, new_board
+from crossbench.hosting.changes import Added, new_board
 from crossbench.hosting.folder import BoardSettings
-
-FIRST, SECOND = "2026-11-01T10:00:00+00:00", "2026-11-02T11:00:00+00:00"
-
-
-def accept(folder: Path, bundle: Path, when: str = FIRST, **options: bool) -> Added:
-    """Add a bundle whose content nobody looks at."""
-    return add_bundle(folder, bundle, faults=lambda _: (), when=when, **options)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:
     if task not in set(frame["task"]):
         raise unknown_name("task", task, frame["task"].unique())
     return [
-        _task_table(board, name)
+        task_table(board, name)
         for board in split_boards(frame)  # whole ones, for the same marks as on a board of all
         for name in sorted(board.runs.loc[board.runs["task"] == task, "column"].unique())
     ]
@@ -180,7 +180,8 @@ def _task_columns(board: Board, groups: Mapping[str, str]) -> dict[Header, Colum
     return columns
 
 
-def _task_table(board: Board, task: str) -> Table:
+def task_table(board: Board, task: str) -> Table:
+    """Every metric of one task of a board; see :func:`task_tables`."""
     columns = {
         Header(
             metric.title, "" if metric.higher_is_better else "lower is better", metric=name
