@@ -22,6 +22,7 @@ TOP = "crossbench|baselines|tasks|leaderboard|tests|scripts|docs"
 GROUPS = {
     f"crossbench.{name}"
     for name in (
+        "columns",
         "tasks",
         "tracks",
         "methods",
