@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
     Attributes:
         deviation: The largest one, in the unit of the tolerance; None where none is measured.
-        note: What is worth knowing of it.
+        note: What is worth knowing of it; that of the largest case is shown.
     """
 
     deviation: float | None = None

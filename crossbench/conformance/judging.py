@@ -27,7 +27,7 @@ class _Tally:
     cases: int = 0
     refused: list[str] = field(default_factory=list)
     deviation: float | None = None
-    notes: list[str] = field(default_factory=list)
+    note: str = ""
     waived: str = ""
 
     def measure(self, deviation: float | None) -> bool:
@@ -73,7 +73,7 @@ def _failure(criterion: Criterion, target: Target, tally: _Tally) -> dict[str, A
             return {"status": "fail", "detail": _words(error), "example": clean(str(smallest))}
         else:
             tally.measure(found.deviation)
-            tally.notes.append(found.note)
+            tally.note = found.note or tally.note
     return None
 
 
@@ -110,9 +110,8 @@ def _conclusion(criterion: Criterion, tally: _Tally) -> dict[str, Any]:
         return {"status": "skip", "detail": f"the method refuses: {refused[0]}"}
     if tally.waived:
         return {"status": "skip", "detail": f"measured, not demanded: {tally.waived}"}
-    parts = [note for note in dict.fromkeys(tally.notes) if note]
-    parts += [f"refused: {refused[0]}"] if refused else []
-    return {"status": "pass", "detail": "; ".join(parts)}
+    first = f"refused: {refused[0]}" if refused else ""
+    return {"status": "pass", "detail": "; ".join(filter(None, (tally.note, first)))}
 
 
 def _words(error: BaseException) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: 2D networks that networks are made from: the first that the method does not refuse.
 BACKBONES = ("test_resnet", "resnet18")
 
-#: Layers that everything but shapes is tried on, from the smallest on; the last is a ResNet's stem.
+#: Layers that all but shapes is tried on, from the smallest on; the last is like a ResNet's stem.
 LADDER = (
     Geometry(inputs=2, outputs=3, sides=(4, 4, 4)),
     Geometry(kernel=3, padding=1, inputs=2, outputs=3, sides=(4, 5, 6)),
@@ -35,7 +35,7 @@ LADDER = (
     Geometry(kernel=3, padding=1, groups=2, inputs=4, outputs=4, sides=(5, 5, 5)),
     Geometry(kernel=3, padding=2, dilation=2, inputs=2, outputs=4, sides=(7, 7, 7)),
     Geometry(kernel=5, padding=2, inputs=4, outputs=4, sides=(7, 7, 7)),
-    Geometry(kernel=7, stride=2, padding=3, inputs=3, outputs=8, sides=(9, 9, 9)),
+    Geometry(kernel=7, stride=2, padding=3, inputs=3, outputs=8, bias=True, sides=(9, 9, 9)),
 )
 
 CLASSES = 3

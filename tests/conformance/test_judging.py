@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from crossbench.conformance.criteria import criteria
 from crossbench.conformance.judging import judge
+from crossbench.conformance.target import Target
 from crossbench.conformance.worker import _loaded
 from crossbench.environment.state import restored
+from crossbench.errors import ConversionError
+from crossbench.nets.declarations import dropped
+from crossbench.registry.methods import load_plugin
 from crossbench.specs.conformance import Check
 
 FAULTY = Path(__file__).parent / "faulty"
@@ -65,6 +70,31 @@ def test_a_planted_fault_fails_under_its_name(
 def test_the_sound_method_passes_where_the_faulty_ones_fail(name: str) -> None:
     check = judged("sound", name)
     assert (check.status, check.example) == ("pass", "")
+
+
+@pytest.mark.parametrize(
+    ("drops", "status", "detail"),
+    [
+        (("bias",), "pass", "carried: weight; dropped by declaration: bias"),
+        (("bias", "weight"), "fail", "`drops` names weight, but weight of the 3D layer follows it"),
+        (None, "fail", "bias of the 2D layer changes nothing in the 3D layer"),
+    ],
+)
+def test_a_tensor_is_left_behind_by_declaration_alone(
+    drops: tuple[str, ...] | None, status: str, detail: str
+) -> None:
+    method = load_plugin(str(FAULTY / "dropped_weights.py"))
+    method.drops = drops  # type: ignore[union-attr]
+    target = Target(method, torch.device("cpu"))
+    check = judge(next(each for each in criteria() if each.name == "tensors"), target)
+    assert (check.status, detail in check.detail) == (status, True)
+
+
+def test_drops_are_names() -> None:
+    method = load_plugin(str(FAULTY / "dropped_weights.py"))
+    method.drops = "bias"  # type: ignore[union-attr]
+    with pytest.raises(ConversionError, match=r"drops \(='bias'\) must be a sequence of names"):
+        dropped(method)
 
 
 def test_what_is_measured_and_not_demanded_is_skipped_with_its_measure() -> None:

@@ -33,7 +33,7 @@ def _examine(case: Case) -> Finding:
     demand_equal(infer(network, inputs), changed, "the answer with merged updates")
     if sorted(network.state_dict()) != sorted(names):
         raise ViolationError("merged, it has other tensors than before")
-    return Finding(note=f"{len(adapted)} kernels of the {case.dims}D network adapted")
+    return Finding(note=f"{len(adapted)} kernels of the {case.dims}D network are adapted")
 
 
 def _move(network: nn.Module) -> None:
