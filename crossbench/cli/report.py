@@ -38,6 +38,20 @@ def add(commands: Any) -> None:
         help="one board alone, counted from 1 as printed",
     )
     report.add_argument(
+        "--columns",
+        type=_names,
+        default=(),
+        metavar="NAME,NAME",
+        help="boards with these columns alone: tasks, average, mean-rank, ms-per-sample, …",
+    )
+    report.add_argument("--cost", action="store_true", help="boards with a column for each cost")
+    report.add_argument(
+        "--appendix", action="store_true", help="add commands, hashes, versions and hardware"
+    )
+    report.add_argument(
+        "--bibtex", action="store_true", help="what to cite, as BibTeX, in place of tables"
+    )
+    report.add_argument(
         "--figures",
         type=Path,
         metavar="DIR",
@@ -49,14 +63,22 @@ def add(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from crossbench.results.report.report import choose_boards, report
+    from crossbench.results.report.report import choose_boards, records_of, report
 
+    if options.bibtex:
+        from crossbench.results.report.bibtex import bibtex
+
+        print(bibtex(records_of(choose_boards(options.folders, options.metric, options.board))))
+        return EXIT_OK
     text = report(
         options.folders,
         options.format,
         task=options.task,
         metric=options.metric,
         board=options.board,
+        columns=options.columns,
+        costs=options.cost,
+        with_appendix=options.appendix,
         published=options.published,
         colour=sys.stdout.isatty(),
     )
@@ -68,3 +90,7 @@ def _report(options: argparse.Namespace) -> int:
         print(f"{len(files)} files written to {options.figures}", file=sys.stderr)
     print(text)
     return EXIT_OK
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))

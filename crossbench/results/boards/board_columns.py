@@ -106,13 +106,18 @@ def _cell(column: BoardColumn, board: Board, row: str, notes: list[str]) -> Cell
     try:
         with contained(f"column {show(column.name)} has no value"):
             value = column.value(board, row)
-            text = f"{value:,.4g}" if isinstance(value, float) else str(value)
+            text = _number(value) if isinstance(value, float) else str(value)
     except RequestError as error:
         notes.append(f"{error}.")
         return Cell(text="failed")
     if value is None:
         return NOTHING
     return Cell(text=text, value=float(value) if isinstance(value, int | float) else None)
+
+
+def _number(value: float) -> str:
+    """Four digits, and every digit of what is larger."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 # ------------------------------------------------------------------- those of crossbench

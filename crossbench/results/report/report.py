@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RequestError
@@ -21,26 +22,32 @@ from crossbench.results.boards.tables import (
 from crossbench.results.boards.titles import headings
 from crossbench.results.boards.transfer_tables import transfer_tables
 from crossbench.results.records.benches import read_benches
+from crossbench.results.records.files import read_record
 from crossbench.results.records.loading import read_frame
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench.results.records.store import without_runs
+from crossbench.results.report.appendix import appendix
+from crossbench.results.report.columns import chosen, with_costs
 from crossbench.results.report.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from crossbench.results.boards.boards import Board
     from crossbench.results.boards.table import Table
+    from crossbench.specs import RunRecord
 
 
-def report(
+def report(  # noqa: PLR0913  (one a flag of the command)
     folders: Sequence[Path | str],
     form: str = "table",
     *,
     task: str | None = None,
     metric: str | None = None,
     board: int | None = None,
+    columns: Sequence[str] = (),
+    costs: bool = False,
+    with_appendix: bool = False,
     published: bool = False,
     width: int | None = None,
     colour: bool = False,
@@ -54,27 +61,34 @@ def report(
         metric: What boards show and rank by; each board's main metric where None. Where a task
             is given every metric is shown.
         board: Number of the one board that is shown, counted from 1 in the order of all.
+        columns: What boards show, by name as :func:`~crossbench.results.report.columns.chosen`
+            takes them; every column where there is none, and other tables then too.
+        costs: Whether boards have a column for each known cost.
+        with_appendix: Whether commands, methods, tasks and versions follow.
         published: Whether the paper's tables follow, as reported.
         width: ``table`` only: columns to fit into; None asks the terminal.
         colour: ``table`` only: whether to use the terminal's colours.
 
     Raises:
         RequestError: If a folder does not exist or holds nothing, no record is of ``task``,
-            there is no such format, metric or board, or both a task and a metric or a board are
-            given.
+            there is no such format, metric, board or column, or both a task and a metric, a
+            board, columns or costs are given.
         RecordError: If there is no valid record, or two folders hold the same run with
             different results.
     """
     if task is not None and metric is not None:
         msg = f"--task {task} shows every metric, {metric!r} among them; leave out --metric"
         raise RequestError(msg)
-    if task is not None and board is not None:
-        raise RequestError(f"--task {task} shows its part of every board; leave out --board")
-    if board is not None:
-        (chosen,) = choose_boards(folders, metric, board)
-        tables = [leaderboard(chosen, task_groups())]
+    if task is not None and (board is not None or columns or costs):
+        flag = "--board" if board is not None else "--columns and --cost"
+        raise RequestError(f"--task {task} shows its part of every board; leave out {flag}")
+    boards = choose_boards(folders, metric, board) if board is not None or columns or costs else []
+    if boards:
+        tables = _board_tables(boards, columns, costs=costs)
     else:
         tables = _every_table(folders, metric) if task is None else _tables_of(task, folders)
+    if with_appendix:
+        tables += appendix(records_of(boards or choose_boards(folders, metric)))
     if published:
         tables += published_tables()
     return render(tables, form, width=width, colour=colour)
@@ -95,6 +109,20 @@ def choose_boards(
         known = "; ".join(f"{place} {name}" for place, name in enumerate(headings(boards), 1))
         raise RequestError(f"--board {number}: there is none; the boards are: {known}")
     return [boards[number - 1]]
+
+
+def records_of(boards: Sequence[Board]) -> list[RunRecord]:
+    """The records behind some boards, each once."""
+    paths = dict.fromkeys(path for board in boards for path in board.runs["path"] if path)
+    return [read_record(Path(path)) for path in paths]
+
+
+def _board_tables(boards: Sequence[Board], columns: Sequence[str], *, costs: bool) -> list[Table]:
+    """The boards alone, with the columns that are asked for."""
+    pairs = [(board, leaderboard(board, task_groups())) for board in boards]
+    if costs:
+        pairs = [(board, with_costs(table, board)) for board, table in pairs]
+    return chosen(pairs, columns) if columns else [table for _, table in pairs]
 
 
 def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Table]:
