@@ -54,3 +54,20 @@ def test_what_is_no_board_is_a_wrong_request(
 ) -> None:
     assert main(["board", "list", str(tmp_path)]) == 2
     assert "is no board" in capsys.readouterr().err
+
+
+def test_a_bundle_that_does_not_hold_is_refused_with_what_is_wrong(
+    board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = submission(tmp_path / "other.zip", "other", tasks=("blood",))
+    assert main(["board", "add", str(bundle), "--to", str(board)]) == 2
+    said = capsys.readouterr().err
+    assert "other.zip does not hold, and was not added:\n  " in said
+    assert len(open_board(board).submissions) == 1
+
+
+def test_a_site_is_written(board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "site"
+    assert main(["board", "build", str(board), "--out", str(site), "--no-charts"]) == 0
+    assert f"wrote 4 pages; open {site / 'index.html'}" in capsys.readouterr().err
+    assert (site / "methods" / "mine.html").is_file()
