@@ -55,7 +55,7 @@ def add(commands: Any) -> None:
         "--figures",
         type=Path,
         metavar="DIR",
-        help="write standings, heat maps and costs as PDF and SVG, with LaTeX that includes them",
+        help="write standings, heat maps, costs, mean ranks and gains as PDF and SVG, and LaTeX",
     )
     report.add_argument(
         "--published", action="store_true", help="add the paper's tables, as reported"

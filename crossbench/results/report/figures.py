@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench.errors import RequestError
+from crossbench.errors import RequestError, StatisticsError
 from crossbench.files.atomic import replacing
+from crossbench.results.boards.compare import compare_on
 from crossbench.results.boards.tables import ranked
 from crossbench.results.boards.titles import headings
 from crossbench.results.figures.cost import costs
+from crossbench.results.figures.critical_difference import critical_difference
+from crossbench.results.figures.gains import gains
 from crossbench.results.figures.heat_map import heat_map
 from crossbench.results.figures.render import render
 from crossbench.results.figures.standings import standings
 from crossbench.results.report.render import escape_latex, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from crossbench.results.boards.boards import Board
@@ -69,8 +75,21 @@ def _figures(boards: Sequence[Board], number: int) -> list[_Drawn]:
         return []
     rows = ranked(board)
     found = [standings(board, rows=rows), heat_map(board, rows=rows), *costs(board)]
+    with suppress(StatisticsError):  # too few tasks for a claim over them
+        found.append(critical_difference(board))
+    found += _gains(board, [row.name for row in rows if not row.plain])
     before = f"board-{number}-" if len(boards) > 1 else ""
     return [_Drawn(f"{before}{figure.name}", heading, figure) for figure in found]
+
+
+def _gains(board: Board, methods: Sequence[str]) -> Iterator[Figure]:
+    """Gains of the first method over each other, on the tasks that have a verdict."""
+    for other in methods[1:]:
+        with suppress(RequestError, StatisticsError):  # no task that both were run on alike
+            figure = gains(compare_on(board, other, methods[0]))
+            if len(figure.data):
+                name = re.sub(r"[^A-Za-z0-9]+", "-", other).strip("-")
+                yield replace(figure, name=f"gains-over-{name}")
 
 
 def _write(file: Path, content: bytes) -> Path:

@@ -37,6 +37,21 @@ def test_figures_of_several_boards_are_told_apart(boards: list[Any], tmp_path: P
     assert r"weights 50\%\_\{\}" in (tmp_path / "figures.tex").read_text()
 
 
+def test_gains_and_mean_ranks_are_drawn_where_the_runs_allow_a_claim(
+    record: Any, frame: Any, tmp_path: Path
+) -> None:
+    better = {"acs": 0.0, "conv3d": 0.05, "crossd": 0.1}
+    runs = [
+        record(method, f"task-{task}", fold, score=0.5 + gain * (1 + 0.1 * fold))
+        for method, gain in better.items()
+        for task in range(6)
+        for fold in range(2)
+    ]
+    (board,) = split_boards(frame(*runs))
+    names = {file.stem for file in write_figures([board], tmp_path)}
+    assert {"critical-difference", "gains-over-acs", "gains-over-conv3d"} <= names
+
+
 def test_a_folder_is_wanted(boards: list[Any], tmp_path: Path) -> None:
     file = tmp_path / "figures"
     file.touch()
