@@ -21,24 +21,36 @@ def new(folder: Path, *words: str) -> Path:
     return folder / "my_method.py"
 
 
-def test_their_tests_pass_as_written_and_they_are_clean(tmp_path: Path) -> None:
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    """A folder with a new method of each kind."""
     for kind in ("layers", "network"):
         assert main(["new-method", f"my-{kind}", "--kind", kind, "--out", str(tmp_path)]) == 0
-    python = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run([*python, tmp_path], cwd=tmp_path, capture_output=True, text=True)
-    assert "14 passed" in done.stdout, done.stdout
-    ruff = [sys.executable, "-m", "ruff"]
+    return tmp_path
+
+
+def test_they_are_clean_as_written(both: Path) -> None:
     look = ["check", "--isolated", "--line-length=100", "--select=B,C4,E,F,N,PT,RUF,SIM,UP"]
     for words in (look, ["format", "--check", "--isolated", "--line-length=100"]):
-        seen = subprocess.run([*ruff, *words, tmp_path], capture_output=True, text=True)
+        ruff = [sys.executable, "-m", "ruff", *words, both]
+        seen = subprocess.run(ruff, capture_output=True, text=True)
         assert seen.returncode == 0, seen.stdout
 
 
-@pytest.mark.parametrize("kind", ["layers", "network"])
-def test_it_runs_as_written(tmp_path: Path, kind: str) -> None:
+@pytest.mark.slow
+def test_their_tests_pass_as_written(both: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", both]
+    done = subprocess.run(command, cwd=both, capture_output=True, text=True)
+    assert "14 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("layers", "my-method:spread=0.5"), ("network", "my-method:sharpness=2")]
+)
+def test_it_runs_as_written_with_a_hyperparameter(tmp_path: Path, kind: str, asked: str) -> None:
     file = new(tmp_path / "new", "--kind", kind)
     frame = crossbench.run(
-        "my-method",
+        asked,
         "nodule-malignancy-3d",
         plugins=[str(file)],
         preset="smoke",
@@ -47,7 +59,7 @@ def test_it_runs_as_written(tmp_path: Path, kind: str) -> None:
         out=tmp_path / "out",
         device="cpu",
     )
-    row = frame[frame["method"] == "my-method"].iloc[0]
+    row = frame[frame["method"].str.startswith("my-method:")].iloc[0]
     assert row["status"] == "ok", row["error_message"]
     assert row["warnings"] == ""
 
