@@ -128,7 +128,7 @@ def unpacked(path: Path) -> Iterator[Bundle]:
     if path.is_dir():
         yield Bundle(read_manifest(path), path)
         return
-    _check_is_zip(path)
+    check_is_zip(path)
     with tempfile.TemporaryDirectory(prefix="crossbench-bundle-") as folder:
         try:
             inner = unpack(path, Path(folder), limits=LIMITS)
@@ -155,7 +155,7 @@ def read_member(path: Path, name: str, limit: int = MAX_RECORD) -> bytes:
         BundleError: If the file is no zip file, holds no such member, or one of more bytes than
             the limit.
     """
-    _check_is_zip(path)
+    check_is_zip(path)
     try:
         with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
             content = stream.read(limit + 1)
@@ -190,7 +190,12 @@ def _files_below(folder: Path) -> Iterator[str]:
         yield from (Path(here, name).relative_to(folder).as_posix() for name in (*files, *links))
 
 
-def _check_is_zip(path: Path) -> None:
+def check_is_zip(path: Path) -> None:
+    """Refuse a path that no bundle can lie at.
+
+    Raises:
+        BundleError: If there is no file, or its name does not end in ``.zip``.
+    """
     if path.suffix.lower() != ".zip" or not path.is_file():
         what = "is no .zip file" if path.exists() else "does not exist"
         msg = f"bundle {str(path)!r} {what}; `crossbench submit` writes bundles"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock
 
-from crossbench.bundles.bundle import open_bundle, read_manifest
+from crossbench.bundles.bundle import check_is_zip, open_bundle, read_manifest
 from crossbench.errors import BundleError, RecordError, RequestError, unknown_name
 from crossbench.files.atomic import replacing
 from crossbench.files.hashing import hash_file
@@ -116,6 +116,7 @@ def add_bundle(
             it would supersede what has no author in common with it.
         RecordError: If it has other results of a run that the board has.
     """
+    check_is_zip(bundle)
     with _locked(folder), tempfile.TemporaryDirectory(prefix="crossbench-board-") as private:
         copy = Path(shutil.copyfile(bundle, Path(private) / "bundle.zip"))
         board, manifest = open_board(folder), read_manifest(copy)

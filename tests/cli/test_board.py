@@ -56,6 +56,13 @@ def test_what_is_no_board_is_a_wrong_request(
     assert "is no board" in capsys.readouterr().err
 
 
+def test_a_bundle_that_is_not_there_is_named(
+    board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["board", "add", str(tmp_path / "none.zip"), "--to", str(board)]) == 2
+    assert "none.zip' does not exist; `crossbench submit` writes bundles" in capsys.readouterr().err
+
+
 def test_a_bundle_that_does_not_hold_is_refused_with_what_is_wrong(
     board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

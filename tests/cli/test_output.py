@@ -46,6 +46,7 @@ def crossbench(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_what_a_plugin_prints_stays_out_of_the_answer(
     make_task: Callable[..., Path], tmp_path: Path
 ) -> None:
