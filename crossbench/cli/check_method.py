@@ -30,9 +30,9 @@ def add(commands: Any) -> None:
         help="check a method against its contract, and measure what it costs",
         description=(
             "Check a method against its contract: shapes, weights carried to 3D, gradients, "
-            "repeatability, number formats, adaptation. Every check runs in a process of its own, "
-            "within limits. Exits with 0 where none fails, 1 where some fail, 2 where the method "
-            "cannot be loaded. docs/check-method.md explains each check."
+            "repeatability, number formats, adaptation. The method's code runs in processes of "
+            "its own, within limits. Exits with 0 where none fails, 1 where some fail, 2 where the "
+            "method cannot be loaded. docs/check-method.md explains each check."
         ),
     )
     parser.set_defaults(command=_check)

@@ -20,6 +20,8 @@ from crossbench.conformance.target import Target
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from torch import Tensor, nn
+
     from crossbench.conformance.interface import Case
 
 # Of the maximum: bfloat16 keeps 8 bits, float32 24 of which sums in another order lose some.
@@ -32,10 +34,7 @@ def _autocast(case: Case) -> Finding:
     wanted = infer(module, inputs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = infer(module, inputs)
-        gradients = learn(module, inputs)
-    for name, gradient in gradients.items():
-        if gradient is not None:
-            demand_finite(gradient, f"the gradient of {name} under autocast")
+        _demand_finite_gradients(module, inputs, "under autocast")
     measured = demand_close(found.float(), wanted, _BFLOAT16, "under autocast and without")
     return Finding(measured)
 
@@ -46,9 +45,7 @@ def _float64(case: Case) -> Finding:
     found = infer(module.double(), inputs.double())
     if found.dtype != torch.float64:
         raise ViolationError(f"in float64 its answer is {found.dtype}".replace("torch.", ""))
-    for name, gradient in learn(module, inputs.double()).items():
-        if gradient is not None:
-            demand_finite(gradient, f"the gradient of {name} in float64")
+    _demand_finite_gradients(module, inputs.double(), "in float64")
     return Finding(demand_close(wanted, found.float(), _FLOAT64, "float32 and float64"))
 
 
@@ -73,10 +70,14 @@ def _cuda(case: Case) -> Finding:
     found = infer(module, inputs.cuda())
     if not found.is_cuda:
         raise ViolationError(f"on CUDA its answer is on {found.device}")
-    for name, gradient in learn(module, inputs.cuda()).items():
-        if gradient is not None:
-            demand_finite(gradient, f"the gradient of {name} on CUDA")
+    _demand_finite_gradients(module, inputs.cuda(), "on CUDA")
     return Finding(demand_close(found.cpu(), wanted, _DEVICE, "CUDA and CPU"))
+
+
+def _demand_finite_gradients(module: nn.Module, inputs: Tensor, where: str) -> None:
+    for name, gradient in learn(module, inputs).items():
+        if gradient is not None:
+            demand_finite(gradient, f"the gradient of {name} {where}")
 
 
 CRITERIA = (

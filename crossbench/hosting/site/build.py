@@ -67,11 +67,10 @@ def build_site(hosted: HostedBoard, site: Path, *, with_charts: bool = True) -> 
 
 def _write(content: Content, site: Path, *, with_charts: bool) -> int:
     (site / MARK).touch()
-    count = 0
+    count, board, made_by = 0, content.hosted.settings.title, version("crossbench")
     for address, title, body in _pages(content, Charts(site if with_charts else None)):
         file = site / address
         file.parent.mkdir(exist_ok=True)
-        board, made_by = content.hosted.settings.title, version("crossbench")
         root = "../" * address.count("/")
         html = page(title, body, board=board, root=root, version=made_by)
         file.write_text(html, encoding="utf-8")

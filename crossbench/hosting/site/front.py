@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from crossbench.hosting.site.content import (
@@ -44,7 +44,6 @@ _ABOUT = (
     "Each submission is a bundle of runs with their predictions and the method's source; it was "
     "validated before it was accepted, and every figure here is computed from it."
 )
-_STATES = {"in force": "in-force", "superseded": "superseded", "removed": "removed"}
 
 
 def front_body(content: Content, charts: Charts) -> Html:
@@ -78,7 +77,7 @@ def submissions(content: Content, listed: Iterable[Submission], *, root: str = "
             ", ".join(each.authors),
             each.entry.grid + " (partial)" * each.manifest.partial,
             each.manifest.crossbench,
-            element("span", _state(content, each), class_=_STATES[each.state]),
+            element("span", _state(content, each), class_=each.state.replace(" ", "-")),
             link(f"{each.id}.zip", bundle_address(each, root)),
         )
         for each in listed
@@ -123,8 +122,8 @@ def _whole(content: Content, board: Shown, charts: Charts, *, root: str = "") ->
         "standings": partial(standings, own, rows=board.rows),
         "heat-map": partial(heat_map, own, rows=board.rows),
     }
-    names = [figure.name for figure in costs(own)]
-    cost = {name: partial(_cost, own, place) for place, name in enumerate(names)}
+    by_theme = cache(partial(_costs, own))
+    cost = {name: partial(_cost, by_theme, name) for name in by_theme("light")}
     return joined(
         [
             element("p", setting_line(own), class_="soft"),
@@ -147,8 +146,13 @@ def _pictures(
     return element("div", *pictures, class_="charts")
 
 
-def _cost(board: Board, place: int, *, theme: Theme) -> Figure:
-    return costs(board, theme=theme)[place]
+def _costs(board: Board, theme: Theme) -> dict[str, Figure]:
+    """The figures of a board's costs by name."""
+    return {figure.name: figure for figure in costs(board, theme=theme)}
+
+
+def _cost(by_theme: Callable[[Theme], dict[str, Figure]], name: str, *, theme: Theme) -> Figure:
+    return by_theme(theme)[name]
 
 
 def _others(content: Content) -> Html | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -27,10 +26,10 @@ from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
 from crossbench.results.figures.profile import method_profile
 from crossbench.results.records.method_origin import MethodOrigin
-from crossbench.results.records.reproduce import command_of, left_to_add, request_of
+from crossbench.results.records.reproduce import command_of, left_to_add, request_of, united
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
@@ -88,10 +87,10 @@ def _what_it_is(content: Content, method: str, latest: Submission) -> Html:
 def _on_a_board(content: Content, board: Shown, method: str, charts: Charts) -> Html:
     """Every task of a board with its interval and place, drawn and as a table."""
     table, runs = profile(board.board, method), board.board.runs
-    plain = board.board.plain
+    plain, links = board.board.plain, content.links(ROOT)
     heads = ("task", "score", "95 % interval", "place", "beside the best", "runs", CHANCE, *plain)
     rows = [
-        (*_row(content, row), *_beside(content, board.board, str(row.task)))
+        (*_row(row, links), *_beside(content, board.board, str(row.task)))
         for row in table.itertuples()
     ]
     name = f"{board.name}-method-{slug(method)}"
@@ -104,10 +103,9 @@ def _on_a_board(content: Content, board: Shown, method: str, charts: Charts) -> 
     )
 
 
-def _row(content: Content, row: Any) -> tuple[object, ...]:
-    task = str(row.task)
+def _row(row: Any, links: Mapping[str, str]) -> tuple[object, ...]:
     return (
-        named(task, content.links(ROOT)),
+        named(str(row.task), links),
         row.text,
         "–" if isnan(row.low) else f"{row.low:.3f} to {row.high:.3f}",
         "not placed" if isnan(row.place) else f"{row.place:.0f} of {row.of}",
@@ -211,12 +209,7 @@ def _all_runs(content: Content, board: Shown, method: str) -> Iterator[Html]:
     """The command of a method's runs on a board, and what it leaves open."""
     runs = board.board.runs
     own = [content.records[path] for path in runs.loc[runs["method"] == method, "path"]]
-    request = dataclasses.replace(
-        request_of(own[-1]),
-        tasks=tuple(sorted({request_of(each).tasks[0] for each in own})),
-        seeds=tuple(sorted({each.key.seed for each in own})),
-        folds=tuple(sorted({each.key.fold for each in own})),
-    )
+    request = united([request_of(each) for each in own])
     yield element("p", f"All its runs on {board.heading}:")
     yield code(command_of(request, "results"), wrapped=True)
     for said in dict.fromkeys(said for each in own for said in left_to_add(each)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from crossbench.registry.entries import method_entries
@@ -17,7 +18,12 @@ from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossbench.specs import RunRecord
+
+#: What requests may differ in and still be united.
+GRID = ("methods", "tasks", "seeds", "folds", "plugins")
 
 # Settings of a preset by their place in a record's provenance, where that is another.
 _SPLIT = ("scheme", "folds", "validation")
@@ -36,6 +42,15 @@ def run_command(record: RunRecord, out: str) -> str:
 def command_of(request: RunRequest, out: str) -> str:
     """The shell command of a request that writes to a folder."""
     return shlex.join(["crossbench", "run", *request.words(), "--out", out])
+
+
+def united(requests: Sequence[RunRequest]) -> RunRequest:
+    """The last of several requests, with the methods, tasks, seeds, folds and plugins of all."""
+    grid: dict[str, Any] = {}
+    for name in GRID:
+        parts = (getattr(each, name) or () for each in requests)
+        grid[name] = tuple(sorted({*chain.from_iterable(parts)}))
+    return replace(requests[-1], **grid)
 
 
 def request_of(record: RunRecord) -> RunRequest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.results.boards.table import Cell, Header, Table
 from crossbench.results.records.method_origin import MethodOrigin
-from crossbench.results.records.reproduce import command_of, left_to_add, request_of
+from crossbench.results.records.reproduce import GRID, command_of, left_to_add, request_of, united
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,12 +71,7 @@ def environments(records: Sequence[RunRecord]) -> Table:
     """Machines and versions of software, with the runs made there."""
     counts: dict[tuple[str, str], int] = {}
     for record in records:
-        hardware = ", ".join(
-            f"{key} {value}" for key, value in _mapping(record, "hardware").items()
-        )
-        versions = ", ".join(
-            f"{key} {value}" for key, value in _mapping(record, "versions").items()
-        )
+        hardware, versions = (_in_words(record, name) for name in ("hardware", "versions"))
         counts[hardware, versions] = counts.get((hardware, versions), 0) + 1
     rows = [(hardware, versions, str(count)) for (hardware, versions), count in counts.items()]
     return _list("Machines and versions", ("machine", "versions", "runs"), rows)
@@ -84,25 +79,11 @@ def environments(records: Sequence[RunRecord]) -> Table:
 
 def _joined(requests: Iterable[RunRequest]) -> list[RunRequest]:
     """Requests that differ in tasks, methods, seeds and folds alone, as one each."""
+    nothing: dict[str, Any] = dict.fromkeys(GRID, ())
     kinds: dict[RunRequest, list[RunRequest]] = {}
     for each in requests:
-        kind = replace(each, tasks=(), methods=(), seeds=(), folds=(), plugins=())
-        kinds.setdefault(kind, []).append(each)
-    return [
-        replace(
-            kind,
-            tasks=_union(each.tasks for each in group),
-            methods=_union(each.methods for each in group),
-            seeds=_union(each.seeds or () for each in group),
-            folds=_union(each.folds or () for each in group),
-            plugins=_union(each.plugins for each in group),
-        )
-        for kind, group in kinds.items()
-    ]
-
-
-def _union(parts: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
-    return tuple(sorted({value for part in parts for value in part}))
+        kinds.setdefault(replace(each, **nothing), []).append(each)
+    return [united(group) for group in kinds.values()]
 
 
 def _version(record: RunRecord) -> str:

@@ -10,8 +10,9 @@ from crossbench.results.boards.board_columns import board_columns, with_columns
 from crossbench.results.boards.pareto import COSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from crossbench.results.boards.board_columns import BoardColumn
     from crossbench.results.boards.boards import Board
     from crossbench.results.boards.table import Table
 
@@ -51,11 +52,16 @@ def chosen(pairs: Sequence[tuple[Board, Table]], names: Sequence[str]) -> list[T
         if name not in {TASKS, *heads, *found.columns}:
             said = unknown_name("column", name, [TASKS, *sorted(heads), *found.columns])
             raise RequestError("\n".join([str(said), *found.faults]))
-    return [_chosen(board, table, names, heads) for board, table in pairs]
+    return [_chosen(board, table, names, heads, found.columns) for board, table in pairs]
 
 
-def _chosen(board: Board, table: Table, names: Sequence[str], heads: set[str]) -> Table:
-    known = board_columns().columns
+def _chosen(
+    board: Board,
+    table: Table,
+    names: Sequence[str],
+    heads: set[str],
+    known: Mapping[str, BoardColumn],
+) -> Table:
     added = [name for name in names if name not in {TASKS, *heads}]
     wide = with_columns(table, board, [known[name] for name in added])
     own = list(enumerate(table.columns))

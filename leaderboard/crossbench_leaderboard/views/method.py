@@ -15,7 +15,7 @@ from crossbench.results.boards.tables import failures
 from crossbench.results.figures.profile import method_profile
 from crossbench.results.records.files import read_record
 from crossbench.results.records.method_origin import MethodOrigin
-from crossbench.results.records.reproduce import command_of, left_to_add, request_of
+from crossbench.results.records.reproduce import command_of, left_to_add, request_of, united
 from crossbench_leaderboard.choices import pick, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
 from crossbench_leaderboard.hosted import show_submission, signed, submissions_of
@@ -177,8 +177,7 @@ def _how_to_run(board: Board, name: str, out: str) -> None:
     own = board.runs[board.runs["method"] == name].sort_values("started", kind="stable")
     records = [read_record(Path(path)) for path in own.drop_duplicates("task", keep="last")["path"]]
     request = replace(
-        request_of(records[-1]),
-        tasks=tuple(sorted(request_of(record).tasks[0] for record in records)),
+        united([request_of(record) for record in records]),
         seeds=tuple(sorted(map(int, own["seed"].unique()))),
         folds=tuple(sorted(map(int, own["fold"].unique()))),
     )

@@ -9,8 +9,9 @@ import pytest
 from scored_runs import MARKUP, make_run
 
 from crossbench.cli import main
-from crossbench.results.records.reproduce import left_to_add, run_command
+from crossbench.results.records.reproduce import left_to_add, run_command, united
 from crossbench.results.records.store import Store
+from crossbench.specs.requests import RunRequest
 
 REQUEST = "run --preset smoke --task nodule-malignancy-2d --method conv2d --backbone test_resnet"
 
@@ -78,3 +79,16 @@ def test_names_are_quoted_for_the_shell() -> None:
     record, _ = make_run(MARKUP, "blood")
     assert MARKUP in shlex.split(run_command(record, "a folder"))
     assert run_command(record, "a folder").endswith("--out 'a folder'")
+
+
+def test_requests_of_one_kind_are_united() -> None:
+    one = RunRequest.of(methods="acs", tasks=["b", "a"], seeds=[1], folds=[0], plugins=["x.py"])
+    other = RunRequest.of(methods="acs", tasks="c", seeds=[0, 1], init="in1k")
+    assert united([one, other]) == RunRequest.of(
+        methods="acs",
+        tasks=["a", "b", "c"],
+        seeds=[0, 1],
+        folds=[0],
+        plugins=["x.py"],
+        init="in1k",
+    )
