@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import nn
 
@@ -42,6 +42,25 @@ def plain_conv(layer: nn.Module) -> nn.Conv2d:
     return layer
 
 
+def geometry_3d(layer: Layer2d) -> dict[str, Any]:
+    """The arguments of the ``nn.Conv3d`` with a 2D layer's geometry along all three axes.
+
+    Raises:
+        ConversionError: If the geometry differs between the axes.
+    """
+    padding = layer.padding
+    return {
+        "in_channels": layer.in_channels,
+        "out_channels": layer.out_channels,
+        "kernel_size": cube("kernel_size", layer.kernel_size),
+        "stride": cube("stride", layer.stride),
+        "padding": padding if isinstance(padding, str) else cube("padding", padding),
+        "dilation": cube("dilation", layer.dilation),
+        "groups": layer.groups,
+        "padding_mode": layer.padding_mode,
+    }
+
+
 def conv3d_like(layer: Layer2d, weight: Tensor, *, trains: bool) -> nn.Conv3d:
     """The Conv3d with this weight, and a 2D layer's geometry and bias.
 
@@ -53,19 +72,7 @@ def conv3d_like(layer: Layer2d, weight: Tensor, *, trains: bool) -> nn.Conv3d:
     Raises:
         ConversionError: If the geometry differs between the axes.
     """
-    padding = layer.padding
-    conv = nn.Conv3d(
-        layer.in_channels,
-        layer.out_channels,
-        cube("kernel_size", layer.kernel_size),
-        stride=cube("stride", layer.stride),
-        padding=padding if isinstance(padding, str) else cube("padding", padding),
-        dilation=cube("dilation", layer.dilation),
-        groups=layer.groups,
-        bias=False,
-        padding_mode=layer.padding_mode,
-        device="meta",
-    )
+    conv = nn.Conv3d(**geometry_3d(layer), bias=False, device="meta")
     conv.weight = nn.Parameter(weight.detach(), requires_grad=trains)
     conv.bias = layer.bias
     return conv.train(layer.training)

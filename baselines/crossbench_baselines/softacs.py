@@ -18,7 +18,7 @@ from torch import nn
 
 from crossbench.errors import ConversionError, RequestError
 from crossbench.methods import cube
-from crossbench_baselines._volumetric import plain_conv
+from crossbench_baselines._volumetric import geometry_3d, plain_conv
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,19 +72,7 @@ class SoftACSConv3d(nn.Conv3d):
     """
 
     def __init__(self, conv: nn.Conv2d, temp: float) -> None:
-        padding = conv.padding
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            cube("kernel_size", conv.kernel_size),
-            stride=cube("stride", conv.stride),
-            padding=padding if isinstance(padding, str) else cube("padding", padding),
-            dilation=cube("dilation", conv.dilation),
-            groups=conv.groups,
-            bias=False,
-            padding_mode=conv.padding_mode,
-            device="meta",
-        )
+        super().__init__(**geometry_3d(conv), bias=False, device="meta")
         self.weight, self.bias, self.temp = conv.weight, conv.bias, temp
         self.views = nn.Parameter(_acs_views(conv), requires_grad=conv.weight.requires_grad)
         self.train(conv.training)

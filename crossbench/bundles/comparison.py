@@ -69,9 +69,9 @@ def compare(recorded: tuple[RunRecord, Predictions], again: tuple[RunRecord, Pre
     """Hold a run that was made again against its record.
 
     On a machine like the record's, with the same versions and commit of crossbench, every bit must
-    be the same. Elsewhere
-    sums are rounded otherwise, and training carries that on: there, at least 90 % of the test
-    samples (or all but one) must get the same class, and the main metric be within 0.05.
+    be the same. Elsewhere sums are rounded otherwise, and training carries that on: there, at least
+    90 % of the test samples (or all but one) must get the same class, and the main metric be within
+    0.05.
 
     Args:
         recorded: A record and its predictions.

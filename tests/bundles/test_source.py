@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from own_method import CLASS
 
 from crossbench.bundles.bundle import Bundle
 from crossbench.bundles.manifest import Manifest
@@ -17,15 +18,6 @@ from crossbench.execution import interpreter
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import find_methods, load_method, load_plugin
 
-METHOD = """
-class Mine:
-    name = "mine"
-    dims = (3,)
-    def layer_2d(self, conv):
-        return conv
-    def layer_3d(self, layer):
-        return layer
-"""
 PRINTED = """
 import sys
 from crossbench.registry.method_identity import identify
@@ -41,7 +33,7 @@ def plugin(folder: Path, text: str = "", **beside: str) -> Path:
         file = file.with_name(f"{file.name}.py")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
-    (folder / "mine.py").write_text(f"{text}{METHOD}\nmethod = Mine()\n")
+    (folder / "mine.py").write_text(f"{text}{CLASS}\nmethod = Mine()\n")
     return folder / "mine.py"
 
 
@@ -84,7 +76,7 @@ def test_a_plugin_and_what_lies_beside_it(tmp_path: Path) -> None:
 def test_a_method_with_hyperparameters(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     built = "def __init__(self, side=1):\n        self.side = side\n    def layer_2d"
-    file.write_text(METHOD.replace("def layer_2d", built) + "method = Mine()\n")
+    file.write_text(CLASS.replace("def layer_2d", built) + "method = Mine()\n")
     (method,) = find_methods(["mine:side=2"], [str(file)])
     source = gather_source(method, [str(file)])
     assert source.method.name == "mine:side=2"
@@ -116,7 +108,7 @@ def test_a_method_of_a_package_that_is_not_installed(
     package = tmp_path / "a" / "strange_methods"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "cube.py").write_text(f"from strange_methods import side\n{METHOD}")
+    (package / "cube.py").write_text(f"from strange_methods import side\n{CLASS}")
     (package / "side.py").touch()
     about = tmp_path / "a" / "strange_methods-1.0.dist-info"
     about.mkdir()

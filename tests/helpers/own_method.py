@@ -1,6 +1,6 @@
 """The source of a plugin file: the plain convolution under another name."""
 
-METHOD = """
+CLASS = """
 class Mine:
     name = "mine"
     dims = (3,)
@@ -8,5 +8,5 @@ class Mine:
         return conv
     def layer_3d(self, layer):
         return layer
-method = Mine()
 """
+METHOD = f"{CLASS}method = Mine()\n"

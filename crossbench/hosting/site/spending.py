@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from crossbench.hosting.site.markup import Html, element, joined, list_table, named
-from crossbench.results.boards.pareto import COSTS
+from crossbench.results.boards.pareto import COSTS, costs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ def spending(runs: pd.DataFrame, links: Mapping[str, str]) -> Html | None:
         links: Addresses of the methods by their names on the board.
     """
     done = runs[(runs["status"] == "ok") & (runs["protocol"] != "plain")]
-    known = [cost for cost in COSTS if cost in done and done[cost].notna().any()]
+    known = costs_of(done)
     if not known:
         return None
     means = done.groupby(["row", "hardware"])[known].mean()

@@ -45,8 +45,12 @@ def on_machine(board: Board, machine: str) -> Board:
 
 def known_costs(board: Board) -> list[str]:
     """The columns of :data:`COSTS` that any method's run on a board has."""
-    methods = board.runs[board.runs["row"].isin(board.methods)]
-    return [name for name in COSTS if name in methods and methods[name].notna().any()]
+    return costs_of(board.runs[board.runs["row"].isin(board.methods)])
+
+
+def costs_of(runs: pd.DataFrame) -> list[str]:
+    """The columns of :data:`COSTS` that any of some runs has."""
+    return [name for name in COSTS if name in runs and runs[name].notna().any()]
 
 
 def cost_frame(board: Board, cost: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.registry.entries import method_entries
-from crossbench.results.boards.pareto import COSTS
+from crossbench.results.boards.pareto import COSTS, costs_of
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
 from crossbench.results.figures.profile import method_profile
@@ -159,7 +159,7 @@ def _on_a_board(board: Board, name: str) -> None:
 def _costs(board: Board, name: str) -> None:
     """Mean costs of the finished runs, by machine where it matters."""
     runs = board.runs[(board.runs["method"] == name) & (board.runs["status"] == "ok")]
-    known = [cost for cost in COSTS if cost in runs and runs[cost].notna().any()]
+    known = costs_of(runs)
     if not known:
         return
     means = runs.groupby("hardware")[known].mean().rename(columns=COSTS)
