@@ -201,6 +201,9 @@ class Declarations(Protocol):
         drops: Tensors, or submodules, of a 2D layer that its 3D layer leaves behind, such as a
             network that steers 2D kernels. Left out, there are none: whatever else is lost in the
             conversion fails ``crossbench check-method``.
+        lifts: Whether a 2D layer with weights of its own computes at first what the convolution
+            that it was made of does: networks of the method then start from weights of plain
+            convolutions too. Left out, they start from weights of its own layers alone.
         image_weights: Whether a network that is built starts from 2D weights (its ``build`` calls
             :meth:`NetworkRequest.image_network`). Left out, it does.
         metadata: Who made it and where it is described: ``authors`` (names), ``paper`` (text, an
@@ -212,6 +215,7 @@ class Declarations(Protocol):
     learns: Sequence[str]
     kernels: Mapping[str, int | tuple[int, ...]]
     drops: Sequence[str]
+    lifts: bool
     image_weights: bool
     metadata: Mapping[str, Any]
 

@@ -413,6 +413,7 @@ SHIPPED = [
     "crossd",
     "crossd-aligned",
     "crossd-fixed",
+    "crossd-lifted",
     "factorised",
     "slices-2d",
     "softacs",

@@ -28,9 +28,11 @@ def middle(tmp_path: Path) -> Method:
     return load_plugin(str(tmp_path / "mine.py"))
 
 
-def kernels(method: Method | str) -> dict[str, torch.Tensor]:
+def kernels(method: Method | str, init: str | Path = "random") -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    network = crossbench.build_model(method, dims=3, num_classes=2, backbone="test_resnet")
+    network = crossbench.build_model(
+        method, dims=3, num_classes=2, init=init, backbone="test_resnet"
+    )
     return {
         name: module.weight.detach()
         for name, module in network.named_modules()
@@ -49,6 +51,17 @@ def test_middle_is_what_it_says_under_random_weights_too(middle: Method) -> None
         assert kernel[:, :, centre].any(), name
         assert not kernel[:, :, outside].any(), name
         assert outside == [] or inflated[name][:, :, outside].all(), name
+
+
+def test_middle_is_what_lifted_cross_d_becomes_in_3d(middle: Method, tmp_path: Path) -> None:
+    """One filled slice each: networks that look at every slice alone."""
+    plain = crossbench.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    torch.save(plain.state_dict(), tmp_path / "plain.pth")
+    found, wanted = (
+        kernels(method, tmp_path / "plain.pth") for method in ("crossd-lifted", middle)
+    )
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 # What a run of these commands takes less time with: a small network, one epoch.

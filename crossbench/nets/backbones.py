@@ -11,7 +11,7 @@ from torch import nn
 
 from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.methods import NetworkMethod
-from crossbench.nets.declarations import takes_image_weights
+from crossbench.nets.declarations import lifts, takes_image_weights
 from crossbench.nets.modules import asks_place, layer_of, replace_modules
 from crossbench.nets.places import places_of
 
@@ -69,6 +69,16 @@ def layer_form(method: Method) -> str:
         conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
         given, layer = repr(conv), layer_of(method, "layer_2d", conv)
     return PLAIN if type(layer) is nn.Conv2d and repr(layer) == given else method.name
+
+
+def weight_forms(method: Method) -> tuple[str, ...]:
+    """The layer forms whose 2D weights a method starts from, its own first.
+
+    Raises:
+        WeightsError: As :func:`layer_form`.
+    """
+    own = layer_form(method)
+    return (own, PLAIN) if lifts(method) and own != PLAIN else (own,)
 
 
 def create_image_network(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crossbench.methods import Convolution, Method, NetworkMethod, input_kinds
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
-from crossbench.nets.declarations import drawing_3d
+from crossbench.nets.declarations import drawing_3d, lifts
 from crossbench.nets.roles import assign_roles, channels_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class ConvolutionalMethod:
     """A convolution as a method that builds networks.
 
-    A 3D network is the 2D one, its weights drawn or loaded, with every layer converted; where the
+    A 3D network is the 2D one, its weights drawn or loaded, with every layer converted; weights of
+    plain convolutions are loaded before the layers of a method that lifts them are made. Where the
     weights are random, a convolution may have its 3D layers drawn anew
     (:meth:`crossbench.methods.Declarations.draw_3d`).
     """
@@ -34,8 +35,11 @@ class ConvolutionalMethod:
         """The backbone with the convolution's layers."""
         network = create_backbone(request.backbone, request.num_classes)
         channels = channels_of(network)
+        if lifts(self.convolution):
+            request.carry(network)
         layers = replace_convolutions(network, self.convolution, request.shape)
-        request.carry(network)
+        if not request.carried:
+            request.carry(network)
         if request.kind == "volume":
             make_3d(network, self.convolution, layers)
             if request.checkpoint is None:

@@ -19,6 +19,11 @@ def takes_image_weights(method: Method) -> bool:
     return not isinstance(method, NetworkMethod) or getattr(method, "image_weights", True)
 
 
+def lifts(method: Method) -> bool:
+    """Whether a method's 2D layers carry the weights of the convolutions they replace."""
+    return not isinstance(method, NetworkMethod) and bool(getattr(method, "lifts", False))
+
+
 def drawing_3d(method: Convolution) -> Callable[[nn.Module], None] | None:
     """A method's ``draw_3d``; None where its 3D layers are carried from 2D."""
     return getattr(method, "draw_3d", None)

@@ -50,8 +50,10 @@ class BuildRequest:
     def carry(self, network: nn.Module) -> None:
         """Load the weights into a 2D network that they fit."""
         if self.checkpoint is not None:
-            self.misfit = self.checkpoint.misfit(network, 2)
-            self.carried = not self.misfit
+            misfit = self.checkpoint.misfit(network, 2)
+            self.carried = not misfit
+            reasons = [] if self.carried else dict.fromkeys(filter(None, (self.misfit, misfit)))
+            self.misfit = "; with the method's own layers: ".join(reasons)
             if self.carried:
                 self.checkpoint.load(network)
 

@@ -43,6 +43,7 @@ def judged(file: str, name: str) -> Check:
             "bias of the 2D layer changes nothing in the 3D layer; carry it, or declare it",
             "layer_3d of Conv2d(1, 1, 1) on 1 × 1 × 1",
         ),
+        ("fresh_weights", "lifted", "it and its Conv2d: they differ by", LEAST),
         ("batch_leakage", "batch-independence", "a batch of 8 and its samples alone", LEAST),
         ("nondeterminism", "determinism", "not the same bits", LEAST),
         ("nan_gradient", "gradients", "weight on zero inputs: 1 of 1 values are not", LEAST),
@@ -88,6 +89,14 @@ def test_a_tensor_is_left_behind_by_declaration_alone(
     target = Target(method, torch.device("cpu"))
     check = judge(next(each for each in criteria() if each.name == "tensors"), target)
     assert (check.status, detail in check.detail) == (status, True)
+
+
+def test_methods_that_do_not_lift_are_not_held_to_it() -> None:
+    check = judged("sound", "lifted")
+    assert (check.status, check.detail) == (
+        "skip",
+        "not applicable: the method does not declare `lifts`",
+    )
 
 
 def test_drops_are_names() -> None:

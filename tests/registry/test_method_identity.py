@@ -243,6 +243,7 @@ def test_registered_methods_are_made_of_their_own_files() -> None:
     crossd = {f"{part}.py" for part in parts}
     assert files("crossd") == crossd
     assert files("crossd-aligned") == {"crossd_aligned.py", *crossd}
+    assert files("crossd-lifted") == {"crossd_lifted.py", "crossd_aligned.py", *crossd}
     assert files("crossd-fixed") == {"crossd_fixed.py", *crossd}
 
 
@@ -257,7 +258,7 @@ def unedited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         ("acs.py", {"acs"}),
         ("_volumetric.py", set(method_entries()) - {"conv2d", "slices-2d"}),
-        ("crossd.py", {"crossd", "crossd-aligned", "crossd-fixed"}),
+        ("crossd.py", {"crossd", "crossd-aligned", "crossd-fixed", "crossd-lifted"}),
         ("observers.py", set()),
         ("__init__.py", set(method_entries())),
     ],

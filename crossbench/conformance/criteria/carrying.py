@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from crossbench.conformance.comparing import (
+    answer,
     demand_close,
     disturb,
     draw,
@@ -25,7 +26,8 @@ from crossbench.methods import NetworkMethod
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.build import construct
 from crossbench.nets.convert import make_3d
-from crossbench.nets.declarations import dropped
+from crossbench.nets.declarations import dropped, lifts
+from crossbench.nets.modules import layer_of
 from crossbench.nets.request import BuildRequest
 from crossbench.nets.weights.stored import few
 
@@ -86,6 +88,24 @@ def _fate(
 
 def _same(one: Tensor, other: Tensor | None) -> bool:
     return other is not None and one.shape == other.shape and torch.equal(one, other)
+
+
+# ---------------------------------------------------------------- from the convolution
+
+
+def _lifted(case: LayerCase) -> Finding:
+    """A 2D layer, in both modes, beside the convolution that it was made of."""
+    with own_randomness(0):
+        conv = case.conv()
+        layer = layer_of(case.method, "layer_2d", deepcopy(conv))
+    inputs = draw(case)
+    with torch.no_grad():
+        wanted = answer(conv, inputs)
+        deviations = [
+            demand_close(answer(layer.train(mode), inputs), wanted, _SHARE, "it and its Conv2d")
+            for mode in (True, False)
+        ]
+    return Finding(max(deviations))
 
 
 # ------------------------------------------------------------- dtype and mode
@@ -176,7 +196,19 @@ def _volumes(target: Target) -> Iterator[NetworkCase]:
     return (case for case in target.networks() if case.kind == "volume")
 
 
+def _lifts(target: Target) -> Iterator[LayerCase]:
+    return (case for case in target.layers() if case.dims == 2 and lifts(target.method))
+
+
 CRITERIA = (
+    Criterion(
+        name="lifted",
+        demand="a 2D layer of a method that declares `lifts` answers as the Conv2d it is made of",
+        tolerance=f"{_SHARE:g} of the maximum",
+        cases=_lifts,
+        examine=_lifted,
+        absent="not applicable: the method does not declare `lifts`",
+    ),
     Criterion(
         name="tensors",
         demand="every tensor of a 2D layer is carried to 3D, derived from, or declared as dropped",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
 from crossbench.files.hashing import hash_file
-from crossbench.nets.backbones import layer_form
+from crossbench.nets.backbones import weight_forms
 from crossbench.nets.declarations import takes_image_weights
 from crossbench.registry.entries import WEIGHTS_GROUP, registered_files
 from crossbench.specs import RANDOM, Statistics
@@ -44,7 +44,7 @@ class KnownWeights:
     Attributes:
         name: What ``--init`` calls it; entries for other layers may have the same name.
         file: Its path in the repository, or on this machine where there is none.
-        layers: What it fits, as :func:`crossbench.nets.backbones.layer_form` says it.
+        layers: What it fits, as :func:`crossbench.nets.backbones.weight_forms` says it.
         repo: ``OWNER/NAME`` on Hugging Face.
         revision: Commit, tag or branch of the repository.
         sha256: Of the file, where it is pinned.
@@ -105,11 +105,11 @@ def find_known(name: str, method: Method) -> KnownWeights:
     Raises:
         WeightsError: If there are none.
     """
-    form = base_name(layer_form(method))
     named = [each for each in known_weights() if each.name == name]
-    for each in named:
-        if form in each.layers:
-            return each
+    for form in weight_forms(method):
+        for each in named:
+            if base_name(form) in each.layers:
+                return each
     others = ", ".join(dict.fromkeys(layers for each in named for layers in each.layers))
     msg = (
         f"no {name!r} weights are known for the layers of method {method.name!r} (there are some "
@@ -157,10 +157,11 @@ def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics 
         method: Whose layers they have to fit.
         sha256: Of their file.
     """
-    form = base_name(layer_form(method) if takes_image_weights(method) else method.name)
+    taken = weight_forms(method) if takes_image_weights(method) else (method.name,)
+    forms = {base_name(form) for form in taken}
     for each in known_weights():
         place = f"{HUB_PREFIX}{each.repo}/{each.file}@"
-        named = each.name == init and form in each.layers
+        named = each.name == init and not forms.isdisjoint(each.layers)
         pinned = each.sha256 != "" and each.sha256 == sha256
         if named or pinned or (each.repo and init.startswith(place)):
             return each.statistics

@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from crossbench.environment.state import own_randomness
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import describe
 from crossbench.methods import KINDS, NetworkMethod, input_kinds
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.build import construct
+from crossbench.nets.declarations import lifts
 from crossbench.nets.modules import asks_place, layer_of
+from crossbench.nets.places import places_of
 from crossbench.nets.request import BuildRequest
 from crossbench.nets.weights.matching import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import nn
 
     from crossbench.methods import Convolution, LayerPlace, Method
+    from crossbench.nets.modules import Form
     from crossbench.nets.weights.checkpoint import Checkpoint
     from crossbench.nets.weights.matching import State
 
-#: By tensor of the 3D network, the tensors of the 2D network that it is made of.
+#: By tensor of the built network, the tensors of the 2D network that it is made of.
 Origins = dict[str, tuple[str, ...]]
 
 _ORDER = ("carried", "fresh", "dropped", "ignored", "missing", "unexpected", "shape", "dtype")
@@ -101,7 +105,7 @@ def _carry(checkpoint: Checkpoint, method: Method, kind: str, backbone: str) -> 
     )
     found = partial(Carry, method=method.name, kind=kind)
     try:
-        image_network, origins = _image_network(method, kind, backbone)
+        image_network, origins = _image_network(checkpoint, method, kind, backbone)
         network = construct(method, request)
     except CrossbenchError as error:
         return found(converted=False, misfit=str(error), keys=())
@@ -110,32 +114,43 @@ def _carry(checkpoint: Checkpoint, method: Method, kind: str, backbone: str) -> 
     misfit = checkpoint.misfit(network, dims)
     if request.carried or (request.misfit and misfit and checkpoint.dims in {None, 2}):
         keys = _converted_keys(compare(image_network, checkpoint.tensors), origins)
-        same = kind == "image" and not isinstance(method, NetworkMethod)
+        made = isinstance(method, NetworkMethod) or any(key.made_of for key in keys)
+        same = kind == "image" and not made
         return found(converted=not same, misfit=request.misfit, keys=keys)
     states = compare(network, checkpoint.tensors)
     keys = tuple(Key(name=name, state=state) for name, state in states.items())
     return found(converted=False, misfit=misfit, keys=keys)
 
 
-def _image_network(method: Method, kind: str, backbone: str) -> tuple[nn.Module, Origins]:
-    """The 2D network of a method, and the origins of the built network's tensors."""
+def _image_network(
+    checkpoint: Checkpoint, method: Method, kind: str, backbone: str
+) -> tuple[nn.Module, Origins]:
+    """The 2D network that a checkpoint is for, and the origins of the built network's tensors."""
     network = create_backbone(backbone, num_classes=2)
+    forms: tuple[Form, ...] = ("layer_3d",) if kind == "volume" else ()
     if not isinstance(method, NetworkMethod):
-        layers = replace_convolutions(network, method)
-        if kind == "volume":
-            return network, find_origins(network, method, layers)
+        if lifts(method) and not checkpoint.misfit(network, 2):
+            forms, layers = ("layer_2d", *forms), places_of(network)
+        else:
+            layers = replace_convolutions(network, method)
+        if forms:
+            return network, find_origins(network, method, layers, forms)
     return network, {key: (key,) for key in network.state_dict()}
 
 
 def find_origins(
-    network: nn.Module, method: Convolution, layers: Mapping[str, LayerPlace]
+    network: nn.Module,
+    method: Convolution,
+    layers: Mapping[str, LayerPlace],
+    forms: Sequence[Form] = ("layer_3d",),
 ) -> Origins:
-    """Origins of a 3D network's tensors, found by changing one 2D tensor at a time.
+    """Origins of a built network's tensors, found by changing one 2D tensor at a time.
 
     Args:
-        network: The method's 2D network, left as it is.
+        network: The network that takes the weights, left as it is.
         method: What converts its layers.
         layers: Their names and places.
+        forms: What the method makes of each layer, in turn.
 
     Raises:
         ConversionError: If a layer cannot be converted.
@@ -143,34 +158,44 @@ def find_origins(
     inside = tuple(f"{layer}." for layer in layers)
     origins: Origins = {key: (key,) for key in network.state_dict() if not key.startswith(inside)}
     known: dict[object, Origins] = {}  # many layers differ in their numbers of channels alone
-    placed = asks_place(method, "layer_3d")
+    placed = any(asks_place(method, form) for form in forms)
     for name, place in layers.items():
         layer = network.get_submodule(name)
         shapes = ((key, tensor.shape[2:]) for key, tensor in layer.state_dict().items())
         kind = (type(layer), place if placed else None, *shapes)
         if kind not in known:
-            known[kind] = _layer_origins(layer, method, place)
+            known[kind] = _layer_origins(layer, partial(_converted, method, place, forms))
         for key, sources in known[kind].items():
             origins[f"{name}.{key}"] = tuple(f"{name}.{source}" for source in sources)
     return origins
 
 
 @torch.no_grad()
-def _layer_origins(layer: nn.Module, method: Convolution, place: LayerPlace) -> Origins:
-    before = layer_of(method, "layer_3d", copy.deepcopy(layer), place).state_dict()
+def _layer_origins(layer: nn.Module, convert: Callable[[nn.Module], nn.Module]) -> Origins:
+    before = convert(layer).state_dict()
     sources: dict[str, list[str]] = {key: [] for key in before}
     for source in layer.state_dict():
         changed = copy.deepcopy(layer)
         tensor = changed.state_dict()[source]
         tensor += 1 + torch.arange(tensor.numel()).view_as(tensor)
-        for key, after in layer_of(method, "layer_3d", changed, place).state_dict().items():
+        for key, after in convert(changed).state_dict().items():
             if not torch.equal(after, before[key]):
                 sources[key].append(source)
     return {key: tuple(found) for key, found in sources.items()}
 
 
+def _converted(
+    method: Convolution, place: LayerPlace, forms: Sequence[Form], layer: nn.Module
+) -> nn.Module:
+    layer = copy.deepcopy(layer)
+    with own_randomness(0):
+        for form in forms:
+            layer = layer_of(method, form, layer, place)
+    return layer
+
+
 def _converted_keys(flat: Mapping[str, State], origins: Origins) -> tuple[Key, ...]:
-    """Keys of a 3D network, and of the checkpoint where none of it is made of them."""
+    """Keys of a built network, and of the checkpoint where none of it is made of them."""
     made = tuple(
         Key(name=name, state=_made(flat, sources), made_of=() if sources == (name,) else sources)
         for name, sources in origins.items()

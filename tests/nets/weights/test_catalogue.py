@@ -142,6 +142,7 @@ def own_weights(monkeypatch: pytest.MonkeyPatch, folder: Path, **changes: str) -
         ("in1k", "conv3d", "model.safetensors"),
         ("in1k", "crossd", "CDConvR18_IN1K.pth"),
         ("in1k", "crossd-aligned", "CDConvR18_IN1K.pth"),
+        ("in1k", "crossd-lifted", "model.safetensors"),
         ("rin", "acs", "R18_RIN.pth"),
         ("rin", "crossd-fixed", "CDConvR18_RIN.pth"),
     ],

@@ -61,6 +61,26 @@ def test_2d_checkpoint_of_plain_layers(tmp_path: Path, method: str) -> None:
     assert found.counts.keys() == {"carried", "fresh"}
 
 
+def test_plain_checkpoint_of_a_method_that_lifts(tmp_path: Path) -> None:
+    tensors = state("conv2d", 2)
+    found = inspect(tmp_path / "w.pth", tensors, "crossd-lifted")
+    kernels = [key for key in tensors if tensors[key].ndim == 4]
+    for kind, name in (("image", "weights_3d"), ("volume", "weight")):
+        assert (found[kind].misfit, found[kind].converted) == ("", True)
+        keys = {key.name: key for key in found[kind].keys}
+        for kernel in kernels:
+            key = keys[kernel.replace("weight", name)]
+            assert (key.state, key.made_of or (key.name,)) == ("carried", (kernel,))
+    rotation = [key for key in found["image"].keys if "rotation_params" in key.name]
+    assert rotation
+    assert {key.state for key in rotation} == {"fresh"}
+
+    own = inspect(tmp_path / "w.pth", state("crossd-lifted", 2), "crossd-lifted")["image"]
+    assert (own.misfit, own.converted) == ("", False)
+    neither = inspect(tmp_path / "w.pth", {"x": torch.ones(1)}, "crossd-lifted")["image"]
+    assert "; with the method's own layers: does not fit the 2D network" in neither.misfit
+
+
 def test_3d_checkpoint(tmp_path: Path) -> None:
     tensors = state("conv3d", 3)
     for about in (None, CheckpointMetadata(method="conv3d", dims=3, backbone=SMALL, num_classes=7)):
