@@ -415,6 +415,7 @@ SHIPPED = [
     "crossd-fixed",
     "crossd-lifted",
     "factorised",
+    "i3resnet",
     "slices-2d",
     "softacs",
 ]
