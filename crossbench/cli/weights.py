@@ -48,11 +48,17 @@ def _add_fetch(actions: Any) -> None:
     fetch = actions.add_parser(
         "fetch",
         help="download weights, verify them and print their paths",
-        description="Download weights that are not here yet, verify them and print their paths.",
+        description="Download weights that are not here yet, verify them and print their paths. "
+        "Packages are not installed: the command that does it is said.",
     )
     fetch.set_defaults(command=_fetch)
     fetch.add_argument("name", metavar="NAME", help="in1k, rin, ... or hf:REPO/FILE@REV")
     fetch.add_argument("--method", metavar="M", help="only what serves this method (all)")
+    fetch.add_argument(
+        "--backbone",
+        default=_DEFAULT_BACKBONE,
+        help=f"in this timm network, with --method ({_DEFAULT_BACKBONE})",
+    )
 
 
 def _add_inspect(actions: Any) -> None:
@@ -76,13 +82,14 @@ def _add_inspect(actions: Any) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     from crossbench.cli.columns import table
-    from crossbench.nets.weights.catalogue import known_weights, present
+    from crossbench.nets.weights.catalogue import known_weights
+    from crossbench.nets.weights.retrieval import present
     from crossbench.specs.reader import to_mapping
 
     rows = []
     for weights in known_weights():
-        path = present(weights)
-        rows.append(to_mapping(weights) | {"source": weights.source, "here": path and str(path)})
+        here = [str(path) for path in present(weights)]
+        rows.append(to_mapping(weights) | {"source": weights.source, "here": here})
     if options.json:
         print_json(rows)
     else:
@@ -93,20 +100,24 @@ def _list(options: argparse.Namespace) -> int:
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": row["name"],
+        "backbone": row["backbone"] or None,
         "layers": ", ".join(row["layers"]),
         "source": row["source"],
         "here": "yes" if row["here"] else "no",
-        "licence": row["licence"] or None,
+        "licence": "; origin: ".join(filter(None, (row["licence"], row["origin_licence"]))) or None,
+        "may have seen": ", ".join(row["may_have_seen"]) or None,
     }
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from crossbench.nets.weights.catalogue import HUB_PREFIX, fetch, find_known, named_weights
+    from crossbench.nets.weights.catalogue import HUB_PREFIX, find_known, named_weights
+    from crossbench.nets.weights.retrieval import fetch
     from crossbench.registry.methods import load_method
 
     wanted = named_weights(options.name)
     if options.method and not options.name.startswith(HUB_PREFIX):
-        wanted = (find_known(options.name, load_method(options.method)),)
+        method = load_method(options.method)
+        wanted = (find_known(options.name, method, options.backbone),)
     for weights in wanted:
         say([weights.source])
         print(fetch(weights), flush=True)

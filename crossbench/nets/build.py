@@ -81,7 +81,7 @@ def build_model(
             shape=shape,
             num_classes=num_classes,
             backbone=backbone,
-            checkpoint=_checkpoint(init, method),
+            checkpoint=_checkpoint(init, method, backbone),
             drop_keys=tuple(drop_keys),
         ),
     )
@@ -132,9 +132,9 @@ def _check_head(network: nn.Module, method: NetworkMethod) -> None:
         raise ConversionError(msg)
 
 
-def _checkpoint(init: str | Path | Checkpoint, method: Method) -> Checkpoint | None:
+def _checkpoint(init: str | Path | Checkpoint, method: Method, backbone: str) -> Checkpoint | None:
     """The checkpoint of an init, read; None for random weights."""
     if isinstance(init, Checkpoint):
         return init
-    found = resolve_init(init, method)
+    found = resolve_init(init, method, backbone)
     return None if found == RANDOM else read_checkpoint(found)

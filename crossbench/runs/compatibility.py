@@ -185,10 +185,11 @@ class Trials:
 
     def unsuited(self, method: Method, card: TaskCard) -> bool:
         """Whether a method lacks the task's dimension or the weights that are asked for."""
+        asked = self._request.asked
         if card.kind not in input_kinds(method):
             reason = f"it has no {card.dimension}D form"
         else:
-            reason = lacks_weights(self._request.asked.init, method)
+            reason = lacks_weights(asked.init, method, asked.backbone)
         if reason:
             self._reasons[method.name, card.name].append(reason)
         return bool(reason)

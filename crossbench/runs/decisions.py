@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from crossbench.nets.weights.init import find_init
 from crossbench.protocols.plain import PLAIN
 from crossbench.registry.method_identity import identify, method_hash
 from crossbench.results.records.identity import identity_of, seed_part, split_facts, task_facts
-from crossbench.runs.exposure import check_unseen
+from crossbench.runs.exposure import check_unseen, suspicion
 from crossbench.runs.plan import PlannedRun
 from crossbench.specs import RunKey
 from crossbench.specs.method_names import base_name
@@ -56,12 +56,14 @@ class Fold:
         init = find_init(
             request.asked.init,
             method,
+            backbone=request.asked.backbone,
             seed=split.seed,
             fold=split.fold,
             statistics=request.statistics
             or find_kind(self.card.kind).statistics(base_name(method.name), request.preset.input),
         )
         check_unseen(init, self.dataset, split, task=self.card.name)
+        init = replace(init, warnings=(*init.warnings, *suspicion(init, self.card)))
         settings, made_of = _settings(request, method), identify(method)
         hashes = {
             "name": method.name,

@@ -1,4 +1,8 @@
-"""What weights have seen, told by the content of samples, and that none of it is tested on."""
+"""What weights have seen, told by the content of samples, and that none of it is tested on.
+
+Of weights that do not say what they have seen, the catalogue may name cohorts: then there is a
+warning.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
     from crossbench.nets.weights.init import Init
+    from crossbench.specs import TaskCard
 
 
 def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> None:
@@ -44,6 +49,22 @@ def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> No
             "{fold} in --init stand for the run's own)"
         )
         raise RequestError(msg)
+
+
+def suspicion(init: Init, card: TaskCard) -> tuple[str, ...]:
+    """The warning that weights may have seen a task's groups, where the catalogue says so.
+
+    It cannot be told whether they have: no list of what they were fitted to is at hand.
+    """
+    known = init.known
+    if known is None or card.cohort not in known.may_have_seen:
+        return ()
+    trained = f" (trained on {known.trained_on})" if known.trained_on else ""
+    may = (
+        f"the weights {init.name!r}{trained} may have seen some of the {card.group}s that "
+        f"{card.name} tests on, of cohort {card.cohort!r}; which, if any, is not known"
+    )
+    return (may,)
 
 
 def seen_in(

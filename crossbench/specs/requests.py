@@ -27,7 +27,7 @@ class RunRequest:
         preset: ``paper``, ``standard``, ``smoke`` or another of the shipped presets.
         protocol: How networks are fitted; None takes the preset's.
         init: ``random``, a known name, ``hf:REPO/FILE@REV`` or the path of a checkpoint.
-        statistics: Whose channel statistics normalise inputs: ``imagenet`` or ``radimagenet``;
+        statistics: Whose channel statistics normalise inputs: ``imagenet``, ...;
             None takes those that the weights were made with (docs/weights.md).
         backbone: timm name of the 2D network.
         seeds: Repetitions; None takes the preset's.

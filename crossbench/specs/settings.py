@@ -26,8 +26,9 @@ RANDOM = "random"
 
 _SEEDS = Meta(min_length=1, max_length=MOST_SEEDS, description=f"an array of 1 to {MOST_SEEDS}")
 
-#: Whose channel means and standard deviations normalise the inputs of a network.
-Statistics = Literal["imagenet", "radimagenet"]
+#: Whose channel means and standard deviations normalise the inputs of a network; ``inception``
+#: are 1/2 and 1/2, as of TensorFlow's networks, and ``unit`` 0 and 1, which leave it in 0 to 1.
+Statistics = Literal["imagenet", "radimagenet", "inception", "unit"]
 
 
 @dataclass(frozen=True, kw_only=True)

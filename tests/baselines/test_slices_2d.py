@@ -17,7 +17,7 @@ from crossbench.nets.backbones import layer_form
 from crossbench.nets.build import build_network
 from crossbench.nets.lora import add_lora
 from crossbench.nets.request import BuildRequest
-from crossbench.nets.weights.catalogue import catalogued_statistics
+from crossbench.nets.weights.catalogue import catalogued
 from crossbench.nets.weights.init import lacks_weights
 from crossbench.registry.entries import method_entries
 from crossbench.registry.method_identity import identify
@@ -244,9 +244,15 @@ def test_a_build_that_returns_no_network() -> None:
         build_network(Nothing(), _request())
 
 
-@pytest.mark.parametrize("init", ["in1k", "made/{layers}/seed{seed}.safetensors"])
-def test_a_network_without_2d_weights_has_none_of_a_name(init: str) -> None:
-    assert "'signals' builds networks that take no 2D weights" in lacks_weights(init, _Signals())
-    assert not lacks_weights("own.safetensors", _Signals())
-    assert not lacks_weights(init, load_method("slices-2d"))
-    assert catalogued_statistics("own.safetensors", _Signals(), "0" * 64) is None
+@pytest.mark.parametrize(
+    ("init", "reason"),
+    [
+        ("in1k", "no 'in1k' weights are known for the layers of method 'signals'"),
+        ("made/{layers}/seed{seed}.safetensors", "'signals' builds networks that take no 2D weig"),
+    ],
+)
+def test_a_network_without_2d_weights_has_none_of_a_name(init: str, reason: str) -> None:
+    assert reason in lacks_weights(init, _Signals(), "resnet18")
+    assert not lacks_weights("own.safetensors", _Signals(), "resnet18")
+    assert not lacks_weights(init, load_method("slices-2d"), "resnet18")
+    assert catalogued("own.safetensors", _Signals(), "resnet18", "0" * 64) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine.pth").write_bytes(b"weights")
     (tmp_path / "weights.toml").write_text(
         '[[weights]]\nname = "mine"\nfile = "mine.pth"\nlayers = ["plain"]\nlicence = "MIT"\n'
+        'may_have_seen = ["lidc-idri"]\norigin_licence = "not verified"\n'
         '[[weights]]\nname = "mine"\nfile = "absent.pth"\nlayers = ["crossd"]\n'
     )
     monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
@@ -56,13 +58,13 @@ def test_list(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == ["mine", "mine", "in1k", "rin", "in1k", "rin"]
-    assert [row["here"] for row in rows] == [str(named), *[None] * 5]
-    assert rows[0]["licence"] == "MIT"
+    assert [row["here"] for row in rows] == [[str(named)], *[[]] * 5]
+    assert (rows[0]["licence"], rows[0]["may_have_seen"]) == ("MIT", ["lidc-idri"])
     assert rows[2]["source"].startswith("hf:timm/resnet18.tv_in1k/model.safetensors@bbd144b3")
     assert main(["weights", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("mine")] == ["mine", "mine"]
-    assert "yes" in lines[2]
+    assert {"yes", "MIT; origin: not verified", "lidc-idri"} <= set(re.split(r" {2,}", lines[2]))
     assert "crossd-aligned" in "".join(lines)
 
 

@@ -13,9 +13,10 @@ from crossbench.data.content import sample_hashes
 from crossbench.data.sources import open_task
 from crossbench.data.splits import Split
 from crossbench.errors import RequestError
+from crossbench.nets.weights.catalogue import KnownWeights
 from crossbench.nets.weights.checkpoint import TrainingSamples, data_file, unpack_hashes
 from crossbench.registry.tasks import find_task, load_card
-from crossbench.runs.exposure import check_unseen, seen_in, units_of
+from crossbench.runs.exposure import check_unseen, seen_in, suspicion, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,3 +187,21 @@ def test_a_cohorts_patients_are_the_same_in_all_of_its_tasks(
         check(seen, datasets["other", "lungs"], first)
     check(seen, datasets["other", ""], first)
     check(seen_in(datasets["one", ""], split(first, second)), datasets["other", "lungs"], first)
+
+
+def test_weights_that_may_have_seen_a_cohort_give_a_warning() -> None:
+    def said(card: str, **known: Any) -> tuple[str, ...]:
+        init: Any = SimpleNamespace(name="ct", known=KnownWeights(name="ct", file="f", **known))
+        return suspicion(init, find_task(card))
+
+    (warning,) = said(
+        "nodule-malignancy-3d", may_have_seen=("lits", "lidc-idri"), trained_on="chest CT"
+    )
+    assert warning == (
+        "the weights 'ct' (trained on chest CT) may have seen some of the patients that "
+        "nodule-malignancy-3d tests on, of cohort 'lidc-idri'; which, if any, is not known"
+    )
+    assert said("nodule-malignancy-3d", may_have_seen=("lits",)) == ()
+    assert said("adrenal", may_have_seen=("lidc-idri",)) == ()  # of no cohort
+    unknown: Any = SimpleNamespace(name="random", known=None)
+    assert suspicion(unknown, find_task("nodule-malignancy-3d")) == ()

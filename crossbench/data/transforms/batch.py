@@ -25,6 +25,8 @@ Triple = tuple[float, float, float]
 STATISTICS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "radimagenet": ((0.3162,) * 3, (0.3213,) * 3),
+    "inception": ((0.5,) * 3, (0.5,) * 3),
+    "unit": ((0.0,) * 3, (1.0,) * 3),
 }
 
 

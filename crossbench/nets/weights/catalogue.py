@@ -1,22 +1,15 @@
-"""Catalogue of named weights, and their download and verification.
-
-Downloads are those of ``huggingface_hub``, into its cache and by its environment variables
-(``HF_HOME``, ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``): one at a time, resumed where
-the connection was cut, and put in place whole.
-"""
+"""Catalogue of named weights: where their files are, what they fit, and what made them."""
 
 from __future__ import annotations
 
 import os
 import re
-import textwrap
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
-from crossbench.files.hashing import hash_file
 from crossbench.nets.backbones import weight_forms
 from crossbench.nets.declarations import takes_image_weights
 from crossbench.registry.entries import WEIGHTS_GROUP, registered_files
@@ -34,40 +27,77 @@ _RESERVED = (RANDOM, "none")  # in views, the names of no weights
 
 _SHIPPED = Path(__file__).with_name("known_weights.toml")
 _HUB_FILE = re.compile(r"hf:([\w.-]+/[\w.-]+)/([^@\\]+)@([\w./-]+)")
+_PINNED = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.+!-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownWeights:
-    """A file of weights and the layers it fits.
+class PackageFile:
+    """A file that an installed distribution holds.
 
     Attributes:
-        name: What ``--init`` calls it; entries for other layers may have the same name.
-        file: Its path in the repository, or on this machine where there is none.
-        layers: What it fits, as :func:`crossbench.nets.backbones.weight_forms` says it.
+        package: ``NAME==VERSION``, as pip takes it.
+        file: Its path as the distribution lists it, below the folder of installed packages.
+    """
+
+    package: str
+    file: str
+
+    @property
+    def name(self) -> str:
+        """The distribution's name."""
+        return self.package.partition("==")[0]
+
+    @property
+    def version(self) -> str:
+        """The distribution's version."""
+        return self.package.partition("==")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownWeights:
+    """A file of weights and the networks it fits.
+
+    Attributes:
+        name: What ``--init`` calls it; entries for other layers or backbones may share it.
+        file: Its path in the repository, or on this machine where there is none; empty where
+            it is in packages.
+        layers: What it fits, as :func:`catalogue_forms` says it.
         repo: ``OWNER/NAME`` on Hugging Face.
         revision: Commit, tag or branch of the repository.
+        packages: The installed file that it is, or those that give it when joined in this order.
         sha256: Of the file, where it is pinned.
-        backbone: timm name of the network.
+        backbone: timm name of the network; empty where it fits whatever a method builds.
         title: What the weights are, in words.
-        licence: SPDX identifier, where it is known.
+        licence: SPDX identifier as whoever distributes the file states it, where they do.
+        origin: Who made the weights, and where they were first published.
+        origin_licence: The licence that the origin states, or ``not verified``.
         statistics: Whose channel statistics normalised the inputs, where that is known.
+        trained_on: The data that they were fitted to, in words.
+        may_have_seen: Cohorts whose groups may have been among that data.
     """
 
     name: str
-    file: str
+    file: str = ""
     layers: tuple[str, ...] = ()
     repo: str = ""
     revision: str = ""
+    packages: tuple[PackageFile, ...] = ()
     sha256: str = ""
     backbone: str = ""
     title: str = ""
     licence: str = ""
+    origin: str = ""
+    origin_licence: str = ""
     statistics: Statistics | None = None
+    trained_on: str = ""
+    may_have_seen: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
-        """The origin of the file: ``hf:REPO/FILE@REV``, or its path."""
+        """The place of the file: ``hf:REPO/FILE@REV``, ``pip:NAME==VERSION/FILE``, or its path."""
+        if self.packages:
+            return " + ".join(f"pip:{each.package}/{each.file}" for each in self.packages)
         return f"{HUB_PREFIX}{self.repo}/{self.file}@{self.revision}" if self.repo else self.file
 
 
@@ -99,23 +129,47 @@ def _registered() -> tuple[Path, ...]:
     return registered_files(WEIGHTS_GROUP)
 
 
-def find_known(name: str, method: Method) -> KnownWeights:
-    """The weights of this name that fit a method's 2D layers.
+def catalogue_forms(method: Method) -> tuple[str, ...]:
+    """What an entry's ``layers`` may call a method's networks, what suits them best first.
+
+    Returns:
+        The forms of the 2D layers whose weights they take, or the method's own name where they
+        take no 2D weights.
+    """
+    taken = weight_forms(method) if takes_image_weights(method) else (method.name,)
+    return tuple(map(base_name, taken))
+
+
+def find_known(name: str, method: Method, backbone: str) -> KnownWeights:
+    """The weights of this name that fit a method's networks.
 
     Raises:
         WeightsError: If there are none.
     """
-    named = [each for each in known_weights() if each.name == name]
-    for form in weight_forms(method):
-        for each in named:
-            if base_name(form) in each.layers:
-                return each
-    others = ", ".join(dict.fromkeys(layers for each in named for layers in each.layers))
+    fitting = _fitting(name, method)
+    for each in fitting:
+        if each.backbone in {"", backbone}:
+            return each
+    if fitting:
+        others = ", ".join(dict.fromkeys(each.backbone for each in fitting))
+        msg = (
+            f"no {name!r} weights are known for backbone {backbone!r} (there are some for "
+            f"{others}); choose --backbone, or pass the path of a checkpoint"
+        )
+        raise WeightsError(msg)
+    named = (each.layers for each in known_weights() if each.name == name)
+    others = ", ".join(dict.fromkeys(layers for each in named for layers in each))
     msg = (
         f"no {name!r} weights are known for the layers of method {method.name!r} (there are some "
         f"for {others}); pass the path of a checkpoint that was trained with this method"
     )
     raise WeightsError(msg)
+
+
+def _fitting(name: str, method: Method) -> list[KnownWeights]:
+    """Weights of a name for a method's networks of any backbone, what suits them best first."""
+    known = [each for each in known_weights() if each.name == name]
+    return [each for form in catalogue_forms(method) for each in known if form in each.layers]
 
 
 def named_weights(name: str) -> tuple[KnownWeights, ...]:
@@ -149,22 +203,23 @@ def hub_file(text: str) -> KnownWeights:
     return KnownWeights(name=text, repo=repo, file=file, revision=revision)
 
 
-def catalogued_statistics(init: str, method: Method, sha256: str) -> Statistics | None:
-    """Channel statistics that the catalogue lists for weights, by name, place or hash.
+def catalogued(init: str, method: Method, backbone: str, sha256: str) -> KnownWeights | None:
+    """The entry of weights, by name, place or hash.
 
     Args:
         init: What the weights were asked for by.
-        method: Whose layers they have to fit.
+        method: Whose networks they have to fit.
+        backbone: timm name of these networks.
         sha256: Of their file.
     """
-    taken = weight_forms(method) if takes_image_weights(method) else (method.name,)
-    forms = {base_name(form) for form in taken}
+    for each in _fitting(init, method):
+        if each.backbone in {"", backbone}:
+            return each
     for each in known_weights():
         place = f"{HUB_PREFIX}{each.repo}/{each.file}@"
-        named = each.name == init and not forms.isdisjoint(each.layers)
         pinned = each.sha256 != "" and each.sha256 == sha256
-        if named or pinned or (each.repo and init.startswith(place)):
-            return each.statistics
+        if pinned or (each.repo and init.startswith(place)):
+            return each
     return None
 
 
@@ -181,76 +236,31 @@ def _read(file: Path) -> tuple[KnownWeights, ...]:
 
 
 def _checked(weights: KnownWeights, file: Path) -> KnownWeights:
+    inside = all(_is_inside(part.file) for part in weights.packages)
+    pinned = all(_PINNED.fullmatch(part.package) for part in weights.packages)
     checks = (
         ("name", weights.name and weights.name not in _RESERVED, "choose another name"),
         ("layers", weights.layers, "it must list the methods that the weights fit"),
+        ("file", bool(weights.file) != bool(weights.packages), "give it, or packages instead"),
+        ("repo", not (weights.repo and weights.packages), "give it, or packages instead"),
         ("revision", weights.revision or not weights.repo, "a repo needs one"),
+        ("packages", pinned, "each package must be NAME==VERSION"),
+        ("packages", inside, "each file must be a path within the packages"),
+        ("sha256", weights.sha256 or not weights.packages, "packages need one, of the whole"),
         ("sha256", _SHA256.fullmatch(weights.sha256 or "0" * 64), "it must be 64 hex digits"),
     )
     for key, holds, demand in checks:
         if not holds:
             value = getattr(weights, key)
             raise CardError(f"{file}: weights {weights.name!r}: {key!r} is {value!r}; {demand}")
-    if weights.repo:
+    if weights.repo or weights.packages:
         return weights
     return replace(weights, file=str(file.parent / Path(weights.file).expanduser()))
 
 
-# ------------------------------------------------------------------------- how it gets here
-
-
-def present(weights: KnownWeights) -> Path | None:
-    """The path of the file on this machine; None where it is absent."""
-    if not weights.repo:
-        return Path(weights.file) if Path(weights.file).is_file() else None
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(weights.repo, weights.file, revision=weights.revision)
-    return Path(found) if isinstance(found, str) else None
-
-
-def fetch(weights: KnownWeights) -> Path:
-    """The file, downloaded if it is not here, and verified where its hash is pinned.
-
-    Raises:
-        WeightsError: If it cannot be had, or is not what was pinned.
-    """
-    path = present(weights) or _download(weights)
-    if weights.sha256:
-        found = hash_once(path)
-        if found != weights.sha256:
-            msg = (
-                f"{path.resolve()} ({weights.source}) has SHA-256 {found}, but {weights.sha256} "
-                "is pinned; delete the file and fetch it again"
-            )
-            raise WeightsError(msg)
-    return path
-
-
-def hash_once(path: Path) -> str:
-    """SHA-256 of a file, computed again only when it has changed."""
-    state = path.stat()
-    return _hash(path, state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
-
-
-@cache
-def _hash(path: Path, *_state: int) -> str:
-    return hash_file(path)
-
-
-def _download(weights: KnownWeights) -> Path:
-    if not weights.repo:
-        msg = f"no weights {weights.name!r} at {weights.file!r}; correct the file's path"
-        raise WeightsError(msg)
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(weights.repo, weights.file, revision=weights.revision))
-    except Exception as error:
-        cause = error.__cause__ or error  # what failed, where the hub's words are general
-        reason = textwrap.shorten(f"{type(cause).__name__}: {cause}", 240)
-        msg = (
-            f"{weights.file} of {weights.repo} at {weights.revision} cannot be fetched from "
-            f"Hugging Face ({reason}); download it where you can and pass its path as init"
-        )
-        raise WeightsError(msg) from error
+def _is_inside(file: str) -> bool:
+    """Whether a path leads to a place below whatever folder it starts from."""
+    path = PurePosixPath(file)
+    return (
+        not path.is_absolute() and ".." not in path.parts and "\\" not in file and bool(path.name)
+    )

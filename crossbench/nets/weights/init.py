@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.weights.catalogue import (
-    catalogued_statistics,
+    KnownWeights,
+    catalogued,
     find_known,
     known_weights,
     unreserved,
@@ -43,6 +44,7 @@ class Init:
         sha256: Of the file, which is refused if it is another when it is loaded.
         hashes: Parts of the run's identity.
         about: What the checkpoint says of itself; None for random and foreign weights.
+        known: Its entry in the catalogue, where it has one.
         statistics: Whose channel statistics normalise the inputs.
         basis: Why these, in words.
         warnings: What a reader of the results should know.
@@ -53,13 +55,20 @@ class Init:
     sha256: str | None = None
     hashes: dict[str, str]
     about: CheckpointMetadata | None = None
+    known: KnownWeights | None = None
     statistics: Statistics
     basis: str
     warnings: tuple[str, ...] = ()
 
 
 def find_init(
-    init: str, method: Method, *, seed: int, fold: int, statistics: Statistics | None = None
+    init: str,
+    method: Method,
+    *,
+    backbone: str,
+    seed: int,
+    fold: int,
+    statistics: Statistics | None = None,
 ) -> Init:
     """The weights of one run.
 
@@ -68,6 +77,7 @@ def find_init(
             ``{method}``, ``{layers}`` (``plain`` for every method with plain 2D layers),
             ``{seed}`` and ``{fold}`` in its path, and ``*`` for what one file alone can fill.
         method: The run's method.
+        backbone: timm name of its 2D network.
         seed: The run's seed.
         fold: The run's fold.
         statistics: Whose channel statistics normalise the inputs; None takes those that the
@@ -86,15 +96,17 @@ def find_init(
         values = {"method": method.name, "layers": layer_form(method), "seed": seed, "fold": fold}
         path, name = _only_file(init.format(**values)), unreserved(_template_name(init))
     else:
-        path, name = Path(resolve_init(init, method)), init_name(init)
+        path, name = Path(resolve_init(init, method, backbone)), init_name(init)
     facts = read_facts(path)
+    known = catalogued(init, method, backbone, facts.sha256)
     recipe = facts.about.recipe if facts.about is not None and facts.about.recipe else init
     return _init(
         unreserved(_made_from(facts.about)) or name,
         path,
         {"init": recipe, "weights": facts.sha256} if fields else {"init": facts.sha256},
-        _choose_statistics(init, method, facts, statistics),
+        _choose_statistics(known, facts, statistics),
         facts,
+        known,
     )
 
 
@@ -104,6 +116,7 @@ def _init(
     hashes: dict[str, str],
     chosen: tuple[Statistics, str],
     facts: Facts | None = None,
+    known: KnownWeights | None = None,
 ) -> Init:
     statistics, basis = chosen
     unknown = (
@@ -116,6 +129,7 @@ def _init(
         sha256=None if facts is None else facts.sha256,
         hashes=hashes | {"statistics": statistics},
         about=None if facts is None else facts.about,
+        known=known,
         statistics=statistics,
         basis=basis,
         warnings=(unknown,) if basis == _ASSUMED else (),
@@ -123,22 +137,23 @@ def _init(
 
 
 def _choose_statistics(
-    init: str, method: Method, facts: Facts, given: Statistics | None
+    known: KnownWeights | None, facts: Facts, given: Statistics | None
 ) -> tuple[Statistics, str]:
     """Whose channel statistics a checkpoint gets, and why."""
     if given is not None:
         return given, "as set"
     if facts.about is not None and facts.about.statistics is not None:
         return facts.about.statistics, "as the weights say"
-    listed = catalogued_statistics(init, method, facts.sha256)
-    return (listed, "as the catalogue says") if listed is not None else (_OF_OTHERS, _ASSUMED)
+    if known is not None and known.statistics is not None:
+        return known.statistics, "as the catalogue says"
+    return _OF_OTHERS, _ASSUMED
 
 
-def lacks_weights(init: str, method: Method) -> str:
+def lacks_weights(init: str, method: Method, backbone: str) -> str:
     """Why a method has no weights of a known name, or of its layers; empty where it has."""
     try:
         if init in {each.name for each in known_weights()}:
-            find_known(init, method)
+            find_known(init, method, backbone)
         elif "{layers}" in init:
             layer_form(method)
     except WeightsError as error:

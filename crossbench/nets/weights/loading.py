@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.errors import WeightsError
-from crossbench.nets.weights import catalogue as hub
+from crossbench.nets.weights.catalogue import (
+    HUB_PREFIX,
+    find_known,
+    hub_file,
+    known_weights,
+    unreserved,
+)
 from crossbench.nets.weights.checkpoint import Checkpoint, existing, read_checkpoint
+from crossbench.nets.weights.retrieval import fetch
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
@@ -18,12 +25,13 @@ if TYPE_CHECKING:
 _USUAL_STEMS = ("model", "pytorch_model")  # of files that only their repository tells apart
 
 
-def resolve_init(init: str | Path, method: Method) -> str | Path:
+def resolve_init(init: str | Path, method: Method, backbone: str) -> str | Path:
     """The file that an init names, downloaded if it is absent.
 
     Args:
         init: ``random``; a known name, such as ``in1k``; ``hf:REPO/FILE@REV``; or a file's path.
-        method: Whose layers a named file has to fit.
+        method: Whose networks a named file has to fit.
+        backbone: timm name of these networks.
 
     Returns:
         ``random``, or the path of a file.
@@ -35,10 +43,10 @@ def resolve_init(init: str | Path, method: Method) -> str | Path:
     """
     if init == RANDOM:
         return RANDOM
-    if isinstance(init, str) and init.startswith(hub.HUB_PREFIX):
-        return hub.fetch(hub.hub_file(init))
-    if init in {each.name for each in hub.known_weights()}:
-        return hub.fetch(hub.find_known(str(init), method))
+    if isinstance(init, str) and init.startswith(HUB_PREFIX):
+        return fetch(hub_file(init))
+    if init in {each.name for each in known_weights()}:
+        return fetch(find_known(str(init), method, backbone))
     return existing(init)
 
 
@@ -48,13 +56,13 @@ def init_name(init: str | Path) -> str:
     A file of the hub that is called what most are called has its repository's name. A file that is
     called ``random``, or as known weights are, is marked as a file.
     """
-    if init == RANDOM or init in {each.name for each in hub.known_weights()}:
+    if init == RANDOM or init in {each.name for each in known_weights()}:
         return str(init)
-    if isinstance(init, str) and init.startswith(hub.HUB_PREFIX):
-        weights = hub.hub_file(init)
+    if isinstance(init, str) and init.startswith(HUB_PREFIX):
+        weights = hub_file(init)
         stem = Path(weights.file).stem
-        return hub.unreserved(Path(weights.repo).name if stem in _USUAL_STEMS else stem)
-    return hub.unreserved(Path(init).stem)
+        return unreserved(Path(weights.repo).name if stem in _USUAL_STEMS else stem)
+    return unreserved(Path(init).stem)
 
 
 # ------------------------------------------------------------------------ into the network

@@ -15,7 +15,7 @@ from crossbench.cli.views import statistics_view, warnings_view
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError, WeightsError
 from crossbench.files.hashing import hash_file
-from crossbench.nets.weights.catalogue import catalogued_statistics, known_weights
+from crossbench.nets.weights.catalogue import catalogued, known_weights
 from crossbench.nets.weights.checkpoint import (
     CheckpointMetadata,
     TrainingSamples,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crossbench.runs.plan import Plan
 
 METHOD = load_method("conv3d")
+RUN = {"backbone": "test_resnet", "seed": 43, "fold": 0}
 
 
 def save(
@@ -87,14 +88,14 @@ def plan(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
 
 
 def test_random_weights_are_no_file() -> None:
-    init = find_init("random", METHOD, seed=43, fold=0)
+    init = find_init("random", METHOD, **RUN)
     assert (init.name, init.source) == ("random", "random")
     assert init.hashes == {"init": "random", "statistics": "radimagenet"}
 
 
 def test_a_file_serves_every_fold(tmp_path: Path) -> None:
     file = save(tmp_path / "one.safetensors")
-    first, second = (find_init(str(file), METHOD, seed=43, fold=fold) for fold in (0, 1))
+    first, second = (find_init(str(file), METHOD, **RUN | {"fold": fold}) for fold in (0, 1))
     assert first == second
     assert first.name == "one"
     assert first.about is not None
@@ -105,7 +106,7 @@ def test_each_fold_has_its_own_file_and_one_recipe(tmp_path: Path) -> None:
     for fold in (0, 1):
         save(tmp_path / f"nodules/plain-x{fold}/seed43-fold{fold}.safetensors")
     init = str(tmp_path / "nodules/{layers}-*/seed{seed}-fold{fold}.safetensors")
-    first, second = (find_init(init, METHOD, seed=43, fold=fold) for fold in (0, 1))
+    first, second = (find_init(init, METHOD, **RUN | {"fold": fold}) for fold in (0, 1))
     assert (first.name, second.name) == ("nodules", "nodules")
     assert first.source != second.source
     assert first.hashes["init"] == second.hashes["init"] == "a recipe"
@@ -121,19 +122,19 @@ def test_each_fold_has_its_own_file_and_one_recipe(tmp_path: Path) -> None:
 )
 def test_refuses_a_path_it_cannot_fill(init: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        find_init(init, METHOD, seed=43, fold=0)
+        find_init(init, METHOD, **RUN)
 
 
 def test_refuses_no_file_and_several(tmp_path: Path) -> None:
     init = str(tmp_path / "{method}-*.safetensors")
     with pytest.raises(WeightsError, match=r"to name one checkpoint, and names 0$"):
-        find_init(init, METHOD, seed=43, fold=0)
+        find_init(init, METHOD, **RUN)
     for name in "ab":
         save(tmp_path / f"conv3d-{name}.safetensors")
     with pytest.raises(WeightsError, match=r"names 2: .*conv3d-a.safetensors, .*conv3d-b"):
-        find_init(init, METHOD, seed=43, fold=0)
+        find_init(init, METHOD, **RUN)
     with pytest.raises(WeightsError, match=r"no checkpoint at '.*7.safetensors'"):
-        find_init(str(tmp_path / "{fold}.safetensors"), METHOD, seed=43, fold=7)
+        find_init(str(tmp_path / "{fold}.safetensors"), METHOD, **RUN | {"fold": 7})
 
 
 # ---------------------------------------------------------------------- channel statistics
@@ -219,14 +220,33 @@ def test_the_catalogue_knows_weights_by_name_place_and_bytes(
     (tmp_path / "known.toml").write_text(entry)
     monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "known.toml"))
     for init in ("mine", str(file)):
-        found = find_init(init, METHOD, seed=43, fold=0)
+        found = find_init(init, METHOD, **RUN)
         assert (found.statistics, found.basis) == ("radimagenet", "as the catalogue says")
     wanted = {"in1k": "imagenet", "rin": "radimagenet"}
     for known in known_weights()[1:]:
         assert known.statistics == wanted[known.name]
         method = load_method({"plain": "acs"}.get(known.layers[0], known.layers[0]))
         for init in (known.name, known.source):
-            assert catalogued_statistics(init, method, "") == known.statistics
+            assert catalogued(init, method, known.backbone, "") == known
+
+
+def test_what_weights_may_have_seen_is_said_in_the_plan(
+    plan: Callable[..., Plan],
+    make_task: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = make_task()
+    card.write_text('cohort = "bern"\n' + card.read_text())
+    foreign(tmp_path / "mine.pth")
+    entry = '[[weights]]\nname = "mine"\nlayers = ["plain"]\nfile = "mine.pth"\n'
+    (tmp_path / "known.toml").write_text(entry + 'statistics = "unit"\nmay_have_seen = ["bern"]\n')
+    monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "known.toml"))
+    (run,) = [run for run in plan("mine", card=card).runs if run.init is not None]
+    assert run.warnings[-1].startswith("the weights 'mine' may have seen some of the ")
+    assert run.init is not None
+    assert run.init.statistics == "unit"
+    assert plan("random", card=card).runs[0].warnings == ()
 
 
 def test_unknown_statistics_are_refused(plan: Callable[..., Plan], tmp_path: Path) -> None:
@@ -239,7 +259,7 @@ def test_unknown_statistics_are_refused(plan: Callable[..., Plan], tmp_path: Pat
     with pytest.raises(
         WeightsError, match=r"'statistics' is 'kinetics'; it must be one of 'imagen"
     ):
-        find_init(str(file), METHOD, seed=43, fold=0)
+        find_init(str(file), METHOD, **RUN)
 
 
 # ----------------------------------------------------------------------------------- names
@@ -253,11 +273,11 @@ def test_no_file_is_called_what_random_and_known_weights_are(
         run = plan(str(foreign(tmp_path / f"{name}.pth")), card=card).runs[0]
         assert run.key.init == f"{name} (file)"
     called = save(tmp_path / "x.safetensors", details={"data": "random"})
-    assert find_init(str(called), METHOD, seed=43, fold=0).name == "random (file)"
+    assert find_init(str(called), METHOD, **RUN).name == "random (file)"
     called.parent.joinpath("random").mkdir()
     save(tmp_path / "random" / "0.safetensors")
     init = str(tmp_path / "random" / "{fold}.safetensors")
-    assert find_init(init, METHOD, seed=43, fold=0).name == "random (file)"
+    assert find_init(init, METHOD, **RUN).name == "random (file)"
 
 
 # --------------------------------------------------------------------------------- per fold
