@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from crossbench.files.data_root import DataRoot
 from crossbench.registry.tasks import extra_tasks, load_tasks
 from crossbench.specs import MedmnistSource
-from crossbench.specs.origins import DownloadOrigin, HubOrigin, OriginFile
 from crossbench.specs.reader import facts
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from crossbench.specs.origins import Origin
 
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
-_HUB = "https://huggingface.co/datasets/{repo}/resolve/{revision}/{file}"
 _JOINS = "crossbench data groups"
 UNGROUPED = "ungrouped"
 
@@ -83,8 +81,8 @@ def _said(row: dict[str, Any]) -> Iterator[str]:
 
 def _row(card: TaskCard, root: Path) -> dict[str, Any]:
     file = _present(card, root)
-    files = list(_files(card))
-    known = [each.bytes or each.about for each in files]
+    files = card.origins[0].files if card.origins else ()
+    known = [each.size for each in files]
     size = sum(filter(None, known)) if files and all(known) else None
     exact = all(each.bytes for each in files)
     if size is None and file is not None:
@@ -119,22 +117,6 @@ def _samples(card: TaskCard) -> int | None:
     if isinstance(card.source, MedmnistSource):
         stated = stated or card.samples.get("publisher")
     return stated or next(iter(card.samples.values()), None)
-
-
-def _files(card: TaskCard) -> Iterator[OriginFile]:
-    """The files of the origin that a card prefers."""
-    origin = card.origins[0] if card.origins else None
-    if isinstance(origin, DownloadOrigin):
-        yield from origin.files
-    elif isinstance(origin, HubOrigin):
-        url = _HUB.format(repo=origin.repo, revision=origin.revision or "main", file=origin.file)
-        yield OriginFile(
-            url=url,
-            file=origin.file,
-            bytes=origin.bytes,
-            about=origin.about,
-            checksum=origin.checksum,
-        )
 
 
 def _present(card: TaskCard, root: Path) -> Path | None:

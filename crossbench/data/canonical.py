@@ -139,20 +139,16 @@ def canonical_groups(
 
 
 def plain_spelling(identifier: str) -> str:
-    """An identifier without what counts for nothing: case, white space, form of characters."""
+    """An identifier in Unicode NFKC without case and superfluous white space."""
     return " ".join(unicodedata.normalize("NFKC", identifier).casefold().split())
 
 
-def canonical_parts(
-    parts: NDArray[Any] | None, *, samples: int, where: str
-) -> NDArray[np.int8] | None:
-    """Codes of an official split, (N,) whole numbers 0, 1 or 2, as int8; None where there is none.
+def canonical_parts(parts: NDArray[Any], *, samples: int, where: str) -> NDArray[np.int8]:
+    """Codes of an official split, (N,) whole numbers 0, 1 or 2, as int8.
 
     Raises:
         DataError: If there is not one code a sample.
     """
-    if parts is None:
-        return None
     if (
         parts.shape != (samples,)
         or parts.dtype.kind not in "iu"
@@ -163,24 +159,22 @@ def canonical_parts(
     return parts.astype(np.int8)
 
 
-def canonical_covariate(
-    covariate: NDArray[Any] | None, *, samples: int, where: str
-) -> NDArray[np.float64] | None:
-    """A covariate, (N,) finite numbers, as float64; None where there is none.
+def canonical_numbers(
+    numbers: NDArray[Any], name: str, *, samples: int, where: str
+) -> NDArray[np.float64]:
+    """Finite numbers (N,), one a sample, as float64.
 
     Raises:
-        DataError: If there is not one finite number a sample.
+        DataError: If there is not one finite number a sample; the message names the array.
     """
-    if covariate is None:
-        return None
-    if covariate.shape != (samples,) or covariate.dtype.kind not in "biuf":
-        msg = f"{where}: covariate is {covariate.dtype} of shape {covariate.shape};"
+    if numbers.shape != (samples,) or numbers.dtype.kind not in "biuf":
+        msg = f"{where}: array {name!r} is {numbers.dtype} of shape {numbers.shape};"
         raise DataError(f"{msg} {samples} samples need ({samples},) numbers")
-    finite = np.isfinite(covariate)
+    finite = np.isfinite(numbers)
     if not finite.all():
         sample = int(np.argmin(finite))
-        raise DataError(f"{where}: the covariate of sample {sample} is {covariate[sample]}")
-    return covariate.astype(np.float64)
+        raise DataError(f"{where}: array {name!r} is {numbers[sample]} for sample {sample}")
+    return numbers.astype(np.float64)
 
 
 def group_names(groups: NDArray[Any]) -> tuple[str, ...]:
@@ -192,12 +186,7 @@ def group_names(groups: NDArray[Any]) -> tuple[str, ...]:
     spellings = np.unique(groups).tolist()
     if groups.dtype.kind in "iu":
         return tuple(map(str, spellings))
-    return tuple(sorted({_plain(_text(spelling)) for spelling in spellings}))
-
-
-def _plain(name: str) -> str:
-    """An identifier without what makes no difference: white space, case, form of characters."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return tuple(sorted({plain_spelling(_text(spelling)) for spelling in spellings}))
 
 
 def _text(identifier: str | bytes) -> str:

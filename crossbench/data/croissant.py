@@ -11,9 +11,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from crossbench.errors import CardError, RequestError
 from crossbench.specs import EmbeddedSource, MedmnistSource
-from crossbench.specs.origins import DownloadOrigin, HubOrigin
+from crossbench.specs.origins import OriginFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 UNPUBLISHED = "https://github.com/mlcommons/croissant/issues/80"
 
 _SPDX = re.compile(r"[A-Za-z0-9]+(?:[-.][A-Za-z0-9]+)*")
-_HUB = "https://huggingface.co/datasets/{repo}/resolve/{revision}/{file}"
 _TYPES = {".npz": "application/zip", ".zip": "application/zip", ".tar": "application/x-tar"}
 _BIAS = re.compile(
     r"leak|straddl|duplicat|imbalanc|same (?:scan|patient|video)|shared frames|split|bias|mixes",
@@ -100,8 +101,8 @@ def _licence(licence: str) -> str:
 
 
 def _address(card: TaskCard) -> str:
-    urls = [file["url"] for file in _fetched(card) if file["url"]]
-    return urls[0] if urls else f"urn:crossbench:{card.name}"
+    urls = (file.url for origin in card.origins for file in origin.files)
+    return next(urls, f"urn:crossbench:{card.name}")
 
 
 def _preprocessing(card: TaskCard) -> list[str]:
@@ -130,61 +131,31 @@ def _persons(card: TaskCard) -> list[str]:
 # ------------------------------------------------------------------------------- files
 
 
-def _fetched(card: TaskCard) -> Iterator[dict[str, Any]]:
-    """The files of the origins: whether each is the data file, its name, address and digests."""
-    for origin in card.origins:
-        if isinstance(origin, DownloadOrigin):
-            for file in origin.files:
-                yield {
-                    "origin": origin.name,
-                    "whole": not origin.importer and len(origin.files) == 1,
-                    "file": file.file,
-                    "url": file.url,
-                    "bytes": file.bytes,
-                    "checksum": file.checksum,
-                }
-        elif isinstance(origin, HubOrigin):
-            revision = origin.revision or "main"
-            yield {
-                "origin": origin.name,
-                "whole": not origin.importer,
-                "file": origin.file.rpartition("/")[2],
-                "url": _HUB.format(repo=origin.repo, revision=revision, file=origin.file),
-                "bytes": origin.bytes,
-                "checksum": origin.checksum,
-            }
-
-
 def _files(mlc: Any, card: TaskCard, digests: dict[str, str]) -> list[Any]:
     """The data file, and what it can be made of."""
-    fetched = list(_fetched(card))
-    whole = next((each for each in fetched if each["whole"]), None)
-    data = whole or {"url": card.source.file, "bytes": None, "checksum": card.checksum}
-    found = [
-        _file_object(
-            mlc,
-            "data",
-            card.source.file,
-            {**data, "checksum": data["checksum"] or card.checksum or digests},
-        )
-    ]
-    for each in fetched:
-        if each is not whole:
-            place = f"{each['origin']}/{each['file']}"
-            found.append(_file_object(mlc, place, each["file"], each))
+    fetched = [(origin, file) for origin in card.origins for file in origin.files]
+    alone = (file for origin, file in fetched if not origin.importer and len(origin.files) == 1)
+    whole = next(alone, None)
+    data = whole or OriginFile(url=card.source.file, file=card.source.file)
+    data = structs.replace(data, checksum=data.checksum or card.checksum or digests)
+    found = [_file_object(mlc, "data", card.source.file, data)]
+    for origin, file in fetched:
+        if file is not whole:
+            name = file.file.rpartition("/")[2]
+            found.append(_file_object(mlc, f"{origin.name}/{name}", name, file))
     return found
 
 
-def _file_object(mlc: Any, place: str, name: str, about: dict[str, Any]) -> Any:
-    digests = {key: about["checksum"].get(key) for key in ("md5", "sha256")}
+def _file_object(mlc: Any, place: str, name: str, file: OriginFile) -> Any:
+    digests = {key: file.checksum.get(key) for key in ("md5", "sha256")}
     if not any(digests.values()):
         digests["sha256"] = UNPUBLISHED
     suffix = f".{name.rpartition('.')[2]}".lower()
     return mlc.FileObject(
         id=place,
         name=name,
-        content_url=about["url"],
-        content_size=f"{about['bytes']} B" if about["bytes"] else None,
+        content_url=file.url,
+        content_size=f"{file.bytes} B" if file.bytes else None,
         encoding_formats=[_TYPES.get(suffix, "application/octet-stream")],
         **digests,
     )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import canonical_groups, group_names
+from crossbench.data.canonical import canonical_groups, canonical_numbers, group_names
 from crossbench.data.content import Stored, member_hashes
 from crossbench.data.dataset import Dataset
-from crossbench.data.facts import check_facts, notes
+from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
 from crossbench.data.inputs import find_kind
 from crossbench.data.survey import survey
@@ -70,14 +70,9 @@ def read_embedded(card: TaskCard) -> Dataset:
     arrays["images"] = _inverted(images, where=str(file)) if source.invert else images
     arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
     found = survey(arrays["images"], where=str(file))
-    check_facts(
-        card,
-        images=arrays["images"],
-        labels=arrays["labels"],
-        survey=found,
-        digests=digests,
-        where=str(file),
-    )
+    images, labels = arrays["images"], arrays["labels"]
+    stated = facts(card, images=images, labels=labels, span=found.span, digests=digests)
+    check_facts(stated, where=str(file))
     strata = None
     if source.permute is not None:
         strata = arrays["labels"]  # the same folds as with the labels as they were
@@ -94,7 +89,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         content_hash=content_hash(arrays),
         strata=strata,
         axes=card.source.axes,
-        intensity=(found.lowest, found.highest),
+        intensity=found.span,
         stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept), members=members),
         warnings=(
             *notes(card, arrays["images"], grouped="groups" in arrays),
@@ -140,16 +135,4 @@ def _inverted(images: NDArray[Any], *, where: str) -> NDArray[Any]:
 
 def _column(archive: NpzFile, name: str, samples: int) -> NDArray[np.float64]:
     """(N,) finite numbers."""
-    column = archive.read(name)
-    if column.shape != (samples,) or column.dtype.kind not in "biuf":
-        msg = (
-            f"{archive.file}: array {name!r} is {column.dtype} of shape {column.shape};"
-            f" {samples} samples need ({samples},) numbers"
-        )
-        raise DataError(msg)
-    finite = np.isfinite(column)
-    if not finite.all():
-        sample = int(np.argmin(finite))
-        msg = f"{archive.file}: array {name!r} is {column[sample]} for sample {sample}"
-        raise DataError(msg)
-    return column.astype(np.float64)
+    return canonical_numbers(archive.read(name), name, samples=samples, where=str(archive.file))

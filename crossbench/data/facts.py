@@ -11,47 +11,14 @@ from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from crossbench.data.survey import Survey
     from crossbench.specs import TaskCard
 
 _SLACK = 0.01  # of the stated range, by which resampling may overshoot it
 _LEAST_USED = 0.5  # of the stated range; what uses less was scaled otherwise
-
-
-def check_facts(
-    card: TaskCard,
-    *,
-    images: NDArray[Any],
-    labels: NDArray[np.int64],
-    survey: Survey,
-    digests: Mapping[str, str],
-    where: str,
-) -> None:
-    """Refuse a file that is not what its card says, naming the values of both.
-
-    Args:
-        card: The card; what it leaves out is not checked.
-        images: (N, C, *spatial).
-        labels: (N,) in [0, K).
-        survey: What the images are like.
-        digests: The file's own, for every algorithm that the card names.
-        where: The file.
-
-    Raises:
-        DataError: For the first fact that the file contradicts.
-    """
-    span = survey.lowest, survey.highest
-    for fact in facts(card, images=images, labels=labels, span=span, digests=digests):
-        if not fact.holds:
-            msg = (
-                f"{where}: {fact.said}; get the file that the card is of, or correct the card (for"
-                " a registered one, in a copy of your own)"
-            )
-            raise DataError(msg)
 
 
 @dataclass(frozen=True)
@@ -77,7 +44,7 @@ def facts(
     span: tuple[float, float],
     digests: Mapping[str, str],
 ) -> Iterator[Fact]:
-    """What a card states of its file, each compared; arguments as of :func:`check_facts`.
+    """What a card states of its file, each fact compared with the file.
 
     Args:
         card: The card; what it leaves out is not compared.
@@ -104,6 +71,21 @@ def facts(
         within = low - slack <= span[0] and span[1] <= high + slack
         fits = within and used >= _LEAST_USED * (high - low)
         yield _fact([*span], [low, high], "intensity", card, holds=fits)
+
+
+def check_facts(stated: Iterable[Fact], *, where: str) -> None:
+    """Refuse a file that is not what its card says, naming the values of both.
+
+    Raises:
+        DataError: For the first fact that the file, named by ``where``, contradicts.
+    """
+    for fact in stated:
+        if not fact.holds:
+            msg = (
+                f"{where}: {fact.said}; get the file that the card is of, or correct the card (for"
+                " a registered one, in a copy of your own)"
+            )
+            raise DataError(msg)
 
 
 def notes(card: TaskCard, images: NDArray[Any], *, grouped: bool) -> tuple[str, ...]:

@@ -6,29 +6,29 @@ written in it, and MedMNIST's. Embedded tasks have their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from crossbench.data.canonical import (
-    canonical_covariate,
     canonical_groups,
     canonical_labels,
+    canonical_numbers,
     canonical_parts,
     group_names,
 )
 from crossbench.data.content import member_hashes
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import embedded_file, read_embedded
-from crossbench.data.facts import check_facts, notes
+from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
 from crossbench.data.imported import import_facts, read_groups
 from crossbench.data.inputs import find_kind
 from crossbench.data.origin import origin_facts
 from crossbench.data.phantom import phantom_file, phantom_path
-from crossbench.data.survey import Known, memo_file, recall, remember, survey
+from crossbench.data.survey import Known, Memo, survey
 from crossbench.environment.spans import span
 from crossbench.errors import DataError, MissingDataError
 from crossbench.files.data_root import DataRoot
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
-    from crossbench.data.watch import Watch
     from crossbench.specs import TaskCard
 
 #: Where the package medmnist keeps what it downloads.
@@ -131,7 +130,7 @@ def read_file(
     with NpzFile(file) as archive:
         made = import_facts(archive)
         card = card if made is None else made.card(card)
-        memo = _Memo(file, archive.watch, (card.kind, card.source.axes), cache_dir)
+        memo = Memo(archive.watch, (card.kind, card.source.axes), cache_dir)
         known = memo.recall()
         archive.verify = known is None
         dataset, spellings = _dataset(archive, card, source)
@@ -141,14 +140,9 @@ def read_file(
             digests = digests | {name: archive.digest(name) for name in missing}
     dataset, found = _surveyed(dataset, memo, digests)
     if source == "real":
-        check_facts(
-            card,
-            images=dataset.images,
-            labels=dataset.labels,
-            survey=found.survey,
-            digests=digests,
-            where=str(file),
-        )
+        images, labels, span = dataset.images, dataset.labels, found.survey.span
+        stated = facts(card, images=images, labels=labels, span=span, digests=digests)
+        check_facts(stated, where=str(file))
     if joined is not None:
         joined.check(dataset, where=str(groups))
         dataset, spellings = _grouped(dataset, card, joined.groups, where=str(groups))
@@ -157,7 +151,7 @@ def read_file(
     about = notes(card, dataset.images, grouped=dataset.groups is not None)
     return replace(
         dataset,
-        intensity=(found.survey.lowest, found.survey.highest),
+        intensity=found.survey.span,
         warnings=(*about, *spellings, *found.survey.warnings),
         axes=card.source.axes,
         origin=origin_facts(file, made, joined),
@@ -173,6 +167,9 @@ def _dataset(
     own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
     images = kind.canonical(stored, where=where, axes=card.source.axes)
     samples, classes = len(images), len(card.classes)
+    covariate = own.get("covariate")
+    if covariate is not None:
+        covariate = canonical_numbers(covariate, "covariate", samples=samples, where=where)
     dataset = Dataset(
         images=images,
         labels=canonical_labels(
@@ -181,7 +178,7 @@ def _dataset(
         num_classes=classes,
         groups=None,
         official=official,
-        covariate=canonical_covariate(own.get("covariate"), samples=samples, where=where),
+        covariate=covariate,
         source=source,
         file=archive.file,
         content_hash="",
@@ -201,37 +198,7 @@ def _grouped(
     return replace(dataset, groups=codes, members=members), spellings
 
 
-@dataclass(frozen=True)
-class _Memo:
-    """The memory of a file that is read in some form.
-
-    Attributes:
-        file: The file.
-        watch: The file, open.
-        form: How it is read, as far as that changes what later stages see.
-        cache_dir: Folder of the cache.
-    """
-
-    file: Path
-    watch: Watch
-    form: tuple[Any, ...]
-    cache_dir: Path
-
-    @property
-    def _place(self) -> Path:
-        return memo_file(self.file, self.watch.state, [*self.form], self.cache_dir)
-
-    def recall(self) -> Known | None:
-        """What is remembered; None where nothing is, or the file may still be written to."""
-        return recall(self._place) if self.watch.state.is_settled() else None
-
-    def keep(self, found: Known) -> None:
-        """Remember, unless the file may still be written to."""
-        if self.watch.state.is_settled():
-            remember(self._place, found)
-
-
-def _surveyed(dataset: Dataset, memo: _Memo, digests: dict[str, str]) -> tuple[Dataset, Known]:
+def _surveyed(dataset: Dataset, memo: Memo, digests: dict[str, str]) -> tuple[Dataset, Known]:
     """A dataset with its content hash, and what is known of its file or found by reading it."""
     known = memo.recall()
     if known is None:
@@ -254,10 +221,10 @@ def _stored(
     """The arrays of samples and labels by name, and official split codes where there are parts."""
     if not _has_parts(archive):
         arrays = _samples(archive, kind) | {"labels": archive.read("labels")}
-        parts = archive.read("official") if "official" in archive else None
-        return arrays, canonical_parts(
-            parts, samples=len(arrays["labels"]), where=str(archive.file)
-        )
+        if "official" not in archive:
+            return arrays, None
+        samples, parts = len(arrays["labels"]), archive.read("official")
+        return arrays, canonical_parts(parts, samples=samples, where=str(archive.file))
     for part in _PARTS:
         image_key, label_key = f"{part}_images", f"{part}_labels"
         images, labels = archive.shape(image_key), archive.shape(label_key)

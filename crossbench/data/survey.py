@@ -1,4 +1,4 @@
-"""What reading a file's arrays once tells of them, and the memory of it.
+"""Survey of a file's samples, kept on disk under the file's state.
 
 A file is read whole when it is first opened: its images are searched for voxels that are no
 numbers and samples that show nothing, and everything is hashed. The result is kept under the
@@ -24,10 +24,49 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.data.watch import FileState
+    from crossbench.data.watch import Watch
 
 _MEMO_VERSION = 2  # raise when a check is added or the canonical form changes
 _NAMED = 5  # samples in a message
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranges:
+    """Least and greatest values of each sample, in their stored dtype.
+
+    Attributes:
+        low: (N,); NaN where a sample has NaN voxels.
+        high: (N,).
+    """
+
+    low: NDArray[Any]
+    high: NDArray[Any]
+
+    @property
+    def nonfinite(self) -> NDArray[np.int64]:
+        """Samples with NaN or infinite voxels."""
+        return np.flatnonzero(~(np.isfinite(self.low) & np.isfinite(self.high)))
+
+    @property
+    def constant(self) -> NDArray[np.int64]:
+        """Samples of one value only."""
+        return np.flatnonzero(self.low == self.high)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Lowest and highest finite value of all; (0, 0) where there is none."""
+        both = np.concatenate([self.low, self.high])
+        both = both[np.isfinite(both)]
+        return (float(both.min()), float(both.max())) if len(both) else (0.0, 0.0)
+
+
+def ranges(images: NDArray[Any]) -> Ranges:
+    """Ranges of (N, C, *spatial) samples of any real dtype, read in chunks."""
+    axes = tuple(range(1, images.ndim))
+    with np.errstate(invalid="ignore"):
+        found = [(part.min(axis=axes), part.max(axis=axes)) for part in chunks(images)]
+    lows, highs = zip(*found, strict=True)
+    return Ranges(low=np.concatenate(lows), high=np.concatenate(highs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +84,11 @@ class Survey:
     highest: float
     constant: int
     first_constant: tuple[int, ...]
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Least and greatest stored value."""
+        return self.lowest, self.highest
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,26 +111,16 @@ def survey(images: NDArray[Any], *, where: str) -> Survey:
     Raises:
         DataError: Naming the first sample that has NaN or infinite voxels.
     """
-    lows, highs = zip(*map(_ranges, chunks(images)), strict=True)
-    low, high = np.concatenate(lows), np.concatenate(highs)
-    finite = np.isfinite(low) & np.isfinite(high)  # NaN is passed on by both
-    if not finite.all():
-        msg = f"{where}: sample {int(np.argmin(finite))} has NaN or infinite voxels"
-        raise DataError(msg)
-    constant = np.flatnonzero(low == high)
+    found = ranges(images)
+    if len(found.nonfinite):
+        raise DataError(f"{where}: sample {found.nonfinite[0]} has NaN or infinite voxels")
+    lowest, highest = found.span
     return Survey(
-        lowest=float(low.min()),
-        highest=float(high.max()),
-        constant=len(constant),
-        first_constant=tuple(constant[:_NAMED].tolist()),
+        lowest=lowest,
+        highest=highest,
+        constant=len(found.constant),
+        first_constant=tuple(found.constant[:_NAMED].tolist()),
     )
-
-
-def _ranges(chunk: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(n,) least and greatest values of the samples of a chunk."""
-    axes = tuple(range(1, chunk.ndim))
-    with np.errstate(invalid="ignore"):
-        return chunk.min(axis=axes), chunk.max(axis=axes)
 
 
 # ------------------------------------------------------------------------------- the memo
@@ -107,29 +141,39 @@ class Known:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def memo_file(file: Path, state: FileState, form: list[Any], cache_dir: Path) -> Path:
-    """Where what is known of a file in this state is kept.
+@dataclass(frozen=True)
+class Memo:
+    """Cache entry of what is known of a file in its present state.
 
-    Args:
-        file: The file.
-        state: Its state; another one is another place.
+    While a further write to the file might go unnoticed, nothing is kept or believed.
+
+    Attributes:
+        watch: The file, open.
         form: How it is read, as far as that changes what later stages see.
         cache_dir: Folder of the cache.
     """
-    key = [_MEMO_VERSION, str(file.resolve()), *state, *form]
-    return cache.entry(cache_dir / "checked", key, ".json")
+
+    watch: Watch
+    form: tuple[Any, ...]
+    cache_dir: Path
+
+    @property
+    def place(self) -> Path:
+        """File of the entry; another one for another state of the file."""
+        key = [_MEMO_VERSION, str(self.watch.file.resolve()), *self.watch.state, *self.form]
+        return cache.entry(self.cache_dir / "checked", key, ".json")
+
+    def recall(self) -> Known | None:
+        """What is kept; None where there is nothing, or nothing that can be believed."""
+        return cache.load(self.place, _read) if self.watch.state.is_settled() else None
+
+    def keep(self, known: Known) -> None:
+        """Keep what is known."""
+        if self.watch.state.is_settled():
+            text = json.dumps(asdict(known))
+            cache.keep(self.place, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
-def recall(memo: Path) -> Known | None:
-    """What is remembered; None if there is nothing, or nothing that can be believed."""
-    return cache.load(memo, _read)
-
-
-def _read(memo: Path) -> Known | None:
-    known = from_mapping(Known, json.loads(memo.read_bytes()), where=str(memo))
+def _read(place: Path) -> Known | None:
+    known = from_mapping(Known, json.loads(place.read_bytes()), where=str(place))
     return known if len(known.content_hash) == hashlib.sha256().digest_size * 2 else None
-
-
-def remember(memo: Path, known: Known) -> None:
-    """Keep what is known."""
-    cache.keep(memo, lambda draft: draft.write_text(json.dumps(asdict(known)), encoding="utf-8"))

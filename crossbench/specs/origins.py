@@ -14,6 +14,8 @@ import msgspec
 
 from crossbench.specs.limits import Count
 
+_HUB = "https://huggingface.co/datasets/{repo}/resolve/{revision}/{file}"
+
 #: An option of an importer: a plain value, or an array of them.
 Option = str | float | bool | tuple[str | float, ...]
 
@@ -37,6 +39,11 @@ class OriginFile(msgspec.Struct, frozen=True, kw_only=True):
     checksum: dict[str, str] = {}
     unpack: bool = False
 
+    @property
+    def size(self) -> int | None:
+        """Its size, roughly where it is not known exactly; None where it is not known at all."""
+        return self.bytes if self.bytes is not None else self.about
+
 
 class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     name: str
@@ -58,9 +65,15 @@ class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """The word that chooses this kind on a card."""
         return str(self.__struct_config__.tag)
 
+    @property
+    def files(self) -> tuple[OriginFile, ...]:
+        """The files that a program may fetch."""
+        return ()
+
     def digests(self) -> Iterator[tuple[str, str]]:
         """All digests of its files, each with its algorithm."""
-        yield from ()
+        for file in self.files:
+            yield from file.checksum.items()
 
 
 class DownloadOrigin(_Origin, frozen=True, kw_only=True, tag="download"):
@@ -89,11 +102,6 @@ class DownloadOrigin(_Origin, frozen=True, kw_only=True, tag="download"):
         tuple[OriginFile, ...], msgspec.Meta(min_length=1, description="one file or more")
     ]
 
-    def digests(self) -> Iterator[tuple[str, str]]:
-        """All digests of its files, each with its algorithm."""
-        for file in self.files:
-            yield from file.checksum.items()
-
 
 class HubOrigin(_Origin, frozen=True, kw_only=True, tag="hub"):
     """A file in a dataset repository of the Hugging Face Hub; further attributes as above.
@@ -114,9 +122,17 @@ class HubOrigin(_Origin, frozen=True, kw_only=True, tag="hub"):
     about: Count | None = None
     checksum: dict[str, str] = {}
 
-    def digests(self) -> Iterator[tuple[str, str]]:
-        """All digests of its file, each with its algorithm."""
-        yield from self.checksum.items()
+    @property
+    def files(self) -> tuple[OriginFile, ...]:
+        """The file at its address on the Hub, under its path in the repository."""
+        file = OriginFile(
+            url=_HUB.format(repo=self.repo, revision=self.revision or "main", file=self.file),
+            file=self.file,
+            bytes=self.bytes,
+            about=self.about,
+            checksum=self.checksum,
+        )
+        return (file,)
 
 
 class ManualOrigin(_Origin, frozen=True, kw_only=True, tag="manual"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from crossbench.data.formats import npz
-from crossbench.data.survey import Known, Survey, recall, remember, survey
+from crossbench.data.survey import Known, Memo, Survey, survey
+from crossbench.data.watch import FileState, Watch
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -61,23 +63,45 @@ def test_says_which_samples_show_nothing() -> None:
     assert note == "7 samples hold one value only, blank or constant: 1, 2, 3, 4, 5, ..."
 
 
-def test_what_is_known_is_remembered(tmp_path: Path) -> None:
-    memo = tmp_path / "checked" / "a.json"
-    assert recall(memo) is None
-    remember(memo, KNOWN)
-    assert recall(memo) == KNOWN
+@pytest.fixture
+def memo(tmp_path: Path) -> Memo:
+    """Of a file that was last written to long ago."""
+    file = tmp_path / "a.npz"
+    with file.open("w+b") as stream:
+        watch = Watch(file, stream)
+    watch.state = FileState(*watch.state[:3], modified=1, changed=1)
+    return Memo(watch, ("image", None), tmp_path / "cache")
+
+
+def test_what_is_known_is_kept_under_the_state_and_the_form(memo: Memo) -> None:
+    assert memo.recall() is None
+    memo.keep(KNOWN)
+    assert memo.recall() == KNOWN
+    assert replace(memo, form=("volume", None)).recall() is None
+    memo.watch.state = memo.watch.state._replace(size=1)
+    assert memo.recall() is None
+
+
+def test_a_file_that_was_just_written_to_is_not_remembered(memo: Memo) -> None:
+    memo.keep(KNOWN)
+    settled, memo.watch.state = memo.watch.state, memo.watch.now()
+    assert memo.recall() is None
+    memo.keep(KNOWN)
+    assert not memo.place.exists()
+    memo.watch.state = settled
+    assert memo.recall() == KNOWN
 
 
 @pytest.mark.parametrize(
     "damage",
     [b"", b"{", b"[]", b'"text"', b"{}", b'{"content_hash": 3}', b"\xff\xfe", b"[" * 100_000],
 )
-def test_a_damaged_memo_is_not_believed(tmp_path: Path, damage: bytes) -> None:
-    memo = tmp_path / "a.json"
-    memo.write_bytes(damage)
-    assert recall(memo) is None
+def test_a_damaged_memo_is_not_believed(memo: Memo, damage: bytes) -> None:
+    memo.keep(KNOWN)
+    memo.place.write_bytes(damage)
+    assert memo.recall() is None
 
 
-def test_a_memo_without_a_whole_hash_is_not_believed(tmp_path: Path) -> None:
-    remember(tmp_path / "a.json", Known(content_hash="ab", survey=SURVEY))
-    assert recall(tmp_path / "a.json") is None
+def test_a_memo_without_a_whole_hash_is_not_believed(memo: Memo) -> None:
+    memo.keep(replace(KNOWN, content_hash="ab"))
+    assert memo.recall() is None

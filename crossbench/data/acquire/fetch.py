@@ -13,7 +13,7 @@ from crossbench.data.acquire.archives import free_bytes, unpack, unpacked_folder
 from crossbench.data.acquire.consents import require
 from crossbench.data.acquire.listening import Silence
 from crossbench.data.acquire.partial import Partial
-from crossbench.data.acquire.receipts import Receipt, Receipts, digests_of
+from crossbench.data.acquire.receipts import Receipt, Receipts, difference, digests_of
 from crossbench.data.acquire.wanted import folder_of, mirrored, wanted
 from crossbench.data.sources import kept_by_medmnist
 from crossbench.errors import FetchError, RequestError, unknown_name
@@ -108,7 +108,7 @@ def fetch(card: TaskCard, origin: Origin, root: DataRoot, means: Means) -> Fetch
         found = _found_by_medmnist(card, file, receipts)
         place, sha256 = (found, "") if found else _bring(origin, file, receipts, means)
         files.append(place)
-        if not file.checksum:
+        if not file.source.checksum:
             unverified.append((file.target.name, sha256))
     return Fetched(origin=origin, files=tuple(files), unverified=tuple(unverified))
 
@@ -124,10 +124,11 @@ def _found_by_medmnist(card: TaskCard, file: Wanted, receipts: Receipts) -> Path
     place = kept_by_medmnist(card)
     if place is None or file.target.name != place.name:
         return None
-    if not file.checksum or file.target.exists() or not place.is_file():
+    checksum = file.source.checksum
+    if not checksum or file.target.exists() or not place.is_file():
         return None
-    digests = receipts.digests(str(place), place, file.checksum)
-    return place if _differing(file, digests) is None else None
+    digests = receipts.digests(str(place), place, checksum)
+    return None if difference(checksum, digests) else place
 
 
 def _bring(origin: Origin, file: Wanted, receipts: Receipts, means: Means) -> tuple[Path, str]:
@@ -137,13 +138,13 @@ def _bring(origin: Origin, file: Wanted, receipts: Receipts, means: Means) -> tu
     with _locked(file, means):
         receipt = receipts[name]
         done = unpacked_folder(file.target)
-        if file.unpack and receipt is not None and receipt.unpacked and done.is_dir():
+        if file.source.unpack and receipt is not None and receipt.unpacked and done.is_dir():
             return done, receipt.digests.get("sha256", "")
         if file.target.exists():
             receipt = _accept(file, receipts)
         else:
             receipt = _download(origin, file, receipts, means)
-        if not file.unpack:
+        if not file.source.unpack:
             return file.target, receipt.digests["sha256"]
         means.listener.said(f"unpacking {name}")
         done = unpack(file.target, free=means.free or free_bytes)
@@ -170,11 +171,10 @@ def _locked(file: Wanted, means: Means) -> Iterator[None]:
 
 def _accept(file: Wanted, receipts: Receipts) -> Receipt:
     """The receipt of a file that is there, once its checksum was compared."""
-    digests = receipts.digests(file.target.name, file.target, file.checksum)
-    wrong = _differing(file, digests)
-    if wrong is not None:
-        msg = f"{file.target}: {wrong}; delete the file and fetch it again"
-        raise FetchError(msg)
+    checksum = file.source.checksum
+    digests = receipts.digests(file.target.name, file.target, checksum)
+    if wrong := difference(checksum, digests):
+        raise FetchError(f"{file.target}: {wrong}; delete the file and fetch it again")
     receipt = receipts[file.target.name]
     assert receipt is not None  # noqa: S101  (digests keeps it)
     return receipt
@@ -189,8 +189,8 @@ def _download(origin: Origin, file: Wanted, receipts: Receipts, means: Means) ->
     for attempt in range(1, _SEVERAL + 1):
         url, revision, resumed, checksum = _receive(origin, file, means)
         digests = digests_of(partial.file, {"sha256", *checksum})
-        wrong = _differing(replace(file, checksum=checksum), digests)
-        if wrong is None:
+        wrong = difference(checksum, digests)
+        if not wrong:
             break
         partial.discard()
         if not resumed or attempt == _SEVERAL:
@@ -221,12 +221,12 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
         from crossbench.data.acquire.hub import fetch_from_hub
 
         revision = fetch_from_hub(origin, file, listener=means.listener, free=free)
-        return f"hf:{origin.repo}/{origin.file}", revision, False, file.checksum
+        return f"hf:{origin.repo}/{origin.file}", revision, False, file.source.checksum
     assert isinstance(origin, DownloadOrigin)  # noqa: S101
     url, checksum = _address(file, means)
     downloader: ResumingDownloader = http.ResumingDownloader(
         file.target,
-        size=file.bytes,
+        size=file.source.bytes,
         checked=bool(checksum),
         listener=means.listener,
         patience=means.patience,
@@ -238,21 +238,14 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
 
 def _address(file: Wanted, means: Means) -> tuple[str, dict[str, str]]:
     """Where to ask for a file, and the digests that are known of it."""
-    if file.url.startswith("doi:"):
+    address, checksum = file.source.url, file.source.checksum
+    if address.startswith("doi:"):
         from crossbench.data.acquire.doi import resolve
 
         mirror = means.mirror or os.environ.get("CROSSBENCH_MIRROR")
         if not mirror:
-            url, published = resolve(file.url)
-            return url, file.checksum or published
-    elif not file.url.startswith(("http://", "https://")):
-        raise RequestError(f"address {file.url!r} of {file.target.name} is not of the web")
-    return mirrored(file.url, means.mirror), file.checksum
-
-
-def _differing(file: Wanted, digests: dict[str, str]) -> str | None:
-    """What is wrong with a file's digests, in words; None where nothing is."""
-    for algorithm, expected in file.checksum.items():
-        if digests[algorithm] != expected:
-            return f"its {algorithm.upper()} is {digests[algorithm]}, but the card says {expected}"
-    return None
+            url, published = resolve(address)
+            return url, checksum or published
+    elif not address.startswith(("http://", "https://")):
+        raise RequestError(f"address {address!r} of {file.target.name} is not of the web")
+    return mirrored(address, means.mirror), checksum

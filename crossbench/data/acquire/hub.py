@@ -70,8 +70,9 @@ def fetch_from_hub(
 
 def _check(file: Wanted, size: int | None, free: Callable[[Path], int]) -> None:
     name, folder = file.target.name, file.target.parent
-    if None not in (size, file.bytes) and size != file.bytes:
-        raise FetchError(f"{name}: the Hub has {size} bytes, but the card says {file.bytes}")
+    stated = file.source.bytes
+    if None not in (size, stated) and size != stated:
+        raise FetchError(f"{name}: the Hub has {size} bytes, but the card says {stated}")
     if size is not None and size > free(folder):
         msg = f"{folder}: {name} needs {amount(size)}, and {amount(free(folder))} are free; make"
         raise FetchError(f"{msg} room, or name another folder by --data-dir or $CROSSBENCH_DATA")

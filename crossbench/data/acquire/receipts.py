@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.files.atomic import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -83,6 +83,14 @@ class Receipts:
         except (OSError, ValueError):
             return {}
         return kept if isinstance(kept, dict) else {}
+
+
+def difference(checksum: Mapping[str, str], digests: Mapping[str, str]) -> str:
+    """What contradicts a card's checksums in a file's digests, in words; empty for nothing."""
+    for algorithm, expected in checksum.items():
+        if digests[algorithm] != expected.lower():
+            return f"its {algorithm.upper()} is {digests[algorithm]}, but the card says {expected}"
+    return ""
 
 
 def digests_of(file: Path, algorithms: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crossbench.data.acquire.consents import accepted
 from crossbench.data.acquire.fetch import choose_origin
 from crossbench.data.acquire.partial import Partial
-from crossbench.data.acquire.receipts import Receipts
+from crossbench.data.acquire.receipts import Receipts, difference
 from crossbench.data.acquire.wanted import wanted
 from crossbench.data.sources import kept_by_medmnist
 from crossbench.specs.origins import ManualOrigin
@@ -129,10 +129,8 @@ def _state(card: TaskCard, root: DataRoot) -> tuple[str, Path | None, str, str]:
     for file in (each for each in found if each is not None and each.is_file()):
         key = file.name if file.parent == root.root else str(file)
         digests = receipts.digests(key, file, card.checksum)
-        for algorithm, expected in card.checksum.items():
-            if digests[algorithm] != expected.lower():
-                why = f"its {algorithm.upper()} is {digests[algorithm]}, the card says {expected}"
-                return "wrong checksum", file, digests["sha256"], why
+        if why := difference(card.checksum, digests):
+            return "wrong checksum", file, digests["sha256"], why
         state = "present" if card.checksum else "unverified"
         return state, file, digests["sha256"], "" if card.checksum else "no checksum is published"
     if any(True for place in places(card, root) for _ in files_in(place)):
@@ -166,9 +164,9 @@ def _missing(card: TaskCard, root: DataRoot, origin: Origin) -> int | None:
         receipt = receipts[file.target.name]
         if file.target.exists() or (receipt is not None and receipt.unpacked):
             continue
-        if file.size is None:
+        if file.source.size is None:
             return None
-        total += max(0, file.size - Partial(file.target).size)
+        total += max(0, file.source.size - Partial(file.target).size)
     return total
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from crossbench.errors import RequestError
-from crossbench.specs.origins import DownloadOrigin, HubOrigin
+from crossbench.specs.origins import HubOrigin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
-    from crossbench.specs.origins import Origin
+    from crossbench.specs.origins import Origin, OriginFile
 
 #: Variable that names a mirror.
 MIRROR = "CROSSBENCH_MIRROR"
@@ -30,24 +30,11 @@ class Wanted:
 
     Attributes:
         target: Where it goes.
-        url: Its address; ``doi:DOI/FILE`` is resolved. Empty for a file of the Hub.
-        bytes: Its size, where it is known.
-        about: Its size as far as it is known roughly.
-        checksum: Digests by algorithm, in lower case; empty where none is known.
-        unpack: Whether it is an archive to unpack.
+        source: What the card says of it.
     """
 
     target: Path
-    url: str = ""
-    bytes: int | None = None
-    about: int | None = None
-    checksum: dict[str, str] = field(default_factory=dict)
-    unpack: bool = False
-
-    @property
-    def size(self) -> int | None:
-        """Its size, roughly where it is not known exactly; None where it is not known at all."""
-        return self.bytes if self.bytes is not None else self.about
+    source: OriginFile
 
 
 def folder_of(root: DataRoot, card: TaskCard, origin: Origin) -> Path:
@@ -61,33 +48,13 @@ def wanted(root: DataRoot, card: TaskCard, origin: Origin) -> tuple[Wanted, ...]
     Raises:
         RequestError: If the card names a file by a path.
     """
-    folder = folder_of(root, card, origin)
-    if isinstance(origin, HubOrigin):
-        name = origin.file.rsplit("/", 1)[-1]
-        name = card.source.file if not origin.importer else name
-        files = [
-            Wanted(
-                target=folder / _plain(card, name),
-                bytes=origin.bytes,
-                about=origin.about,
-                checksum=_lower(origin.checksum),
-            )
-        ]
-    elif isinstance(origin, DownloadOrigin):
-        files = [
-            Wanted(
-                target=folder / _plain(card, each.file),
-                url=each.url,
-                bytes=each.bytes,
-                about=each.about,
-                checksum=_lower(each.checksum),
-                unpack=each.unpack,
-            )
-            for each in origin.files
-        ]
-    else:
-        files = []
-    return tuple(files)
+    folder, found = folder_of(root, card, origin), []
+    for file in origin.files:
+        name = file.file
+        if isinstance(origin, HubOrigin):
+            name = name.rpartition("/")[2] if origin.importer else card.source.file
+        found.append(Wanted(target=folder / _plain(card, name), source=file))
+    return tuple(found)
 
 
 def mirrored(url: str, mirror: str | None = None) -> str:
@@ -105,10 +72,6 @@ def mirrored(url: str, mirror: str | None = None) -> str:
     own = urlsplit(url)
     path = own.path if own.path.startswith("/") else f"/{own.path}"
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + path, own.query, ""))
-
-
-def _lower(checksum: dict[str, str]) -> dict[str, str]:
-    return {algorithm: digest.lower() for algorithm, digest in checksum.items()}
 
 
 def _plain(card: TaskCard, name: str) -> str:

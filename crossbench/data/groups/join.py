@@ -13,6 +13,7 @@ from crossbench.data.formats.npz import NpzFile
 from crossbench.data.groups.interface import Grouped, Samples, groupings, looked_up
 from crossbench.data.imported import JoinedGroups, read_groups, write_groups
 from crossbench.data.sources import find_file, read_file
+from crossbench.data.survey import ranges
 from crossbench.errors import DataError, RequestError
 from crossbench.files.data_root import DataRoot
 
@@ -113,7 +114,7 @@ def from_copies(card: TaskCard, *, data_dir: Path, cache_dir: Path) -> Joined:
         MissingDataError: If the data file is not there.
     """
     from crossbench.data.verify.alike import exact_pairs, near_pairs
-    from crossbench.data.verify.looks import look, ranges
+    from crossbench.data.verify.looks import look
 
     dataset, samples = _samples(card, data_dir, cache_dir)
     looks = look(dataset.images, ranges(dataset.images).span)

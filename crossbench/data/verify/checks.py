@@ -10,9 +10,10 @@ import numpy as np
 from crossbench.data.facts import facts
 from crossbench.data.sources import find_file
 from crossbench.data.splits import make_splits
+from crossbench.data.survey import ranges
 from crossbench.data.verify.alike import exact_pairs, near_pairs
 from crossbench.data.verify.leaks import across, copies, grouping
-from crossbench.data.verify.looks import look, ranges
+from crossbench.data.verify.looks import look
 from crossbench.data.verify.opened import DIGEST, open_anyway, why_not
 from crossbench.data.verify.shortcut import drawn, shortcuts
 from crossbench.data.verify.verdict import Finding, Verdict, listed, named
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from crossbench.data.dataset import Dataset
     from crossbench.data.splits import Split
-    from crossbench.data.verify.looks import Looks, Ranges
+    from crossbench.data.survey import Ranges
+    from crossbench.data.verify.looks import Looks
     from crossbench.data.verify.opened import Opened
     from crossbench.data.verify.verdict import Shortcut
     from crossbench.specs import TaskCard

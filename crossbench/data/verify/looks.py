@@ -31,47 +31,6 @@ _BORDER = 16  # the outer sixteenth of an axis is its border
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ranges:
-    """Least and greatest values of each sample.
-
-    Attributes:
-        low: (N,) float64; NaN where a sample has NaN voxels.
-        high: (N,) float64.
-    """
-
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-    @property
-    def nonfinite(self) -> NDArray[np.int64]:
-        """Samples with NaN or infinite voxels."""
-        return np.flatnonzero(~(np.isfinite(self.low) & np.isfinite(self.high)))
-
-    @property
-    def constant(self) -> NDArray[np.int64]:
-        """Samples of one value only."""
-        return np.flatnonzero(self.low == self.high)
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """Lowest and highest finite value of all; (0, 0) where there is none."""
-        both = np.concatenate([self.low, self.high])
-        both = both[np.isfinite(both)]
-        return (float(both.min()), float(both.max())) if len(both) else (0.0, 0.0)
-
-
-def ranges(images: NDArray[Any]) -> Ranges:
-    """Ranges of (N, C, *spatial) samples of any real dtype, read in chunks."""
-    axes = tuple(range(1, images.ndim))
-    with np.errstate(invalid="ignore"):
-        found = [(part.min(axis=axes), part.max(axis=axes)) for part in chunks(images)]
-    lows, highs = zip(*found, strict=True)
-    return Ranges(
-        low=np.concatenate(lows).astype(np.float64), high=np.concatenate(highs).astype(np.float64)
-    )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Looks:
     """What samples look like.
 

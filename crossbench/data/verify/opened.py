@@ -14,7 +14,7 @@ from crossbench.data.formats.npz import NpzFile
 from crossbench.data.imported import import_facts, read_groups
 from crossbench.data.inputs import find_kind
 from crossbench.data.sources import open_task, stored_samples
-from crossbench.data.verify.looks import ranges
+from crossbench.data.survey import ranges
 from crossbench.data.verify.verdict import Finding, listed, named
 from crossbench.errors import DataError
 from crossbench.files.data_root import DataRoot

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crossbench.data.survey import ranges
 from crossbench.data.verify.alike import exact_pairs, near_hashes, near_pairs
-from crossbench.data.verify.looks import look, ranges
+from crossbench.data.verify.looks import look
 
 
 def distances(bits: np.ndarray) -> np.ndarray:
