@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crossbench.errors import RequestError
-from crossbench.files.paths import named_path
+from crossbench.files.data_root import DataRoot
+from crossbench.files.paths import data_dir, named_path
 from crossbench.specs.requests import RunRequest
 
 
@@ -83,8 +84,21 @@ def add_device(parser: Any) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
 
 
+def matching(options: argparse.Namespace, kind: Any) -> dict[str, Any]:
+    """Arguments of a command that fields of a dataclass have the names of; lists as tuples."""
+    given = {name: value for name, value in vars(options).items() if name in _names(kind)}
+    return {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
+
+
+def _names(kind: Any) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
 def run_request(options: argparse.Namespace) -> RunRequest:
     """The request that a command's arguments of the same names make."""
-    asked = vars(options)
-    names = {field.name for field in fields(RunRequest)} & asked.keys()
-    return RunRequest.of(**{name: asked[name] for name in names})
+    return RunRequest.of(**matching(options, RunRequest))
+
+
+def data_root(options: argparse.Namespace) -> DataRoot:
+    """The data root that a command names, or the user's."""
+    return DataRoot(data_dir(options.data_dir))

@@ -11,6 +11,7 @@ from crossbench.cli.arguments import (
     add_out,
     add_plugins,
     add_settings,
+    matching,
 )
 from crossbench.cli.names import chosen_methods
 from crossbench.cli.output import EXIT_OK, aside, print_json, say
@@ -82,21 +83,15 @@ def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]
     from crossbench.pretraining import PretrainRequest, make_settings
     from crossbench.registry.presets import find_preset
 
+    shared = matching(options, PretrainRequest) | {
+        "preset": find_preset(options.preset),
+        "settings": make_settings(options.settings),
+        "device": device,
+        "data_dir": data_dir(options.data_dir),
+        "cache_dir": cache_dir(),
+    }
     requests = [
-        PretrainRequest(
-            method=method,
-            data=options.data,
-            preset=find_preset(options.preset),
-            settings=make_settings(options.settings),
-            backbone=options.backbone,
-            seed=options.seed,
-            fold=options.fold,
-            out=options.out,
-            device=device,
-            data_dir=data_dir(options.data_dir),
-            cache_dir=cache_dir(),
-        )
-        for method in chosen_methods(options)
+        PretrainRequest(**shared | {"method": method}) for method in chosen_methods(options)
     ]
     return list({request.form: request for request in reversed(requests)}.values())[::-1]
 

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     Progress,
     ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from crossbench.cli.views import duration
-from crossbench.pretraining.distributed import ProcessGroup
+from crossbench.data.acquire.listening import Listener
+from crossbench.files.sizes import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from crossbench.pretraining import PretrainRequest
+    from crossbench.pretraining.distributed import ProcessGroup
     from crossbench.runs.plan import Plan, PlannedRun
     from crossbench.specs import RunRecord
 
@@ -203,6 +207,37 @@ class ProgressBar(_Bar):
         return f"{done}/{len(self._pixels)} runs, {self._times()}"
 
 
+class FetchBar(_Bar, Listener):
+    """A listener that shows the bytes of one file after the other."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            DownloadColumn(), TransferSpeedColumn(), description="starting", total=None
+        )
+
+    def begun(self, what: str, done: int, total: int | None) -> None:
+        """Begin a file."""
+        self._bar.remove_task(self._bar_id)
+        self._bar_id = self._bar.add_task(what, total=total, completed=done)
+        if self._lines:
+            self._lines.doing = "fetching"
+            there = f", {amount(done)} there" if done else ""
+            self.say(f"fetching {what}: {amount(total)}{there}")
+
+    def advanced(self, count: int) -> None:
+        """Move the bar."""
+        self._bar.advance(self._bar_id, count)
+
+    def said(self, words: str) -> None:
+        """Print a line above the bar."""
+        self.say(words)
+
+    def _state(self) -> str:
+        task = self._bar.tasks[0]
+        size = f"{amount(task.completed)} of {amount(task.total)}"
+        return f"{task.description}, {size}, {amount(task.speed or 0)}/s"
+
+
 class _RunsColumn(ProgressColumn):
     """Finished runs of all runs; the bar itself counts samples."""
 
@@ -214,13 +249,12 @@ class PretrainBar(_Bar):
     """A listener that shows images a second and epochs, in the first of several processes."""
 
     def __init__(self, request: PretrainRequest, group: ProcessGroup | None = None) -> None:
-        group = group or ProcessGroup()
         self._samples = 0
         what = f"{request.form} on {Path(request.data).name}"
         super().__init__(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            _SpeedColumn(group.size),
-            shown=group.is_main,
+            _SpeedColumn(group.size if group else 1),
+            shown=group is None or group.is_main,
             description=f"{what}, seed {request.seed}, fold {request.fold}",
             total=None,
             epoch=0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_folders, add_plugins, path
+from crossbench.cli.arguments import add_folders, add_plugins, matching, path
 from crossbench.cli.output import EXIT_OK, say
 
 if TYPE_CHECKING:
@@ -55,18 +55,7 @@ def add(commands: Any) -> None:
 def _submit(options: argparse.Namespace) -> int:
     from crossbench.bundles.submission import SubmitRequest, submit
 
-    request = SubmitRequest(
-        folders=tuple(options.folders),
-        method=options.method,
-        authors=tuple(options.authors),
-        licence=options.licence,
-        licence_file=options.licence_file,
-        plugins=tuple(options.plugins),
-        preset=options.preset,
-        track=options.track,
-        partial=options.partial,
-        note=options.note,
-    )
+    request = SubmitRequest(**matching(options, SubmitRequest))
     done = submit(request, options.out, lambda: _report(options))
     say([f"note: {note}" for note in done.selected.notes])
     print(_told(done, options))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbench.files.data_root import DataRoot
+from crossbench.files.sizes import amount
 from crossbench.registry.tasks import extra_tasks, load_tasks
 from crossbench.specs import MedmnistSource
 from crossbench.specs.reader import facts
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from crossbench.specs import TaskCard
     from crossbench.specs.origins import Origin
 
-_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 _JOINS = "crossbench data groups"
 UNGROUPED = "ungrouped"
 
@@ -42,7 +42,7 @@ def short(row: dict[str, Any]) -> dict[str, Any]:
         "name": row["name"],
         "dim": row["dims"],
         "samples": row["samples"],
-        "size": size_in_words(row["bytes"], exact=row["exact"]),
+        "size": _size(row),
         "licence": row["licence"],
         "groups": row["groups"],
     }
@@ -63,9 +63,8 @@ def details(row: dict[str, Any], *, width: int = 80) -> str:
 def _said(row: dict[str, Any]) -> Iterator[str]:
     """What is said of a task, a paragraph each; empty where there is nothing to say."""
     samples = f"{row['samples']} samples" if row["samples"] else ""
-    size = size_in_words(row["bytes"], exact=row["exact"])
-    first = row["title"], row["modality"], row["dims"], f"{row['classes']} classes", samples, size
-    yield ", ".join(filter(None, first))
+    first = (row["title"], row["modality"], row["dims"], f"{row['classes']} classes", samples)
+    yield ", ".join(filter(None, [*first, _size(row)]))
     yield ". ".join(filter(None, [f"licence {row['licence']}", row["restrictions"]]))
     apart = row["group"] and row["groups"] == UNGROUPED
     kept = f"; samples of one {row['group']} must stay together" if apart else ""
@@ -164,10 +163,5 @@ def _has_groups(file: Path) -> bool:
         return False
 
 
-def size_in_words(size: int | None, *, exact: bool = True) -> str | None:
-    """A number of bytes as people say it: ``39.1 MB``, ``~1.5 GB``."""
-    if not size:
-        return None
-    unit, name = next(each for each in _UNITS if size >= each[0])
-    places = 1 if unit > 1 and size < 100 * unit else 0
-    return f"{'' if exact else '~'}{size / unit:.{places}f} {name}"
+def _size(row: dict[str, Any]) -> str | None:
+    return amount(row["bytes"], exact=row["exact"]) if row["bytes"] else None

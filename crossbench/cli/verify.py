@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir, add_device, path
+from crossbench.cli.arguments import add_data_dir, add_device, matching, path
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
 from crossbench.errors import RequestError
 from crossbench.errors.foreign import clean
@@ -44,13 +44,7 @@ def _verify(options: argparse.Namespace) -> int:
     from crossbench.bundles.verification import VerifyRequest, prospect, verify
 
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    request = VerifyRequest(
-        sample=options.sample,
-        seed=seed,
-        init=options.init,
-        data_dir=options.data_dir,
-        device=options.device,
-    )
+    request = VerifyRequest(**matching(options, VerifyRequest) | {"seed": seed})
     if not options.trust:
         raise RequestError(_warning(prospect(options.bundle, request), seed))
     done = verify(options.bundle, request, lambda run: say([f"making again {run}"]))

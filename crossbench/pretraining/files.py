@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.files.sizes import free_bytes, no_room
 from crossbench.results.records.folders import PRETRAIN_ENDING
 from crossbench.results.records.pretrainings import (
     PretrainRecord,
@@ -41,16 +41,13 @@ def check_room(folder: Path, needed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0")
-        free = shutil.disk_usage(folder).free
+        free = free_bytes(folder)
     except OSError as error:
         msg = f"folder {str(folder)!r} cannot be written ({error.strerror}); choose another --out"
         raise RequestError(msg) from error
     if free < needed:
-        msg = (
-            f"{needed / 1e6:,.0f} MB are needed in {str(folder)!r} for weights and the state of "
-            f"training, and {free / 1e6:,.0f} MB are free; make room, or choose another --out"
-        )
-        raise RequestError(msg)
+        what = "the state of training, and its weights,"
+        raise RequestError(f"{no_room(folder, what, needed, free)} --out")
 
 
 def kept(path: Path, identity: str) -> PretrainRecord | None:

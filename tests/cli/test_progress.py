@@ -10,7 +10,7 @@ import pytest
 
 from crossbench.api import prepare
 from crossbench.cli import main, output
-from crossbench.cli.progress import ProgressBar
+from crossbench.cli.progress import FetchBar, ProgressBar
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -56,3 +56,23 @@ def test_other_work_has_a_line_now_and_then(
     assert list(output.tracked("ab", "measuring")) == ["a", "b"]
     said = capfd.readouterr().err
     assert said == "measuring: 1 done in 0 min\nmeasuring: 2 done in 0 min\n"
+
+
+def test_fetches_are_told_in_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossbench.cli.progress._EVERY", 0.01)
+    with FetchBar() as bar:
+        bar.begun("a.npz", 1000, 5000)
+        bar.advanced(1500)
+        time.sleep(0.1)
+        bar.said("a.npz: it changed meanwhile, begun again")
+        bar.begun("b.npz", 0, None)
+    lines = capsys.readouterr().err.splitlines()
+    assert "fetching a.npz: 5.0 kB, 1.0 kB there" in lines
+    assert any(
+        re.fullmatch(r"a\.npz, 2\.5 kB of 5\.0 kB, \S+ \S+/s: fetching", each) for each in lines
+    )
+    assert lines.index("a.npz: it changed meanwhile, begun again") < lines.index(
+        "fetching b.npz: unknown"
+    )

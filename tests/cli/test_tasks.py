@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from crossbench.cli import main
-from crossbench.cli.tasks import size_in_words
 from crossbench.files.data_root import DataRoot
 from crossbench.registry.tasks import extra_tasks, load_tasks
 
@@ -124,15 +123,3 @@ def test_an_imported_file_goes_before_the_published_one(
 def test_only_tasks_have_more_to_say(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "presets", option]) == 2
     assert "--all and --long are of tasks, not of presets; leave them" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(None, None), (0, None), (999, "999 B"), (39_140_000, "39.1 MB"), (240_800_000, "241 MB")],
-)
-def test_a_size_in_words(size: int | None, words: str | None) -> None:
-    assert size_in_words(size) == words
-
-
-def test_a_rough_size_is_marked() -> None:
-    assert size_in_words(1_540_000_000, exact=False) == "~1.5 GB"

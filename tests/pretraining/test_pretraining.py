@@ -393,7 +393,7 @@ def test_a_disk_without_room_is_refused_before_the_first_epoch(
 ) -> None:
     request = ask(task)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000_000))
-    message = r"[4-9] MB are needed in '.*' for weights and the state of training, and 2 MB are fr"
+    message = r"the state of training, and its weights, needs [4-9]\S* MB more, and 2.0 MB are fr"
     told: list[int] = []
     with pytest.raises(RequestError, match=message):
         pretrain(request, listener=Told(told))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir
+from crossbench.cli.arguments import add_data_dir, data_root, matching
 from crossbench.cli.data.importing import run_import
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say
 from crossbench.errors import CrossbenchError
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from crossbench.data.acquire.fetch import Means
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
 
@@ -56,11 +55,9 @@ def add_means(parser: Any) -> None:
 
 def _fetch(options: argparse.Namespace) -> int:
     from crossbench.data.acquire.consents import accept
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
 
     cards = chosen(options.tasks_wanted)
-    root = DataRoot(data_dir(options.data_dir))
+    root = data_root(options)
     accept(root, options.accepted, cards)
     if len(cards) == 1:
         files = fetch_task(cards[0], root, options, origin=options.origin)
@@ -109,8 +106,8 @@ def fetch_task(
     Raises:
         CrossbenchError: If it cannot be had, with the remedy.
     """
-    from crossbench.cli.data.rate import RateBar
-    from crossbench.data.acquire.fetch import choose_origin, fetch
+    from crossbench.cli.progress import FetchBar
+    from crossbench.data.acquire.fetch import Means, choose_origin, fetch
     from crossbench.data.acquire.status import status
     from crossbench.data.importers import find_importer
 
@@ -123,9 +120,8 @@ def fetch_task(
     imports = bool(found.importer) and not getattr(options, "no_import", False)
     if imports:
         find_importer(found.importer)  # refuses what could not be imported before it is fetched
-    with RateBar() as bar:
-        means = _means(options, bar)
-        got = fetch(card, found, root, means)
+    with FetchBar() as bar:
+        got = fetch(card, found, root, Means(**matching(options, Means), listener=bar))
     say([f"unverified: {name}: SHA-256 {sha}" for name, sha in got.unverified if sha])
     if not imports:
         return got.files
@@ -135,17 +131,6 @@ def fetch_task(
 def _name(files: Sequence[Path]) -> None:
     for file in files:  # none of a task that ships with its data
         print(file, flush=True)
-
-
-def _means(options: argparse.Namespace, bar: Any) -> Means:
-    from crossbench.data.acquire.fetch import Means
-
-    return Means(
-        offline=options.offline,
-        mirror=options.mirror,
-        keep_archives=options.keep_archives,
-        listener=bar,
-    )
 
 
 def _import(card: TaskCard, root: DataRoot, origin: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir, add_settings, path
+from crossbench.cli.arguments import add_data_dir, add_settings, data_root, path
 from crossbench.cli.output import EXIT_OK, aside, counting, print_json
 
 if TYPE_CHECKING:
@@ -50,11 +50,9 @@ def add(commands: Any) -> None:
 
 def _import(options: argparse.Namespace) -> int:
     from crossbench.data.importers.choice import choose
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
     from crossbench.registry.tasks import find_task
 
-    root = DataRoot(data_dir(options.data_dir))
+    root = data_root(options)
     asked = choose(
         find_task(options.task),
         root,

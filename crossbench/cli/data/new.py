@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from crossbench.cli.arguments import add_data_dir, path
+from crossbench.cli.arguments import add_data_dir, data_root, matching, path
 from crossbench.cli.output import EXIT_OK, aside, counting, print_json
 from crossbench.errors import RequestError
 from crossbench.specs.preparation import Fit
@@ -179,13 +179,12 @@ def _new(options: argparse.Namespace) -> int:
     from crossbench.data.new.files import check_folder
     from crossbench.data.new.importer import make_file
     from crossbench.data.new.report import as_json, in_words, made_in_words
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import cache_dir, data_dir
+    from crossbench.files.paths import cache_dir
 
     choices = _choices(options)
     choices.check()
     place = options.out / f"{options.name}.toml"
-    root = DataRoot(data_dir(options.data_dir))
+    root = data_root(options)
     check_folder(options.folder)
     if not options.dry_run:
         check_place(place, overwrite=options.overwrite)
@@ -208,34 +207,16 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _choices(options: argparse.Namespace) -> Choices:
-    from crossbench.data.formats.dicom.series import Choice
+    from crossbench.data.formats.prepared import dicom_choice
     from crossbench.data.new.choices import Choices
 
     if options.crop and options.fit:
         raise RequestError(f"--crop does not resize, and --fit {options.fit} says how; drop one")
     given = {role: getattr(options, role) for role in _ROLES}
-    return Choices(
-        folder=options.folder,
-        name=options.name,
-        title=options.title,
-        modality=options.modality,
-        table=options.table,
-        columns={role: column for role, column in given.items() if column is not None},
-        group_from_name=options.group_from_name,
-        label_from_name=options.label_from_name,
-        ungrouped=options.ungrouped,
-        size=options.size or options.shape or options.crop,
-        fit="centre" if options.crop else options.fit,
-        spacing=options.spacing,
-        dicom=Choice(
-            volume=options.dicom_volume,
-            frame=options.dicom_frame,
-            missing=options.dicom_missing,
-            doubled=options.dicom_doubled,
-            slices=options.dicom_slices,
-            reformats=options.dicom_reformats,
-        ),
-        dicom_series=options.dicom_series,
-        keep_ids=options.keep_ids,
-        skip_damaged=options.skip_damaged,
-    )
+    made = {
+        "columns": {role: column for role, column in given.items() if column is not None},
+        "size": options.size or options.shape or options.crop,
+        "fit": "centre" if options.crop else options.fit,
+        "dicom": dicom_choice(options),
+    }
+    return Choices(**matching(options, Choices) | made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir, path
+from crossbench.cli.arguments import add_data_dir, data_root, path
 from crossbench.cli.output import EXIT_OK, say
 
 if TYPE_CHECKING:
@@ -41,10 +41,8 @@ def add(commands: Any) -> None:
 def _remove(options: argparse.Namespace) -> int:
     from crossbench.cli.data.fetch import chosen
     from crossbench.data.acquire.removal import remove
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
 
-    root = DataRoot(data_dir(options.data_dir))
+    root = data_root(options)
     removed = [each for card in chosen(options.tasks_wanted) for each in remove(card, root)]
     _tell(removed, options.results)
     return EXIT_OK
@@ -52,15 +50,13 @@ def _remove(options: argparse.Namespace) -> int:
 
 def _clean(options: argparse.Namespace) -> int:
     from crossbench.data.acquire.removal import clean
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
 
-    _tell(clean(DataRoot(data_dir(options.data_dir))), options.results)
+    _tell(clean(data_root(options)), options.results)
     return EXIT_OK
 
 
 def _tell(removed: Sequence[Removed], results: Sequence[Path]) -> None:
-    from crossbench.data.acquire.listening import amount
+    from crossbench.files.sizes import amount
 
     for each in removed:
         print(f"removed {each.path} ({amount(each.bytes)})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_data_dir
+from crossbench.cli.arguments import add_data_dir, data_root
 from crossbench.cli.output import EXIT_OK, print_json
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ def _status(options: argparse.Namespace) -> int:
     from crossbench.cli.columns import table
     from crossbench.cli.data.fetch import chosen
     from crossbench.data.acquire.status import status
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
 
-    root = DataRoot(data_dir(options.data_dir))
+    root = data_root(options)
     found = [status(card, root) for card in chosen(options.tasks_wanted or ["all"])]
     if options.json:
         print_json([asdict(each) for each in found])
@@ -56,7 +54,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _row(each: Status) -> dict[str, str | None]:
-    from crossbench.data.acquire.listening import amount
+    from crossbench.files.sizes import amount
 
     licence = each.accept or each.licence
     short = licence if len(licence) <= _LICENCE else f"{licence[: _LICENCE - 1]}…"

@@ -23,11 +23,11 @@ from typing import IO, TYPE_CHECKING
 
 from filelock import FileLock
 
-from crossbench.data.acquire.listening import amount
 from crossbench.errors import DataError
+from crossbench.files.sizes import amount, free_bytes, no_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: Endings of archives that are unpacked.
 ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -87,21 +87,38 @@ def _open_tar(archive: Path, mode: str) -> tarfile.TarFile:
     return tarfile.TarFile.open(archive, mode, tarinfo=_Header)  # type: ignore[call-overload,no-any-return]
 
 
-def free_bytes(folder: Path) -> int:
-    """Bytes that a folder's disk has room for."""
-    return shutil.disk_usage(folder).free
-
-
-def is_archive(file: Path) -> bool:
-    """Whether a name is that of an archive, one that is to be unpacked by hand included."""
-    return file.name.lower().endswith((*ENDINGS, *_BY_HAND))
-
-
 def unpacked_folder(archive: Path, folder: Path | None = None) -> Path:
     """The folder that :func:`unpack` makes of an archive: its name without the ending."""
     name = archive.name
     ending = next((each for each in ENDINGS if name.lower().endswith(each)), archive.suffix)
     return (folder or archive.parent) / (name[: len(name) - len(ending)] or name)
+
+
+def unpack_all(folder: Path, endings: Sequence[str]) -> None:
+    """Unpack each archive below a folder beside itself, archives in archives included.
+
+    One that is unpacked already is left as it is, and so are hidden files.
+
+    Args:
+        folder: The folder of a distribution; anything else is left alone.
+        endings: Endings of the archives' names.
+
+    Raises:
+        DataError: If an archive is damaged or hostile; nothing of it is left.
+    """
+    seen: set[Path] = set()
+    while endings and folder.is_dir():
+        new = [file for file in _archives(folder, tuple(endings)) if file not in seen]
+        if not new:
+            return
+        for file in new:
+            unpack(file)
+            seen.add(file)
+
+
+def _archives(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    found = (file for file in sorted(folder.rglob("*")) if file.name.lower().endswith(endings))
+    return [file for file in found if file.is_file() and not file.name.startswith(".")]
 
 
 def unpack(
@@ -243,8 +260,7 @@ def _make_room(
     there = sum(member.size for name, member in members.items() if (work / name).is_file())
     need, room = sum(member.size for member in members.values()) - there, free(folder)
     if need > room:
-        msg = f"{archive}: unpacking needs {amount(need)}, and {amount(room)} are free in {folder}"
-        raise DataError(f"{msg}; make room, or name another folder by --data-dir")
+        raise DataError(f"{no_room(folder, f'unpacking {archive.name}', need, room)} --data-dir")
 
 
 def _write(

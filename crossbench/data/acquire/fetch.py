@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from crossbench.data.acquire.archives import free_bytes, unpack, unpacked_folder
+from crossbench.data.acquire.archives import unpack, unpacked_folder
 from crossbench.data.acquire.consents import require
-from crossbench.data.acquire.listening import Silence
+from crossbench.data.acquire.listening import Listener
 from crossbench.data.acquire.partial import Partial
 from crossbench.data.acquire.receipts import Receipt, Receipts, difference, digests_of
 from crossbench.data.acquire.wanted import folder_of, mirrored, wanted
 from crossbench.data.sources import kept_by_medmnist
 from crossbench.errors import FetchError, RequestError, unknown_name
+from crossbench.files.sizes import free_bytes
 from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossbench.data.acquire.http import Patience, ResumingDownloader
-    from crossbench.data.acquire.listening import Listener
     from crossbench.data.acquire.wanted import Wanted
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
@@ -42,7 +42,7 @@ class Means:
         mirror: Address whose scheme and host replace those of downloads.
         keep_archives: Whether archives stay once they are unpacked.
         patience: How long a server that fails is asked again.
-        free: Bytes that a folder's disk has room for; None asks the disk.
+        free: Bytes that a folder's disk has room for.
         listener: Told of progress.
     """
 
@@ -50,8 +50,8 @@ class Means:
     mirror: str | None = None
     keep_archives: bool = False
     patience: Patience | None = None
-    free: Callable[[Path], int] | None = None
-    listener: Listener = Silence()  # noqa: RUF009
+    free: Callable[[Path], int] = free_bytes
+    listener: Listener = field(default_factory=Listener)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +79,8 @@ def choose_origin(card: TaskCard, name: str = "") -> Origin:
     if name and name not in named:
         raise unknown_name(f"origin of task {card.name}", name, named)
     if not named:
-        raise RequestError(
-            f"task {card.name!r} has no origin to fetch. {card.source.advice(card.name)}"
-        )
+        msg = f"task {card.name!r} has no origin to fetch."
+        raise RequestError(f"{msg} {card.source.advice(card.name)}")
     if name:
         return named[name]
     usable = [each for each in card.origins if not isinstance(each, ManualOrigin)]
@@ -147,7 +146,7 @@ def _bring(origin: Origin, file: Wanted, receipts: Receipts, means: Means) -> tu
         if not file.source.unpack:
             return file.target, receipt.digests["sha256"]
         means.listener.said(f"unpacking {name}")
-        done = unpack(file.target, free=means.free or free_bytes)
+        done = unpack(file.target, free=means.free)
         receipts.keep(name, replace(receipt, unpacked=done.name))
         if not means.keep_archives:
             file.target.unlink()
@@ -216,11 +215,10 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
     except ModuleNotFoundError as error:
         msg = f"fetching data needs {error.name}, which is not installed"
         raise RequestError(f"{msg}; pip install 'crossbench[data]'") from error
-    free = means.free or free_bytes
     if isinstance(origin, HubOrigin):
         from crossbench.data.acquire.hub import fetch_from_hub
 
-        revision = fetch_from_hub(origin, file, listener=means.listener, free=free)
+        revision = fetch_from_hub(origin, file, listener=means.listener, free=means.free)
         return f"hf:{origin.repo}/{origin.file}", revision, False, file.source.checksum
     assert isinstance(origin, DownloadOrigin)  # noqa: S101
     url, checksum = _address(file, means)
@@ -230,7 +228,7 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
         checked=bool(checksum),
         listener=means.listener,
         patience=means.patience,
-        free=free,
+        free=means.free,
     )
     downloader(url)
     return url, "", downloader.resumed, checksum

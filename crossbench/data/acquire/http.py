@@ -19,15 +19,13 @@ import pooch
 import requests
 from requests import exceptions
 
-from crossbench.data.acquire.archives import free_bytes
-from crossbench.data.acquire.listening import Silence, amount
+from crossbench.data.acquire.listening import Listener
 from crossbench.data.acquire.partial import Facts, Partial
 from crossbench.errors import FetchError
+from crossbench.files.sizes import free_bytes, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from crossbench.data.acquire.listening import Listener
 
 _CHUNK = 1 << 16  # what a broken connection loses at most
 _TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two packets
@@ -35,6 +33,7 @@ _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _PASSING = (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _WHOLE = re.compile(r"bytes \*/(\d+)")
+_ELSEWHERE = "--data-dir or $CROSSBENCH_DATA"
 _WHY = {
     401: "the server wants an account",
     403: "the server refuses it to programs, or to this network",
@@ -105,7 +104,7 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         self.partial = Partial(target)
         self.resumed = False
         self._size, self._checked, self._free = size, checked, free
-        self._listener = listener or Silence()
+        self._listener = listener or Listener()
         self._patience = patience or Patience()
         self._answered = False
 
@@ -215,7 +214,7 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         total = facts.total if facts.total is not None else self._size
         need, room = (total or 0) - start, self._free(target.parent)
         if need > room:
-            raise no_room(target.parent, target.name, need, room)
+            raise FetchError(f"{no_room(target.parent, target.name, need, room)} {_ELSEWHERE}")
 
     def _write(self, response: requests.Response, facts: Facts, start: int) -> None:
         partial = self.partial
@@ -232,20 +231,14 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
                     self._listener.advanced(len(chunk))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                room = self._free(partial.target.parent)
-                need = (total or 0) - partial.size
-                raise no_room(partial.target.parent, partial.target.name, need, room) from error
+                folder, need = partial.target.parent, (total or 0) - partial.size
+                said = no_room(folder, partial.target.name, need, self._free(folder))
+                raise FetchError(f"{said} {_ELSEWHERE}") from error
             raise
         if total is not None and partial.size != total:
             if partial.size > total:
                 partial.discard()
             raise _AgainError(f"the connection ended after {partial.size} of {total} bytes")
-
-
-def no_room(folder: Path, what: str, need: int, room: int) -> FetchError:
-    """The error for a disk that is too small."""
-    msg = f"{folder}: {what} needs {amount(need)} more, and {amount(room)} are free; make room, or"
-    return FetchError(f"{msg} name another folder by --data-dir or $CROSSBENCH_DATA")
 
 
 def _facts(url: str, response: requests.Response) -> Facts:

@@ -12,9 +12,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossbench.data.acquire.listening import amount
 from crossbench.errors import FetchError
 from crossbench.files.atomic import rename
+from crossbench.files.sizes import no_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,5 +74,5 @@ def _check(file: Wanted, size: int | None, free: Callable[[Path], int]) -> None:
     if None not in (size, stated) and size != stated:
         raise FetchError(f"{name}: the Hub has {size} bytes, but the card says {stated}")
     if size is not None and size > free(folder):
-        msg = f"{folder}: {name} needs {amount(size)}, and {amount(free(folder))} are free; make"
-        raise FetchError(f"{msg} room, or name another folder by --data-dir or $CROSSBENCH_DATA")
+        said = no_room(folder, name, size, free(folder))
+        raise FetchError(f"{said} --data-dir or $CROSSBENCH_DATA")

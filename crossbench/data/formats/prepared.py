@@ -85,10 +85,10 @@ def dicom_form(volume: dicom.Volume) -> VolumeForm:
     )
 
 
-def dicom_choice(preparation: Preparation) -> dicom.Choice:
-    """What is made of DICOM series that are not one plain picture or volume."""
+def dicom_choice(stated: Any) -> dicom.Choice:
+    """The choice that attributes ``dicom_volume`` and so on of a preparation, say, state."""
     names = [field.name for field in fields(dicom.Choice)]
-    return dicom.Choice(**{name: getattr(preparation, f"dicom_{name}") for name in names})
+    return dicom.Choice(**{name: getattr(stated, f"dicom_{name}") for name in names})
 
 
 def dicom_keys(choice: dicom.Choice) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from crossbench.data.acquire.archives import unpack_all
 from crossbench.data.importers.interface import Distribution
 from crossbench.data.importers.options import settled
 from crossbench.data.importers.parts import Samples
-from crossbench.data.importers.unpacking import unpack_all
 from crossbench.data.importers.writing import write
 from crossbench.data.sources import read_file
 from crossbench.errors import DataError, RequestError

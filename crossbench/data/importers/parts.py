@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tracemalloc
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 from crossbench.data.formats.npz import map_npy
 from crossbench.errors import CrossbenchError, DataError
 from crossbench.errors.foreign import describe
+from crossbench.files.sizes import free_bytes, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -145,10 +145,9 @@ class Samples:
         """Refuse a disk that holds no data file and its samples, when the first one is there."""
         size = self.parts[todo[0]].stat().st_size
         needed = size * (len(todo) - 1 + len(self.parts))
-        free = shutil.disk_usage(self.work).free
+        free = free_bytes(self.work)
         if needed > free:
-            msg = f"{self.work.parent}: {needed} bytes are needed for the import and {free} are"
-            raise DataError(f"{msg} free; make room, or name another data folder by --data-dir")
+            raise DataError(f"{no_room(self.work.parent, 'the import', needed, free)} --data-dir")
 
 
 def _is_whole(part: Path) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.data.canonical import plain_spelling
 from crossbench.data.words import counted
+from crossbench.files.sizes import amount
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _summary(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "split", f"Taken as the official split: {draft.official}"
     shape = "x".join(map(str, draft.shape[1:]))
     channels = "" if draft.shape[0] == 1 else f", {draft.shape[0]} channels"
-    yield "stored", f"{shape}{channels}, {draft.dtype}: {_bytes(draft.size)} in all"
+    yield "stored", f"{shape}{channels}, {draft.dtype}: {amount(draft.size)} in all"
 
 
 def _groups(draft: Draft) -> int:
@@ -106,14 +107,6 @@ def _line(topic: str, text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.1f} GB"
 
 
 def as_json(

@@ -20,7 +20,7 @@ from shared_data import shared_data
 from crossbench.cli import main
 from crossbench.data.acquire.fetch import Fetched, Means, choose_origin, fetch
 from crossbench.data.acquire.http import Patience, ResumingDownloader
-from crossbench.data.acquire.listening import Silence
+from crossbench.data.acquire.listening import Listener
 from crossbench.data.acquire.status import status
 from crossbench.data.acquire.wanted import mirrored
 from crossbench.errors import FetchError, RequestError
@@ -145,7 +145,7 @@ def test_a_server_that_always_breaks_is_left(get: Callable[..., Fetched], host: 
 
 
 def test_a_host_that_is_not_found_is_given_up_at_once_and_its_file_named(tmp_path: Path) -> None:
-    said, listener = [], Silence()
+    said, listener = [], Listener()
     listener.said = said.append  # type: ignore[method-assign]
     target = tmp_path / "b.npz"
     get = ResumingDownloader(target, patience=Patience(first=0.0), listener=listener)
@@ -159,7 +159,7 @@ def test_a_host_that_has_answered_is_asked_on_where_its_name_is_lost(
     tmp_path: Path, host: Host
 ) -> None:
     host.files["/lost.npz"], host.breaks = CONTENT, [100_000]
-    said, listener = [], Silence()
+    said, listener = [], Listener()
 
     def lose(text: str) -> None:
         said.append(text)

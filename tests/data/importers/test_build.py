@@ -308,5 +308,5 @@ def test_the_origins_facts_hold_under_its_own_options_alone(folder: Path, root: 
 
 def test_too_little_room(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100}))
-    with pytest.raises(DataError, match=r"\d+ bytes are needed for the import and 100 are free"):
+    with pytest.raises(DataError, match=r"the import needs \S+ k?B more, and 100 B are free"):
         run(folder, root)
