@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 24
 _DEFLATE_LIMIT = 1032  # bytes that one byte of a deflate stream can stand for, at most
 _LOCAL_HEADER = struct.Struct("<26xHH")  # PKZIP APPNOTE 4.3.7: .. lengths of name and extra
-_ENCRYPTED = 0x1
+_ENCRYPTED, _UTF8 = 0x1, 0x800
 _LONGEST_HEADER = 1 << 16  # bytes; numpy writes some 120
 _LARGEST_BLANK = 1 << 28  # bytes that a member may unpack to at any ratio
 _LARGEST_RATIO = 900  # of more than that: zeros yield 1030, AdrenalMNIST3D's masks of 64 voxels 220
@@ -146,7 +146,7 @@ class NpzFile:
             try:
                 self.watch = Watch(file, self._stream)
                 self._archive = zipfile.ZipFile(self._stream)
-                self._infos = _arrays_of(self._archive)
+                self._infos = _arrays_of(self._archive, self._stream)
             except BaseException:
                 self._stream.close()
                 raise
@@ -373,10 +373,17 @@ def _check_container(key: str, info: zipfile.ZipInfo) -> None:
         raise DataError(msg)
 
 
-def _arrays_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The arrays of an archive by their keys."""
+def _arrays_of(archive: zipfile.ZipFile, stream: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
+    """The arrays of an archive by their keys; under another name, one would pass for absent."""
     infos: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
+        stream.seek(info.header_offset)
+        length, _ = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+        name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+        if stream.read(length) != name:
+            raise DataError(
+                f"{info.filename!r} has another name where its bytes begin; get it again"
+            )
         if info.filename.endswith(".npy"):
             key = info.filename.removesuffix(".npy")
             if key in infos:

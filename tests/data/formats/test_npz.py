@@ -297,6 +297,15 @@ def test_more_than_memory_is_refused_before_it_is_taken(
         archive.read("images")
 
 
+def test_an_array_under_another_name_in_the_directory_is_refused(tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.npz", np.savez, images=VOLUMES, groups=np.arange(len(VOLUMES)))
+    content = file.read_bytes()
+    place = content.rindex(b"groups.npy")
+    file.write_bytes(content[:place] + b"groUps.npy" + content[place + 10 :])
+    with pytest.raises(DataError, match=r"'groUps\.npy' has another name where its bytes begin"):
+        NpzFile(file)
+
+
 def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.npz"
     with zipfile.ZipFile(file, "w") as archive:
