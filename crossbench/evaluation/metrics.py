@@ -66,6 +66,9 @@ class Metric:
             :class:`UndefinedMetricError` where there is none.
         highest: The largest value that it can take; the smallest is 0.
         rope: Half-width of the region of practical equivalence, in the metric's own units.
+        chance: K to what a blind guess expects, which gives each of K classes the probability 1/K
+            and names one of them accordingly, where every class has samples; None where it
+            depends on how many samples each has.
         macro: Whether it is a mean over those classes that have samples, and so another
             quantity where one has none.
     """
@@ -76,6 +79,7 @@ class Metric:
     function: Callable[[Labels, LogProbabilities], float]
     highest: float = 1.0
     rope: float = 0.01
+    chance: Callable[[int], float] | None = None
     macro: bool = False
 
 
@@ -218,15 +222,31 @@ def auprc(labels: Labels, log_probabilities: LogProbabilities) -> PerClass:
 
 # --------------------------------------------------------------------------- tables
 
+
+def _share(num_classes: int) -> float:
+    return 1 / num_classes
+
+
+def _half(_: int) -> float:
+    return 0.5
+
+
 METRICS: dict[str, Metric] = {
     row.name: row
     for row in (
-        Metric(name="accuracy", title="Accuracy", higher_is_better=True, function=accuracy),
+        Metric(
+            name="accuracy",
+            title="Accuracy",
+            higher_is_better=True,
+            function=accuracy,
+            chance=_share,
+        ),
         Metric(
             name="balanced_accuracy",
             title="Balanced accuracy",
             higher_is_better=True,
             function=balanced_accuracy,
+            chance=_share,
             macro=True,
         ),
         Metric(
@@ -241,17 +261,23 @@ METRICS: dict[str, Metric] = {
             title="Macro recall",
             higher_is_better=True,
             function=recall,
+            chance=_share,
             macro=True,
         ),
         Metric(name="f1", title="Macro F1", higher_is_better=True, function=f1, macro=True),
         Metric(
-            name="auroc", title="Macro AUROC, one-vs-rest", higher_is_better=True, function=auroc
+            name="auroc",
+            title="Macro AUROC, one-vs-rest",
+            higher_is_better=True,
+            function=auroc,
+            chance=_half,
         ),
         Metric(
             name="auroc_ovo",
             title="Macro AUROC, one-vs-one",
             higher_is_better=True,
             function=auroc_ovo,
+            chance=_half,
         ),
         Metric(
             name="log_loss",
@@ -260,9 +286,16 @@ METRICS: dict[str, Metric] = {
             function=log_loss,
             highest=math.inf,
             rope=0.02,  # nats: the label's probability changes by 2 %
+            chance=math.log,
         ),
     )
 }
+
+
+def expected_by_chance(metric: str, num_classes: int) -> float | None:
+    """What a blind guess expects of a metric (:attr:`Metric.chance`); None where not defined."""
+    row = METRICS.get(metric)
+    return None if row is None or row.chance is None else row.chance(num_classes)
 
 
 def title_of(metric: str) -> str:

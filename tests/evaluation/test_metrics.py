@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import warnings
@@ -21,6 +22,7 @@ from crossbench.evaluation.metrics import (
     auroc,
     evaluate,
     evaluate_log,
+    expected_by_chance,
 )
 from crossbench.evaluation.probabilities import as_stored, log_of, log_softmax
 
@@ -311,3 +313,42 @@ def test_importing_the_metrics_imports_neither_torch_nor_scikit_learn():
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------------------- chance
+
+
+def over_guesses(name, labels, num_classes):
+    """Mean of a metric over every way of guessing, each as likely as the others."""
+    guesses = itertools.product(range(num_classes), repeat=len(labels))
+    return np.mean(
+        [evaluate(labels, np.eye(num_classes)[list(guess)]).metrics[name] for guess in guesses]
+    )
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 1, 1], [0, 1, 2], [2, 1, 0, 0, 0]])
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "recall"])
+def test_chance_is_what_guessed_classes_expect(name, labels):
+    num_classes = max(labels) + 1
+    expected = over_guesses(name, labels, num_classes)
+    assert expected_by_chance(name, num_classes) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [2, 1, 0, 0, 0]])
+@pytest.mark.parametrize("name", ["auroc", "auroc_ovo", "log_loss"])
+def test_chance_is_what_equal_probabilities_score(name, labels):
+    num_classes = max(labels) + 1
+    even = np.full((len(labels), num_classes), 1 / num_classes)
+    value = evaluate(labels, even).metrics[name]
+    assert expected_by_chance(name, num_classes) == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["precision", "f1"])
+def test_chance_is_not_defined_where_it_depends_on_the_samples(name):
+    even, uneven = (over_guesses(name, labels, 2) for labels in ([0, 1], [0, 1, 1, 1]))
+    assert abs(even - uneven) > 1e-3
+    assert expected_by_chance(name, 2) is None
+
+
+def test_a_metric_that_is_not_known_has_no_chance():
+    assert expected_by_chance("speed", 2) is None

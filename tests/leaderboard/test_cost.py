@@ -75,7 +75,7 @@ def test_a_method_with_a_missing_run_is_left_out(open_view: OpenView) -> None:
 
 def test_the_front_is_drawn(open_view: OpenView, two_machines: Path) -> None:
     page = open_view("cost", two_machines)
-    assert page.dataframe[0].value["On the front"].tolist() == [True, True, True]
+    assert page.dataframe[0].value["On the front"].tolist() == [True, True, True, False]
     (spec,) = specs(page)
     assert {"line", "point"} <= {layer["mark"]["type"] for layer in spec["layer"]}
     assert "(on the front)" in spec["description"]

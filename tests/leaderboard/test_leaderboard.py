@@ -67,7 +67,7 @@ def test_a_stranger_reads_what_this_is_and_how_much_of_it(page: AppTest, words: 
 
 def test_methods_are_ranked_and_baselines_stand_aside(page: AppTest, markup: str) -> None:
     table = numbers(page)
-    assert list(table.index) == ["crossd", "acs", "conv3d", markup, "majority"]
+    assert list(table.index) == ["crossd", "acs", "conv3d", markup, "majority", "chance"]
     assert list(table["mean rank"])[:4] == ["1.00*", "2.00", "3.00", "4.00"]
     assert table["mean rank"]["majority"] == ""
     assert list(table["trainable parameters"])[:3] == ["11,000", "8,000", "11,000"]
@@ -133,7 +133,7 @@ def test_the_board_that_says_most_is_shown_first(
         "3D",
         "Phantoms of 2D",
     ]
-    assert set(numbers(page).index) == {"acs", "crossd"}
+    assert set(numbers(page).index) == {"acs", "crossd", "chance"}
 
 
 def test_columns_are_chosen(open_view: Open) -> None:
@@ -201,7 +201,7 @@ def test_a_plain_baseline_has_no_protocol_and_stays(
     page = open_view("leaderboard", tmp_path)
     page.button_group(key="protocol").set_value(["lora"]).run()
     assert not page.exception
-    assert list(numbers(page).index) == ["crossd", "majority"]
+    assert list(numbers(page).index) == ["crossd", "majority", "chance"]
 
 
 def test_a_filter_ranks_anew(tmp_path: Path, run_of: Any, open_view: Open) -> None:
@@ -212,10 +212,10 @@ def test_a_filter_ranks_anew(tmp_path: Path, run_of: Any, open_view: Open) -> No
             Store(tmp_path).write(*run_of("one", task, fold=fold, skill=one))
             Store(tmp_path).write(*run_of("other", task, fold=fold, skill=other))
     page = open_view("leaderboard", tmp_path)
-    assert list(numbers(page)["mean rank"]) == ["1.33*", "1.67"]
-    assert list(numbers(page).index) == ["one", "other"]
+    assert list(numbers(page)["mean rank"]) == ["1.33*", "1.67", ""]
+    assert list(numbers(page).index) == ["one", "other", "chance"]
     page.button_group(key="modality").set_value(["Dermatoscopy"]).run()
-    assert list(numbers(page).index) == ["other", "one"]
+    assert list(numbers(page).index) == ["other", "one", "chance"]
     assert "derma" in numbers(page)
     assert "blood" not in numbers(page)
 
@@ -240,9 +240,9 @@ def test_from_six_tasks_on_the_first_and_its_ties_are_named(
     assert "No claim" not in words(page)
     assert "First over tasks: crossd. All others are shown to differ" in words(page)
     table = numbers(page)
-    assert list(table.index) == ["crossd", "acs"]
-    assert all(" to " in mean for mean in table["average (6 tasks)"])
-    assert list(table["mean rank"]) == ["1.00*", "2.00"]  # which do not vary: no interval
+    assert list(table.index) == ["crossd", "acs", "chance"]
+    assert all(" to " in mean for mean in table["average (6 tasks)"][:2])
+    assert list(table["mean rank"]) == ["1.00*", "2.00", ""]  # which do not vary: no interval
 
 
 def test_where_nothing_could_be_shown_over_tasks_it_says_so(

@@ -30,7 +30,7 @@ def charts_of(page: AppTest) -> list[Any]:
 
 def test_results_have_intervals_and_counts(page: AppTest, markup: str) -> None:
     table = page.dataframe[0].value.set_index("Method")
-    assert set(table.index) == {"crossd", "acs", "conv3d", markup, "majority"}
+    assert set(table.index) == {"crossd", "acs", "conv3d", markup, "majority", "chance"}
     row = table.loc["crossd"]
     assert row["95 % interval from"] < row["Mean"] < row["to"]
     assert (row["Runs"], row["Of"]) == (6, 6)
@@ -77,7 +77,7 @@ def test_a_task_without_a_card_is_still_shown(tmp_path: Path, run_of: Any, open_
     Store(tmp_path).write(*run_of("acs", "my-own-task"))
     page = open_view("tasks", tmp_path)
     assert "not registered here" in page.info[0].value
-    assert list(page.dataframe[0].value["Method"]) == ["acs"]
+    assert list(page.dataframe[0].value["Method"]) == ["acs", "chance"]
 
 
 def test_class_names_of_a_task_without_a_card_come_from_its_records(

@@ -79,15 +79,6 @@ class Content:
         """The tasks that have a page."""
         return tuple(sorted(self.frame["task"].unique())) if len(self.frame) else ()
 
-    @cached_property
-    def classes(self) -> dict[str, int]:
-        """Number of classes by task, as far as a record's per-class metrics tell it."""
-        counts = {}
-        for record in self.records.values():
-            for values in record.per_class.values():
-                counts[record.key.task] = len(values)
-        return counts
-
     def submissions_of(self, method: str) -> list[Submission]:
         """Submissions of a method, the latest first."""
         return [each for each in reversed(self.hosted.submissions) if each.method == method]

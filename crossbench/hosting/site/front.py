@@ -21,7 +21,7 @@ from crossbench.hosting.site.markup import (
     outside,
     paragraphs,
 )
-from crossbench.hosting.site.tables import class_counts, shown, with_chance
+from crossbench.hosting.site.tables import shown
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.tables import leaderboard
 from crossbench.results.boards.titles import setting_line
@@ -117,7 +117,6 @@ def _whole(content: Content, board: Shown, charts: Charts, *, root: str = "") ->
     """Settings, pictures and table of a board."""
     own = board.board
     table = replace(leaderboard(own, task_groups(), board.rows), title="Scores")
-    numbers = with_chance(table, class_counts(own, content.classes))
     first: dict[str, Callable[..., Figure]] = {
         "standings": partial(standings, own, rows=board.rows),
         "heat-map": partial(heat_map, own, rows=board.rows),
@@ -128,7 +127,7 @@ def _whole(content: Content, board: Shown, charts: Charts, *, root: str = "") ->
         [
             element("p", setting_line(own), class_="soft"),
             _pictures(board, first, charts, root),
-            shown(numbers, "scores", content.links(root)),
+            shown(table, "scores", content.links(root)),
             element("h3", "Scores against cost") if cost else None,
             _pictures(board, cost, charts, root),
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from crossbench.bundles.manifest import SOURCE
@@ -21,7 +21,7 @@ from crossbench.hosting.site.markup import (
     outside,
 )
 from crossbench.hosting.site.spending import spending
-from crossbench.hosting.site.tables import CHANCE, class_counts, expected_by_chance, shown
+from crossbench.hosting.site.tables import shown
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
 from crossbench.results.figures.profile import method_profile
@@ -87,12 +87,9 @@ def _what_it_is(content: Content, method: str, latest: Submission) -> Html:
 def _on_a_board(content: Content, board: Shown, method: str, charts: Charts) -> Html:
     """Every task of a board with its interval and place, drawn and as a table."""
     table, runs = profile(board.board, method), board.board.runs
-    plain, links = board.board.plain, content.links(ROOT)
-    heads = ("task", "score", "95 % interval", "place", "beside the best", "runs", CHANCE, *plain)
-    rows = [
-        (*_row(row, links), *_beside(content, board.board, str(row.task)))
-        for row in table.itertuples()
-    ]
+    beside, links = board.board.beside, content.links(ROOT)
+    heads = ("task", "score", "95 % interval", "place", "beside the best", "runs", *beside)
+    rows = [(*_row(row, links), *_beside(board.board, str(row.task))) for row in table.itertuples()]
     name = f"{board.name}-method-{slug(method)}"
     return element(
         "section",
@@ -114,13 +111,11 @@ def _row(row: Any, links: Mapping[str, str]) -> tuple[object, ...]:
     )
 
 
-def _beside(content: Content, board: Board, task: str) -> Iterator[str]:
-    """What chance and each plain baseline score on a task."""
-    metric, scores = board.metric, board.scores(board.metric)[task]
-    chance = expected_by_chance(metric, class_counts(board, content.classes).get(task))
-    yield "–" if chance is None else f"{chance:.3f}"
-    for name in board.plain:
-        mean = scores[name].mean(skipna=False)
+def _beside(board: Board, task: str) -> Iterator[str]:
+    """What each plain baseline scores on a task, and chance."""
+    scores = board.scores(board.metric)[task]
+    for name in board.beside:
+        mean = scores[name].mean(skipna=False) if name in scores else nan
         yield "–" if isnan(mean) else f"{mean:.3f}"
 
 

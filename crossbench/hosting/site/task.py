@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crossbench.hosting.site.content import board_address
 from crossbench.hosting.site.markup import Html, element, facts, joined, link, outside
 from crossbench.hosting.site.spending import spending
-from crossbench.hosting.site.tables import shown, with_chance
+from crossbench.hosting.site.tables import shown
 from crossbench.results.boards.tables import task_table
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ def task_body(content: Content, task: str) -> Html:
     """The card of a task, and its part of each board."""
     card = content.card_of(task)
     parts = [_from_card(card) if card else element("p", "Its card is not installed here.")]
-    if count := content.classes.get(task):
-        chance = f"{count} classes: chance is 1/{count} = {1 / count:.3f} balanced accuracy."
-        parts.append(element("p", chance))
     parts += [_on_a_board(content, board, task) for board in content.boards_of("task", task)]
     return joined(parts, "\n")
 
@@ -51,7 +48,6 @@ def _on_a_board(content: Content, board: Shown, task: str) -> Html:
     runs, links = board.board.runs, content.links(ROOT)
     parts = [element("h2", "On ", link(board.heading, board_address(board, ROOT)))]
     for place, column in enumerate(sorted(runs.loc[runs["task"] == task, "column"].unique())):
-        table = with_chance(task_table(board.board, column), content.classes, task)
-        named = replace(table, title=f"Every metric of {column}")
+        named = replace(task_table(board.board, column), title=f"Every metric of {column}")
         parts.append(shown(named, f"{board.name}-{place}", links))
     return element("section", *parts, spending(runs[runs["task"] == task], links))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from crossbench.errors import RequestError
 from crossbench.errors.foreign import contained, show
 from crossbench.registry.entries import COLUMN_GROUP, points
+from crossbench.results.boards.boards import CHANCE
 from crossbench.results.boards.pareto import COSTS, OF_MACHINES
 from crossbench.results.boards.table import NOTHING, Cell, Header
 from crossbench.results.records.files import read_record
@@ -80,7 +81,7 @@ def with_columns(table: Table, board: Board, columns: Iterable[BoardColumn]) -> 
     notes: list[str] = []
     for column in columns:
         cells = tuple(
-            (*row, _cell(column, board, head.text, notes))
+            (*row, NOTHING if head.text == CHANCE else _cell(column, board, head.text, notes))
             for head, row in zip(table.rows, table.cells, strict=True)
         )
         head = Header(column.title, aside=True)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import unknown_name
-from crossbench.evaluation.metrics import METRICS
+from crossbench.evaluation.metrics import METRICS, expected_by_chance
 from crossbench.evaluation.plain import PLAIN_BASELINES
 from crossbench.results.boards.contents import contents_of, with_contents
 from crossbench.results.boards.draws import with_weights
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from crossbench.results.boards.contents import Contents
 
+#: Name of the row of what a blind guess expects.
+CHANCE = "chance"
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
 _PLAIN = ["source", "dimension", "edition", "preset", "split_settings"]
@@ -81,6 +83,17 @@ class Board:
         return sorted(names, key=[*PLAIN_BASELINES, *sorted(names)].index)
 
     @cached_property
+    def beside(self) -> list[str]:
+        """Rows beside the methods, never ranked: the plain baselines, and chance."""
+        return [*self.plain, CHANCE]
+
+    def chance(self, metric: str) -> dict[str, float]:
+        """What a blind guess expects of a metric, by task; without those where it is unknown."""
+        counts = self.runs.groupby("column")["classes"].max().dropna().astype(int)
+        expected = {str(task): expected_by_chance(metric, count) for task, count in counts.items()}
+        return {task: value for task, value in expected.items() if value is not None}
+
+    @cached_property
     def tasks(self) -> list[str]:
         """Names of the tasks."""
         return sorted(self.runs["column"].unique())
@@ -122,8 +135,8 @@ class Board:
     def scores(self, metric: str) -> dict[str, pd.DataFrame]:
         """Scores of the finished runs, by task.
 
-        Rows are the board's folds, columns the methods and then the plain baselines; NaN where a
-        run failed, is missing, or has no such value.
+        Rows are the board's folds, columns the methods, the plain baselines, and chance where it
+        is known; NaN where a run failed, is missing, or has no such value.
         """
         return self._by_fold(metric)
 
@@ -156,8 +169,11 @@ class Board:
             rows = [(task, *fold) for task in self.tasks for fold in self.folds]
             table = table.reindex(index=rows, columns=[*self.methods, *self.plain])
             parts = range(0, len(rows), len(self.folds))
+            chance = self.chance(name)
             self._tables[name] = {
-                task: table.iloc[part : part + len(self.folds)]
+                task: table.iloc[part : part + len(self.folds)].assign(
+                    **{CHANCE: chance[task]} if task in chance else {}
+                )
                 for task, part in zip(self.tasks, parts, strict=True)
             }
         return self._tables[name]

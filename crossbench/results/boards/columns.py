@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from crossbench.evaluation.statistics import estimate
+from crossbench.results.boards.boards import CHANCE
 from crossbench.results.boards.standings import (
     complete_means,
     higher_is_better,
@@ -44,6 +45,8 @@ def task_column(board: Board, task: str, metric: str, ties: Ties) -> Column:
     for name, mean in means_over_runs(board, task, metric).items():
         column[name] = replace(column[name], low=mean.low, high=mean.high)
     column = _compared(column, board, metric)
+    if (chance := board.chance(metric).get(task)) is not None:
+        column[CHANCE] = Cell(text=f"{chance:.3f}", value=chance)
     for name in ties.names:
         if not column[name].best:
             column[name] = replace(column[name], mark=column[name].mark + TIED)
@@ -68,7 +71,7 @@ def mean_column(board: Board, rows: Iterable[Standing]) -> Column:
 
 
 def rank_column(rows: Iterable[Standing]) -> Column:
-    """Mean ranks of the standings, empty for the plain baselines."""
+    """Mean ranks of the standings, empty for those beside the methods."""
     rows = list(rows)
     first = min((row.rank.value for row in rows if row.rank), default=None)
     column = {row.name: Cell(text="") for row in rows if row.plain}
@@ -94,7 +97,7 @@ def trainable_column(board: Board) -> Column:
         return {}
     means = board.runs.groupby("row")["parameters_trainable"].mean().dropna()
     known = {str(name): Cell(text=f"{mean:,.0f}", value=mean) for name, mean in means.items()}
-    return known and dict.fromkeys(board.plain, Cell(text="")) | known
+    return known and dict.fromkeys(board.beside, Cell(text="")) | known
 
 
 def with_intervals(column: Column, digits: int = 3) -> Column:

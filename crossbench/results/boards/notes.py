@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossbench.evaluation.metrics import title_of
+from crossbench.evaluation.metrics import METRICS, title_of
 from crossbench.evaluation.statistics import MIN_TASKS, RESAMPLES
 from crossbench.results.boards.columns import NOT_ABOVE, PARTIAL, TIED
 from crossbench.results.boards.contents import (
@@ -67,6 +67,19 @@ def baseline_notes(board: Board, columns: Iterable[Column]) -> list[str]:
         notes.append("No majority-class runs here to compare with.")
     if _is_marked(columns, NOT_ABOVE):
         notes.append(f"{NOT_ABOVE} no better than guessing the majority class.")
+    return notes
+
+
+def chance_notes(board: Board, columns: Iterable[Header]) -> list[str]:
+    """What the row of chance is, and the metrics of which it is not defined."""
+    metrics = [name for name in METRICS if name in {header.metric for header in columns}]
+    notes = []
+    if any(board.chance(name) for name in metrics):
+        notes.append(
+            "Chance: what a guess expects that gives each of K classes the probability 1/K."
+        )
+    if without := ", ".join(title_of(name) for name in metrics if METRICS[name].chance is None):
+        notes.append(f"Chance is not defined where it depends on the test samples: {without}.")
     return notes
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from crossbench.results.boards.boards import CHANCE
 from crossbench.results.boards.columns import NOT_ABOVE, TIED, task_column
 from crossbench.results.boards.standings import higher_is_better, ties_with_best
 
@@ -26,12 +27,13 @@ COLUMNS = (
     "beside_best",
     "majority",
     "above_majority",
+    "chance",
     "runs",
     "expected",
     "text",
 )
 
-_NUMBERS = ("score", "low", "high", "place", "majority")
+_NUMBERS = ("score", "low", "high", "place", "majority", "chance")
 
 
 def profile(board: Board, method: str) -> pd.DataFrame:
@@ -46,8 +48,8 @@ def profile(board: Board, method: str) -> pd.DataFrame:
         the runs and its 95 % interval; NaN where there is none), ``place`` among the ``of`` methods
         that have every run (NaN for one that has not), ``beside_best`` (``best``, ``not shown to
         differ`` or empty), ``majority`` (score of the majority class) and ``above_majority``,
-        finished ``runs`` of those ``expected``, and ``text`` (the score as tables print it, or why
-        there is none).
+        ``chance`` (score of a blind guess, NaN where not defined), finished ``runs`` of those
+        ``expected``, and ``text`` (the score as tables print it, or why there is none).
     """
     own = board.runs.loc[board.runs["method"] == method]
     ties = ties_with_best(board, board.metric)
@@ -74,6 +76,7 @@ def _entries(
             "beside_best": _beside_best(cell.best, cell.mark),
             "majority": majority,
             "above_majority": cell.value is not None and NOT_ABOVE not in cell.mark,
+            "chance": column[CHANCE].value if CHANCE in column else None,
             "runs": cell.count or 0,
             "expected": len(board.folds),
             "text": f"{cell.text} ({cell.detail})" if cell.detail else cell.text,

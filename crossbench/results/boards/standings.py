@@ -20,6 +20,7 @@ from crossbench.evaluation.statistics import (
     rejected,
     summarise,
 )
+from crossbench.results.boards.boards import CHANCE
 from crossbench.results.boards.draws import is_one_random_draw
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Standing:
     """One row of a board over its tasks.
 
     Attributes:
-        name: Name of the row: a method or a plain baseline.
-        plain: Whether it is a plain baseline, which is never ranked.
+        name: Name of the row: a method, a plain baseline, or chance.
+        plain: Whether it is one of the latter two, which are never ranked.
         mean: Mean main metric over the tasks of which the row has every run; its interval
             resamples those tasks, from six on. None where there is no such task.
         rank: Mean over tasks of the rank among the methods that have every run of every
@@ -73,7 +74,7 @@ class Standing:
 
 
 def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
-    """Methods by mean rank, then unranked methods, then plain baselines.
+    """Methods by mean rank, then unranked methods, then plain baselines, then chance.
 
     Equal mean ranks are ordered by the mean, then by name. For another metric than the
     board's own, pass ``dataclasses.replace(board, metric=...)``.
@@ -85,7 +86,7 @@ def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
     rows = [
         Standing(
             name=name,
-            plain=name in board.plain,
+            plain=name in board.beside,
             mean=_mean(scores[name].dropna(), rng),
             rank=ranks.get(name),
             tasks=int(scores[name].count()),
@@ -100,7 +101,7 @@ def standings(board: Board, *, rng: np.random.Generator) -> list[Standing]:
 
 
 def complete_means(board: Board, metric: str) -> pd.DataFrame:
-    """Mean of a metric by task (row), and method or plain baseline (column).
+    """Mean of a metric by task (row), and method, plain baseline or chance (column).
 
     Of several versions of one task, the latest counts alone. NaN where a run of the board's seeds
     and folds failed, is missing, or has no such value.
@@ -224,7 +225,8 @@ def means_over_runs(board: Board, task: str, metric: str) -> dict[str, Estimate]
     The interval ends where the metric does. Those rows are left out that lack a run or such a
     value; and all of them, where one fold or one run carries no interval.
     """
-    scores = board.scores(metric)[task].dropna(axis="columns")
+    scores = board.scores(metric)[task].drop(columns=CHANCE, errors="ignore")
+    scores = scores.dropna(axis="columns")
     means = {}
     for name, runs in zip(scores.columns, scores.to_numpy().T, strict=True):
         with suppress(StatisticsError):

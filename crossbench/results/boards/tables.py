@@ -29,6 +29,7 @@ from crossbench.results.boards.notes import (
     RUN_INTERVALS,
     SEED,
     baseline_notes,
+    chance_notes,
     claim_notes,
     data_notes,
     folds_in_words,
@@ -59,7 +60,7 @@ def leaderboards(
 ) -> list[Table]:
     """Table II's shape, once for each set of runs that may be compared.
 
-    Rows are methods, best mean rank first, then the plain baselines, which are never ranked;
+    Rows are methods, best mean rank first, then the plain baselines and chance, never ranked;
     columns are tasks, the mean over those of each group, over all, the mean rank, and the
     number of parameters that were trained. Cells are mean and population standard deviation of
     the metric over the runs.
@@ -215,11 +216,11 @@ def _table(
     what: str,
     notes: Sequence[str],
 ) -> Table:
-    """A table with rows of methods, then plain baselines."""
-    known = set().union(*columns.values())
-    names = [name for name in (*methods, *board.plain) if name in known]
+    """A table with rows of methods, then plain baselines, then chance."""
+    known = {name for head, column in columns.items() if head.metric for name in column}
+    names = [name for name in (*methods, *board.beside) if name in known]
     rows = {
-        Header(name, aside=name in board.plain): [
+        Header(name, aside=name in board.beside): [
             column.get(name, NOTHING) for column in columns.values()
         ]
         for name in names
@@ -233,6 +234,7 @@ def _table(
         axes=("method", axis),
         notes=(
             *baseline_notes(board, columns.values()),
+            *chance_notes(board, columns),
             *filter(None, notes),
             *data_notes(board),
         ),

@@ -62,7 +62,7 @@ def cost(
     name: str = "cost",
     theme: Theme = "light",
 ) -> Figure:
-    """Score against one cost: a mark a method, the Pareto front, a line a plain baseline.
+    """Score against one cost: a mark a method, the Pareto front, a line a row beside them.
 
     Methods that lack a run or its cost are left out and named in :attr:`Figure.alt`.
 
@@ -92,7 +92,7 @@ def cost(
 
 
 def score_and_cost(board: Board, by: str) -> pd.DataFrame:
-    """Score and cost of a board's methods, and the scores of its plain baselines.
+    """Score and cost of a board's methods, and the scores of plain baselines and of chance.
 
     Columns: ``name plain score low high cost front``, ``label`` and ``label_at`` (what is written
     beside a plain baseline's line, and at which score). Bytes become MiB. NaN where there is none.
@@ -100,7 +100,8 @@ def score_and_cost(board: Board, by: str) -> pd.DataFrame:
     methods = cost_frame(board, by).assign(plain=False)
     if by.startswith(_MIB):
         methods["cost"] /= 2**20
-    scores = complete_means(board, board.metric)[board.plain].mean(skipna=False).dropna()
+    means = complete_means(board, board.metric).mean(skipna=False).dropna()
+    scores = means[means.index.isin(board.beside)]
     plain = pd.DataFrame(
         {"name": list(scores.index), "score": list(scores), "plain": True, "front": False}
     )
@@ -152,7 +153,7 @@ def _said(frame: pd.DataFrame, board: Board) -> str:
     bars = f"No intervals of means over {over} tasks: they take {MIN_TASKS}."
     if frame["low"].notna().any():
         bars = "Bars: 95 % intervals of the score."
-    return f"{bars} Dashed: Pareto front. Lines across: plain baselines."
+    return f"{bars} Dashed: Pareto front. Lines across: plain baselines and chance."
 
 
 def _left_out(absent: list[str]) -> str:
@@ -188,7 +189,7 @@ def _layers(frame: pd.DataFrame, board: Board, what: str, score: str) -> list[di
     y = {"scale": y_scale, "axis": marks.figures_axis(score)}
     methods = [{"filter": "!datum.plain"}]
     shown = list(frame.loc[~frame["plain"], "name"])
-    look = marks.look("name", board.methods, board.plain, shown)
+    look = marks.look("name", board.methods, board.beside, shown)
     return [
         *_plain_lines(y),
         {

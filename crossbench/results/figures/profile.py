@@ -1,4 +1,4 @@
-"""One method over its tasks: scores with intervals, beside the majority class."""
+"""One method over its tasks: scores with intervals, beside the majority class and chance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def method_profile(board: Board, method: str, *, theme: Theme = "light") -> Figu
         _layers(frame, board),
         name="method-profile",
         title=f"{metric} of {method} by task",
-        subtitle=["Bars: 95 % intervals over the runs. Grey strokes: the majority class."],
+        subtitle=[
+            "Bars: 95 % intervals over the runs.",
+            "Grey strokes: the majority class, and chance (thin).",
+        ],
         alt=_in_words(frame, metric, method),
         height=marks.rows_height(len(tasks), marks.whole_height(tasks) + _PLACE),
         theme=theme,
@@ -69,6 +72,10 @@ def _layers(frame: pd.DataFrame, board: Board) -> list[dict[str, Any]]:
         {
             "mark": {"type": "tick", "color": marks.GREY, "thickness": 3, "size": 22},
             "encoding": {"y": y, "x": field("majority", **x)},
+        },
+        {
+            "mark": {"type": "tick", "color": marks.GREY, "thickness": 1, "size": 30},
+            "encoding": {"y": y, "x": field("chance", **x)},
         },
         {
             "mark": marks.interval(),

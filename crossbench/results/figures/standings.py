@@ -31,8 +31,8 @@ def standings(
 ) -> Figure:
     """Mean ranks with 95 % intervals, best first; below a name is its mean score.
 
-    Plain baselines are not ranked and have their means alone. Where fewer than two methods can be
-    ranked, means are drawn in place of ranks.
+    Plain baselines and chance are not ranked and have their means alone. Where fewer than two
+    methods can be ranked, means are drawn in place of ranks.
 
     Args:
         board: The board.
@@ -115,7 +115,7 @@ def _layers(frame: pd.DataFrame, board: Board, what: str) -> list[dict[str, Any]
     axis = marks.whole_names(names, below=below)
     y = field("name", "nominal", scale={"domain": names}, title=None, axis=axis)
     x = {"scale": _scale(frame, what), "axis": _axis(frame, board, what)}
-    look = marks.look("name", board.methods, board.plain)
+    look = marks.look("name", board.methods, board.beside)
     words = {"name": "", "rank": ".2f", "mean": ".3f", "tasks": "d", "note": ""}
     ends = dict.fromkeys((f"{what}_low", f"{what}_high"), ".3f")
     shown = tooltip(**words, **ends)

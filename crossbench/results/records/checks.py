@@ -31,6 +31,7 @@ COLUMNS = frozenset(
             "source",
             "dimension",
             "edition",
+            "classes",
             "metric",
             "grouped",
             "score",

@@ -31,15 +31,16 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     """Records as a DataFrame with one row each, in the order given.
 
     Columns: the run (``preset task method backbone init protocol seed fold``), what it is
-    (``status source dimension edition metric grouped``), its results (``score``, the value of the
-    main metric, and every metric of :data:`~crossbench.evaluation.metrics.METRICS` by name;
-    ``partial``, a JSON object of those that are means over fewer classes than there are, and why),
-    its cost (``parameters_* cost_* seconds_* bytes_*``, and ``ms_per_sample`` of testing), sample
-    counts (``samples_*``), what the validation part selected (``selected_*``), what went wrong
-    (``warnings error_class error_message``), and where it came from (``hash_*``, of an import
-    ``data_version data_origin``, ``split_settings fit_settings version started hardware sealed
-    diagnostics identity path``). A value that is not there is NaN in a column of numbers and empty
-    in a column of text; ``grouped`` is None where unknown.
+    (``status source dimension edition metric grouped``, and ``classes``, how many its task has),
+    its results (``score``, the value of the main metric, and every metric of
+    :data:`~crossbench.evaluation.metrics.METRICS` by name; ``partial``, a JSON object of those that
+    are means over fewer classes than there are, and why), its cost (``parameters_* cost_* seconds_*
+    bytes_*``, and ``ms_per_sample`` of testing), sample counts (``samples_*``), what the validation
+    part selected (``selected_*``), what went wrong (``warnings error_class error_message``), and
+    where it came from (``hash_*``, of an import ``data_version data_origin``, ``split_settings
+    fit_settings version started hardware sealed diagnostics identity path``). A value that is not
+    there is NaN in a column of numbers and empty in a column of text; ``grouped`` is None where
+    unknown.
 
     ``split_settings`` and ``fit_settings`` are JSON objects of dotted keys. Only runs with
     equal ones may be pooled; plain baselines have no ``fit_settings``.
@@ -55,7 +56,8 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "status": record.status,
         "source": record.source,
         "dimension": record.dimension,
-        "edition": str(_mapping(_mapping(record.provenance, "facts"), "task").get("edition", "")),
+        "edition": str(_task(record).get("edition", "")),
+        "classes": _classes(record),
         "metric": record.metric,
         "grouped": record.grouped,
         "score": _number(record.metrics.get(record.metric)),
@@ -80,6 +82,17 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "identity": record.identity,
         "path": str(path),
     }
+
+
+def _task(record: RunRecord) -> dict[str, Any]:
+    """What the record says of its task."""
+    return _mapping(_mapping(record.provenance, "facts"), "task")
+
+
+def _classes(record: RunRecord) -> float:
+    """Number of the task's classes: as stated, else from the metrics of each."""
+    stated = _task(record).get("classes")
+    return _number(stated or max(map(len, record.per_class.values()), default=None))
 
 
 def _init(record: RunRecord) -> str:

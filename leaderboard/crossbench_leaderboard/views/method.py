@@ -37,6 +37,7 @@ _TASKS = {
     "of": "Of",
     "beside_best": "Beside the best",
     "majority": "Majority class",
+    "chance": "Chance",
     "runs": "Runs",
     "row": "Version",
 }
@@ -145,7 +146,8 @@ def _on_a_board(board: Board, name: str) -> None:
         table = table.drop(columns="row")
     shown = table[[column for column in _TASKS if column in table]].rename(columns=_TASKS)
     number = st.column_config.NumberColumn(format="%.3f")
-    formats = dict.fromkeys((_TASKS["low"], _TASKS["high"], _TASKS["majority"]), number)
+    numbers = (_TASKS[name] for name in ("low", "high", "majority", "chance"))
+    formats = dict.fromkeys(numbers, number)
     with st.expander("The numbers"):
         show_frame(shown, "method-tasks", title=f"{name} by task", formats=formats)
     _costs(board, name)

@@ -16,6 +16,7 @@ from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import title_of
 from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import find_task, registered_task
+from crossbench.results.boards.boards import CHANCE
 from crossbench.results.boards.standings import means_over_runs
 from crossbench.results.figures import marks
 from crossbench.results.records.store import read_predictions, read_record
@@ -79,7 +80,10 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> None:
     names = [*board.methods, *board.plain]
     means = means_over_runs(board, task, metric)
     rows = [_row(board, name, metric, runs, means.get(name)) for name in names]
-    table = pd.DataFrame([row for row in rows if row["runs"]])
+    rows = [row for row in rows if row["runs"]]
+    if task in (chance := board.chance(metric)):
+        rows.append({"name": CHANCE, "value": chance[task]})
+    table = pd.DataFrame(rows).astype({"runs": "Int64", "of": "Int64"})
     done = runs[runs["status"] == "ok"].dropna(subset=[metric])
     chart = _fold_chart(table, done.assign(score=done[metric]), title_of(metric))
     charts.show(chart, "task", title=f"{title_of(metric)} on {task} by method", data=table)

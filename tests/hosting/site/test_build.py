@@ -141,7 +141,7 @@ def test_the_site_says_what_counts(board: Path, tmp_path: Path) -> None:
     for words in ("A. Author", "1 of 2", "0.500", "crossbench verify", "crossbench run --method"):
         assert words in page, words
     task = found["tasks/nodule-malignancy-3d.html"].words
-    assert "2 classes: chance is 1/2 = 0.500 balanced accuracy." in task
+    assert "each of K classes the probability 1/K" in task
     assert "likely malignant" in task
 
 
