@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from crossbench.results.records.kinds import Found
+from crossbench.results.records.plausibility import copied_pairs
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from crossbench.results.records.store import FoundRun
     from crossbench.specs import RunRecord
-
-    Runs: TypeAlias = dict[str, RunRecord]
 
 #: What a plain baseline's main metric may differ by between machines, of a range of 1.
 PLAIN_TOLERANCE = 0.01
@@ -31,17 +30,17 @@ def disagreements(records: Path, board: Path) -> Iterator[str]:
         records: Valid records of a new bundle.
         board: The records of the board that would stay beside them.
     """
-    new, known = _runs(records), _runs(board)
-    for identity, record in new.items():
-        if identity in known:
-            yield from _differing(record, known[identity])
+    new, known = _found(records), _found(board)
+    theirs = {item.record.identity: item.record for item in known}
+    for item in new:
+        if item.record.identity in theirs:
+            yield from _differing(item.record, theirs[item.record.identity])
     yield from _copied(new, known)
 
 
-def _runs(folder: Path) -> Runs:
-    """The valid records of a folder by identity."""
-    found: Iterator[FoundRun] = (each for each in Store(folder).scan() if isinstance(each, Found))
-    return {record.identity: record for _, record in found}
+def _found(folder: Path) -> list[FoundRun]:
+    """The valid records of a folder."""
+    return [each for each in Store(folder).scan() if isinstance(each, Found)]
 
 
 def _differing(new: RunRecord, known: RunRecord) -> Iterator[str]:
@@ -56,24 +55,15 @@ def _differing(new: RunRecord, known: RunRecord) -> Iterator[str]:
         )
 
 
-def _copied(new: Runs, known: Runs) -> Iterator[str]:
+def _copied(new: Sequence[FoundRun], known: Sequence[FoundRun]) -> Iterator[str]:
     """One message for each method of the board whose predictions the new records have."""
-    owners = {_digest(each): each.key.method for each in known.values() if _counts(each)}
-    copies: Mapping[str, list[RunRecord]] = defaultdict(list)
-    for record in filter(_counts, new.values()):
-        owner = owners.get(_digest(record), record.key.method)
-        if owner != record.key.method:
-            copies[owner].append(record)
+    theirs, own = {item.path for item in known}, {item.path for item in new}
+    copies: dict[str, list[RunRecord]] = defaultdict(list)
+    for earlier, item in copied_pairs([*known, *new]):
+        if item.path in own and earlier.path in theirs:
+            copies[earlier.record.key.method].append(item.record)
     for owner, records in copies.items():
         yield (
-            f"the predictions of {len(records)} runs are, byte for byte, those of {owner} on the "
+            f"the predictions of {len(records)} runs are, bit for bit, those of {owner} on the "
             f"board, such as {records[0].key}; a method's predictions are its own"
         )
-
-
-def _counts(record: RunRecord) -> bool:
-    return not record.key.plain and record.predictions_sha256 is not None
-
-
-def _digest(record: RunRecord) -> tuple[str, str]:
-    return record.key.task, str(record.predictions_sha256)

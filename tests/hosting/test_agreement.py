@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import pytest
 from made_boards import PLAIN, run
+from made_records import identified
 
 from crossbench.hosting.agreement import disagreements
 from crossbench.results.records.store import Store
@@ -44,8 +47,41 @@ def test_predictions_of_another_method_are_named(tmp_path: Path) -> None:
     one = folder(tmp_path / "one", (theirs, predictions))
     other = folder(tmp_path / "other", (record, predictions))
     (found,) = disagreements(one, other)
-    assert found.startswith("the predictions of 1 runs are, byte for byte, those of mine on the")
+    assert found.startswith("the predictions of 1 runs are, bit for bit, those of mine on the")
     assert "theirs on blood" in found
+
+
+def test_the_same_predictions_in_another_order_are_named(tmp_path: Path) -> None:
+    record, predictions = run("mine", "blood", 0, 1.0)
+    turned = dataclasses.replace(
+        predictions,
+        label=predictions.label[::-1],
+        log_probabilities=predictions.log_probabilities[::-1],
+    )
+    scores = turned.scores()
+    theirs, _ = run("theirs", "blood", 0, 1.0, metrics=scores.metrics, per_class=scores.per_class)
+    theirs = dataclasses.replace(theirs, dimension=3)
+    one = folder(tmp_path / "one", (identified(theirs, turned), turned))
+    other = folder(tmp_path / "other", (record, predictions))
+    assert [each for each in disagreements(one, other) if "those of mine" in each]
+
+
+@pytest.mark.parametrize(("dimension", "named"), [(2, 0), (3, 1)])
+def test_two_methods_may_have_one_network_in_2d(tmp_path: Path, dimension: int, named: int) -> None:
+    """A plain convolution in 2D is the same under many a method, and draws the same numbers."""
+    record, predictions = run("mine", "blood", 0, 1.0, dimension=dimension)
+    theirs, _ = run(
+        "theirs",
+        "blood",
+        0,
+        1.0,
+        dimension=dimension,
+        metrics=record.metrics,
+        per_class=record.per_class,
+    )
+    one = folder(tmp_path / "one", (theirs, predictions))
+    other = folder(tmp_path / "other", (record, predictions))
+    assert len(list(disagreements(one, other))) == named
 
 
 def test_plain_baselines_are_everybodys(tmp_path: Path) -> None:

@@ -92,7 +92,14 @@ def _start(started: Any, now: datetime) -> Iterator[str]:
 
 
 def copies(found: Sequence[FoundRun]) -> Iterator[Broken]:
-    """Networks' records whose predictions are, bit for bit, those of another run.
+    """The second of each pair of :func:`copied_pairs`, and what it is a copy of."""
+    for earlier, item in copied_pairs(found):
+        why = f"its predictions are, bit for bit, those of {earlier.path} ({earlier.record.key})"
+        yield Broken(item.path, f"{why}: one is a copy, or both are one method")
+
+
+def copied_pairs(found: Sequence[FoundRun]) -> Iterator[tuple[FoundRun, FoundRun]]:
+    """Networks' records whose predictions are, bit for bit, an earlier one's, which comes first.
 
     The samples that they are said to be of, and their order, do not count. Equal predictions are
     passed over where two honest runs can have them: where all samples have the same; of plain
@@ -107,7 +114,11 @@ def copies(found: Sequence[FoundRun]) -> Iterator[Broken]:
             if not _constant(predictions):
                 groups[_content(predictions)].append(item)
     for group in groups.values():
-        yield from _copied(group)
+        for position, item in enumerate(group):
+            for earlier in group[:position]:
+                if not item.record.key.plain and not _may_agree(item.record, earlier.record):
+                    yield earlier, item
+                    break
 
 
 def _constant(predictions: Predictions) -> bool:
@@ -119,17 +130,6 @@ def _content(predictions: Predictions) -> str:
     """The predictions' rows in an order of their own, whatever samples they are said to be of."""
     rows = predictions.log_probabilities.astype(np.float64)
     return hash_array(rows[np.lexsort(rows.T)])
-
-
-def _copied(group: Sequence[FoundRun]) -> Iterator[Broken]:
-    """Each record of a group that some earlier one of it should differ from."""
-    for position, item in enumerate(group):
-        for earlier in group[:position]:
-            if not item.record.key.plain and not _may_agree(item.record, earlier.record):
-                other = earlier.record.key
-                why = f"its predictions are, bit for bit, those of {earlier.path} ({other})"
-                yield Broken(item.path, f"{why}: one is a copy, or both are one method")
-                break
 
 
 def _may_agree(one: RunRecord, other: RunRecord) -> bool:
