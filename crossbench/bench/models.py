@@ -10,6 +10,7 @@ from crossbench.data.inputs import find_kind
 from crossbench.errors import RequestError
 from crossbench.methods import KINDS, input_kinds
 from crossbench.registry.tasks import load_tasks
+from crossbench.specs import InputSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,4 +71,5 @@ def _task_sizes() -> list[tuple[int, ...]]:
 def _size(card: TaskCard) -> tuple[int, ...] | None:
     if card.shape is None and card.input_size is None:
         return None
-    return find_kind(card.kind).fed_shape(card, card.shape or (), None)
+    usual = InputSettings(scaling="sample")
+    return find_kind(card.kind).fed_shape(card, card.shape or (), usual)

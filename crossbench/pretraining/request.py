@@ -135,8 +135,7 @@ def _data_facts(request: PretrainRequest) -> dict[str, Any]:
     return {
         "task": task_hash(data),
         "data": choose_data(data, request.preset),
-        "scaling": inputs.scaling,
-        "max_size": inputs.max_size,
+        **inputs.fed(),
     }
 
 

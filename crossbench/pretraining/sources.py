@@ -130,10 +130,10 @@ def _task(request: PretrainRequest, card: TaskCard) -> Source:
     )
     division = replace(request.preset.split, seeds=(request.seed,), run_folds=(request.fold,))
     (split,) = draw_splits(replace(request.preset, split=division), dataset)
-    limit = request.preset.input.max_size
+    stored = dataset.images.shape[2:]
     inputs = _inputs(
         request.settings,
-        size=find_kind(card.kind).fed_shape(card, dataset.images.shape[2:], limit)[0],
+        size=find_kind(card.kind).fed_shape(card, stored, request.preset.input)[0],
         statistics="radimagenet" if dataset.images.shape[1] == 1 else "imagenet",
         workers=0,
     )

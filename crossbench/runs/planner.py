@@ -51,8 +51,8 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
         try:
             dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
             sample_shape = tuple(dataset.images.shape[1:])
-            limit = request.preset.input.max_size
-            shape = find_kind(card.kind).fed_shape(card, sample_shape[1:], limit)
+            inputs = request.preset.input
+            shape = find_kind(card.kind).fed_shape(card, sample_shape[1:], inputs)
             runs = trials.passed(_runs(request, card, dataset, methods, store), card, shape)
             task = TaskPlan(
                 card=card,

@@ -77,6 +77,8 @@ class InputSettings:
         scaling: Range that is mapped to [0, 1]: ``global`` (the whole array, test folds
             included), ``train`` (the training part) or ``sample`` (each sample its own).
         max_size: Upper bound on the side length in pixels of a 2D input.
+        min_size: Lower bound on each side of an input, in pixels or voxels: shorter sides are
+            enlarged to it, linearly. None feeds them as they are.
         crop_scale: Area range of RandomResizedCrop.
         augment: Whether training batches are augmented.
         max_samples: Size of a stratified subset of the task, in whole groups where these suffice
@@ -92,6 +94,7 @@ class InputSettings:
 
     scaling: Literal["global", "train", "sample"]
     max_size: Count | None = None
+    min_size: Count | None = None
     crop_scale: tuple[float, float] = (0.08, 1.0)
     augment: bool = True
     max_samples: Count | None = None
@@ -105,11 +108,18 @@ class InputSettings:
         The indices of the split say ``max_samples``, and a run's own statistics what
         ``radimagenet_3d`` means for its method.
         """
-        fed = facts(self, "scaling", "max_size", "crop_scale")
+        fed = self.fed() | facts(self, "crop_scale")
         return fed | facts(self, "augment", "jitter_order", "forked_workers")
+
+    def fed(self) -> dict[str, Any]:
+        """What identities hash of inputs that are not augmented; ``min_size`` where it is set."""
+        enlarged = facts(self, "min_size") if self.min_size is not None else {}
+        return facts(self, "scaling", "max_size") | enlarged
 
     def demands(self) -> Iterator[Demand]:
         """What must hold beyond types."""
+        least, most = self.min_size or 1, self.max_size
+        yield "min_size", most is None or least <= most, f"max_size is {most}, so at most that"
         yield "crop_scale", *_are_shares(self.crop_scale)
 
 

@@ -95,6 +95,7 @@ def test_overrides_of_the_preset_itself() -> None:
         ("split.run_folds=[5]", "--set: key 'split.run_folds' is (5,); folds count from 0 to 4"),
         ("split.validation=1", "--set: key 'split.validation' is 1; it must be a share"),
         ("input.max_size=0", "--set: key 'input.max_size' is 0; it must be at least 1"),
+        ("input.min_size=0", "--set: key 'input.min_size' is 0; it must be at least 1"),
         ("input.max_samples=0", "--set: key 'input.max_samples' is 0; it must be at least 1"),
         ("input.crop_scale=[1, 0.5]", "--set: key 'input.crop_scale' is (1.0, 0.5); it must be"),
         ("lora.rank=0", "--set: key 'lora.rank' is 0; it must be at least 1"),
@@ -108,6 +109,12 @@ def test_overrides_of_the_preset_itself() -> None:
 def test_a_bad_override(setting: str, message: str) -> None:
     with pytest.raises(RequestError, match=f"^{re.escape(message)}"):
         override(find_preset("standard"), [setting])
+
+
+def test_a_least_size_is_no_more_than_the_greatest() -> None:
+    message = "key 'input.min_size' is 65; max_size is 64, so at most that"
+    with pytest.raises(RequestError, match=message):
+        override(find_preset("smoke"), ["input.min_size=65"])
 
 
 # ------------------------------------------------------------------- what packages add

@@ -94,6 +94,32 @@ def test_the_test_part_is_predicted_as_by_the_run(
     assert_as_stored(capsys.readouterr().out, path)
 
 
+@pytest.mark.parametrize(
+    ("dimension", "protocol"), [(3, "linear-probe"), (3, "weak-probe"), (2, "weak-probe")]
+)
+def test_inputs_of_a_least_size_are_predicted_as_by_the_run(
+    run: Callable[..., Found],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    dimension: int,
+    protocol: str,
+) -> None:
+    method, settings = {2: "conv2d", 3: "conv3d"}[dimension], ["fit.epochs=1"]
+    path, record = run(
+        method, dimension, protocol=protocol, settings=[*settings, "input.min_size=40"]
+    )
+    assert main(["predict", "--run", str(path), str(tmp_path / "blobs.npz")]) == 0
+    assert_as_stored(capsys.readouterr().out, path)
+    assert record.provenance["settings"]["input"]["min_size"] == 40
+    about = read_facts(path.with_name(record.weights)).about
+    assert about is not None
+    assert about.details["fed_shape"] == [40] * dimension
+    _, small = run(method, dimension, protocol=protocol, settings=settings, out="small")
+    assert small.identity != record.identity
+    assert "min_size" not in small.provenance["settings"]["input"]
+    assert record.cost["gmacs"] > small.cost["gmacs"]
+
+
 @pytest.mark.parametrize(("method", "dimension"), [("conv2d", 2), ("acs", 3)])
 def test_a_fresh_process_predicts_as_the_run(
     run: Callable[..., Found], tmp_path: Path, method: str, dimension: int

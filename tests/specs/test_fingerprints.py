@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -101,7 +101,7 @@ HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
 #: Settings that choose or speed up runs and change no number of theirs.
 LEFT_OUT = {
     "split": {"seeds", "run_folds"},
-    "input": {"max_samples", "radimagenet_3d"},
+    "input": {"max_samples", "radimagenet_3d", "min_size"},  # the last one where it is not set
     "compute": {"threads", "workers"},
     "weak-probe": {"title"},
     "linear-probe": {"title"},
@@ -120,3 +120,9 @@ def test_a_setting_is_hashed_or_listed_as_left_out(name: str) -> None:
     spec, mapping = HASHED[name]
     names = {field.name for field in fields(spec)}
     assert names - set(mapping) == LEFT_OUT.get(name, set())
+
+
+def test_a_least_size_is_hashed_where_it_is_set() -> None:
+    inputs = replace(PAPER.input, min_size=64)
+    assert inputs.fingerprint() == PAPER.input.fingerprint() | {"min_size": 64}
+    assert inputs.fed() == {"scaling": "global", "max_size": None, "min_size": 64}

@@ -48,11 +48,11 @@ class Image(PixelKind):
         return draw_phantom(card, dims=self.dims, side=_PHANTOM_SIDE, channels_last=True)
 
     def fed_shape(
-        self, card: TaskCard, sample_shape: tuple[int, ...], max_size: int | None
+        self, card: TaskCard, sample_shape: tuple[int, ...], settings: InputSettings
     ) -> tuple[int, ...]:
-        """A square of the card's input size or else the stored short side, at most ``max_size``."""
+        """A square of the card's input size or else the stored short side, within the bounds."""
         side = card.input_size or min(sample_shape)
-        return (min(side, max_size or side),) * 2
+        return (max(min(side, settings.max_size or side), settings.min_size or 1),) * 2
 
     def transforms(
         self,

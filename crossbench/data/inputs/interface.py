@@ -101,14 +101,15 @@ class InputKind(ABC):
 
     @abstractmethod
     def fed_shape(
-        self, card: TaskCard, sample_shape: tuple[int, ...], max_size: int | None
+        self, card: TaskCard, sample_shape: tuple[int, ...], settings: InputSettings
     ) -> tuple[int, ...]:
         """Spatial shape of what a network is fed.
 
         Args:
             card: The task.
             sample_shape: Spatial shape of a canonical sample.
-            max_size: The preset's upper bound on a side, for kinds that are ``sized``.
+            settings: The preset's: ``max_size`` bounds the side of kinds that are ``sized``,
+                ``min_size`` each side of any.
         """
 
     @abstractmethod

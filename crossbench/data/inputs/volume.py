@@ -1,4 +1,4 @@
-"""Volumes: (C, D, H, W), fed at the size that they are stored in."""
+"""Volumes: (C, D, H, W), fed at the size that they are stored in, or enlarged."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Volume(PixelKind):
         self,
         card: TaskCard,  # noqa: ARG002
         sample_shape: tuple[int, ...],
-        max_size: int | None,  # noqa: ARG002
+        settings: InputSettings,
     ) -> tuple[int, ...]:
-        """The stored shape."""
-        return sample_shape
+        """The stored shape, each side at least ``min_size``."""
+        return tuple(max(side, settings.min_size or 1) for side in sample_shape)
 
     def transforms(
         self,
-        shape: tuple[int, ...],  # noqa: ARG002
+        shape: tuple[int, ...],
         *,
         value_range: tuple[float, float] | None,
         statistics: Statistics,
@@ -70,7 +70,7 @@ class Volume(PixelKind):
         from crossbench.data.transforms.volume import VolumeTransform
 
         mean, std = STATISTICS[statistics]
-        evaluate = VolumeTransform(value_range=value_range, mean=mean, std=std)
+        evaluate = VolumeTransform(shape=shape, value_range=value_range, mean=mean, std=std)
         return replace(evaluate, augment=settings.augment), evaluate
 
     def forked_workers(self, settings: InputSettings) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional
 
 from crossbench.data.transforms import resample
 from crossbench.data.transforms.batch import change_some, check_batch, normalise, required, scale
@@ -27,20 +28,29 @@ OFFSET = 0.1  # intensity shift in ± this, in the same units
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeTransform:
-    """3D: normalisation, and for training mirroring, rotation, zoom, noise and shift."""
+    """3D: normalisation, and for training mirroring, rotation, zoom, noise and shift.
 
+    Volumes of another shape than ``shape`` are resampled to it first, so that all else, noise
+    included, acts on them as on volumes that are stored so; () takes every shape as it is.
+    """
+
+    shape: tuple[int, ...] = ()
     value_range: tuple[float, float] | None
     mean: Triple
     std: Triple
     augment: bool = False
 
     def __call__(self, raw: Tensor, random: RandomSource | None = None) -> Tensor:
-        """See :class:`BatchTransform`; ``raw`` is (B, C, D, H, W), the result (B, 3, D, H, W)."""
+        """See :class:`BatchTransform`; ``raw`` is (B, C, *S), the result (B, 3, D, H, W)."""
         check_batch(raw, axes="DHW")
         volumes = scale(raw, self.value_range)
+        if self.shape and self.shape != volumes.shape[2:]:
+            volumes = functional.interpolate(
+                volumes, self.shape, mode="trilinear", align_corners=False
+            )
         if not self.augment:
             return normalise(volumes, self.mean, self.std)
-        drawn = draw_volumes(required(random), raw.shape)
+        drawn = draw_volumes(required(random), volumes.shape)
         volumes = move_volumes(volumes, drawn)
         return disturb_volumes(normalise(volumes, self.mean, self.std), drawn)
 
@@ -72,7 +82,7 @@ def draw_volumes(random: RandomSource, shape: torch.Size) -> VolumeParameters:
 
     Args:
         random: Where to draw from.
-        shape: (B, C, D, H, W) of the stored batch.
+        shape: (B, C, D, H, W) of the batch.
     """
     batch = shape[0]
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from monai.transforms import Compose, Flip, RandGaussianNoise, Rotate, ShiftIntensity, Zoom
+from scipy.ndimage import zoom
 from torchvision.transforms.v2 import functional as tv
 
 from crossbench.data.inputs.image import Image
@@ -17,10 +18,12 @@ from crossbench.data.transforms.batch import RandomSource, normalise, scale
 from crossbench.data.transforms.image import ImageTransform, crop_images, draw_images
 from crossbench.data.transforms.volume import draw_volumes
 from crossbench.errors import DataError
+from crossbench.registry.tasks import find_task
 from crossbench.specs import InputSettings
 
 examples = settings(deadline=None, max_examples=30)
 
+CARD = find_task("nodule-malignancy-3d")  # of which the size that is fed is not stated
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TWO, THREE = {"dimension": 2}, {"dimension": 3}
 SHAPES = {2: (24, 31), 3: (6, 9, 8)}
@@ -258,3 +261,38 @@ def test_a_range_is_scaled_without_clipping_and_an_empty_one_gives_zeros():
 def test_float64_keeps_small_differences_on_a_large_pedestal():
     raw = torch.tensor([1e9, 1e9 + 1, 1e9 + 2], dtype=torch.float64).view(1, 1, 1, 3)
     assert scale(raw, None).flatten().tolist() == [0, 0.5, 1]
+
+
+# ------------------------------------------------------------------------------ a least size
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_small_volume_is_treated_as_one_that_was_stored_enlarged(channels, augment):
+    """By scipy's linear zoom of the values in [0, 1], which the batch is scaled to beforehand."""
+    settings = InputSettings(scaling="global", min_size=8)
+    shape = Volume().fed_shape(CARD, SHAPES[3], settings)
+    assert shape == (8, 9, 8)
+    fed = {"statistics": "imagenet", "settings": settings}
+    small, plain = Volume().transforms(shape, value_range=(0.0, 255.0), **fed)
+    as_stored, plain_as_stored = Volume().transforms(shape, value_range=(0.0, 1.0), **fed)
+    raw = stored(3, channels)
+    values = raw.numpy() / 255
+    enlarged = zoom(values, (1, 1, 8 / 6, 1, 1), order=1, mode="nearest", grid_mode=True)
+    enlarged = torch.from_numpy(enlarged.astype(np.float32))
+    transform, reference = (small, as_stored) if augment else (plain, plain_as_stored)
+    found = transform(raw, RandomSource(3, "cpu"))
+    assert found.shape == (5, 3, 8, 9, 8)
+    torch.testing.assert_close(found, reference(enlarged, RandomSource(3, "cpu")))
+
+
+def test_images_are_fed_at_the_least_size_and_enlarged_once():
+    settings = InputSettings(scaling="global", max_size=64, min_size=48)
+    assert Image().fed_shape(CARD, (24, 31), settings) == (48, 48)
+    assert Image().fed_shape(CARD, (90, 70), settings) == (64, 64)
+    _, plain = Image().transforms(
+        (48, 48), value_range=(0.0, 255.0), statistics="imagenet", settings=settings
+    )
+    raw = stored(2, 3)
+    wanted = tv.center_crop(tv.resize(raw.float() / 255, [55], antialias=True), [48, 48])
+    torch.testing.assert_close(plain(raw), normalise(wanted, MEAN, STD))

@@ -67,11 +67,11 @@ class Signal(InputKind):
         return {"images": noisy.astype(np.float32), "lengths": lengths, "labels": labels}
 
     def fed_shape(
-        self, card: TaskCard, sample_shape: tuple[int, ...], max_size: int | None
+        self, card: TaskCard, sample_shape: tuple[int, ...], settings: InputSettings
     ) -> tuple[int, ...]:
-        """The card's input size or else the stored length, at most ``max_size``."""
+        """The card's input size or else the stored length, within the bounds."""
         length = card.input_size or sample_shape[0]
-        return (min(length, max_size or length),)
+        return (max(min(length, settings.max_size or length), settings.min_size or 1),)
 
     def transforms(
         self,
