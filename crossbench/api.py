@@ -10,6 +10,7 @@ from crossbench.environment.arithmetic import find_device
 from crossbench.execution import local
 from crossbench.files.paths import named_path
 from crossbench.registry.objects import add_object
+from crossbench.registry.tracks import find_track, track_requests
 from crossbench.results.records.loading import load_results
 from crossbench.results.records.store import Store
 from crossbench.specs.requests import ALL, RunRequest
@@ -27,6 +28,7 @@ def run(
     method: str | Method | type | Sequence[str | Method | type] = ALL,
     task: str | Sequence[str] = ALL,
     *,
+    track: str | None = None,
     out: str | Path = "results",
     device: str = "auto",
     fail_fast: bool = False,
@@ -38,6 +40,8 @@ def run(
         method: Name, method or class of methods, several of them, or ``"all"``. What is no name
             is registered first, see :func:`crossbench.register`.
         task: Name, path of a card, several of them, or ``"all"``.
+        track: Name of a fixed grid of tasks and settings, in the place of ``task`` and of what else
+            it fixes.
         out: Results folder; valid records in it are not run again.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         fail_fast: Whether the first failure ends the run.
@@ -48,14 +52,16 @@ def run(
         One row a run, as from ``load_results``, failures included.
 
     Raises:
-        RequestError: If a name is unknown or nothing applies.
+        RequestError: If a name is unknown, nothing applies, or a track fixes what is asked for.
         DataError: If a named task's data is missing or damaged.
     """
     store = Store(named_path(out, "out"))
-    plan = prepare(method, task, store=store, **options)
-    local.execute(plan, store, device=find_device(device), fail_fast=fail_fast)
+    request = RunRequest.of(methods=_names(method), tasks=task, **options)
+    requests = (request,) if track is None else track_requests(find_track(track), request)
+    plans = local.prepare_all(requests, store)
+    local.execute_all(plans, store, device=find_device(device), fail_fast=fail_fast)
     frame = load_results(Path(out))
-    asked = {planned.identity for planned in plan.runs}
+    asked = {planned.identity for plan in plans for planned in plan.runs}
     return frame[frame["identity"].isin(asked)].reset_index(drop=True)
 
 

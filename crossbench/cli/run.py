@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from typing import TYPE_CHECKING, Any, get_args
 
 from crossbench.cli.arguments import (
@@ -21,14 +20,16 @@ from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, 
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
 from crossbench.specs import Statistics
-from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from argparse import Namespace
+    from collections.abc import Sequence
 
     from crossbench.cli.jobs import Team
+    from crossbench.results.records.store import Store
     from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
+    from crossbench.specs.requests import RunRequest
 
 
 def add(commands: Any) -> None:
@@ -106,51 +107,60 @@ def _run(options: Namespace) -> int:
     if options.fail_fast and options.jobs > 1:
         msg = f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
         raise RequestError(msg)
-    if options.track:
-        return max(map(_run_one, _parts_of_track(options)))
-    return _run_one(options)
-
-
-def _parts_of_track(options: Namespace) -> Iterator[Namespace]:
-    """The options of each request that a track expands to, announced as its turn comes."""
-    from crossbench.registry.tracks import find_track, track_requests
-
-    track, usual = find_track(options.track), RunRequest()
-    for key in ("tasks", "preset", "protocol", "init", "backbone", "seeds", "folds", "settings"):
-        asked = getattr(run_request(options), key)
-        if asked != getattr(usual, key):
-            msg = f"track {track.name!r} fixes {key}, which {asked!r} would change; leave it out"
-            raise RequestError(msg)
-    if options.json:
-        raise RequestError("--json tells of one request, and a track has several; leave it out")
-    requests = track_requests(track, run_request(options))
-    for number, request in enumerate(requests, start=1):
-        say([f"{track.label}, {number} of {len(requests)}: {request.protocol}, {request.init}"])
-        fixed = {key: getattr(request, key) for key in ("preset", "protocol", "init", "seeds")}
-        tasks = ",".join(request.tasks)
-        yield Namespace(**(vars(options) | fixed | {"tasks": tasks, "backbone": request.backbone}))
-
-
-def _run_one(options: Namespace) -> int:
     with team(options) as together:
         return _run_with(options, together)
 
 
+def _requests(options: Namespace) -> dict[str, RunRequest]:
+    """What is asked for: one request without a name, or those of a track by their labels."""
+    from crossbench.registry.tracks import find_track, track_requests
+
+    asked = run_request(options)
+    if not options.track:
+        return {"": asked}
+    track = find_track(options.track)
+    requests = track_requests(track, asked)
+    return {
+        f"{track.label}, {number} of {len(requests)}: {each.protocol}, {each.init}": each
+        for number, each in enumerate(requests, start=1)
+    }
+
+
 def _run_with(options: Namespace, together: Team) -> int:
+    from crossbench.environment.arithmetic import find_device
+    from crossbench.execution.local import prepare_all
+    from crossbench.results.records.store import Store
+
+    device, store, requests = find_device(options.device), Store(options.out), _requests(options)
+    if options.fetch:
+        _fetch(options, next(iter(requests.values())).tasks)
+    with aside():
+        plans = prepare_all(requests.values(), store)
+    summaries, code = [], EXIT_OK
+    for label, plan in zip(requests, plans, strict=True):
+        say([label] if label else [])
+        if options.dry_run:
+            summary = _dry_run(plan, device, options)
+        else:
+            written = _carry_out(plan, store, device, options, together)
+            summary = _summary(plan, written)
+            code = max(code, _code(plan, store, written))
+        parts = {"protocol": plan.request.protocol.name, "init": plan.request.asked.init}
+        summaries.append(parts | summary if label else summary)
+    if options.json:
+        print_json({"track": options.track, "requests": summaries} if options.track else summary)
+    return code
+
+
+def _carry_out(
+    plan: Plan, store: Store, device: Any, options: Namespace, together: Team
+) -> list[RunRecord]:
+    """Make a plan's runs, with the others of the team."""
     from crossbench.cli.progress import ProgressBar
     from crossbench.cli.views import missing_view, not_applicable_view, warnings_view
-    from crossbench.environment.arithmetic import find_device
-    from crossbench.execution.local import execute, prepare
-    from crossbench.results.records.store import Store
+    from crossbench.execution.local import execute
     from crossbench.specs.reader import to_mapping
 
-    device, store = find_device(options.device), Store(options.out)
-    if options.fetch:
-        _fetch(options)
-    with aside():
-        plan = prepare(run_request(options), store)
-    if options.dry_run:
-        return _dry_run(plan, device, options)
     together.begin(
         "crossbench.execution.local:help_run",
         request=to_mapping(plan.request.asked),
@@ -164,42 +174,42 @@ def _run_with(options: Namespace, together: Team) -> int:
             plan, store, device=device, listener=progress, fail_fast=options.fail_fast
         )
     say([*_left_out(plan), *_found_out(plan, written)])
-    if options.json:
-        print_json(_summary(plan, written))
-    else:
+    if not options.json:
         say([_outcome(plan, written), f"report: crossbench report {options.out}"])
+    return written
+
+
+def _code(plan: Plan, store: Store, written: list[RunRecord]) -> int:
     failed = plan.left_failed or any(record.status == "failed" for record in written)
     unfinished = any(store.find(run.key, run.identity) is None for run in plan.todo)
     return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
 
 
-def _fetch(options: Namespace) -> None:
+def _fetch(options: Namespace, tasks: Sequence[str]) -> None:
     """Fetch what is not there of the tasks that are asked for; what cannot be had stays open."""
     from crossbench.cli.data.fetch import chosen, fetch_tasks
     from crossbench.data.acquire.consents import accept
     from crossbench.files.data_root import DataRoot
     from crossbench.files.paths import data_dir
-    from crossbench.specs.requests import split_names
 
-    cards = [card for card in chosen(split_names(options.tasks)) if card.origins]
+    cards = [card for card in chosen(tasks) if card.origins]
     root = DataRoot(data_dir(options.data_dir))
     accept(root, options.accepted, cards)
     with aside():
         fetch_tasks(cards, root, options)
 
 
-def _dry_run(plan: Plan, device: Any, options: Namespace) -> int:
+def _dry_run(plan: Plan, device: Any, options: Namespace) -> dict[str, Any]:
+    """Show what a plan would do; its summary, with time and disk."""
     from crossbench.cli.views import plan_view
     from crossbench.runs.estimate import estimate
 
     say(_not_loaded(plan))
     with aside():
         cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
-    if options.json:
-        print_json(_summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk})
-    else:
+    if not options.json:
         print(plan_view(plan, cost, jobs=options.jobs))
-    return EXIT_OK
+    return _summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk}
 
 
 def _left_out(plan: Plan) -> list[str]:

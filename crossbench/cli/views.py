@@ -11,12 +11,10 @@ from crossbench.specs import NpzSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from crossbench.registry.entries import MethodEntry
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
-    from crossbench.specs import TaskCard
     from crossbench.transfer import StageEstimate
 
 
@@ -211,6 +209,9 @@ def learning_view(plan: Plan) -> list[str]:
 
 def missing_view(plan: Plan) -> list[str]:
     """The tasks without data: what file each wants, where to get it, and where to put it."""
+    from crossbench.data.acquire.status import command
+    from crossbench.files.data_root import DataRoot
+
     cards = {card.name: card for card in plan.request.tasks}
     shipped = [why for name, why in plan.missing.items() if cards[name].embedded]
     sources = {name: cards[name].source for name in plan.missing}
@@ -224,7 +225,7 @@ def missing_view(plan: Plan) -> list[str]:
     open_ = [cards[name] for name in plan.missing if cards[name].origins]
     if open_:
         lines += [f"{_without(len(open_))} fetch it by --fetch, or by"]
-        lines += [fetch_command(card, folder) for card in open_]
+        lines += [command(card, DataRoot(folder)) for card in open_]
     if rows:
         lines += [
             _without(len(rows)),
@@ -236,21 +237,6 @@ def missing_view(plan: Plan) -> list[str]:
 
 def _without(count: int) -> str:
     return f"no data for {count} tasks:" if count > 1 else "no data for 1 task:"
-
-
-def fetch_command(card: TaskCard, folder: Path) -> str:
-    """The command that brings a task's data, ready to copy.
-
-    ``data status`` says the steps where a person brings it.
-    """
-    from shlex import quote
-
-    from crossbench.data.acquire.status import command
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
-
-    where = "" if folder == data_dir() else f" --data-dir {quote(str(folder))}"
-    return command(card, DataRoot(folder)) + where
 
 
 def _origin(source: NpzSource) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crossbench.environment.arithmetic import find_device
 from crossbench.environment.state import own_randomness, restored
-from crossbench.errors import RecordError, RequestError
+from crossbench.errors import CrossbenchError, RecordError, RequestError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
@@ -60,6 +60,27 @@ def prepare(request: RunRequest, store: Store) -> Plan:
     resolved = resolve(request)
     with restored(), own_randomness(0):
         return make_plan(resolved, store, isolation.ask if isolation.can_fork() else None)
+
+
+def prepare_all(requests: Iterable[RunRequest], store: Store) -> list[Plan]:
+    """Plan several requests, so that all that is wrong is said before anything runs.
+
+    Raises:
+        CrossbenchError: Of one request, what :func:`prepare` raises.
+        RequestError: If several faults were found, with all of them.
+    """
+    plans: list[Plan] = []
+    faults: dict[str, CrossbenchError] = {}
+    for request in requests:
+        try:
+            plans.append(prepare(request, store))
+        except CrossbenchError as error:
+            faults.setdefault(str(error), error)
+    if len(faults) > 1:
+        raise RequestError("\n".join(faults))
+    for fault in faults.values():
+        raise fault
+    return plans
 
 
 def execute(

@@ -7,12 +7,13 @@ import itertools
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crossbench.errors import CardError, unknown_name
+from crossbench.errors import CardError, RequestError, unknown_name
 from crossbench.registry.entries import TRACK_GROUP, registered_files
 from crossbench.registry.presets import find_preset
 from crossbench.registry.tasks import find_task
 from crossbench.specs import RunKey
 from crossbench.specs.reader import check, from_mapping
+from crossbench.specs.requests import RunRequest
 from crossbench.specs.toml import read_toml
 from crossbench.specs.tracks import Track
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from crossbench.specs.requests import RunRequest
+
+# What a track says of a request.
+_FIXED = ("tasks", "preset", "protocol", "init", "backbone", "seeds", "folds", "settings")
 
 
 @cache
@@ -71,8 +74,13 @@ def track_requests(track: Track, asked: RunRequest) -> tuple[RunRequest, ...]:
         asked: What is asked for beside it: methods, plugins, and where things lie.
 
     Raises:
-        RequestError: If its preset does not exist.
+        RequestError: If something is asked for that the track fixes, or its preset does not exist.
     """
+    usual = RunRequest()
+    for key in _FIXED:
+        if (given := getattr(asked, key)) != getattr(usual, key):
+            msg = f"track {track.name!r} fixes {key}, which {given!r} would change; leave it out"
+            raise RequestError(msg)
     find_preset(track.preset)
     fixed = dataclasses.replace(
         asked,

@@ -6,9 +6,11 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
+from crossbench.data.acquire.status import command
 from crossbench.data.inputs import find_kind
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation.plain import applicable_plain
+from crossbench.files.data_root import DataRoot
 from crossbench.runs.compatibility import Trials
 from crossbench.runs.decisions import Fold
 from crossbench.runs.plan import Plan, PlannedRun, TaskPlan, with_passes
@@ -98,9 +100,16 @@ def _check_something_applies(plan: Plan) -> None:
 def _check_data(plan: Plan, *, strict: bool) -> None:
     """Named tasks must have data; under ``all``, some task must."""
     if plan.missing and (strict or not plan.tasks):
-        raise MissingDataError("\n".join(plan.missing.values()))
+        raise MissingDataError("\n".join([*plan.missing.values(), *_to_copy(plan)]))
     if plan.broken and (strict or not plan.tasks):
         raise DataError("\n".join(f"{name}: {why}" for name, why in plan.broken.items()))
+
+
+def _to_copy(plan: Plan) -> list[str]:
+    """The commands that bring the data of several tasks, one a line."""
+    cards = [card for card in plan.request.tasks if card.name in plan.missing and card.origins]
+    commands = [command(card, DataRoot(plan.request.data_dir)) for card in cards]
+    return ["To get them:", *commands] if len(commands) > 1 else []
 
 
 def _runs(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
 import crossbench
 from crossbench.cli import main
+from crossbench.errors import RequestError
 from crossbench.registry import tracks
 
 TRACK = """\
@@ -49,7 +52,6 @@ def test_every_run_of_the_track_is_made(tmp_path: Path, capsys: pytest.CaptureFi
         (["--seeds", "1"], "track 'mine' fixes seeds, which (1,) would change; leave it out"),
         (["--preset", "paper"], "track 'mine' fixes preset, which 'paper' would change"),
         (["--set", "fit.epochs=1"], "track 'mine' fixes settings, which ('fit.epochs=1',) would"),
-        (["--json"], "--json tells of one request, and a track has several; leave it out"),
     ],
 )
 def test_what_a_track_fixes_is_not_changed(
@@ -57,6 +59,48 @@ def test_what_a_track_fixes_is_not_changed(
 ) -> None:
     assert main(["run", "--track", "mine", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_track_is_planned_as_json_one_request_after_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--track", "mine", "--method", "conv3d", "--limit", "1"]
+    assert main([*words, "--dry-run", "--json", "--out", str(tmp_path / "results")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["track"] == "mine"
+    parts = [(each["protocol"], each["init"], each["runs"]) for each in said["requests"]]
+    assert parts == [("linear-probe", "random", 1), ("weak-probe", "random", 1)]
+    assert all("seconds" in each for each in said["requests"])
+
+
+def test_all_that_a_track_lacks_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second init has no file, and two tasks have no data."""
+    track = dataclasses.replace(
+        tracks.find_track("mine"),
+        preset="standard",  # the smoke test takes phantoms
+        tasks=("nodule-malignancy-3d", "fracture", "vessel"),
+        inits=("random", "no-such.safetensors"),
+    )
+    monkeypatch.setattr(tracks, "load_tracks", lambda: {"mine": track})
+    out, data = tmp_path / "results", tmp_path / "data"
+    data.mkdir()
+    where = ["--out", str(out), "--data-dir", str(data)]
+    assert main(["run", "--track", "mine", "--method", "conv3d", *where]) == 2
+    said = capsys.readouterr().err
+    assert said.count(f"\ncrossbench data fetch fracture --data-dir {data}\n") == 1
+    assert said.count(f"\ncrossbench data fetch vessel --data-dir {data}\n") == 1
+    assert "no-such.safetensors" in said
+    assert not list(out.rglob("*.json"))
+
+
+def test_a_track_from_python(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="track 'mine' fixes seeds, which"):
+        crossbench.run("conv3d", track="mine", seeds=[1], out=tmp_path)
+    frame = crossbench.run("conv3d", track="mine", limit=1, out=tmp_path / "results")
+    assert frame["protocol"].tolist() == ["linear-probe", "weak-probe"]
+    assert set(frame["status"]) == {"ok"}
 
 
 def test_an_unknown_track(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from crossbench.data.acquire.consents import accepted
@@ -11,6 +12,7 @@ from crossbench.data.acquire.partial import Partial
 from crossbench.data.acquire.receipts import Receipts, difference
 from crossbench.data.acquire.wanted import wanted
 from crossbench.data.sources import kept_by_medmnist
+from crossbench.files.paths import data_dir
 from crossbench.specs.origins import ManualOrigin
 
 if TYPE_CHECKING:
@@ -88,16 +90,21 @@ def status(card: TaskCard, root: DataRoot) -> Status:
 
 
 def command(card: TaskCard, root: DataRoot) -> str:
-    """The command that brings a task's data as far as a program may, ready to copy."""
+    """The command that brings a task's data as far as a program may, ready to copy.
+
+    ``data status`` says the steps where a person brings it. Another data root than the usual one
+    is named.
+    """
     if not card.origins:
         return ""
     origin = choose_origin(card)
+    where = "" if root.root == data_dir() else f" --data-dir {quote(str(root.root))}"
     if isinstance(origin, ManualOrigin):
-        return f"crossbench data status {card.name}"
+        return f"crossbench data status {card.name}{where}"
     words = f"crossbench data fetch {card.name}"
     if origin.accept and origin.accept not in accepted(root):
         words += f" --accept-licence {origin.accept}"
-    return words
+    return words + where
 
 
 def places(card: TaskCard, root: DataRoot) -> tuple[Path, ...]:
