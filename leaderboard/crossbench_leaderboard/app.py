@@ -37,6 +37,7 @@ VIEWS = {
     **{name: name.replace("-", " ").capitalize() for name in _REGISTERED},
     "check": "Check",
 }
+_FRONT = "front"  # never seen: the root stands in its place
 # Views with something to say before there is a valid record.
 _ALWAYS = ("pretraining", "runs", "check")
 
@@ -44,12 +45,22 @@ _ALWAYS = ("pretraining", "runs", "check")
 def main(folders: list[Path]) -> None:
     """Draw the frame and the view that was chosen."""
     st.set_page_config(page_title="crossbench", layout="wide")
+    first = next(iter(VIEWS))
     pages = {
-        name: st.Page(partial(_view, name, folders), title=title, url_path=name)
+        name: st.Page(
+            partial(_view, name, folders),
+            title=title,
+            url_path=_FRONT if name == first else name,
+            default=name == first,
+        )
         for name, title in VIEWS.items()
     }
+    # Streamlit serves the first page at the root alone, and its own name is an address too.
+    named = st.Page(
+        partial(_view, first, folders), title=VIEWS[first], url_path=first, visibility="hidden"
+    )
     st.session_state["pages"] = pages
-    st.navigation([*pages.values()], position="top").run()
+    st.navigation([*pages.values(), named], position="top").run()
 
 
 def _view(name: str, folders: list[Path]) -> None:

@@ -104,6 +104,17 @@ def test_a_view_opens_and_its_choices_work(view: str, opened: Any) -> None:
     assert complaints == []
 
 
+def test_the_first_view_has_an_address_of_its_own(browser: Any, address: str) -> None:
+    page = browser.new_page(viewport=WIDE)
+    for path in ("", next(iter(script.VIEWS))):
+        page.goto(f"{address}/{path}")
+        script.settle(page)
+        assert page.get_by_role("heading", name="Leaderboard", exact=True).count() == 1
+        assert page.get_by_text("Page not found").count() == 0
+    assert page.get_by_role("link", name="Leaderboard", exact=True).count() == 1
+    page.close()
+
+
 def test_what_is_chosen_goes_along_and_its_address_restores_it(browser: Any, address: str) -> None:
     page = browser.new_page(viewport=WIDE)
     page.goto(f"{address}/?{urlencode({'metric': 'log_loss', 'dimension': '3'})}")

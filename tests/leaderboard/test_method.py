@@ -49,13 +49,20 @@ def test_a_method_is_chosen_and_described(open_view: Open, words: Words) -> None
     assert not page.exception
     assert page.title[0].value == "acs"
     assert "ACS convolution" in words(page)  # as its module says, for the record does not
-    assert "Authors: not stated" in words(page)
+    assert "Authors: Jiancheng Yang, " in words(page)  # as it is registered, likewise
+    assert "Bingbing Ni, as registered here\n" in words(page)
     assert ", as registered here" in words(page)
     assert counts(page)["Runs"] == "30"
     assert counts(page)["Without a result"] == "1"
     drawn = json.loads(page.get("vega_lite_chart")[0].proto.spec)
     assert drawn["title"]["text"] == ["Balanced accuracy of acs by task"]
     assert "(place 2 of 4)" in drawn["description"]
+
+
+def test_a_method_that_is_not_registered_here_has_authors_not_stated(
+    page: AppTest, words: Words
+) -> None:
+    assert "Authors: not stated" in words(page)
 
 
 def test_failures_and_the_command_are_of_the_board(open_view: Open, words: Words) -> None:

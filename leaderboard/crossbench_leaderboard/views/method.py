@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from crossbench.errors import RequestError
 from crossbench.registry.entries import method_entries
+from crossbench.registry.method_origin import method_origin
+from crossbench.registry.methods import find_methods
 from crossbench.results.boards.pareto import COSTS, costs_of
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
@@ -16,6 +20,7 @@ from crossbench.results.figures.profile import method_profile
 from crossbench.results.records.files import read_record
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.reproduce import command_of, left_to_add, request_of, united
+from crossbench.specs.method_metadata import MethodMetadata
 from crossbench_leaderboard.choices import pick, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
 from crossbench_leaderboard.hosted import show_submission, signed, submissions_of
@@ -78,34 +83,51 @@ def _what_it_is(name: str, origin: MethodOrigin, submitted: dict[str, str]) -> N
     entry = method_entries().get(name)
     if summary := origin.summary or (entry.summary if entry else ""):
         st.text(summary)
-    facts = submitted | _facts(origin, entry)
+    registered = _registered(name) if entry and not any(astuple(origin.metadata)) else None
+    facts = submitted | _facts(origin, entry, registered)
     facts = {label: facts.get(label, _NOT_STATED) for label in _ALWAYS} | facts
     left, right = st.columns(2)
     half = (len(facts) + 1) // 2
     for column, part in ((left, [*facts][:half]), (right, [*facts][half:])):
         column.text("\n".join(f"{label}: {facts[label]}" for label in part))
+    metadata = registered or origin.metadata
     with st.container(horizontal=True):
-        for label, address in {
-            "Paper": origin.metadata.paper_url,
-            "Home page": origin.metadata.url,
-        }.items():
+        for label, address in {"Paper": metadata.paper_url, "Home page": metadata.url}.items():
             if address:
                 st.link_button(label, address, icon=":material/open_in_new:")
 
 
-def _facts(origin: MethodOrigin, entry: MethodEntry | None) -> dict[str, str]:
-    """What is known, by name."""
-    metadata = origin.metadata
+@cache
+def _registered(name: str) -> MethodMetadata | None:
+    """What the method that is registered here says of itself; None where it cannot be loaded."""
+    try:
+        (method,) = find_methods([name])
+        return MethodMetadata.tolerant(method_origin(method)["metadata"])
+    except RequestError:
+        return None
+
+
+def _facts(
+    origin: MethodOrigin, entry: MethodEntry | None, registered: MethodMetadata | None
+) -> dict[str, str]:
+    """What is known, by name; of what the record is silent about, the registered method tells."""
+    metadata, of_here = registered or origin.metadata, ", as registered here" * bool(registered)
     source = " ".join(filter(None, [origin.distribution, origin.version, origin.file]))
     if not source and entry:
         source = f"{entry.distribution} {entry.version}, as registered here"
     commit = origin.commit[:12] + " with changes" * origin.dirty
     built = ", ".join(f"{key} = {value}" for key, value in origin.config.items())
     facts = {
-        "Authors": ", ".join(metadata.authors),
-        "Licence": metadata.licence,
+        **{
+            label: fact + of_here
+            for label, fact in {
+                "Authors": ", ".join(metadata.authors),
+                "Licence": metadata.licence,
+                "Paper": metadata.paper,
+            }.items()
+            if fact
+        },
         "Source": source,
-        "Paper": metadata.paper,
         "Commit": commit,
         "Built with": built,
         "Files": ", ".join(map(str, origin.files)),
