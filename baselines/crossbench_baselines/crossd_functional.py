@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Side = Literal["kernel", "input", "divided"]
 
+_VECTOR = 16  # channels that oneDNN takes at a time
 _MOVED = 25  # multiplications in the time that one number takes to be written and read again
 
 
@@ -117,15 +118,22 @@ def _with_shifted_kernels(
     x: Tensor, weights_3d: Tensor, shifts: Tensor, geometry: Geometry
 ) -> Tensor:
     """One convolution, of which the samples are groups."""
-    return functional.conv2d(
-        x.reshape(1, -1, *x.shape[2:]),
-        shifted_kernels(weights_3d, shifts).flatten(0, 1),
-        None,
-        geometry.stride,
-        geometry.padding,
-        geometry.dilation,
-        len(x) * geometry.groups,
-    )
+    kernels = shifted_kernels(weights_3d, shifts)
+    how = (None, geometry.stride, geometry.padding, geometry.dilation)
+    if not _one_by_one(x, geometry):
+        as_groups = x.reshape(1, -1, *x.shape[2:])
+        return functional.conv2d(as_groups, kernels.flatten(0, 1), *how, len(x) * geometry.groups)
+    y = x.new_empty(len(x), len(weights_3d), *geometry.out)
+    for sample, kernel, output in zip(x, kernels, y, strict=True):
+        output.copy_(functional.conv2d(sample, kernel, *how))
+    return y
+
+
+def _one_by_one(x: Tensor, geometry: Geometry) -> bool:
+    """Whether samples are quicker alone: their groups would not fill a vector register."""
+    few = geometry.groups == 1 and x.shape[1] < _VECTOR
+    outside = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return few and x.device.type == "cpu" and not outside
 
 
 def _with_shifted_patches(

@@ -98,6 +98,18 @@ def test_equals_the_reference(
             assert_close(name, buffer, stored[f"after.{name}"], tolerance)
 
 
+@pytest.mark.parametrize("shape", [(4, 3, 21, 18), (4, 24, 9, 9), (1, 3, 8, 8)])
+def test_without_gradients_it_computes_the_same(shape: tuple[int, ...]) -> None:
+    """Samples of few channels go one by one there, and as groups where gradients are wanted."""
+    layer = CrossDConv2d(shape[1], 8, 7, stride=2, padding=3, bias=True).double().eval()
+    x = torch.randn(shape, dtype=torch.float64)
+    with torch.no_grad():
+        found = layer(x)
+    with torch.inference_mode():
+        assert torch.equal(layer(x), found)
+    assert_close("y", layer(x), found, 1e-13)
+
+
 def test_every_golden_file_is_there() -> None:
     assert len(GOLDEN) == 7
 
