@@ -1,4 +1,7 @@
-"""Convolutions of maps of a few voxels, in a network of any method: the same numbers for less work.
+"""Convolutions in a network of any method: the same numbers for less work.
+
+A gray batch has three channels that are one (:mod:`crossbench.data.transforms.gray`): the stem's
+kernel, summed over its input channels, meets one.
 
 A volume of 28 voxels a side is one voxel in the last stage of a ResNet. Most taps of its kernels
 then meet padding alone and are left out (:mod:`crossbench.training.taps`). On the CPU torch spends
@@ -16,6 +19,7 @@ import torch
 from torch.nn.grad import conv3d_input
 from torch.overrides import TorchFunctionMode
 
+from crossbench.data.transforms.gray import find_gray
 from crossbench.training.taps import cut_kernel
 
 if TYPE_CHECKING:
@@ -28,11 +32,12 @@ FEW = 8
 
 
 class QuickConvolutions(TorchFunctionMode):
-    """A context for a forward pass, in which convolutions of small maps take less work.
+    """A context for a forward pass, in which convolutions of gray batches and small maps are quick.
 
-    Every ``torch.conv2d`` and ``torch.conv3d`` is reached, whoever calls it. Outputs and gradients
-    are torch's up to rounding; where no tap meets padding alone, outputs and the gradients of
-    inputs are torch's bit for bit.
+    Every ``torch.conv2d`` and ``torch.conv3d`` is reached, whoever calls it, but for those that
+    ``torch.utils.checkpoint`` makes anew in the backward pass, outside this context. Outputs and
+    gradients are torch's up to rounding; where no tap meets padding alone and the input is no
+    gray batch, outputs and the gradients of inputs are torch's bit for bit.
     """
 
     def __torch_function__(
@@ -42,8 +47,13 @@ class QuickConvolutions(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        quick = func is torch.conv2d or func is torch.conv3d
+        quick = (func is torch.conv2d or func is torch.conv3d) and not _hooked()
         return _convolve(func, *args, **(kwargs or {})) if quick else func(*args, **(kwargs or {}))
+
+
+def _hooked() -> bool:
+    """Whether what is kept for the backward pass is packed, as by ``torch.utils.checkpoint``."""
+    return torch._C._autograd._top_saved_tensors_default_hooks(True) is not None  # noqa: SLF001
 
 
 def _convolve(
@@ -56,7 +66,42 @@ def _convolve(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """``torch.conv2d`` or ``torch.conv3d``; see there."""
+    """``torch.conv2d`` or ``torch.conv3d``; see there.
+
+    Of a gray batch the first channel alone is convolved. The constants by which the others differ
+    are convolved apart, one sample for all, as padding makes a map of them.
+    """
+    geometry = (stride, padding, dilation, groups)
+    gray = find_gray(input)
+    plain = input.dim() == weight.dim() and input.shape[1] == weight.shape[1]
+    if gray is None or not plain or input.device.type != "cpu":
+        return _cut_and_convolve(func, input, weight, bias, *geometry)
+    kernel = _over_channels(weight, gray.scale)
+    output = _cut_and_convolve(func, input[:, :1].contiguous(), kernel, bias, *geometry)
+    if any(gray.offset):
+        ones, kernel = input.new_ones(1, 1, *input.shape[2:]), _over_channels(weight, gray.offset)
+        output.add_(_cut_and_convolve(func, ones, kernel, None, *geometry))
+    return output
+
+
+def _over_channels(weight: Tensor, factors: Sequence[float]) -> Tensor:
+    """The sum of a kernel over its input channels, each by its factor: (C_out, 1, *kernel)."""
+    return (weight * weight.new_tensor(factors).view(-1, *[1] * (weight.dim() - 2))).sum(
+        1, keepdim=True
+    )
+
+
+def _cut_and_convolve(
+    func: Callable[..., Tensor],
+    input: Tensor,  # noqa: A002
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int | Sequence[int],
+    padding: int | Sequence[int] | str,
+    dilation: int | Sequence[int],
+    groups: int,
+) -> Tensor:
+    """A convolution without the taps that meet padding alone."""
     dims = weight.dim() - 2
     steps, gaps = _each(stride, dims), _each(dilation, dims)
     if isinstance(padding, str) or input.dim() != weight.dim() or 0 in steps:

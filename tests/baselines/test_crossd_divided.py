@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from crossbench.nets import build_model
+from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
 from crossbench_baselines import crossd_divided
 from crossbench_baselines.crossd import CrossDConv2d
 from crossbench_baselines.crossd_divided import Geometry, composed, divided
@@ -135,6 +141,63 @@ def test_training_after_inference_mode_and_a_step_of_an_optimiser() -> None:
     torch.testing.assert_close(made.weights_3d.double(), twin.weights_3d, rtol=0, atol=1e-6)
 
 
+def test_low_rank_updates_of_a_3d_kernel_are_merged_into_it() -> None:
+    network = build_model("crossd", dims=2, num_classes=2, backbone="test_resnet").eval()
+    kernels = [name for name in network.state_dict() if name.endswith("weights_3d")]
+    before, x = copy.deepcopy(network.state_dict()), torch.randn(2, 3, 32, 32)
+    add_lora(network, rank=2, alpha=4)
+    network(x).square().sum().backward()
+    updates = list(lora_parameters(network).values())
+    assert any(update.grad.abs().max() > 0 for update in updates)
+    torch.optim.SGD(updates, lr=1e-3).step()
+    wanted = network(x)
+    merge_lora(network)
+    torch.testing.assert_close(network(x), wanted)
+    after = network.state_dict()
+    assert list(after) == list(before)
+    assert any(not torch.equal(after[name], before[name]) for name in kernels)
+    assert all(after[name].shape == before[name].shape for name in kernels)
+
+
+WORKER = """
+import pickle, sys
+from pathlib import Path
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+torch.distributed.init_process_group("gloo")
+rank, folder = torch.distributed.get_rank(), Path(sys.argv[1])
+layer, x = pickle.loads((folder / "layer.pickle").read_bytes())
+shared = DistributedDataParallel(layer)
+shared(x.chunk(2)[rank]).square().mean().backward()
+torch.save({name: each.grad for name, each in layer.named_parameters()}, folder / f"{rank}.pt")
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_find_the_gradients_that_one_finds(tmp_path: Path) -> None:
+    """Each gets the layer as a pickle, and half of the batch."""
+    made, x = layer()
+    made.rotation_params.eval()  # or BatchNorm would see half of the batch, too
+    (tmp_path / "layer.pickle").write_bytes(pickle.dumps((made, x)))
+    (tmp_path / "worker.py").write_text(WORKER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "worker.py"), str(tmp_path)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    made(x).square().mean().backward()
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        for name, parameter in made.named_parameters():
+            torch.testing.assert_close(found[name], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
 def test_a_frozen_kernel_gets_no_gradient_and_its_shift_learns() -> None:
     made, x = layer()
     made.weights_3d.requires_grad_(False)
@@ -147,3 +210,9 @@ def test_compiles_by_another_side() -> None:
     made, x = layer()
     compiled = torch.compile(made.eval(), fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x), made(x))
+
+
+def test_exports_by_another_side() -> None:
+    made, x = layer()
+    exported = torch.export.export(made.eval(), (x,)).module()
+    torch.testing.assert_close(exported(x), made(x))

@@ -1,18 +1,30 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
+from crossbench.data.dataset import Dataset
+from crossbench.data.transforms import STATISTICS, RandomSource
+from crossbench.data.transforms.batch import normalise
 from crossbench.nets import build_model
+from crossbench.nets.lora import merge_lora
+from crossbench.protocols import PROTOCOLS
+from crossbench.specs import FitSettings, LoraSettings
 from crossbench.training.convolutions import FEW, QuickConvolutions
-from crossbench.training.fit import training_loss
+from crossbench.training.fit import fit, prepare, training_loss
+from crossbench.training.loader import BatchLoader
+from crossbench.training.predict import predict
 
 sizes = st.tuples(*[st.integers(1, 4)] * 3)
 FAST = "_Conv3dBackward"
@@ -121,6 +133,17 @@ def test_a_method_may_make_its_maps_anew_in_the_backward_pass(use_reentrant: boo
         torch.testing.assert_close(weight.grad, other)
 
 
+@pytest.mark.parametrize("size", [1, 4])
+def test_maps_made_anew_are_those_that_were_kept(size: int) -> None:
+    """Where a kernel would be cut, and where it would be summed over a gray batch's channels."""
+    layer = nn.Conv3d(3, 4, 3, padding=1)
+    x = gray_batch(3, size=size)
+    with QuickConvolutions():
+        output = checkpoint(layer, x, use_reentrant=False)
+    (gradient,) = torch.autograd.grad(output.sum(), layer.weight)
+    torch.testing.assert_close(gradient, torch.autograd.grad(layer(x).sum(), layer.weight)[0])
+
+
 def test_gradients_under_mixed_precision_are_left_to_torch() -> None:
     x, weight = torch.randn(2, 4, 2, 2, 2), torch.randn(4, 4, 3, 3, 3, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -151,6 +174,124 @@ def test_a_training_step_is_that_of_torch(method: str, dims: int) -> None:
         torch.testing.assert_close(one.grad, other, rtol=1e-9, atol=1e-10)
     for one, other in zip(model.buffers(), twin.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def gray_batch(
+    dims: int,
+    *,
+    batch: int = 2,
+    size: int = 5,
+    statistics: str = "imagenet",
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    torch.manual_seed(0)
+    return normalise(torch.rand(batch, 1, *[size] * dims, dtype=dtype), *STATISTICS[statistics])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    dims=st.sampled_from([2, 3]),
+    statistics=st.sampled_from(["imagenet", "radimagenet"]),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.one_of(st.integers(0, 3), st.just("valid")),
+    dilation=st.integers(1, 2),
+    biased=st.booleans(),
+)
+def test_a_gray_batch_is_convolved_as_its_three_channels(
+    dims: int, statistics: str, kernel: int, stride: int, padding: Any, dilation: int, biased: bool
+) -> None:
+    x = gray_batch(dims, size=7, statistics=statistics, dtype=torch.float64)
+    weight = torch.randn(2, 3, *[kernel] * dims, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(2, dtype=torch.float64, requires_grad=True) if biased else None
+    kwargs: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    function = {2: nn.functional.conv2d, 3: nn.functional.conv3d}[dims]
+    with QuickConvolutions():
+        ours = function(x, weight, bias, **kwargs)
+    theirs = function(x.clone(), weight, bias, **kwargs)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    learning = (weight,) if bias is None else (weight, bias)
+    found, expected = gradients(ours, *learning), gradients(theirs, *learning)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_gray_batch_with_a_padding_by_name(padding: str) -> None:
+    x, weight = gray_batch(3), torch.randn(4, 3, 3, 3, 3)
+    torch.testing.assert_close(
+        convolve(x, weight, padding=padding), nn.functional.conv3d(x, weight, padding=padding)
+    )
+
+
+def multiplications(x: torch.Tensor, weight: torch.Tensor, **kwargs: Any) -> int:
+    with FlopCounterMode(display=False) as counter:
+        convolve(x, weight, **kwargs)
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize(("statistics", "samples"), [("imagenet", 4 + 1), ("radimagenet", 4)])
+def test_a_gray_batch_takes_a_third_of_the_multiplications(statistics: str, samples: int) -> None:
+    x, weight = gray_batch(3, batch=4, statistics=statistics), torch.randn(2, 3, 3, 3, 3)
+    alike = multiplications(x.clone(), weight, padding=1)
+    assert multiplications(x, weight, padding=1) * 3 * 4 == alike * samples
+
+
+def test_groups_and_gradients_of_the_input_need_three_channels() -> None:
+    x, weight = gray_batch(3), torch.randn(3, 1, 3, 3, 3)
+    assert torch.equal(convolve(x, weight, groups=3), nn.functional.conv3d(x, weight, groups=3))
+    x, weight = gray_batch(3).requires_grad_(), torch.randn(2, 3, 3, 3, 3)
+    expected = gradients(nn.functional.conv3d(x, weight), x)
+    torch.testing.assert_close(gradients(convolve(x, weight), x), expected)
+
+
+def test_what_torch_refuses_of_a_gray_batch_is_refused_by_torch() -> None:
+    with pytest.raises(RuntimeError, match="expected input"):
+        convolve(gray_batch(3), torch.zeros(1, 2, 3, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("method", "dims", "protocol"),
+    [
+        ("conv2d", 2, "finetune"),
+        ("crossd", 2, "lora"),
+        ("conv3d", 3, "finetune"),
+        ("acs", 3, "weak-probe"),
+    ],
+)
+def test_a_fit_to_gray_batches_is_that_to_three_channels(
+    method: str, dims: int, protocol: str
+) -> None:
+    """To rounding, which Adam enlarges where a gradient is nothing else."""
+    noted, copied = (fitted(method, dims, protocol, noted=noted) for noted in (True, False))
+    torch.testing.assert_close(noted, copied, rtol=1e-11, atol=1e-11)
+
+
+def fitted(method: str, dims: int, protocol: str, *, noted: bool) -> dict[str, torch.Tensor]:
+    """What two epochs leave: weights, and logits of the validation part; in float64."""
+    torch.manual_seed(0)
+    model = build_model(method, dims=dims, num_classes=2, backbone="test_resnet").double()
+    images = np.random.default_rng(0).random((12, 1, *[32] * dims))
+    dataset = Dataset(
+        images=images, labels=np.arange(12) % 2, num_classes=2, groups=None,
+        official=None, covariate=None, source="real", file=Path("x"), content_hash="",
+    )  # fmt: skip
+
+    def transform(raw: torch.Tensor, random: RandomSource | None = None) -> torch.Tensor:
+        batch = normalise(raw, *STATISTICS["imagenet"])
+        return batch if noted else batch.clone()
+
+    train = BatchLoader(
+        dataset=dataset, indices=np.arange(8), transform=transform, batch_size=4,
+        device=torch.device("cpu"),
+    )  # fmt: skip
+    validation = replace(train, indices=np.arange(8, 12))
+    fit(
+        model, schedule=prepare(model, PROTOCOLS[protocol], LoraSettings()),
+        settings=FitSettings(epochs=2, lr=1e-3), train=train, validation=validation,
+        random=RandomSource(3, "cpu"),
+    )  # fmt: skip
+    merge_lora(model)
+    return {**model.state_dict(), "logits": predict(model, validation)}
 
 
 def makers(tensor: torch.Tensor) -> set[str]:

@@ -2,7 +2,8 @@
 
 Gray stays one channel for as long as the result is the same: resampling, scaling and colour
 jitter treat equal channels equally, and normalisation commutes with resampling, whose
-weights sum to one. The three channels come apart in :func:`normalise`.
+weights sum to one. The three channels come apart in :func:`normalise`, which notes that they
+were one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from crossbench.data.transforms.gray import note_gray
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -153,4 +155,7 @@ def normalise(x: Tensor, mean: Triple, std: Triple) -> Tensor:
     """
     shape = (3, *(1 for _ in x.shape[2:]))
     centred = as_colour(x) - x.new_tensor(mean).view(shape)
-    return centred.div_(x.new_tensor(std).view(shape)).contiguous()
+    batch = centred.div_(x.new_tensor(std).view(shape)).contiguous()
+    if x.shape[1] == 1:
+        note_gray(batch, mean, std)
+    return batch
