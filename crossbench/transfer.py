@@ -28,7 +28,7 @@ from crossbench.protocols import PROTOCOLS
 from crossbench.results.records.store import Store
 from crossbench.runs.estimate import estimate
 from crossbench.specs.reader import from_mapping
-from crossbench.specs.requests import RunRequest  # noqa: TC001  (TransferRequest is read from JSON)
+from crossbench.specs.requests import ALL, RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +57,10 @@ class TransferRequest:
             the source's; protocol and init are set for each part of the transfer.
         protocols: Names of protocols.
         pretrain_settings: Overrides of :data:`SHORT`, such as ``epochs=3``.
+        inits: Weights to start from besides, as ``--init`` names them; where a method has none of
+            them, it is left out.
+        curve: Numbers of labelled samples, ``all`` for all of them, at each of which everything
+            is run; empty for the number that the preset says.
         out: Results folder.
     """
 
@@ -64,6 +68,8 @@ class TransferRequest:
     run: RunRequest
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
     pretrain_settings: tuple[str, ...] = ()
+    inits: tuple[str, ...] = ()
+    curve: tuple[str, ...] = ()
     out: str = "results"
 
 
@@ -76,14 +82,16 @@ class TransferPlan:
         pretrainings: The 2D networks, one for each fold and form of layers.
         forms: The methods' names by what their 2D layers are called: those of one form share 2D
             weights.
-        scratch: The plans from random weights, one a protocol; those from pretrained weights
-            have the same runs.
+        scratch: The plans from random weights, one a protocol and number of labelled samples;
+            those from pretrained weights have the same runs.
+        named: The plans from the other weights that are asked for.
     """
 
     request: TransferRequest
     forms: dict[str, list[str]]
     pretrainings: tuple[PretrainRequest, ...]
     scratch: tuple[Plan, ...]
+    named: tuple[Plan, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +120,12 @@ def prepare(request: TransferRequest, store: Store, device: torch.device) -> Tra
     """
     run = dataclasses.replace(request.run, strict=True)
     request = dataclasses.replace(request, run=run)
-    scratch = tuple(
-        local.prepare(dataclasses.replace(run, protocol=name), store) for name in request.protocols
-    )
+    asked = [
+        dataclasses.replace(run, protocol=name, settings=(*run.settings, *limit))
+        for name in request.protocols
+        for limit in _limits(request.curve)
+    ]
+    scratch = tuple(local.prepare(each, store) for each in asked)
     if not scratch:
         raise RequestError("no protocol is asked for; name one or more of " + ", ".join(PROTOCOLS))
     folds = sorted({(run.key.seed, run.key.fold) for run in scratch[0].runs})
@@ -132,7 +143,29 @@ def prepare(request: TransferRequest, store: Store, device: torch.device) -> Tra
             for methods in forms.values()
         ),
         scratch=scratch,
+        named=tuple(
+            local.prepare(dataclasses.replace(each, init=init), store)
+            for init in request.inits
+            for each in asked
+        ),
     )
+
+
+def _limits(curve: Sequence[str]) -> list[tuple[str, ...]]:
+    """Overrides of the number of labelled samples, one for each part of a curve.
+
+    Raises:
+        RequestError: If a part is neither a number nor ``all``, or there are less than two.
+    """
+    if not curve:
+        return [()]
+    for part in curve:
+        if part != ALL and not part.isdecimal():
+            raise RequestError(f"curve part {part!r} is no number; name numbers, or all")
+    if len(set(curve)) < max(2, len(curve)):
+        msg = f"curve {','.join(curve)!r} needs two numbers of labelled samples or more, each once"
+        raise RequestError(msg)
+    return [(f"split.max_labelled={'none' if part == ALL else part}",) for part in curve]
 
 
 def estimate_transfer(
@@ -154,9 +187,9 @@ def estimate_transfer(
     )
     stages = [first]
     for scratch in plan.scratch:
-        name = scratch.request.protocol.name
+        name = _stage_name(plan, scratch)
         every = scratch.afresh()
-        pretrained = [every] if left else _pretrained_plans(plan, store, name)
+        pretrained = [every] if left else _pretrained_plans(plan, store, scratch)
         runs = [
             (f"{name}, random weights", _networks(scratch)),
             (f"{name}, pretrained", [run for each in pretrained for run in _networks(each)]),
@@ -164,7 +197,19 @@ def estimate_transfer(
         to_do = any(not run.done for _, networks in runs for run in networks)
         each = _seconds(every, device) / len(every.todo) if to_do else 0.0
         stages += [_stage(what, networks, each) for what, networks in runs]
+    for named in plan.named:
+        networks = _networks(named)
+        to_do = any(not run.done for run in networks)
+        each = _seconds(named.afresh(), device) / len(networks) if to_do else 0.0
+        what = f"{_stage_name(plan, named)}, {named.request.asked.init}"
+        stages.append(_stage(what, networks, each))
     return stages
+
+
+def _stage_name(plan: TransferPlan, of: Plan) -> str:
+    """The protocol of runs and, where they are part of a curve, how many samples are labelled."""
+    name, limit = of.request.protocol.name, of.request.preset.split.max_labelled
+    return f"{name}, {limit or ALL} labelled" if plan.request.curve else name
 
 
 def _networks(plan: Plan) -> list[PlannedRun]:
@@ -218,13 +263,11 @@ def run(
 
     # While others still pretrain, there are runs that need no pretrained weights.
     done = pretrain(plan.pretrainings, wait=False)
-    execute(plan.scratch, wait=False)
+    execute([*plan.scratch, *plan.named], wait=False)
     pretrain([each for each in plan.pretrainings if each not in done], wait=True)
-    plans = [
-        each
-        for scratch in plan.scratch
-        for each in (scratch, *_pretrained_plans(plan, store, scratch.request.protocol.name))
-    ]
+    plans = [*plan.named]
+    for scratch in plan.scratch:
+        plans += [scratch, *_pretrained_plans(plan, store, scratch)]
     return execute(plans, wait=True), sum(len(each.left_failed) for each in plans)
 
 
@@ -251,15 +294,12 @@ def _checkpoint(request: PretrainRequest) -> str:
     return str(pretraining.record_path(request).relative_to(request.out))
 
 
-def _pretrained_plans(plan: TransferPlan, store: Store, protocol: str) -> list[Plan]:
-    """The runs of a protocol from pretrained weights, a plan for each form of layers."""
+def _pretrained_plans(plan: TransferPlan, store: Store, scratch: Plan) -> list[Plan]:
+    """The runs of a plan from pretrained weights, a plan for each form of layers."""
     return [
         local.prepare(
             dataclasses.replace(
-                plan.request.run,
-                methods=tuple(methods),
-                protocol=protocol,
-                init=_weights(plan, form),
+                scratch.request.asked, methods=tuple(methods), init=_weights(plan, form)
             ),
             store,
         )

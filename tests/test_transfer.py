@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossbench import pretraining, transfer
+from crossbench import nets, pretraining, transfer
 from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
@@ -19,6 +20,8 @@ from crossbench.errors import RequestError
 from crossbench.execution.local import Silence
 from crossbench.nets.weights.checkpoint import data_file, read_facts, unpack_hashes
 from crossbench.pretraining.run import Silence as Quiet
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.records.loading import load_results
 from crossbench.results.records.store import Store
@@ -289,3 +292,109 @@ def test_two_processes_come_to_the_same(
         for folder in (out, tmp_path)
     )
     assert two == one
+
+
+# ------------------------------------------------------------------------------------ curves
+
+
+@pytest.fixture(scope="module")
+def curved(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a curve of two sizes, from random, pretrained and a file's weights."""
+    out = tmp_path_factory.mktemp("curve")
+    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    torch.save(network.state_dict(), out / "mine.pth")
+    request = ask(
+        cards,
+        out,
+        protocols=("linear-probe",),
+        inits=(str(out / "mine.pth"),),
+        curve=("16", "all"),
+    )
+    run = dataclasses.replace(request.run, methods=("conv3d",))
+    loop = transfer.prepare(dataclasses.replace(request, run=run), Store(out), CPU)
+    stages = transfer.estimate_transfer(loop, Store(out), CPU)
+    assert [stage.what for stage in stages] == [
+        f"pretrain on {cards[2]}",
+        "linear-probe, 16 labelled, random weights",
+        "linear-probe, 16 labelled, pretrained",
+        "linear-probe, all labelled, random weights",
+        "linear-probe, all labelled, pretrained",
+        f"linear-probe, 16 labelled, {out / 'mine.pth'}",
+        f"linear-probe, all labelled, {out / 'mine.pth'}",
+    ]
+    assert [stage.todo for stage in stages] == [2] * 7
+    assert all(stage.seconds > 0 for stage in stages)
+    play(loop, Store(out))
+    again = transfer.prepare(loop.request, Store(out), CPU)
+    assert [stage.todo for stage in transfer.estimate_transfer(again, Store(out), CPU)] == [0] * 7
+    return out
+
+
+def test_a_curve_has_a_line_for_each_start_and_a_point_for_each_size(curved: Path) -> None:
+    frame = load_results(curved)
+    (curves,) = learning_curves(split_boards(frame))
+    assert (curves.task, curves.protocol) == ("balls-3d", "linear-probe")
+    names = [f"conv3d from {init}" for init in ("balls-2d", "mine", "random")]
+    assert [line.name for line in curves.lines] == [*names, "logistic", "majority"]
+    assert [line.one_draw for line in curves.lines] == [False, False, True, False, False]
+    assert [line.plain for line in curves.lines] == [False, False, False, True, True]
+    for line in curves.lines[:3]:
+        few, every = line.points
+        assert (few.limit, few.labelled) == (16, 14)  # whole groups
+        assert (every.limit, every.labelled) == (None, 24)
+        init = line.name.rpartition(" ")[2]
+        own = frame[(frame["init"] == init) & (frame["samples_train"] + frame["samples_val"] == 14)]
+        assert few.score.value == pytest.approx(own[curves.metric].mean())
+        assert (few.runs, every.runs) == (2, 2)
+
+
+def test_a_curve_stands_in_report_and_figures(
+    curved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("vl_convert")
+    figures = curved / "figures"
+    assert main(["report", str(curved), "--figures", str(figures)]) == 0
+    capsys.readouterr()
+    assert main(["report", str(curved)]) == 0
+    shown = capsys.readouterr().out
+    assert "Labelled samples and score on balls-3d" in shown
+    assert re.search(r"method, from +16 +\(all\)", shown)
+    assert "One draw of random weights a point: conv3d from random." in shown
+    assert (figures / "curve-1.pdf").read_bytes().startswith(b"%PDF")
+    assert "conv3d from balls-2d" in (figures / "curve-1.svg").read_text(encoding="utf-8")
+    assert "curve-1.pdf" in (figures / "figures.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("curve", "message"),
+    [
+        (("16", "many"), "curve part 'many' is no number; name numbers, or all"),
+        (("16",), "curve '16' needs two numbers of labelled samples or more, each once"),
+        (("16", "16"), "curve '16,16' needs two numbers"),
+    ],
+)
+def test_a_curve_of_no_sizes_is_refused(
+    cards: dict[int, Path], tmp_path: Path, curve: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        transfer.prepare(ask(cards, tmp_path, curve=curve), Store(tmp_path), CPU)
+
+
+def test_a_curve_is_asked_for_by_a_flag(
+    cards: dict[int, Path], curved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--source", str(cards[2]), "--target", str(cards[3]), "--method", "conv3d"]
+    words += ["--protocol", "linear-probe", "--backbone", "test_resnet", "--curve", "16,all"]
+    words += ["--init", str(curved / "mine.pth"), "--out", str(curved), "--device", "cpu"]
+    for setting in ("fit.epochs=1", "split.folds=2", "compute.threads=1"):
+        words += ["--set", setting]
+    for setting in ("epochs=1", "batch_size=8", "threads=1"):
+        words += ["--pretrain-set", setting]
+    assert main(["transfer", *words, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "linear-probe, all labelled, pretrained" in shown
+    assert "0 networks to do" in shown
+    assert main(["transfer", *words]) == 0
+    captured = capsys.readouterr()
+    assert "conv3d from mine" in captured.out
+    assert f"--figures {curved / 'figures'}" in captured.err

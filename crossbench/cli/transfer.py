@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from crossbench.transfer import TransferPlan, TransferRequest
 
 
+_SIZES = "16,32,64,128,all"
+
+
 def add(commands: Any) -> None:
     """Add the command's parser."""
     transfer = commands.add_parser(
@@ -44,6 +47,21 @@ def add(commands: Any) -> None:
     )
     what.add_argument(
         "--protocol", dest="protocols", default="all", metavar="P[,Q]", help="protocols, or all"
+    )
+    what.add_argument(
+        "--init",
+        dest="inits",
+        default="",
+        metavar="W[,V]",
+        help="weights to start from besides random and pretrained ones: in1k, a file, ...",
+    )
+    what.add_argument(
+        "--curve",
+        nargs="?",
+        const=_SIZES,
+        default="",
+        metavar="N[,M]",
+        help=f"run at these numbers of labelled samples, and draw the curve ({_SIZES})",
     )
     what.add_argument("--preset", default="transfer", help="settings to run under (transfer)")
     add_backbone(what)
@@ -102,7 +120,8 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     failed = sum(record.status == "failed" for record in written)
     _print_tables(options.out, plan)
     say([left_failed(left)] if left else [])
-    say([f"report: crossbench report {options.out}"])
+    figures = f" --figures {options.out / 'figures'}" if plan.request.curve else ""
+    say([f"report: crossbench report {options.out}{figures}"])
     return EXIT_FAILED if failed or left else EXIT_OK
 
 
@@ -118,12 +137,16 @@ def _request(options: argparse.Namespace) -> TransferRequest:
         run=run_request(options),
         protocols=tuple(PROTOCOLS if protocols == [ALL] else protocols),
         pretrain_settings=tuple(options.pretrain_settings),
+        inits=tuple(split_names(options.inits)) if options.inits else (),
+        curve=tuple(part.strip() for part in options.curve.split(",")) if options.curve else (),
         out=str(options.out),
     )
 
 
 def _print_tables(out: Path, plan: TransferPlan) -> None:
-    """What this transfer's pretraining was worth."""
+    """What this transfer's pretraining was worth, or the curve that was asked for."""
+    from crossbench.results.boards.boards import split_boards
+    from crossbench.results.boards.curves import curve_table, learning_curves
     from crossbench.results.boards.transfer_tables import transfer_tables
     from crossbench.results.records.loading import load_results
     from crossbench.results.report.render import render
@@ -131,4 +154,8 @@ def _print_tables(out: Path, plan: TransferPlan) -> None:
     tasks = {task.card.name for each in plan.scratch for task in each.tasks}
     frame = load_results(out)
     asked = frame["task"].isin(tasks) & (frame["preset"] == plan.request.run.preset)
-    print(render(transfer_tables(frame[asked]), "table"))
+    if plan.request.curve:
+        tables = [curve_table(each) for each in learning_curves(split_boards(frame[asked]))]
+    else:
+        tables = transfer_tables(frame[asked])
+    print(render(tables, "table"))

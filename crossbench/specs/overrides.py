@@ -50,6 +50,8 @@ def _dotted(mapping: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _toml_value(text: str) -> Any:
+    if text == "none":  # which TOML has no word for
+        return None
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):  # a bare word; other values are checked, and named, later

@@ -102,3 +102,20 @@ def test_pretrained_networks_stand_beside_the_papers(
     table = page.dataframe[-1].value
     assert table["Accuracy"].tolist()[:2] == ["0.2500", "0.6693"]
     assert "reported" in table["network"][1]
+
+
+def test_a_learning_curve_is_drawn_where_numbers_of_labelled_samples_differ(
+    open_view: OpenView, tmp_path: Path, run_of: Callable[..., Any]
+) -> None:
+    store = Store(tmp_path / "results")
+    for limit in (16, None):
+        for fold in range(3):
+            run, predictions = run_of("acs", "vessel", 43, fold, dimension=3)
+            split = run.provenance["split"] | {"max_labelled": limit}
+            provenance = run.provenance | {"split": split}
+            run = dataclasses.replace(run, provenance=provenance)
+            store.write(identified(run, predictions), predictions)
+    page = open_view("pretraining", store.root)
+    (table,) = (frame.value for frame in page.dataframe)
+    assert table["method, from"].tolist() == ["acs from random"]
+    assert "16" in table.columns

@@ -111,6 +111,13 @@ def test_a_bad_override(setting: str, message: str) -> None:
         override(find_preset("standard"), [setting])
 
 
+def test_a_bound_is_lifted_and_nothing_else_is() -> None:
+    limited = override(find_preset("transfer"), ["split.max_labelled=none"])
+    assert limited.split.max_labelled is None
+    with pytest.raises(RequestError, match=r"key 'fit\.epochs' is None"):
+        override(find_preset("transfer"), ["fit.epochs=none"])
+
+
 def test_a_least_size_is_no_more_than_the_greatest() -> None:
     message = "key 'input.min_size' is 65; max_size is 64, so at most that"
     with pytest.raises(RequestError, match=message):

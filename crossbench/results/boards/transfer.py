@@ -325,5 +325,6 @@ def _title(board: Board, task: str, init: str) -> str:
         f"{board.source} data",
         f"preset {_of(board, 'preset')}",
         _of(board, "backbone"),
+        board.shared.get("settings", ""),
     ]
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from crossbench.errors import RequestError, StatisticsError
 from crossbench.files.atomic import replacing
 from crossbench.results.boards.compare import compare_on
+from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.tables import ranked
 from crossbench.results.boards.titles import headings
 from crossbench.results.figures.cost import costs
 from crossbench.results.figures.critical_difference import critical_difference
+from crossbench.results.figures.curves import curve_figure
 from crossbench.results.figures.gains import gains
 from crossbench.results.figures.heat_map import heat_map
 from crossbench.results.figures.render import render
@@ -58,6 +60,8 @@ def write_figures(boards: Sequence[Board], folder: Path) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"--figures {str(folder)!r} is a file; name a folder")
     drawn = [each for number in range(1, len(boards) + 1) for each in _figures(boards, number)]
+    for number, curves in enumerate(learning_curves(boards), 1):
+        drawn.append(_Drawn(f"curve-{number}", curves.title, curve_figure(curves)))
     folder.mkdir(parents=True, exist_ok=True)
     files = [
         _write(folder / f"{name}.{form}", render(figure, form))

@@ -9,6 +9,7 @@ from crossbench.errors import RequestError
 from crossbench.results.boards.bench_frame import bench_frame
 from crossbench.results.boards.benches import bench_tables
 from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.curves import curve_table, learning_curves
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.pretrainings import pretrain_tables
 from crossbench.results.boards.published import published_tables
@@ -136,6 +137,7 @@ def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Tabl
         return [*others, *broken_files(broken_others)]
     frame, broken = read_frame(with_runs)
     boards = [*leaderboards(frame, task_groups(), metric), *transfer_tables(frame, metric)]
+    boards += map(curve_table, learning_curves(split_boards(frame, metric)))
     return [*boards, *others, *failures(frame), *broken_files([*broken, *broken_others])]
 
 

@@ -1,4 +1,4 @@
-"""Gains from pretraining, and the pretrained networks."""
+"""Gains from pretraining, learning curves, and the pretrained networks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.evaluation.metrics import title_of
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.curves import curve_table, learning_curves
 from crossbench.results.boards.pretrainings import pretrain_tables
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.boards.transfer_tables import contrast_table, gain_table
 from crossbench.results.figures import marks
+from crossbench.results.figures.curves import curve_figure
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench_leaderboard import charts
 from crossbench_leaderboard.choices import pick, pick_metric
-from crossbench_leaderboard.display import show_table
+from crossbench_leaderboard.display import show_figure, show_table, theme
 from crossbench_leaderboard.state import arguments, command, out_folder
 
 if TYPE_CHECKING:
@@ -29,12 +32,16 @@ _WEIGHTS = ("random", "pretrained")
 def show(results: Results) -> None:
     """Draw the view."""
     st.title("What pretraining is worth")
-    found = transfers(results.frame, pick_metric())
+    metric = pick_metric()
+    found = transfers(results.frame, metric)
     if found:
         _worth(_pick(found))
     else:
         st.write("No runs here from random and from pretrained weights alike. This makes them:")
     command(arguments("crossbench", "transfer", "--out", out_folder(results)))
+    for number, curves in enumerate(learning_curves(split_boards(results.frame, metric)), 1):
+        show_figure(curve_figure(curves, theme=theme()))
+        show_table(curve_table(curves), f"curve-{number}")
     _networks(results)
 
 
