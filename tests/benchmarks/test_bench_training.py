@@ -1,4 +1,4 @@
-"""Training steps on small volumes: as the harness takes them, and as torch alone would."""
+"""Steps on small volumes and passes of gray batches: by the harness, and by torch alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from crossbench.data.transforms import STATISTICS
+from crossbench.data.transforms.batch import normalise
 from crossbench.nets import build_model
+from crossbench.training.convolutions import QuickConvolutions
 from crossbench.training.fit import training_loss
 
 if TYPE_CHECKING:
@@ -38,3 +41,24 @@ def test_step(benchmark: BenchmarkFixture, method: str, size: int, way: str) -> 
 
     benchmark(step)
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("method", ["conv3d", "acs"])
+def test_pass_of_gray(benchmark: BenchmarkFixture, method: str, size: int, channels: int) -> None:
+    benchmark.group = f"forward pass of {method}, gray volumes of {size} a side"
+    checked = benchmark.disabled
+    backbone = "test_resnet" if checked else "resnet18"
+    model = build_model(method, dims=3, num_classes=2, backbone=backbone).eval()
+    batch, size = (2, 32) if checked else (32 * 32**3 // size**3, size)
+    gray = normalise(torch.rand(batch, 1, size, size, size), *STATISTICS["imagenet"])
+    inputs = gray if channels == 1 else gray.clone()  # which nobody knows to be gray
+
+    @torch.no_grad()
+    def forward() -> torch.Tensor:
+        with QuickConvolutions():
+            output: torch.Tensor = model(inputs)
+        return output
+
+    assert benchmark(forward).shape == (batch, 2)
