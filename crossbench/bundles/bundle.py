@@ -86,10 +86,11 @@ class Bundle:
         return self._json(ENVIRONMENT)
 
     @property
-    def conformance(self) -> dict[str, Any] | None:
-        """The report of ``crossbench check-method`` as JSON has it; None where there is none."""
+    def conformance(self) -> bytes | None:
+        """The file of the report of ``crossbench check-method``; None where there is none."""
         there = CONFORMANCE in self.manifest.paths
-        return self._json(CONFORMANCE) if there else None
+        file = self.folder / CONFORMANCE
+        return _read(file, MAX_RECORD, where="the bundle") if there else None
 
     def _json(self, name: str) -> dict[str, Any]:
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossbench.bundles.settings import overrides_of
 from crossbench.registry.presets import find_preset
 from crossbench.registry.tracks import find_track, load_tracks, track_runs
+from crossbench.results.records.overrides import overrides_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

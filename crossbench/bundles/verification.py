@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from crossbench.bundles.bundle import open_bundle
 from crossbench.bundles.comparison import AGREEMENT, METRIC, Rerun, compare
 from crossbench.bundles.reinstallation import reinstall
-from crossbench.bundles.settings import overrides_of
 from crossbench.errors import BundleError, RequestError
 from crossbench.errors.foreign import clean
 from crossbench.execution import interpreter
 from crossbench.registry.tasks import registered_task
+from crossbench.results.records.overrides import overrides_of
 from crossbench.results.records.store import Found, Store, read_predictions
 from crossbench.specs.requests import RunRequest
 

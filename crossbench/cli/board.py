@@ -175,7 +175,7 @@ def _facts(submission: Submission) -> dict[str, Any]:
         "added": entry.added,
         "removed": entry.removed,
         "reason": entry.reason,
-        "successor": submission.successor,
+        "successor": submission.successor.id if submission.successor else "",
         "partial": manifest.partial,
         "crossbench": manifest.crossbench,
         "bundle": f"{SUBMISSIONS}/{submission.bundle.name}",
@@ -193,18 +193,9 @@ def _print(board: HostedBoard) -> None:
             "authors": clean(", ".join(each.authors)),
             "grid": clean(each.entry.grid),
             "added": each.date,
-            "state": clean(_state(each)),
+            "state": clean(each.fate + " (partial)" * each.manifest.partial),
         }
         for each in board.submissions
     ]
     print(clean(board.settings.title))
     print(table(rows) if rows else "no submissions; `crossbench board add BUNDLE --to DIR`")
-
-
-def _state(submission: Submission) -> str:
-    """What has become of it, in words."""
-    if submission.state == "superseded":
-        return f"superseded by {submission.successor}"
-    if submission.state == "removed":
-        return f"removed on {submission.entry.removed[:10]}: {submission.entry.reason}"
-    return submission.state + " (partial)" * submission.manifest.partial

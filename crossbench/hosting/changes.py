@@ -219,7 +219,7 @@ def _still_in_force(known: Submission) -> Submission:
         msg = f"{known.id} was removed on {entry.removed[:10]} ({entry.reason})"
         raise RequestError(f"{msg}; what was removed does not come back, submit it anew")
     if known.state == "superseded":
-        msg = f"{known.id} is on the board, superseded by {known.successor}"
+        msg = f"{known.id} is on the board, {known.fate}"
         raise RequestError(f"{msg}; remove that one to have this in force again")
     return known
 

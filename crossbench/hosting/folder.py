@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from crossbench.bundles.bundle import open_bundle, read_manifest, read_member
+from crossbench.bundles.conformance import parsed_report
 from crossbench.bundles.manifest import CONFORMANCE
-from crossbench.errors import BundleError, CardError, RequestError
+from crossbench.errors import BundleError, RequestError
 from crossbench.files.hashing import hash_file
 from crossbench.hosting.log import LOG
-from crossbench.results.records.reading import parse_json
-from crossbench.specs.conformance import ConformanceReport
 from crossbench.specs.reader import from_mapping
 from crossbench.specs.toml import read_toml
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from crossbench.bundles.bundle import Bundle
     from crossbench.bundles.manifest import Manifest
     from crossbench.hosting.log import Entry, Log
+    from crossbench.specs.conformance import ConformanceReport
 
 State: TypeAlias = Literal["in force", "superseded", "removed"]
 
@@ -61,15 +61,13 @@ class Submission:
 
     Attributes:
         entry: Its line in the log.
-        state: ``in force``; ``superseded`` by a later one of the same method and grid; ``removed``.
         bundle: The zip file.
-        successor: The submission that superseded it; empty for none.
+        successor: The line of that which superseded it; None for none.
     """
 
     entry: Entry
-    state: State
     bundle: Path
-    successor: str = ""
+    successor: Entry | None = None
 
     @property
     def id(self) -> str:
@@ -85,6 +83,20 @@ class Submission:
     def date(self) -> str:
         """The day on which it was accepted."""
         return self.entry.added[:10]
+
+    @property
+    def state(self) -> State:
+        """``in force``; ``superseded`` by a later one of the same method and grid; ``removed``."""
+        return "removed" if self.entry.removed else "superseded" if self.successor else "in force"
+
+    @property
+    def fate(self) -> str:
+        """Its state in words: by what it was superseded and when, or why it was removed."""
+        if self.successor:
+            return f"superseded on {self.successor.added[:10]} by {self.successor.id}"
+        if self.state == "removed":
+            return f"removed on {self.entry.removed[:10]}: {self.entry.reason}"
+        return self.state
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -110,14 +122,8 @@ class Submission:
         """
         if CONFORMANCE not in self.manifest.paths:
             return None
-        where = f"{self.bundle}: {CONFORMANCE}"
-        try:
-            mapping = parse_json(read_member(self.bundle, CONFORMANCE))
-            return ConformanceReport.from_mapping(mapping, where=where)
-        except ValueError as error:
-            raise BundleError(f"{where} is not readable as JSON: {error}") from error
-        except CardError as error:
-            raise BundleError(str(error)) from error
+        content = read_member(self.bundle, CONFORMANCE)
+        return parsed_report(content, where=f"{self.bundle}: {CONFORMANCE}")
 
     def open(self) -> AbstractContextManager[Bundle]:
         """The bundle, unpacked while the block lasts."""
@@ -202,19 +208,17 @@ def results_folders(folder: Path | str) -> list[Path]:
 
 
 def _submissions(folder: Path, log: Log) -> tuple[Submission, ...]:
-    """The log's entries with their states: of one method and grid, the last that is not removed."""
-    latest = {each.subject: each.id for each in log.submissions if not each.removed}
-    return tuple(_submission(folder, entry, latest) for entry in log.submissions)
-
-
-def _submission(folder: Path, entry: Entry, latest: dict[tuple[str, str], str]) -> Submission:
-    state: State = "removed" if entry.removed else "in force"
-    successor = "" if entry.removed else latest[entry.subject]
-    if successor in ("", entry.id):
-        return Submission(entry=entry, state=state, bundle=bundle_file(folder, entry.id))
-    return Submission(
-        entry=entry,
-        state="superseded",
-        bundle=bundle_file(folder, entry.id),
-        successor=successor,
+    """The log's entries: of one method and grid, the last that is not removed supersedes others."""
+    latest = {each.subject: each for each in log.submissions if not each.removed}
+    return tuple(
+        Submission(
+            entry=entry,
+            bundle=bundle_file(folder, entry.id),
+            successor=None if entry.removed else _other(latest[entry.subject], entry),
+        )
+        for entry in log.submissions
     )
+
+
+def _other(latest: Entry, entry: Entry) -> Entry | None:
+    return None if latest.id == entry.id else latest

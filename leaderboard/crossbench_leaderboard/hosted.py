@@ -48,10 +48,9 @@ def _row(submission: Submission) -> dict[str, str]:
     return {
         "Submission": submission.id,
         "Method": submission.method,
-        "State": submission.state,
-        "Since": submission.date,
+        "Accepted": submission.date,
+        "State": submission.fate,
         **_manifest(submission),
-        "Why": why(submission),
     }
 
 
@@ -67,8 +66,7 @@ def signed(boards: Sequence[HostedBoard], method: str) -> dict[str, str]:
 def show_submission(submission: Submission) -> None:
     """One bundle: its state, its conformance report, and the file itself."""
     st.subheader(plain(f"Submission {submission.id}"))
-    state = f"{submission.state} since {submission.date}"
-    st.text(": ".join(filter(None, [state, why(submission)])))
+    st.text(f"Accepted on {submission.date}, {submission.fate}")
     try:
         _show_bundle(submission)
     except CrossbenchError as error:
@@ -122,13 +120,6 @@ def _show_conformance(report: ConformanceReport, name: str) -> None:
     ]
     with st.expander("Every check"):
         show_frame(pd.DataFrame(rows), f"conformance-{name}", title="Conformance")
-
-
-def why(submission: Submission) -> str:
-    """Reason for a submission's not being in force; empty for one that is."""
-    if submission.state == "superseded":
-        return f"superseded by {submission.successor}"
-    return submission.entry.reason if submission.state == "removed" else ""
 
 
 def _manifest(submission: Submission) -> dict[str, str]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from made_submission import SETTINGS
 
-from crossbench.bundles.settings import overrides_of, preset_of
+from crossbench.bundles.settings import preset_of
 from crossbench.registry.presets import choose_preset
 from crossbench.results.records.files import read_record
+from crossbench.results.records.overrides import overrides_of
 
 if TYPE_CHECKING:
     from made_submission import Made

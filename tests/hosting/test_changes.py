@@ -48,7 +48,7 @@ def test_a_later_submission_supersedes_the_earlier_one(
     assert added.superseded == (first,)
     assert states(board) == [("mine", "superseded"), ("other", "in force"), ("mine", "in force")]
     earlier = open_board(board).submissions[0]
-    assert earlier.successor == added.submission.id
+    assert earlier.fate == f"superseded on {added.submission.date} by {added.submission.id}"
     assert earlier.bundle.is_file()
     frame = load_results(*results_folders(board))
     assert set(frame.loc[frame["method"] == "mine", "started"]) == set(frame["started"])
@@ -77,7 +77,9 @@ def test_what_was_superseded_or_removed_does_not_come_back_by_itself(
     board: Path, bundles: Path, add: Callable[..., object]
 ) -> None:
     add(board, bundles / "better.zip", LATER)
-    with pytest.raises(RequestError, match=r"superseded by mine-.*; remove that one to have this"):
+    with pytest.raises(
+        RequestError, match=r"superseded on .* by mine-.*; remove that one"
+    ):
         add(board, bundles / "mine.zip")
     remove_submission(board, "other", "made up")
     with pytest.raises(RequestError, match=r"was removed on .* \(made up\); .* submit it anew"):

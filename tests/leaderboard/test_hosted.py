@@ -69,9 +69,11 @@ def test_submissions_in_force_make_the_standings(
     assert (counts["Methods"], counts["Tasks"], counts["Runs"]) == ("1", "2", "8")
     table = submissions(page)
     assert list(table["Method"]) == ["mine", "mine", "gone"]
-    assert list(table["State"]) == ["superseded", "in force", "removed"]
-    assert table["Why"][0] == f"superseded by {table['Submission'][1]}"
-    assert table["Why"][2] == f"copied {HOSTILE}"
+    superseded, in_force, removed = table["State"]
+    assert superseded == f"superseded on {table['Accepted'][1]} by {table['Submission'][1]}"
+    assert in_force == "in force"
+    assert removed.startswith("removed on ")
+    assert removed.endswith(f": copied {HOSTILE}")
     assert list(table["Authors"]) == [HOSTILE, HOSTILE, "A. Author"]
     assert HOSTILE not in "".join(str(each.value) for each in [*page.markdown, *page.caption])
 
@@ -82,8 +84,8 @@ def test_a_method_has_its_bundles_and_its_conformance(
     page = open_view("method", board)
     said = words(page)
     assert page.selectbox(key="method").options == ["mine"]
-    assert "in force since" in said
-    assert "superseded since" in said
+    assert ", in force" in said
+    assert ", superseded on " in said
     assert said.count(f"Authors: {HOSTILE}\nLicence: MIT") == 3  # of the method and its bundles
     assert "Note: v2" in said
     assert "The bundle holds no report of a conformance check." in said
@@ -122,7 +124,7 @@ def test_a_board_with_nothing_in_force_says_so(
     assert not page.exception
     assert page.title[0].value == "Board"
     assert page.info[0].value == "No submission is in force."
-    assert list(submissions(page)["State"]) == ["removed"]
+    assert submissions(page)["State"][0].startswith("removed on ")
 
 
 def test_commands_read_what_was_unpacked_and_never_write_to_the_board(board: Path) -> None:

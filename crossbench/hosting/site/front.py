@@ -58,7 +58,7 @@ def front_body(content: Content, charts: Charts) -> Html:
         _others(content),
         _methods(content),
         _tasks(content),
-        submissions(content, content.hosted.submissions[::-1]),
+        submissions(content.hosted.submissions[::-1]),
     ]
     return joined(parts, "\n")
 
@@ -68,7 +68,7 @@ def board_body(content: Content, board: Shown, charts: Charts) -> Html:
     return _whole(content, board, charts, root="../")
 
 
-def submissions(content: Content, listed: Iterable[Submission], *, root: str = "") -> Html:
+def submissions(listed: Iterable[Submission], *, root: str = "") -> Html:
     """A table of submissions with what has become of each."""
     rows = [
         (
@@ -77,7 +77,7 @@ def submissions(content: Content, listed: Iterable[Submission], *, root: str = "
             ", ".join(each.authors),
             each.entry.grid + " (partial)" * each.manifest.partial,
             each.manifest.crossbench,
-            element("span", _state(content, each), class_=each.state.replace(" ", "-")),
+            element("span", each.fate, class_=each.state.replace(" ", "-")),
             link(f"{each.id}.zip", bundle_address(each, root)),
         )
         for each in listed
@@ -183,14 +183,3 @@ def _tasks(content: Content) -> Html:
     items = (element("li", link(name, task_address(name)), said(name)) for name in content.tasks)
     body = element("ul", *items) if content.tasks else element("p", "None yet.")
     return element("section", element("h2", "Tasks"), body, id="tasks")
-
-
-def _state(content: Content, submission: Submission) -> str:
-    """What has become of a submission, in words."""
-    if submission.state == "superseded":
-        successor = content.hosted.find(submission.successor)
-        when = f" on {successor.date}" if successor else ""
-        return f"superseded{when} by {submission.successor}"
-    if submission.state == "removed":
-        return f"removed on {submission.entry.removed[:10]}: {submission.entry.reason}"
-    return "in force"

@@ -56,7 +56,7 @@ def method_body(content: Content, method: str, charts: Charts) -> Html:
     parts.append(_conformance(listed[0].conformance))
     parts.append(_how_to_run(content, method, listed[0]))
     parts.append(_source(listed[0]))
-    parts.append(submissions(content, listed, root=ROOT))
+    parts.append(submissions(listed, root=ROOT))
     return joined(parts, "\n")
 
 

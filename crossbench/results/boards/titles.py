@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from crossbench.registry.presets import load_presets
 from crossbench.results.boards.notes import grid_in_words
-from crossbench.results.records.frame import flat
-from crossbench.specs.reader import to_mapping
+from crossbench.results.records.overrides import COMPUTE, beside_preset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +17,6 @@ _PROTOCOLS = {"lora": "LoRA", "finetune": "fine-tuning"}
 _NO_WEIGHTS = ("", "none")
 # What tells boards of one heading apart, what says most first.
 _PARTS = {"preset": "preset {}", "backbone": "{}", "source": "{} data", "settings": "{}"}
-_COMPUTE = ("precision", "tf32")
 _SETTINGS = ("split_settings", "fit_settings")
 
 
@@ -55,25 +52,15 @@ def setting_line(board: Board) -> str:
         f"preset {shared['preset']}",
         shared.get("backbone", "none").replace("none", ""),
         f"{grid_in_words(board)} a cell",
-        *(f"{key} = {json.dumps(value)}" for key, value in beside_preset(board).items()),
+        *(f"{key} = {json.dumps(value)}" for key, value in differing_settings(board).items()),
     ]
     line = " · ".join(filter(None, parts))
     return line[0].upper() + line[1:]
 
 
-def beside_preset(board: Board) -> dict[str, Any]:
-    """The settings of a board, by dotted key, that differ from those of its preset.
-
-    None where no preset of this name ships with crossbench: nothing is known to differ then.
-    """
-    preset = load_presets().get(board.shared["preset"])
-    usual = flat(to_mapping(preset)) if preset else {}
-    used = _settings(board)
-    return {
-        key: value
-        for key, value in used.items()
-        if key in usual and value is not None and value != usual[key]
-    }
+def differing_settings(board: Board) -> dict[str, Any]:
+    """The settings of a board, by dotted key, that differ from those of its preset."""
+    return beside_preset(board.shared["preset"], _settings(board))
 
 
 def _weights(init: str) -> str:
@@ -104,4 +91,4 @@ def _settings(board: Board) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for column in _SETTINGS:
         merged |= json.loads(first[column])
-    return {f"compute.{key}" if key in _COMPUTE else key: value for key, value in merged.items()}
+    return {f"compute.{key}" if key in COMPUTE else key: value for key, value in merged.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import replace
 from itertools import chain
@@ -12,9 +11,8 @@ from crossbench.registry.entries import method_entries
 from crossbench.registry.presets import load_presets
 from crossbench.registry.tasks import registered_task
 from crossbench.results.records.data_origin import import_version
-from crossbench.results.records.frame import flat
+from crossbench.results.records.overrides import overrides_of
 from crossbench.specs.method_names import base_name
-from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
@@ -25,10 +23,7 @@ if TYPE_CHECKING:
 #: What requests may differ in and still be united.
 GRID = ("methods", "tasks", "seeds", "folds", "plugins")
 
-# Settings of a preset by their place in a record's provenance, where that is another.
-_SPLIT = ("scheme", "folds", "validation")
 _NO_FILE = ("random", "none")
-_COMPUTE = ("precision", "tf32")
 
 
 def run_command(record: RunRecord, out: str) -> str:
@@ -57,13 +52,12 @@ def request_of(record: RunRecord) -> RunRequest:
     """The request of one run; a plain baseline comes with the runs of every method."""
     key = record.key
     task = f"./{key.task}.toml" if _has_own_card(record) else key.task
-    overrides = (f"{name}={json.dumps(value)}" for name, value in _overrides(record).items())
     request = RunRequest(
         tasks=(task,),
         preset=key.preset,
         seeds=(key.seed,),
         folds=(key.fold,),
-        settings=tuple(overrides),
+        settings=overrides_of(record),
     )
     if key.plain:
         return request
@@ -108,29 +102,3 @@ def _has_own_card(record: RunRecord) -> bool:
 
 def _has_own_method(record: RunRecord) -> bool:
     return not record.key.plain and base_name(record.key.method) not in method_entries()
-
-
-def _overrides(record: RunRecord) -> dict[str, Any]:
-    """Settings by dotted key that differ from the record's preset."""
-    preset = load_presets().get(record.key.preset)
-    if preset is None:
-        return {}
-    usual = flat(to_mapping(preset))
-    used = _settings(record.provenance)
-    return {
-        name: value
-        for name, value in used.items()
-        if name in usual and value != usual[name] and value is not None
-    }
-
-
-def _settings(provenance: dict[str, Any]) -> dict[str, Any]:
-    """A record's settings under the names of a preset."""
-    settings = provenance.get("settings") or {}
-    split = provenance.get("split") or {}
-    return {
-        **flat({name: settings.get(name, {}) for name in ("input", "fit", "lora")}),
-        **{f"compute.{name}": settings.get(name) for name in _COMPUTE},
-        **{f"split.{name}": split.get(name) for name in _SPLIT},
-        "input.max_samples": provenance.get("max_samples"),
-    }

@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from crossbench.results.boards.boards import split_boards
-from crossbench.results.boards.titles import beside_preset, heading, headings, setting_line
+from crossbench.results.boards.titles import (
+    differing_settings,
+    heading,
+    headings,
+    setting_line,
+)
 
 
 def boards_of(frame: Any, *records: Any) -> Any:
@@ -59,7 +64,7 @@ def test_the_line_below_names_what_is_not_the_presets(frame: Any, record: Any) -
         for fold in range(2)
     ]
     (board,) = boards_of(frame, *records)
-    assert beside_preset(board) == {"fit.epochs": 3, "compute.precision": "bfloat16"}
+    assert differing_settings(board) == {"fit.epochs": 3, "compute.precision": "bfloat16"}
     line = setting_line(board)
     assert line.endswith(
         " data · preset standard · resnet18 · 2 runs (1 seed × 2 folds) a cell · fit.epochs = 3 "
@@ -69,5 +74,5 @@ def test_the_line_below_names_what_is_not_the_presets(frame: Any, record: Any) -
 
 def test_of_an_unknown_preset_nothing_is_known_to_differ(frame: Any, record: Any) -> None:
     (board,) = boards_of(frame, record(preset="theirs"))
-    assert beside_preset(board) == {}
+    assert differing_settings(board) == {}
     assert "preset theirs" in setting_line(board)

@@ -38,6 +38,17 @@ def test_low_rank_settings_are_told() -> None:
     assert "batch_norm" not in run_command(record, "out")  # the preset's own
 
 
+def test_every_setting_of_the_split_is_told() -> None:
+    record, _ = make_run("acs", "blood")
+    split = record.provenance["split"] | {"max_labelled": 128, "validation": 0.3}
+    limited = dataclasses.replace(record, provenance=record.provenance | {"split": split})
+    told = run_command(limited, "out")
+    for words in ("split.max_labelled=128", "split.validation=0.3", "split.folds=3"):
+        assert f"--set {words} " in told
+    assert "split.seeds" not in told
+    assert "max_labelled" not in run_command(record, "out")
+
+
 def test_a_plain_baseline_comes_with_the_runs_of_every_method() -> None:
     record, _ = make_run("majority", "blood", 44, 1)
     command = "crossbench run --task blood --preset standard --seeds 44 --folds 1"
