@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import CardError, RequestError
 from crossbench.errors.foreign import clean, contained, show
 from crossbench.files.checkout import source_state
+from crossbench.registry.entries import declarations
 from crossbench.registry.method_identity import BY_HAND, identify
 from crossbench.registry.plugin_files import PLUGIN
 from crossbench.specs.method_metadata import MethodMetadata
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from crossbench.methods import Method
+    from crossbench.registry.entries import MethodEntry
 
 _LONGEST_SUMMARY = 500
 _HOME = ("homepage", "home", "repository", "source", "source code", "code", "github")
@@ -43,7 +45,7 @@ def method_origin(method: Method) -> dict[str, Any]:
         "version": origin.version if origin else "",
         **({"file": plugin} if plugin else {}),
         "git": source_state(tuple(file.path for file in real)),
-        "metadata": _known(method, origin.distribution if origin else ""),
+        "metadata": _known(declared_metadata(method), origin.distribution if origin else ""),
         "summary": summary(method),
     }
 
@@ -77,10 +79,17 @@ def declared_metadata(method: Method) -> MethodMetadata:
         raise RequestError(str(error)) from error
 
 
-def _known(method: Method, distribution: str) -> dict[str, Any]:
+def registered_metadata(entry: MethodEntry) -> MethodMetadata:
+    """What a registered method and its package say of it; its source is read, not run."""
+    module, _, name = entry.target.partition(":")
+    declared = MethodMetadata.tolerant(declarations(module, name).get("metadata"))
+    return MethodMetadata.tolerant(_known(declared, entry.distribution))
+
+
+def _known(declared: MethodMetadata, distribution: str) -> dict[str, Any]:
     """What a method declares and, for the rest, what its package does; nothing that is empty."""
     known = to_mapping(_of_distribution(distribution)) | {
-        key: value for key, value in to_mapping(declared_metadata(method)).items() if value
+        key: value for key, value in to_mapping(declared).items() if value
     }
     return {key: value for key, value in known.items() if value}
 

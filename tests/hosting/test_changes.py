@@ -77,9 +77,7 @@ def test_what_was_superseded_or_removed_does_not_come_back_by_itself(
     board: Path, bundles: Path, add: Callable[..., object]
 ) -> None:
     add(board, bundles / "better.zip", LATER)
-    with pytest.raises(
-        RequestError, match=r"superseded on .* by mine-.*; remove that one"
-    ):
+    with pytest.raises(RequestError, match=r"superseded on .* by mine-.*; remove that one"):
         add(board, bundles / "mine.zip")
     remove_submission(board, "other", "made up")
     with pytest.raises(RequestError, match=r"was removed on .* \(made up\); .* submit it anew"):

@@ -12,8 +12,9 @@ from crossbench.environment.provenance import package_versions
 from crossbench.errors import RequestError
 from crossbench.registry.entries import method_entries
 from crossbench.registry.method_identity import read_config
-from crossbench.registry.method_origin import method_origin
+from crossbench.registry.method_origin import method_origin, registered_metadata
 from crossbench.registry.methods import load_method, load_plugin
+from crossbench.specs.reader import to_mapping
 
 DECLARED = METHOD.replace("    dims", "    metadata = {}\n    dims")
 
@@ -33,6 +34,13 @@ def test_a_registered_method_has_what_it_declares_before_what_its_package_does()
     plain = method_origin(load_method("conv2d"))
     assert plain["metadata"] == {"authors": ["The crossbench developers"], "licence": "MIT"}
     assert plain["summary"] == "Plain 2D convolution: the baseline of every 2D task."
+
+
+def test_metadata_is_read_from_the_source_as_it_is_from_the_method() -> None:
+    for name, entry in method_entries().items():
+        loaded = method_origin(load_method(name))["metadata"]
+        found = to_mapping(registered_metadata(entry))
+        assert {key: value for key, value in found.items() if value} == loaded
 
 
 def test_every_shipped_method_says_who_made_it() -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import astuple, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from crossbench.errors import RequestError
 from crossbench.registry.entries import method_entries
-from crossbench.registry.method_origin import method_origin
-from crossbench.registry.methods import find_methods
+from crossbench.registry.method_origin import registered_metadata
 from crossbench.results.boards.pareto import COSTS, costs_of
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
@@ -20,7 +17,6 @@ from crossbench.results.figures.profile import method_profile
 from crossbench.results.records.files import read_record
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.reproduce import command_of, left_to_add, request_of, united
-from crossbench.specs.method_metadata import MethodMetadata
 from crossbench_leaderboard.choices import pick, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
 from crossbench_leaderboard.hosted import show_submission, signed, submissions_of
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
 
     from crossbench.registry.entries import MethodEntry
     from crossbench.results.boards.boards import Board
+    from crossbench.specs.method_metadata import MethodMetadata
     from crossbench_leaderboard.state import Results
 
 _TASKS = {
@@ -83,7 +80,8 @@ def _what_it_is(name: str, origin: MethodOrigin, submitted: dict[str, str]) -> N
     entry = method_entries().get(name)
     if summary := origin.summary or (entry.summary if entry else ""):
         st.text(summary)
-    registered = _registered(name) if entry and not any(astuple(origin.metadata)) else None
+    silent = not any(astuple(origin.metadata))
+    registered = registered_metadata(entry) if entry and silent else None
     facts = submitted | _facts(origin, entry, registered)
     facts = {label: facts.get(label, _NOT_STATED) for label in _ALWAYS} | facts
     left, right = st.columns(2)
@@ -95,16 +93,6 @@ def _what_it_is(name: str, origin: MethodOrigin, submitted: dict[str, str]) -> N
         for label, address in {"Paper": metadata.paper_url, "Home page": metadata.url}.items():
             if address:
                 st.link_button(label, address, icon=":material/open_in_new:")
-
-
-@cache
-def _registered(name: str) -> MethodMetadata | None:
-    """What the method that is registered here says of itself; None where it cannot be loaded."""
-    try:
-        (method,) = find_methods([name])
-        return MethodMetadata.tolerant(method_origin(method)["metadata"])
-    except RequestError:
-        return None
 
 
 def _facts(
