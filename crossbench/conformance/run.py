@@ -10,7 +10,7 @@ from crossbench.errors import CrossbenchError, RequestError, unknown_name
 from crossbench.errors.foreign import ChildDiedError, clean
 from crossbench.execution import isolation
 from crossbench.execution.isolation import Limits
-from crossbench.specs.conformance import Check, ConformanceReport, Cost
+from crossbench.specs.conformance import Check, ConformanceReport, Cost, Kernel
 from crossbench.specs.reader import from_mapping
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def check(
         memory=limits.memory,
         checks=tuple(checks),
         cost=cost,
+        kernels=() if any(map(_is_hopeless, checks)) else _traced(asked, limits),
     )
 
 
@@ -150,6 +151,15 @@ def _failed(criterion: _Words, error: CrossbenchError, **facts: Any) -> Check:
 
 def _is_hopeless(check: Check) -> bool:
     return check.name == FIRST and check.status == "fail"
+
+
+def _traced(asked: dict[str, Any], limits: Limits) -> tuple[Kernel, ...]:
+    """Its kernel from 2D to 3D; none where its code ends the measurement."""
+    try:
+        rows = isolation.call(f"{_WORK}trace", asked, limits=limits)
+    except CrossbenchError:
+        return ()
+    return tuple(from_mapping(Kernel, row, where="the kernel") for row in rows)
 
 
 def _measured(

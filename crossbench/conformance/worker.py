@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.conformance.cost import measure
 from crossbench.conformance.criteria import FIRST, criteria
 from crossbench.conformance.judging import judge
+from crossbench.conformance.kernels import kernels
 from crossbench.conformance.target import Target
 from crossbench.environment.arithmetic import arithmetic, find_device
 from crossbench.environment.provenance import hardware, package_versions
@@ -70,6 +71,12 @@ def examine(name: str, plugins: list[str], device: str, wanted: list[str]) -> No
             tell(to_mapping(check))
             if check.name == FIRST and check.status == "fail":
                 return
+
+
+def trace(name: str, plugins: list[str], device: str) -> list[dict[str, Any]]:
+    """A method's kernel on its way from 2D to 3D, as JSON."""
+    with _loaded(name, plugins, device) as target:
+        return [to_mapping(kernel) for kernel in kernels(target.method)]
 
 
 def spend(name: str, plugins: list[str], device: str) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from crossbench.errors import CardError
 from crossbench.specs.reader import from_mapping, to_mapping
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Layout of the reports that are written and read.
 SCHEMA = 1
+
+_LARGEST = 7  # kernels of a report, and values along an axis of one
 
 Verdict = Literal["pass", "skip", "fail"]
 
@@ -82,6 +85,31 @@ class Cost:
     plain: Spent | None = None
 
 
+#: A kernel in 2D, row by row.
+Plane: TypeAlias = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """What a method's layers amount to where they are given a 2D kernel.
+
+    Attributes:
+        channels: The output channels that have it.
+        plane: The kernel of the 2D layer, rows of values.
+        volume: That of the 3D layer made of it, planes from the first in depth to the last.
+    """
+
+    channels: tuple[int, ...]
+    plane: Plane
+    volume: tuple[Plane, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be drawn: rectangles of finite values, none of them large."""
+        planes = (self.plane, *self.volume)
+        return 0 < len(self.volume) <= _LARGEST and all(map(_is_rectangle, planes))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConformanceReport:
     """Every check of one method, in the order in which they were made.
@@ -99,6 +127,8 @@ class ConformanceReport:
         memory: Limit on the resident bytes of each check's process; None for none.
         checks: The checks.
         cost: Measured costs; empty where the method did not come so far.
+        kernels: Its kernel on the way from 2D to 3D; empty where there is none, or it was not
+            measured.
         schema: Layout of the report.
     """
 
@@ -114,6 +144,7 @@ class ConformanceReport:
     memory: int | None = None
     checks: tuple[Check, ...] = ()
     cost: tuple[Cost, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -163,7 +194,18 @@ class ConformanceReport:
         if mapping.get("schema") != SCHEMA:
             msg = f"{where}: key 'schema' is {mapping.get('schema')!r}; this version reads {SCHEMA}"
             raise CardError(f"{msg}: make the report anew with `crossbench check-method`")
-        return from_mapping(cls, mapping, where=where)
+        report = from_mapping(cls, mapping, where=where)
+        if len(report.kernels) > _LARGEST or not all(each.whole for each in report.kernels):
+            msg = f"{where}: key 'kernels' holds what is no kernel, or more than {_LARGEST}"
+            raise CardError(f"{msg}: make the report anew with `crossbench check-method`")
+        return report
+
+
+def _is_rectangle(plane: Plane) -> bool:
+    widths = {len(row) for row in plane}
+    sides = (len(plane), *widths)
+    within = len(widths) == 1 and all(0 < side <= _LARGEST for side in sides)
+    return within and all(isfinite(value) for row in plane for value in row)
 
 
 #: The words that a check's status can be.

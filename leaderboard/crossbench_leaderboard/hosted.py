@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from crossbench.errors import CrossbenchError
-from crossbench_leaderboard.display import show_frame
+from crossbench.results.figures.kernels import kernel_path
+from crossbench_leaderboard.display import show_figure, show_frame, theme
 from crossbench_leaderboard.state import NONE, plain
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _show_conformance(report: ConformanceReport, name: str) -> None:
         }
         for check in checks
     ]
+    if report.kernels:
+        show_figure(kernel_path(report.method, report.kernels, theme=theme()))
     with st.expander("Every check"):
         show_frame(pd.DataFrame(rows), f"conformance-{name}", title="Conformance")
 

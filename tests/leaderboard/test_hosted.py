@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 import crossbench_leaderboard
 from crossbench.hosting.changes import add_bundle, new_board, remove_submission
 from crossbench.hosting.folder import BoardSettings
-from crossbench.specs.conformance import Check, ConformanceReport
+from crossbench.specs.conformance import Check, ConformanceReport, Kernel
 from crossbench_leaderboard.state import load, out_folder
 
 Open = Callable[..., AppTest]
@@ -29,6 +30,7 @@ REPORT = ConformanceReport(
         Check(name="shapes", status="pass", demand="as Conv3d's", cases=4),
         Check(name="determinism", status="fail", tolerance="equal", example=HOSTILE),
     ),
+    kernels=(Kernel(channels=(0,), plane=((1.0,),), volume=(((0.25,),), ((0.75,),))),),
 )
 
 
@@ -40,8 +42,6 @@ def accept(folder: Path, bundle: Path) -> None:
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A method submitted twice, one with a hostile author, and one that was removed."""
-    import json
-
     root = tmp_path_factory.mktemp("hosted")
     folder = root / "board"
     new_board(folder, BoardSettings(title="*Nodules*", description="Of the <b>challenge</b>."))
@@ -94,6 +94,8 @@ def test_a_method_has_its_bundles_and_its_conformance(
     checks = next(each.value for each in page.dataframe if "Check" in each.value)
     assert list(checks["Check"]) == ["determinism", "shapes"]  # what fails comes first
     assert checks["Detail"][0] == HOSTILE
+    drawn = [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
+    assert ["The kernel of mine from 2D to 3D"] in [each["title"]["text"] for each in drawn]
     offered = [each.proto.label for each in page.get("download_button")]
     assert offered.count("Download the bundle") == 2
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbench.errors import CardError
-from crossbench.specs.conformance import VERDICTS, Check, ConformanceReport, Cost, Spent
+from crossbench.specs.conformance import VERDICTS, Check, ConformanceReport, Cost, Kernel, Spent
 
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(min_value=0, max_value=2**53)
@@ -85,3 +86,25 @@ def test_what_is_no_report_is_refused() -> None:
         ConformanceReport.from_mapping(mapping, where="conformance.json")
     with pytest.raises(CardError, match=r"bundle: unknown key 'cheks'; did you mean checks"):
         ConformanceReport.from_mapping(of().to_mapping() | {"cheks": []}, where="bundle")
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        {"channels": [0], "plane": [], "volume": [[[1.0]]]},
+        {"channels": [0], "plane": [[1.0]], "volume": []},
+        {"channels": [0], "plane": [[1.0], [1.0, 2.0]], "volume": [[[1.0]]]},
+        {"channels": [0], "plane": [[float("nan")]], "volume": [[[1.0]]]},
+        {"channels": [0], "plane": [[1.0] * 8], "volume": [[[1.0]]]},
+    ],
+)
+def test_kernels_that_cannot_be_drawn_are_refused(kernel: dict[str, Any]) -> None:
+    mapping = ConformanceReport(method="mine", sha256="").to_mapping()
+    with pytest.raises(CardError, match="key 'kernels' holds what is no kernel"):
+        ConformanceReport.from_mapping(mapping | {"kernels": [kernel]})
+
+
+def test_kernels_come_back() -> None:
+    kernel = Kernel(channels=(0, 2), plane=((1.0, 2.0),), volume=(((0.5, 1.0),), ((0.5, 1.0),)))
+    report = ConformanceReport(method="mine", sha256="", kernels=(kernel,))
+    assert ConformanceReport.from_mapping(report.to_mapping()) == report

@@ -24,6 +24,7 @@ from crossbench.hosting.site.spending import spending
 from crossbench.hosting.site.tables import shown
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
+from crossbench.results.figures.kernels import kernel_path
 from crossbench.results.figures.profile import method_profile
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.reproduce import command_of, left_to_add, request_of, united
@@ -53,7 +54,7 @@ def method_body(content: Content, method: str, charts: Charts) -> Html:
     boards = content.boards_of("method", method)
     parts += [_on_a_board(content, board, method, charts) for board in boards]
     parts += _runs(content, method)
-    parts.append(_conformance(listed[0].conformance))
+    parts.append(_conformance(listed[0].conformance, method, charts))
     parts.append(_how_to_run(content, method, listed[0]))
     parts.append(_source(listed[0]))
     parts.append(submissions(listed, root=ROOT))
@@ -133,7 +134,7 @@ def _runs(content: Content, method: str) -> Iterator[Html]:
 # --------------------------------------------------------------------- conformance
 
 
-def _conformance(report: ConformanceReport | None) -> Html:
+def _conformance(report: ConformanceReport | None, method: str, charts: Charts) -> Html:
     head = element("h2", "Conformance")
     if report is None:
         none = "The bundle holds no report of crossbench check-method."
@@ -155,11 +156,13 @@ def _conformance(report: ConformanceReport | None) -> Html:
         for status, words in (("pass", "passed"), ("skip", "skipped"), ("fail", "failed"))
     ]
     said = f"{', '.join(counts)}; by the submitters' own run on {report.device}."
+    draw = partial(kernel_path, method, report.kernels)
     return element(
         "section",
         head,
         element("p", said),
         list_table("Conformance", heads, rows),
+        charts.show(draw, f"kernel-{slug(method)}", root=ROOT) if report.kernels else None,
         _measured(report),
         id="conformance",
     )

@@ -21,8 +21,11 @@ from crossbench.hosting.folder import BoardSettings, open_board
 from crossbench.hosting.site import build
 from crossbench.hosting.site.build import build_site
 from crossbench.hosting.site.charts import Charts
-from crossbench.hosting.site.content import slug
+from crossbench.hosting.site.content import read_content, slug
+from crossbench.hosting.site.markup import Html
+from crossbench.hosting.site.method import method_body
 from crossbench.results.figures.figure import Figure, compose
+from crossbench.specs.conformance import ConformanceReport, Kernel
 
 HOSTILE = "<script>alert('x')</script>\"&<b>"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -227,6 +230,31 @@ def test_superseded_submissions_are_shown_as_such(
     build_site(open_board(board), tmp_path / "site", with_charts=False)
     words = pages(tmp_path / "site")["methods/mine.html"].words
     assert "superseded on 2026-11-09 by mine-" in words
+
+
+def test_the_page_of_a_method_draws_its_kernel(board: Path, tmp_path: Path) -> None:
+    kernel = Kernel(channels=(0,), plane=((1.0,),), volume=(((0.25,),), ((0.75,),)))
+    report = ConformanceReport(method="mine", sha256="0" * 64, kernels=(kernel,))
+    bundle = submission(
+        tmp_path / "mine.zip",
+        skill=2.0,
+        contents={"conformance.json": json.dumps(report.to_mapping()).encode()},
+    )
+    accept(board, bundle, "2026-11-10T00:00:00+00:00")
+    (tmp_path / "site").mkdir()
+    content = read_content(open_board(board))
+    page = method_body(content, "mine", OnlyKernels(tmp_path / "site"))
+    files = {file.name for file in (tmp_path / "site" / "charts").iterdir()}
+    forms = ("dark-narrow", "dark-wide", "light-narrow", "light-wide")
+    assert files == {f"kernel-mine-{form}.svg" for form in forms}
+    assert "The kernel of mine in 2D and in 2 planes of 3D." in page
+
+
+class OnlyKernels(Charts):
+    """Draws what is looked at alone, for every picture takes a while."""
+
+    def show(self, draw: Any, name: str, *, root: str = "") -> Html:
+        return super().show(draw, name, root=root) if name.startswith("kernel") else Html("")
 
 
 def test_pictures_are_files_of_the_site(tmp_path: Path) -> None:
