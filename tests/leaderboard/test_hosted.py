@@ -100,6 +100,17 @@ def test_a_method_has_its_bundles_and_its_conformance(
     assert offered.count("Download the bundle") == 2
 
 
+def test_who_submitted_a_method_goes_before_who_registered_one_of_its_name(
+    tmp_path: Path, open_view: Open, words: Words
+) -> None:
+    folder = tmp_path / "board"
+    new_board(folder, BoardSettings(title="Board"))
+    accept(folder, submission(tmp_path / "acs.zip", "acs", authors=("B. Other",)))
+    said = words(open_view("method", folder))
+    assert "Authors: B. Other\n" in said
+    assert "Bingbing Ni" not in said
+
+
 def test_a_bundle_that_was_changed_is_said_and_hides_nothing(
     tmp_path: Path, open_view: Open, words: Words
 ) -> None:

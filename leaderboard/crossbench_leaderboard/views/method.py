@@ -80,7 +80,7 @@ def _what_it_is(name: str, origin: MethodOrigin, submitted: dict[str, str]) -> N
     entry = method_entries().get(name)
     if summary := origin.summary or (entry.summary if entry else ""):
         st.text(summary)
-    silent = not any(astuple(origin.metadata))
+    silent = not submitted and not any(astuple(origin.metadata))
     registered = registered_metadata(entry) if entry and silent else None
     facts = submitted | _facts(origin, entry, registered)
     facts = {label: facts.get(label, _NOT_STATED) for label in _ALWAYS} | facts
