@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from crossbench.data.formats.folder import UNREAD
 from crossbench.environment.arithmetic import autocast, derive_seed, finish
+from crossbench.environment.spans import collect, span
 from crossbench.errors import RequestError, WeightsError
 from crossbench.files.atomic import replacing
 from crossbench.training.fit import DivergedError
@@ -145,19 +145,20 @@ def train(
         lr = step_lr(settings, epoch)
         for group in optimiser.param_groups:
             group["lr"] = lr
-        begin = perf_counter()
-        train_loss = _train_epoch(job, model, optimiser, epoch, on_samples)
-        middle = perf_counter()
-        val_loss, val_accuracy = _validate(job, on_samples)
+        with collect() as seconds:
+            with span("train"):
+                train_loss = _train_epoch(job, model, optimiser, epoch, on_samples)
+            with span("validate"):
+                val_loss, val_accuracy = _validate(job, on_samples)
         row = {
             "epoch": epoch,
             "lr": lr,
             "train_loss": train_loss,
             "val_loss": val_loss if math.isfinite(val_loss) else None,
             "val_accuracy": val_accuracy,
-            "images_per_second": len(job.train.labels) / (middle - begin),
-            "train_seconds": middle - begin,
-            "val_seconds": perf_counter() - middle,
+            "images_per_second": len(job.train.labels) / seconds["train"],
+            "train_seconds": seconds["train"],
+            "val_seconds": seconds["validate"],
         }
         progress.epoch = epoch
         progress.curve.append(row)

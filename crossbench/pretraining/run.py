@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
+from crossbench.data.inputs import find_kind
 from crossbench.environment.arithmetic import arithmetic, derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.evaluation.metrics import Scores, evaluate_log
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Who wants to know how pretraining gets on; every call may be ignored."""
+    """What is told of the progress of a pretraining; every call may be ignored."""
 
     def started(self, request: PretrainRequest, samples: int) -> None:
         """Training begins, or goes on; each epoch puts ``samples`` through this process."""
@@ -302,8 +303,9 @@ def estimate_seconds(request: PretrainRequest, *, group: ProcessGroup | None = N
     settings, source = request.settings, opened.source
     with arithmetic(settings.compute), torch.random.fork_rng(devices=[]):
         network = _network(opened, seed=0)
+        channels = find_kind("image").channels_fed
         batch = max(2, min(settings.batch_size, len(source.train.labels)) // size)
-        inputs = torch.rand(batch, 3, source.inputs.size, source.inputs.size)
+        inputs = torch.rand(batch, channels, source.inputs.size, source.inputs.size)
         learn, look = _step_seconds(network, inputs.to(request.device))
     train = settings.epochs * len(source.train.labels) * learn
     validate = (settings.epochs + 1) * len(source.val.labels) * look
