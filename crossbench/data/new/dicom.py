@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from crossbench.data.formats.dicom import LeftOut, list_series, read_dicom_picture, read_volume
 from crossbench.data.formats.dicom.bounds import NO_DICOM
+from crossbench.data.formats.dicom.series import merged
 from crossbench.data.formats.pictures import is_copied
 from crossbench.data.formats.prepared import dicom_form
 from crossbench.data.new.choices import Choices
 from crossbench.data.new.finder import Finder, folded
 from crossbench.data.new.folders import by_folders
-from crossbench.data.new.forms import PictureForm
+from crossbench.data.new.forms import PictureForm, check_damaged
 from crossbench.data.new.remarks import Remark
 from crossbench.data.words import counted
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from crossbench.data.formats.dicom import Series, SeriesListing
@@ -156,7 +157,9 @@ def look_at_export(choices: Choices, files: Files) -> Export:
             are not to be left out.
     """
     listing = list_series(choices.folder, choices.dicom)
-    _check_damaged(listing, choices)
+    broken = (each for each in listing.left_out if each.damaged)
+    faults = [f"{file}: {each.reason}" for each in broken for file in each.files]
+    check_damaged(faults, skip=choices.skip_damaged)
     chosen, left_out = _chosen(listing, choices)
     kinds = {each.kind for each in chosen}
     if len(kinds) != 1 or (kinds == {"volume"} and max(each.slices for each in chosen) == 1):
@@ -181,44 +184,28 @@ def look_at_export(choices: Choices, files: Files) -> Export:
     )
 
 
-def _check_damaged(listing: SeriesListing, choices: Choices) -> None:
-    """Refuse damaged files, unless these are to be left out."""
-    broken = [each for each in listing.left_out if each.damaged]
-    found = [f"{file}: {each.reason}" for each in broken for file in each.files]
-    if found and not choices.skip_damaged:
-        shown = "; ".join(found[:3]) + ("; ..." if len(found) > 3 else "")
-        msg = f"{counted(len(found), 'file')} cannot be read: {shown}"
-        raise DataError(f"{msg}\n--skip-damaged leaves such files out")
-
-
 def _below(folder: Path, file: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
-def _chosen(listing: SeriesListing, choices: Choices) -> tuple[list[Series], list[LeftOut]]:
+def _chosen(listing: SeriesListing, choices: Choices) -> tuple[list[Series], tuple[LeftOut, ...]]:
     """The series of the chosen modality and description, and what is left out."""
-    chosen, left_out = list(listing.series), list(listing.left_out)
-    if any(each.modality == choices.modality for each in chosen):
-        others = [each for each in chosen if each.modality != choices.modality]
-        left_out += [LeftOut(files=each.files, reason=_OTHER_MODALITY) for each in others]
-        chosen = [each for each in chosen if each.modality == choices.modality]
-    if choices.dicom_series is not None:
-        found = [bool(choices.dicom_series.search(each.description)) for each in chosen]
-        others = [each for each, fits in zip(chosen, found, strict=True) if not fits]
-        left_out += [LeftOut(files=each.files, reason=_OTHER_SERIES) for each in others]
-        chosen = [each for each, fits in zip(chosen, found, strict=True) if fits]
-    return chosen, _merged(left_out)
+    chosen: list[Series] = []
+    other_modality: list[LeftOut] = []
+    other_series: list[LeftOut] = []
+    one = any(each.modality == choices.modality for each in listing.series)
+    pattern = choices.dicom_series
+    for each in listing.series:
+        if one and each.modality != choices.modality:
+            other_modality.append(LeftOut(files=each.files, reason=_OTHER_MODALITY))
+        elif pattern is not None and not pattern.search(each.description):
+            other_series.append(LeftOut(files=each.files, reason=_OTHER_SERIES))
+        else:
+            chosen.append(each)
+    return chosen, merged([*listing.left_out, *other_modality, *other_series])
 
 
-def _merged(left_out: list[LeftOut]) -> list[LeftOut]:
-    """One entry a reason."""
-    files: dict[str, list[Path]] = defaultdict(list)
-    for each in left_out:
-        files[each.reason] += each.files
-    return [LeftOut(files=tuple(found), reason=why) for why, found in files.items()]
-
-
-def _why_none(chosen: list[Series], left_out: list[LeftOut]) -> str:
+def _why_none(chosen: Sequence[Series], left_out: Sequence[LeftOut]) -> str:
     """Why series are not those of one task."""
     if not chosen:
         reasons = "; ".join(each.reason for each in left_out)

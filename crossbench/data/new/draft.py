@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import structs
 
+from crossbench.data.formats.nifti import volume_form
 from crossbench.data.formats.prepared import dicom_keys
 from crossbench.data.new.candidates import (
     classes_of,
@@ -21,7 +23,7 @@ from crossbench.data.new.dicom import SeriesFinder, look_at_export
 from crossbench.data.new.files import DICOM, PICTURES, Files, find_files
 from crossbench.data.new.finder import Finder
 from crossbench.data.new.folders import by_folders
-from crossbench.data.new.forms import each_form, left_out_damaged, picture_forms, volume_forms
+from crossbench.data.new.forms import each_form, left_out_damaged, picture_form
 from crossbench.data.new.hints import hint_at_groups
 from crossbench.data.new.pictures import prepare_pictures
 from crossbench.data.new.remarks import Remark
@@ -31,7 +33,8 @@ from crossbench.data.words import counted
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from crossbench.data.formats.dicom import Series
     from crossbench.data.formats.nifti import VolumeForm
@@ -125,9 +128,8 @@ def look(choices: Choices, listener: Callable[[int, int], None] = lambda *_: Non
     found = _grouped(_candidates(choices, files, export), choices, export)
     classes_of(found.samples)  # refused before hours of reading
     kind = export.kind if export else "image" if files.form == PICTURES else "volume"
-    forms, faults = _forms(
-        [sample.file for sample in found.samples], kind, choices, export, listener
-    )
+    names = [sample.file for sample in found.samples]
+    forms, faults = each_form(partial(_form, choices.folder, kind, export), names, listener)
     damaged = left_out_damaged(faults, skip=choices.skip_damaged)
     prepared = _PREPARE[kind](forms, choices)
     samples = tuple(sample for sample in found.samples if sample.file not in faults)
@@ -169,18 +171,11 @@ def _grouped(found: Candidates, choices: Choices, export: Export | None) -> Cand
     return found
 
 
-def _forms(
-    names: Sequence[str],
-    kind: str,
-    choices: Choices,
-    export: Export | None,
-    listener: Callable[[int, int], None],
-) -> tuple[Mapping[str, PictureForm | VolumeForm], dict[str, str]]:
-    """What each sample is, and why some cannot be read."""
+def _form(folder: Path, kind: str, export: Export | None, name: str) -> PictureForm | VolumeForm:
+    """What one sample is."""
     if export:
-        return each_form(export.form, names, listener)
-    read = picture_forms if kind == "image" else volume_forms
-    return read(choices.folder, names, listener)
+        return export.form(name)
+    return picture_form(folder / name) if kind == "image" else volume_form(folder / name)
 
 
 def _candidates(choices: Choices, files: Files, export: Export | None) -> Candidates:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from crossbench.data.formats.nifti import VolumeForm, volume_form
 from crossbench.data.formats.pictures import decode_picture, is_copied
 from crossbench.data.new.remarks import Remark, some
 from crossbench.data.words import counted
@@ -17,6 +16,8 @@ from crossbench.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from crossbench.data.formats.nifti import VolumeForm
 
 F = TypeVar("F")
 
@@ -61,20 +62,6 @@ def picture_form(file: Path) -> PictureForm:
     )
 
 
-def picture_forms(
-    folder: Path, files: Sequence[str], listener: Callable[[int, int], None]
-) -> tuple[dict[str, PictureForm], dict[str, str]]:
-    """Every picture decoded once, by threads; those that cannot be, with the reason."""
-    return each_form(lambda file: picture_form(folder / file), files, listener)
-
-
-def volume_forms(
-    folder: Path, files: Sequence[str], listener: Callable[[int, int], None]
-) -> tuple[dict[str, VolumeForm], dict[str, str]]:
-    """The header of every volume; those that cannot be read, with the reason."""
-    return each_form(lambda file: volume_form(folder / file), files, listener)
-
-
 def each_form(
     look: Callable[[str], F], files: Sequence[str], listener: Callable[[int, int], None]
 ) -> tuple[dict[str, F], dict[str, str]]:
@@ -100,6 +87,18 @@ def _try(look: Callable[[str], F], file: str) -> F | DataError:
         return error
 
 
+def check_damaged(faults: Sequence[str], *, skip: bool) -> None:
+    """Refuse damaged files, unless these are to be left out.
+
+    Raises:
+        DataError: With how many there are, and the first of them.
+    """
+    if faults and not skip:
+        shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
+        msg = f"{counted(len(faults), 'file')} cannot be read: {shown}"
+        raise DataError(f"{msg}\n--skip-damaged leaves such files out")
+
+
 def left_out_damaged(faults: Mapping[str, str], *, skip: bool) -> tuple[Remark, ...]:
     """What is said of files that cannot be read.
 
@@ -108,10 +107,7 @@ def left_out_damaged(faults: Mapping[str, str], *, skip: bool) -> tuple[Remark, 
     """
     if not faults:
         return ()
-    if not skip:
-        shown = "; ".join(list(faults.values())[:3]) + ("; ..." if len(faults) > 3 else "")
-        count = counted(len(faults), "file")
-        raise DataError(f"{count} cannot be read: {shown}\n--skip-damaged leaves such files out")
+    check_damaged(list(faults.values()), skip=skip)
     text = f"{counted(len(faults), 'file')} left out: damaged, or of a form that is not read"
     return (Remark(topic="left out", text=text, names=tuple(faults)),)
 

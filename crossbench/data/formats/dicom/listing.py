@@ -13,7 +13,7 @@ from crossbench.data.formats.dicom.bounds import NO_DICOM, quiet
 from crossbench.data.formats.dicom.geometry import stack
 from crossbench.data.formats.dicom.headers import read_header
 from crossbench.data.formats.dicom.recognition import VOLUMES, why_left_out
-from crossbench.data.formats.dicom.series import Choice, LeftOut, Series, SeriesListing
+from crossbench.data.formats.dicom.series import Choice, LeftOut, Series, SeriesListing, merged
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def list_series(folder: Path, choice: Choice | None = None) -> SeriesListing:
                 headers.append(header)
     series, no_samples = _sorted(headers, chosen)
     left_out += [*no_samples, *_absent(headers)]
-    return SeriesListing(series=tuple(series), left_out=_merged(left_out))
+    return SeriesListing(series=tuple(series), left_out=merged(left_out))
 
 
 def series_of(place: Path, choice: Choice | None = None) -> Series:
@@ -240,14 +240,3 @@ def _why_no_picture(header: Header, choice: Choice) -> str:
             f"cine loop or multi-frame picture of {header.frames} frames; --dicom-frame chooses one"
         )
     return ""
-
-
-def _merged(left_out: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
-    """One entry a reason, in the order of the reasons' first files."""
-    files: dict[tuple[str, bool], list[Path]] = defaultdict(list)
-    for each in left_out:
-        files[each.reason, each.damaged] += each.files
-    return tuple(
-        LeftOut(files=tuple(sorted(set(found))), reason=why, damaged=damaged)
-        for (why, damaged), found in files.items()
-    )

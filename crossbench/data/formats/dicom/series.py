@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -87,6 +89,17 @@ class LeftOut:
     files: tuple[Path, ...]
     reason: str
     damaged: bool = False
+
+
+def merged(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    """One entry a reason, in the order of the reasons' first files."""
+    files: dict[tuple[str, bool], list[Path]] = defaultdict(list)
+    for each in left_out:
+        files[each.reason, each.damaged] += each.files
+    return tuple(
+        LeftOut(files=tuple(sorted(set(found))), reason=why, damaged=damaged)
+        for (why, damaged), found in files.items()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
