@@ -12,7 +12,7 @@ from crossbench.bundles.traces import trace_in, without_traces
 from crossbench.errors import BundleError
 from crossbench.results.records.reading import beside
 from crossbench.results.records.store import Store
-from crossbench.results.records.writing import ENDINGS, sealed_json
+from crossbench.results.records.writing import ENDINGS, NO_FILES, sealed_json
 
 if TYPE_CHECKING:
     from crossbench.results.records.store import FoundRun
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 # What the identity of a run is made of cannot be changed without making it another run's.
 _IDENTIFYING = ("hashes", "facts", "settings", "split", "max_samples", "statistics")
-_NO_FILES: dict[str, Any] = {
-    f"{field}{ending}": None for field in ENDINGS for ending in ("", "_sha256")
-}
 
 
 def record_files(item: FoundRun) -> dict[str, bytes]:
@@ -37,9 +34,10 @@ def record_files(item: FoundRun) -> dict[str, bytes]:
     path, record = item
     place = Store(Path(RECORDS)).path_of(record.key, record.identity)
     files = _predictions(path, record, place)
-    named: dict[str, Any] = dict(_NO_FILES)
+    named = NO_FILES
     if files:
-        named |= {"predictions": next(iter(files)), "predictions_sha256": record.predictions_sha256}
+        named = named | {"predictions": next(iter(files))}
+        named |= {"predictions_sha256": record.predictions_sha256}
     kept = dataclasses.replace(
         record,
         undefined=without_traces(record.undefined),

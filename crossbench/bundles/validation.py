@@ -22,7 +22,7 @@ from crossbench.errors import BundleError, RequestError
 from crossbench.files.hashing import hash_file
 from crossbench.registry.tracks import track_runs
 from crossbench.results.records.method_origin import MethodOrigin
-from crossbench.results.records.store import Found, Store
+from crossbench.results.records.store import Store
 from crossbench.results.records.validation import validate
 
 if TYPE_CHECKING:
@@ -101,11 +101,9 @@ def _verdict(bundle: Bundle, path: Path, data_dir: str | Path | None) -> Verdict
     faults = [Finding(path.name, fault) for fault in file_faults(bundle)]
     if faults:  # what is not what it says is not looked at
         return Verdict(tuple(faults))
-    store = Store(bundle.records)
-    found = [item for item in store.scan() if isinstance(item, Found)]
+    found, findings = _records(bundle)
     held = recompute([item for item in found if item.record.sealed], data_dir)
-    findings = [
-        *_records(bundle),
+    findings += [
         *(Finding(_place(bundle, file), what) for file, what in held.findings),
         *_layout(bundle, found),
         *_method(bundle, found),
@@ -114,7 +112,7 @@ def _verdict(bundle: Bundle, path: Path, data_dir: str | Path | None) -> Verdict
     ]
     notes = [*held.notes, *_notes(bundle, found)]
     unique = tuple(sorted(dict.fromkeys(findings)))
-    return Verdict(unique, tuple(notes), len(store.files()), held.held)
+    return Verdict(unique, tuple(notes), len(Store(bundle.records).files()), held.held)
 
 
 def _place(bundle: Bundle, file: Path) -> str:
@@ -139,22 +137,23 @@ def validate_results(
         RequestError: If a folder does not exist or holds no record.
     """
     done = validate(folder, track)
-    found = [item for item in Store(folder).scan() if isinstance(item, Found)]
-    return done, recompute([item for item in found if item.record.sealed], data_dir)
+    return done, recompute([item for item in done.found if item.record.sealed], data_dir)
 
 
 # -------------------------------------------------------------------------------- records
 
 
-def _records(bundle: Bundle) -> Iterator[Finding]:
-    """Whether each record holds in itself, against its predictions, and beside the others."""
+def _records(bundle: Bundle) -> tuple[list[FoundRun], list[Finding]]:
+    """Valid records, and what of records does not hold against predictions and other records."""
     try:
         done = validate(bundle.records)
     except RequestError:
-        yield Finding(RECORDS, "there is no record")
-        return
-    for file, what in done.findings:
-        yield Finding(_place(bundle, file), what.replace(f"{bundle.folder}/", ""))
+        return [], [Finding(RECORDS, "there is no record")]
+    findings = [
+        Finding(_place(bundle, file), what.replace(f"{bundle.folder}/", ""))
+        for file, what in done.findings
+    ]
+    return done.found, findings
 
 
 def _layout(bundle: Bundle, found: Sequence[FoundRun]) -> Iterator[Finding]:

@@ -94,7 +94,7 @@ class BenchRecord:
 
 
 BENCHES = RecordKind("bench record", BENCH_ENDING, BenchRecord, BENCH_SCHEMA_VERSION)
-read_bench, read_benches = BENCHES.read, BENCHES.find
+read_benches = BENCHES.find
 
 
 def bench_path(root: Path, record: BenchRecord) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RecordError
 from crossbench.evaluation.metrics import METRICS
-from crossbench.results.records.identity import NOT_SPLIT, PARTS, identity_of, seed_part
+from crossbench.results.records.identity import NOT_SPLIT, PARTS, identity_of, seed_part, table_of
 from crossbench.specs.method_names import LONGEST_NAME, is_method_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def check_record(record: RunRecord, known: ProvenanceHashes) -> None:
     Raises:
         RecordError: At the first contradiction; the message is the fact alone.
     """
-    hashes = _table(record.provenance, "hashes")
+    hashes = table_of(record.provenance, "hashes")
     if not record.sealed:  # schema 1 kept the card's hash among them, which is no part
         hashes = {name: value for name, value in hashes.items() if name != "card"}
     for fault in itertools.chain(
@@ -95,32 +95,32 @@ def _identity(
         yield "its settings are not those in its identity"
         return
     yield from _differ("backbone", key.backbone, settings.get("backbone"))
-    yield from _differ("protocol", key.protocol, _table(settings, "protocol").get("name"))
+    yield from _differ("protocol", key.protocol, table_of(settings, "protocol").get("name"))
 
 
 def _facts(record: RunRecord, hashes: Mapping[str, str], known: ProvenanceHashes) -> Iterator[str]:
     """Whether task, split and counts are those in the identity."""
-    facts = _table(record.provenance, "facts")
+    facts = table_of(record.provenance, "facts")
     for name in ("task", "split", *({"method"} & facts.keys())):  # a plain baseline has none
         if name not in facts or known.facts[name] != hashes.get(name):
             yield f"its facts of the {name} are not those in its identity"
-    task, split = _table(facts, "task"), _table(facts, "split")
+    task, split = table_of(facts, "task"), table_of(facts, "split")
     yield from _differ("task", record.key.task, task.get("name"))
     yield from _differ("dimension", record.dimension, task.get("dimension"))
     yield from _differ("grouped", record.grouped, split.get("grouped"))
     for part in PARTS:
         found = record.counts.get(part)
-        yield from _differ(f"count of {part} samples", found, _table(split, part).get("samples"))
+        yield from _differ(f"count of {part} samples", found, table_of(split, part).get("samples"))
     yield from _differ(
         "max_samples", record.provenance.get("max_samples"), split.get("max_samples")
     )
-    for name, value in _table(record.provenance, "split").items():
+    for name, value in table_of(record.provenance, "split").items():
         if name not in NOT_SPLIT:
             yield from _differ(f"split.{name}", value, split.get(name))
 
 
 def _folds(record: RunRecord) -> Iterator[str]:
-    key, split = record.key, _table(record.provenance, "split")
+    key, split = record.key, table_of(record.provenance, "split")
     folds, seeds, chosen = (split.get(name) for name in ("folds", "seeds", "run_folds"))
     if key.seed < 0 or key.fold < 0:
         yield f"its seed {key.seed} or fold {key.fold} is negative"
@@ -177,8 +177,3 @@ def _values(record: RunRecord) -> Iterator[str]:
 def _differ(what: str, said: Any, known: Any) -> Iterator[str]:
     if said != known:
         yield f"its {what} is {said!r}, and {known!r} in its identity"
-
-
-def _table(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = mapping.get(name)
-    return value if isinstance(value, dict) else {}

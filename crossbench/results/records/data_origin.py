@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from crossbench.results.records.identity import table_of
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FEW = 6  # options that are said in words
 
 def import_version(record: RunRecord) -> str:
     """The version of the import that a record was made on; empty where it was no import."""
-    version = _about(record.provenance).get("version")
+    version = table_of(record.provenance, "data").get("version")
     return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
 
 
@@ -29,17 +30,12 @@ def origin_in_words(provenance: Mapping[str, Any]) -> str:
 
     Other people's records are read: what is not of the expected type is not said.
     """
-    about = _about(provenance)
+    about = table_of(provenance, "data")
     parts = [_import_in_words(about)] if about.get("importer") else []
     groups = about.get("groups")
     if isinstance(groups, dict):
         parts.append(f"groups joined from {groups.get('from')}")
     return "; ".join(parts)
-
-
-def _about(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    about = provenance.get("data")
-    return about if isinstance(about, dict) else {}
 
 
 def _import_in_words(about: Mapping[str, Any]) -> str:

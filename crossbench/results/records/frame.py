@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossbench.evaluation.metrics import METRICS
 from crossbench.results.records.data_origin import import_version, origin_in_words
+from crossbench.results.records.identity import NOT_SPLIT, table_of
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ HASHES = ("method", "init", "weights", "config", "task", "data", "split")
 # Settings that two runs of one table may differ in: the frame has them elsewhere, or they
 # choose which runs there are and not what they are.
 _NOT_SHARED = ("drop_keys", "backbone", "protocol.name", "protocol.title")
-_NOT_SPLIT = ("seeds", "run_folds")
 
 
 def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
 
 def _task(record: RunRecord) -> dict[str, Any]:
     """What the record says of its task."""
-    return _mapping(_mapping(record.provenance, "facts"), "task")
+    return table_of(table_of(record.provenance, "facts"), "task")
 
 
 def _classes(record: RunRecord) -> float:
@@ -98,7 +98,7 @@ def _classes(record: RunRecord) -> float:
 def _init(record: RunRecord) -> str:
     """Name of the weights: ``random`` where their hash says so."""
     name = record.key.init
-    found = _mapping(record.provenance, "hashes").get("init", name)
+    found = table_of(record.provenance, "hashes").get("init", name)
     if found == RANDOM:
         return RANDOM
     return f"{name} (file)" if name == RANDOM else name
@@ -107,19 +107,17 @@ def _init(record: RunRecord) -> str:
 def _origin(record: RunRecord) -> dict[str, str]:
     """The part of the provenance that says which runs may be pooled."""
     provenance = record.provenance
-    hashes = _mapping(provenance, "hashes")
+    hashes = table_of(provenance, "hashes")
     split = {
         f"split.{key}": value
-        for key, value in _mapping(provenance, "split").items()
-        if value is not None  # a limit that is not set
+        for key, value in table_of(provenance, "split").items()
+        if key not in NOT_SPLIT and value is not None  # a limit that is not set
     }
-    for key in _NOT_SPLIT:
-        split.pop(f"split.{key}", None)
     split |= {
         "input.max_samples": provenance.get("max_samples"),
         "crossbench": hashes.get("harness"),
     }
-    fit = flat(_mapping(provenance, "settings"))
+    fit = flat(table_of(provenance, "settings"))
     for key in _NOT_SHARED:
         fit.pop(key, None)
     return {
@@ -136,18 +134,13 @@ def _origin(record: RunRecord) -> dict[str, str]:
 
 def _hardware(provenance: Mapping[str, Any]) -> str:
     """The machine in words, as far as times depend on it; empty where it is not known."""
-    found = _mapping(provenance, "hardware")
+    found = table_of(provenance, "hardware")
     if not found:
         return ""
     if "gpu" in found:
         return f"{found['gpu']}, CUDA {found.get('cuda')}, driver {found.get('driver')}"
     used, cores = provenance.get("threads"), found.get("cores")
     return f"{found.get('processor')}, {used} of {cores} cores, {found.get('system')}"
-
-
-def _mapping(provenance: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = provenance.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

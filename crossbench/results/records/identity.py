@@ -27,6 +27,12 @@ NOT_SPLIT = ("seeds", "run_folds")
 PARTS = ("train", "val", "test")
 
 
+def table_of(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The object under a key of other people's JSON; empty where there is none."""
+    value = mapping.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def identity_of(hashes: Mapping[str, str]) -> str:
     """SHA-256 over the parts of an identity, by name."""
     return hash_json(dict(hashes))
@@ -42,11 +48,8 @@ class ProvenanceHashes(NamedTuple):
 def hash_provenance(provenance: Any) -> ProvenanceHashes:
     """The hashes of the settings and facts in a provenance."""
     known = provenance if isinstance(provenance, dict) else {}
-    facts = known.get("facts")
-    named = facts if isinstance(facts, dict) else {}
-    return ProvenanceHashes(
-        hash_json(known.get("settings")), {name: hash_json(fact) for name, fact in named.items()}
-    )
+    facts = {name: hash_json(fact) for name, fact in table_of(known, "facts").items()}
+    return ProvenanceHashes(hash_json(known.get("settings")), facts)
 
 
 def record_digest(mapping: Mapping[str, Any], known: ProvenanceHashes) -> str:

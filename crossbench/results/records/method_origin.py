@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors.foreign import clean
+from crossbench.results.records.identity import table_of
 from crossbench.specs.method_metadata import MethodMetadata
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ class MethodOrigin:
     def of(cls, record: RunRecord) -> MethodOrigin:
         """The origin of a run's method."""
         provenance = record.provenance
-        origin, git = _table(provenance, "method"), _table(_table(provenance, "method"), "git")
-        facts = _table(_table(provenance, "facts"), "method")
+        origin, git = (
+            table_of(provenance, "method"),
+            table_of(table_of(provenance, "method"), "git"),
+        )
+        facts = table_of(table_of(provenance, "facts"), "method")
         return cls(
             distribution=_line(origin, "distribution"),
             version=_line(origin, "version"),
@@ -67,15 +71,10 @@ class MethodOrigin:
             dirty=git.get("dirty") is True,
             metadata=MethodMetadata.tolerant(origin.get("metadata")),
             summary=_line(origin, "summary", _LONGEST_SUMMARY),
-            config=dict(_table(facts, "config")),
+            config=dict(table_of(facts, "config")),
             files=_files(facts.get("files")),
-            sha256=_matching(_SHA256, _table(provenance, "hashes").get("method")),
+            sha256=_matching(_SHA256, table_of(provenance, "hashes").get("method")),
         )
-
-
-def _table(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = mapping.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _line(mapping: Mapping[str, Any], key: str, longest: int = _LONGEST) -> str:

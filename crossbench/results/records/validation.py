@@ -50,11 +50,13 @@ class Validated(NamedTuple):
         records: Number of files that should be records, of whatever kind.
         unsealed: Number of runs whose record is of schema 1, which has no seal.
         findings: The files that do not hold, and why.
+        found: The runs' records that are valid by themselves.
     """
 
     records: int
     unsealed: int
     findings: list[Broken]
+    found: list[FoundRun]
 
 
 def validate(folder: Path, track: Track = lambda paths: paths) -> Validated:
@@ -81,23 +83,33 @@ def validate(folder: Path, track: Track = lambda paths: paths) -> Validated:
                 check_network(path, record)
         except RecordError as error:
             findings.append(Broken(path, str(error)))
-    items = [item for path in track(files) if (item := examine(path)) is not None]
-    found = [item for item in items if isinstance(item, Found)]
-    findings += [item for item in items if isinstance(item, Broken)]
+    valid, found = [], []
+    for path in track(files):
+        item = read_file(path)
+        if isinstance(item, Found):
+            valid.append(item)
+            item = _against_files(item)
+        if isinstance(item, Found):
+            found.append(item)
+        elif item is not None:
+            findings.append(item)
     findings += [*_duplicates(found), *_relabelled(found), *copies(found)]
     findings += [Broken(path, why) for path, record in found for why in implausible_times(record)]
     unsealed = sum(not item.record.sealed for item in found)
-    return Validated(total, unsealed, sorted(findings))
+    return Validated(total, unsealed, sorted(findings), valid)
 
 
 def examine(path: Path) -> FoundRun | Broken | None:
     """A file's record validated against its files; None if it is gone."""
     item = read_file(path)
-    if isinstance(item, Found):
-        try:
-            check_results(*item)
-        except RecordError as error:
-            return broken_file(path, error)
+    return _against_files(item) if isinstance(item, Found) else item
+
+
+def _against_files(item: FoundRun) -> FoundRun | Broken:
+    try:
+        check_results(*item)
+    except RecordError as error:
+        return broken_file(item.path, error)
     return item
 
 

@@ -42,9 +42,8 @@ if TYPE_CHECKING:
 #: How the names of the files end that a record names, by the field that names them.
 ENDINGS = {"predictions": ".npz", "weights": ".safetensors", "diagnostics": DIAGNOSTICS}
 
-_NO_FILES: dict[str, Any] = {
-    name: None for field in ENDINGS for name in (field, f"{field}_sha256")
-} | {"digest": None}
+#: What a record says of files that are not there.
+NO_FILES: dict[str, Any] = {name: None for field in ENDINGS for name in (field, f"{field}_sha256")}
 
 # What a killed write left behind goes with the run's next write, but never sooner than
 # this: a younger file may belong to a living process.
@@ -78,7 +77,7 @@ def write_run(
     if (record.status == "ok") != (predictions is not None):
         having = "without" if predictions is None else "with"
         raise RecordError(f"{record.key}: status {record.status!r} {having} predictions")
-    record = dataclasses.replace(record, schema_version=SCHEMA_VERSION, **_NO_FILES)
+    record = dataclasses.replace(record, schema_version=SCHEMA_VERSION, digest=None, **NO_FILES)
     _check(record)  # before anything is written
     contents = {} if predictions is None else {"predictions": _pack(predictions)}
     if diagnostics is not None:

@@ -20,10 +20,10 @@ from crossbench.results.boards.bench_frame import bench_frame, paired_ratio
 from crossbench.results.boards.benches import bench_tables
 from crossbench.results.boards.published import table3
 from crossbench.results.records.benches import (
+    BENCHES,
     BenchRecord,
     Measurement,
     bench_path,
-    read_bench,
     read_benches,
     write_bench,
 )
@@ -102,7 +102,7 @@ def test_a_record_comes_back_as_it_was(
     record = dataclasses.replace(make(), case=case, measurements=tuple(measurements))
     path = write_bench(root, record)
     assert path.is_relative_to(root / "bench" / "ops")
-    assert read_bench(path) == record
+    assert BENCHES.read(path) == record
     assert read_benches([root]) == ([(path, record)], [])
 
 
@@ -142,7 +142,7 @@ def test_what_is_no_record_is_named_and_passed_over(
     change(mapping)
     path.write_text(json.dumps(mapping))
     with pytest.raises(RecordError, match=message):
-        read_bench(path)
+        BENCHES.read(path)
     found, (broken,) = read_benches([tmp_path])
     assert found == []
     assert broken.path == path

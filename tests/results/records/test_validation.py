@@ -106,7 +106,7 @@ def test_what_a_run_left_holds(tmp_path: Path, scored: Scored, failure: Any, sch
     Store(tmp_path).write(failure("acs"), None)
     if schema == 1:
         unseal(path)
-    assert validate(tmp_path) == (2, int(schema == 1), [])
+    assert validate(tmp_path)[:3] == (2, int(schema == 1), [])
 
 
 def test_the_edited_metric_of_an_unsealed_record_is_named(tmp_path: Path, scored: Scored) -> None:
