@@ -126,7 +126,6 @@ def unpack(
     folder: Path | None = None,
     *,
     limits: Limits | None = None,
-    listener: Callable[[int, int], None] = lambda *_: None,
     free: Callable[[Path], int] = free_bytes,
 ) -> Path:
     """Unpack a zip or tar file into a folder of its own.
@@ -137,7 +136,6 @@ def unpack(
         archive: The file; it is left as it is.
         folder: Where the new folder goes; None takes the archive's own.
         limits: What is refused.
-        listener: Called with the bytes written so far and of all.
         free: Bytes that a folder's disk has room for.
 
     Returns:
@@ -159,7 +157,7 @@ def unpack(
             members = _checked(archive, _members(archive, stack), limits or Limits())
             _make_room(archive, target.parent, work, members, free)
             try:
-                _write(archive, members, work, listener)
+                _write(archive, members, work)
             except DataError:
                 shutil.rmtree(work, ignore_errors=True)
                 raise
@@ -263,14 +261,8 @@ def _make_room(
         raise DataError(f"{no_room(folder, f'unpacking {archive.name}', need, room)} --data-dir")
 
 
-def _write(
-    archive: Path,
-    members: dict[str, _Member],
-    work: Path,
-    listener: Callable[[int, int], None],
-) -> None:
+def _write(archive: Path, members: dict[str, _Member], work: Path) -> None:
     """Write each member that is not there; what is there is whole, for it was renamed."""
-    total, done = sum(member.size for member in members.values()), 0
     for name, member in members.items():
         file = work / name
         if not (file.is_file() and file.stat().st_size == member.size):
@@ -279,8 +271,6 @@ def _write(
             with _naming(archive, name), member.open() as source, draft.open("wb") as stream:
                 _copy(source, stream, member.size)
             draft.replace(file)
-        done += member.size
-        listener(done, total)
 
 
 def _copy(source: IO[bytes], stream: IO[bytes], size: int) -> None:

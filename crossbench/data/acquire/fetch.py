@@ -211,7 +211,7 @@ def _download(origin: Origin, file: Wanted, receipts: Receipts, means: Means) ->
 def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool, dict[str, str]]:
     """Bring the bytes: address, commit, whether they were put together, and known digests."""
     try:
-        from crossbench.data.acquire import http
+        from crossbench.data.acquire import doi, http
     except ModuleNotFoundError as error:
         msg = f"fetching data needs {error.name}, which is not installed"
         raise RequestError(f"{msg}; pip install 'crossbench[data]'") from error
@@ -221,7 +221,7 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
         revision = fetch_from_hub(origin, file, listener=means.listener, free=means.free)
         return f"hf:{origin.repo}/{origin.file}", revision, False, file.source.checksum
     assert isinstance(origin, DownloadOrigin)  # noqa: S101
-    url, checksum = _address(file, means)
+    url, checksum = _address(file, means, doi.resolve)
     downloader: ResumingDownloader = http.ResumingDownloader(
         file.target,
         size=file.source.bytes,
@@ -234,12 +234,12 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
     return url, "", downloader.resumed, checksum
 
 
-def _address(file: Wanted, means: Means) -> tuple[str, dict[str, str]]:
+def _address(
+    file: Wanted, means: Means, resolve: Callable[[str], tuple[str, dict[str, str]]]
+) -> tuple[str, dict[str, str]]:
     """Where to ask for a file, and the digests that are known of it."""
     address, checksum = file.source.url, file.source.checksum
     if address.startswith("doi:"):
-        from crossbench.data.acquire.doi import resolve
-
         mirror = means.mirror or os.environ.get("CROSSBENCH_MIRROR")
         if not mirror:
             url, published = resolve(address)

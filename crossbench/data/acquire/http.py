@@ -1,7 +1,6 @@
 """Download by HTTP, going on where a broken connection or an ended process left off.
 
-pooch downloads, resolves DOIs and knows repositories; what it lacks is here: ranges, retries and
-a look at the disk.
+What pooch's downloaders lack is here: ranges, retries and a look at the disk.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ import socket
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pooch
 import requests
 from requests import exceptions
 
@@ -26,6 +23,7 @@ from crossbench.files.sizes import free_bytes, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _CHUNK = 1 << 16  # what a broken connection loses at most
 _TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two packets
@@ -74,8 +72,8 @@ class _AgainError(Exception):
         self.after = after
 
 
-class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
-    """A downloader of pooch whose output file grows over several attempts and processes.
+class ResumingDownloader:
+    """A download whose partial file grows over several attempts and processes.
 
     Args:
         target: The file to be; bytes go to the hidden partial file beside it.
@@ -100,7 +98,6 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         patience: Patience | None = None,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
-        super().__init__(timeout=_TIMEOUT, chunk_size=_CHUNK)
         self.partial = Partial(target)
         self.resumed = False
         self._size, self._checked, self._free = size, checked, free
@@ -108,21 +105,16 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         self._patience = patience or Patience()
         self._answered = False
 
-    def __call__(  # type: ignore[no-untyped-def]
-        self, url: str, output_file: Any = None, pooch=None, check_only: bool = False
-    ) -> bool | None:
+    def __call__(self, url: str) -> None:
         """Fetch what is not there yet of a file.
 
         Raises:
             FetchError: If it cannot be had, with the address, the answer and the remedy.
         """
-        if check_only:
-            return bool(super().__call__(url, output_file, pooch, check_only=True))
         best, tries, patience = self.partial.size, 0, self._patience
         while True:
             try:
                 self._attempt(url)
-                break
             except _AgainError as error:
                 tries = 1 if self.partial.size > best else tries + 1
                 best = max(best, self.partial.size)
@@ -131,9 +123,8 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
                     msg = f"{url}: {error}, {tries} times in a row; what has come is kept"
                     raise FetchError(f"{msg}: run the same command later") from error
                 self._wait(url, error, tries)
-        if output_file is not None and Path(output_file) != self.partial.file:
-            self.partial.file.replace(output_file)
-        return None
+            else:
+                return
 
     def _end_where_offline(self, url: str, error: _AgainError, tries: int) -> None:
         if self._answered or tries < self._patience.unreached or not _is_nowhere(error):
@@ -226,7 +217,7 @@ class ResumingDownloader(pooch.HTTPDownloader):  # type: ignore[misc]
         self._listener.begun(partial.target.name, start, total)
         try:
             with partial.file.open("ab") as stream:
-                for chunk in response.iter_content(self.chunk_size):
+                for chunk in response.iter_content(_CHUNK):
                     stream.write(chunk)
                     self._listener.advanced(len(chunk))
         except OSError as error:
