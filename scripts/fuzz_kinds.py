@@ -311,7 +311,7 @@ def make_bundle(folder: Path) -> Kind:
     """A bundle, every file of which its manifest names."""
     from crossbench.bundles.bundle import open_bundle
     from crossbench.bundles.manifest import BundledMethod, Manifest
-    from crossbench.bundles.writing import write_bundle
+    from crossbench.bundles.bundle import write_bundle
 
     file, method = folder / "bundle.zip", {"<plugin>": "plugin/mine.py"}
     described = BundledMethod(

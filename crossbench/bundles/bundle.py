@@ -1,4 +1,4 @@
-"""Reading of bundles: zip files, or the folders that they were unpacked to.
+"""Bundles: zip files, or the folders that they were unpacked to, read and written.
 
 Nothing of a bundle is imported or run here. Its archive is unpacked as that of a stranger
 (:mod:`crossbench.data.acquire.archives`), and its files are those that its manifest names, byte
@@ -7,6 +7,8 @@ for byte, before anyone gets to see them.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 import stat
 import tempfile
@@ -25,16 +27,20 @@ from crossbench.bundles.manifest import (
     MAX_MANIFEST,
     RECORDS,
     SOURCE,
+    BundledFile,
     Manifest,
     from_bytes,
+    sealed,
 )
+from crossbench.bundles.manifest import to_bytes as manifest_bytes
 from crossbench.data.acquire.archives import Limits, unpack
 from crossbench.errors import BundleError, DataError, RecordError
+from crossbench.files.atomic import replacing
 from crossbench.files.hashing import hash_file
 from crossbench.results.records.reading import MAX_RECORD, parse_json, read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: What no bundle exceeds: a track of 20 tasks, 25 folds and 4 fits has some 10,000 files.
 LIMITS = Limits(members=100_000, ratio=50, allowance=1 << 26, name=400)
@@ -216,3 +222,48 @@ def _read(file: Path, limit: int, *, where: str) -> bytes:
         raise BundleError(f"{where}: {file.name} cannot be read: {reason}") from error
     except RecordError as error:
         raise BundleError(f"{where}: {file.name} cannot be read: {error}") from error
+
+
+# ---------------------------------------------------------------------------------------- writing
+
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
+_MODE = 0o100644 << 16  # a regular file that its owner may write
+
+
+def write_bundle(path: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> Manifest:
+    """Write a bundle atomically: members in order of their names, with one date and mode.
+
+    Args:
+        path: The zip file, replaced where there is one.
+        manifest: What is known of the bundle; its files and its digest are filled in here.
+        contents: Every file but the manifest, by its place in the bundle.
+
+    Returns:
+        The manifest as it was written.
+
+    Raises:
+        BundleError: If the files are not those that a bundle holds.
+        OSError: If the file cannot be written.
+    """
+    whole = sealed(dataclasses.replace(manifest, files=tuple(_listed(contents))))
+    written = manifest_bytes(whole)
+    from_bytes(written, where=str(path))  # what no reader takes is not written
+    with replacing(path) as draft, zipfile.ZipFile(draft, "w") as archive:
+        for name, content in sorted({**contents, MANIFEST: written}.items()):
+            archive.writestr(_member(name), content, zipfile.ZIP_DEFLATED, 9)
+    return whole
+
+
+def _listed(contents: Mapping[str, bytes]) -> list[BundledFile]:
+    return [
+        BundledFile(path=name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name, content in sorted(contents.items())
+    ]
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.external_attr = _MODE
+    info.create_system = 3  # Unix, on every system
+    return info

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from crossbench.bundles.grid import is_of_track
 from crossbench.bundles.mixtures import division, mixtures
-from crossbench.bundles.tracks import is_of_track
 from crossbench.errors import BundleError, RecordError, unknown_name
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.store import read_folders

@@ -7,15 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossbench.bundles.grid import holes
+from crossbench.bundles.bundle import write_bundle
+from crossbench.bundles.grid import asked_by, holes
 from crossbench.bundles.licences import choose_licence
 from crossbench.bundles.manifest import CONFORMANCE, ENVIRONMENT, LICENCE, SOURCE, Manifest
 from crossbench.bundles.records import record_files
 from crossbench.bundles.selection import select_runs
 from crossbench.bundles.source import gather_source
 from crossbench.bundles.traces import trace_in, without_traces
-from crossbench.bundles.tracks import asked_by
-from crossbench.bundles.writing import write_bundle
 from crossbench.environment.provenance import package_versions
 from crossbench.environment.state import importing
 from crossbench.errors import BundleError, CardError

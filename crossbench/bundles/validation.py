@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.bundles.bundle import Bundle, file_faults, unpacked
 from crossbench.bundles.conformance import bundled_report
-from crossbench.bundles.grid import holes
+from crossbench.bundles.grid import holes, labelled, strangers
 from crossbench.bundles.manifest import CONFORMANCE, LICENCE, RECORDS
 from crossbench.bundles.mixtures import mixtures
 from crossbench.bundles.recomputation import recompute
-from crossbench.bundles.tracks import labelled, strangers
 from crossbench.errors import BundleError, RequestError
 from crossbench.files.hashing import hash_file
 from crossbench.registry.tracks import track_runs

@@ -43,7 +43,7 @@ class Dataset:
         members: (G,) hashes of the groups by code, where the card names a cohort.
         axes: The order in which the file stores the axes in space, where it is another.
         origin: How the file was imported and grouped, as records say it
-            (:func:`crossbench.data.origin.origin_facts`); empty of a published file.
+            (:func:`crossbench.data.imported.origin_facts`); empty of a published file.
         watch: The open file, where the images are mapped from it; None where they are in memory.
     """
 

@@ -24,9 +24,8 @@ from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import embedded_file, read_embedded
 from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
-from crossbench.data.imported import import_facts, read_groups
+from crossbench.data.imported import import_facts, origin_facts, read_groups
 from crossbench.data.inputs import find_kind
-from crossbench.data.origin import origin_facts
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, Memo, survey
 from crossbench.environment.spans import span

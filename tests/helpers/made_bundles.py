@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crossbench.bundles.bundle import write_bundle
 from crossbench.bundles.manifest import BundledMethod, Manifest
-from crossbench.bundles.writing import write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

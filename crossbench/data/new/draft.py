@@ -15,6 +15,7 @@ from crossbench.data.formats.prepared import dicom_keys
 from crossbench.data.new.candidates import (
     classes_of,
     grouped_by_name,
+    hint_at_groups,
     labelled_by_name,
     remarks_on_classes,
     remarks_on_groups,
@@ -24,7 +25,6 @@ from crossbench.data.new.files import DICOM, PICTURES, Files, find_files
 from crossbench.data.new.finder import Finder
 from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import each_form, left_out_damaged, picture_form
-from crossbench.data.new.hints import hint_at_groups
 from crossbench.data.new.pictures import prepare_pictures
 from crossbench.data.new.remarks import Remark
 from crossbench.data.new.tables import by_table, find_columns, read_table, recognised

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from crossbench.data.formats.dicom.frames import keep_frames
+from crossbench.data.formats.dicom.bounds import check_form, quiet
+from crossbench.data.formats.dicom.decoding import decode
 from crossbench.errors import DataError
 from crossbench.errors.foreign import message_of
 
@@ -131,7 +132,7 @@ def _convert(series: Series, folder: Path) -> str:
 
 def _keep_frames(series: Series, folder: Path) -> None:
     try:
-        keep_frames(series.files[0], series.frames, folder / "frames.dcm")
+        _write_frames(series.files[0], series.frames, folder / "frames.dcm")
     except (DataError, OSError):
         raise
     except Exception as error:  # decoders raise what they like
@@ -263,3 +264,34 @@ def _words(said: str) -> str:
         if found:
             return f" ({found[1].strip()})"
     return ""
+
+
+# ----------------------------------------------------------------------------------------- frames
+
+
+def _write_frames(file: Path, numbers: Sequence[int], out: Path) -> None:
+    """Write a multi-frame file that has these frames alone, uncompressed.
+
+    Args:
+        file: The file.
+        numbers: Numbers of the frames, counted from 1.
+        out: The file to write.
+
+    Raises:
+        DataError: If it is damaged; the message does not name it.
+    """
+    from pydicom import dcmread
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    syntax = check_form(file)
+    with quiet():
+        data = dcmread(file)
+        frames = [decode(data, syntax, number - 1)[0] for number in numbers]
+        groups = data.PerFrameFunctionalGroupsSequence
+        data.PerFrameFunctionalGroupsSequence = [groups[number - 1] for number in numbers]
+        data.NumberOfFrames = len(numbers)
+        data.PixelData = np.stack(frames).astype(frames[0].dtype.newbyteorder("<")).tobytes()
+        data["PixelData"].is_undefined_length = False
+        data["PixelData"].VR = "OW"
+        data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        data.save_as(out, implicit_vr=False, little_endian=True)

@@ -12,8 +12,7 @@ import pytest
 from msgspec import structs
 from small_import import CARD, run, write_cells
 
-from crossbench.data.imported import ImportFacts, JoinedGroups
-from crossbench.data.origin import origin_facts
+from crossbench.data.imported import ImportFacts, JoinedGroups, origin_facts
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError
 
