@@ -283,12 +283,12 @@ def make_prepared(folder: Path, ending: str) -> Kind:
 
 def make_table(folder: Path) -> Kind:
     """A table of files and labels."""
-    from crossbench.data.new.tables import read_table
+    from crossbench.data.formats.tables import read_table
 
     file = folder / "table.csv"
     file.write_text("File;Label;Patient\n" + "".join(f"{n}.png;{n % 2};P{n}\n" for n in range(9)))
     return Kind(
-        file=file, read=lambda damaged: repr(read_table(damaged).rows).encode(), within=damage
+        file=file, read=lambda damaged: repr(read_table(damaged).columns).encode(), within=damage
     )
 
 
@@ -309,9 +309,8 @@ def make_groups(folder: Path) -> Kind:
 
 def make_bundle(folder: Path) -> Kind:
     """A bundle, every file of which its manifest names."""
-    from crossbench.bundles.bundle import open_bundle
+    from crossbench.bundles.bundle import open_bundle, write_bundle
     from crossbench.bundles.manifest import BundledMethod, Manifest
-    from crossbench.bundles.bundle import write_bundle
 
     file, method = folder / "bundle.zip", {"<plugin>": "plugin/mine.py"}
     described = BundledMethod(

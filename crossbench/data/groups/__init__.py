@@ -4,9 +4,9 @@ What holds for all tables is here; each publisher's style is a module of a packa
 it.
 """
 
+from crossbench.data.formats.tables import Table, read_tables
 from crossbench.data.groups.interface import Grouped, Grouping, Samples, groupings
 from crossbench.data.groups.join import Joined, from_copies, from_ids, from_tables, remedies
-from crossbench.data.groups.tables import Table, read_tables
 
 __all__ = [
     "Grouped",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from crossbench.data.groups.tables import Table
+    from crossbench.data.formats.tables import Table
     from crossbench.specs import TaskCard
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
-    from crossbench.data.groups.tables import Table
+    from crossbench.data.formats.tables import Table
     from crossbench.specs import TaskCard
 
 _IDS = ("id", "ids", "image_id")

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from crossbench.data.formats.nifti import volume_form
 from crossbench.data.formats.prepared import dicom_keys
+from crossbench.data.formats.tables import read_table
 from crossbench.data.new.candidates import (
     classes_of,
     grouped_by_name,
@@ -27,7 +28,7 @@ from crossbench.data.new.folders import by_folders
 from crossbench.data.new.forms import each_form, left_out_damaged, picture_form
 from crossbench.data.new.pictures import prepare_pictures
 from crossbench.data.new.remarks import Remark
-from crossbench.data.new.tables import by_table, find_columns, read_table, recognised
+from crossbench.data.new.tables import by_table, find_columns, recognised
 from crossbench.data.new.volumes import prepare_volumes
 from crossbench.data.words import counted
 from crossbench.errors import DataError
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
 
     from crossbench.data.formats.dicom import Series
     from crossbench.data.formats.nifti import VolumeForm
+    from crossbench.data.formats.tables import Table
     from crossbench.data.new.candidates import Candidate, Candidates
     from crossbench.data.new.choices import Choices
     from crossbench.data.new.dicom import Export
     from crossbench.data.new.forms import PictureForm
     from crossbench.data.new.pictures import Prepared
-    from crossbench.data.new.tables import Table
     from crossbench.specs.preparation import Preparation
 
 _PARTS = ("train", "val", "test")
@@ -206,7 +207,7 @@ def _table(choices: Choices, files: Files) -> tuple[Table | None, tuple[Remark, 
         return read_table(choices.table), ()
     tables = {name: read_table(choices.folder / name) for name in files.tables}
     roles = {
-        name: recognised(table.columns).keys() | choices.columns.keys()
+        name: recognised(tuple(table.columns)).keys() | choices.columns.keys()
         for name, table in tables.items()
     }
     calls = {"file", "id", "group"} if files.form == DICOM else {"file", "id"}

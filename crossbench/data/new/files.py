@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from crossbench.data.formats.dicom.bounds import is_dicom
 from crossbench.data.formats.nifti import NIFTI_SUFFIXES
 from crossbench.data.formats.pictures import PICTURE_SUFFIXES
+from crossbench.data.formats.tables import TABLE_SUFFIXES
 from crossbench.data.new.remarks import Remark
 from crossbench.data.words import counted
 from crossbench.errors import DataError
@@ -21,7 +22,6 @@ from crossbench.files.paths import is_litter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-TABLE_SUFFIXES = (".csv", ".tsv")
 _SHEETS = (".xls", ".xlsx", ".ods")
 _MASK = r"(?:masks?|seg|segmentations?|roi|contours?|annotations?|ground_?truth|gt)"
 _MASK_FOLDER = re.compile(rf"(?:.*[-_ ])?{_MASK}", re.IGNORECASE)

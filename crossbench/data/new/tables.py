@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import unicodedata
 from collections import defaultdict
@@ -16,12 +15,9 @@ from crossbench.errors import DataError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from crossbench.data.formats.tables import Table
     from crossbench.data.new.finder import Finder
-
-_LARGEST = 1 << 28  # bytes of a table
-_DELIMITERS = ",;\t|"
 
 #: Names of columns by what they hold, the likeliest first, without case, spaces and signs.
 _COLUMNS = {
@@ -39,71 +35,6 @@ _REQUIRED = ("file", "label")
 _GROUPS = dict.fromkeys(("patient", "participant", "subject", "person", "p"), "patient") | {
     word: word for word in ("case", "lesion", "scan", "study", "eye", "nodule")
 }
-_EMPTY = frozenset({"nan", "<na>", "n/a", "null"})  # what programs write for no value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table as text.
-
-    Attributes:
-        file: Where it is from.
-        columns: Names of its columns.
-        rows: Its cells, white space around them removed; empty where there is no value.
-        comma: Whether numbers may have a decimal comma, since columns are not parted by one.
-    """
-
-    file: Path
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    comma: bool
-
-    def column(self, name: str) -> list[str]:
-        """The cells of a column."""
-        place = self.columns.index(name)
-        return [row[place] for row in self.rows]
-
-
-def read_table(file: Path) -> Table:
-    """A table whose first row names its columns; they are parted by comma, semicolon, tab or bar.
-
-    Raises:
-        DataError: If it is damaged, or rows have other numbers of cells.
-    """
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise DataError(f"{file}: a table of more than {_LARGEST} bytes; is it one?")
-        text = _decoded(file.read_bytes())
-        head = text.partition("\n")[0]
-        delimiter = max(_DELIMITERS, key=head.count)
-        lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
-        rows = [row for row in lines if any(row)]
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read as a table ({error}); save it anew") from error
-    if len(rows) < 2:
-        raise DataError(f"{file}: a table needs a row of column names and rows below it")
-    columns = tuple(name.strip() for name in rows[0])
-    wrong = next((place for place, row in enumerate(rows) if len(row) != len(columns)), None)
-    if wrong is not None:
-        msg = f"{file}: row {wrong + 1} has {len(rows[wrong])} cells, the first {len(columns)}"
-        raise DataError(f"{msg}; put cells that hold {delimiter!r} in quotes")
-    cells = tuple(tuple(map(_cell, row)) for row in rows[1:])
-    return Table(file=file, columns=columns, rows=cells, comma=delimiter != ",")
-
-
-def _cell(text: str) -> str:
-    text = text.strip()
-    return "" if text.casefold() in _EMPTY else text
-
-
-def _decoded(content: bytes) -> str:
-    """Text of a table: UTF-8 or UTF-16 with a mark, else as Windows of the West writes it."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
 
 
 # -------------------------------------------------------------------------------- columns
@@ -122,7 +53,7 @@ def find_columns(
     Raises:
         RequestError: If a column that is named is not there, or a required one is not found.
     """
-    found = recognised(table.columns)
+    found = recognised(tuple(table.columns))
     for role, name in named.items():
         plain = {_plain(column): column for column in reversed(table.columns)}
         column = name if name in table.columns else plain.get(_plain(name))
@@ -177,7 +108,7 @@ def by_table(table: Table, columns: Mapping[str, str], files: Finder) -> Candida
     Raises:
         DataError: If no row has a file, or a covariate is no number.
     """
-    cells = {role: table.column(name) for role, name in columns.items()}
+    cells = {role: table.columns[name] for role, name in columns.items()}
     parts = _parts(cells.get("split"))
     found = _Sorted()
     for place, name in enumerate(cells["file"]):
@@ -234,7 +165,7 @@ def _identified(
 
 
 def _number(
-    table: Table, columns: Mapping[str, str], cells: Mapping[str, list[str]], place: int
+    table: Table, columns: Mapping[str, str], cells: Mapping[str, Sequence[str]], place: int
 ) -> float:
     if "covariate" not in cells:
         return math.nan
@@ -249,7 +180,7 @@ def _number(
     return number
 
 
-def _parts(words: list[str] | None) -> list[int]:
+def _parts(words: Sequence[str] | None) -> list[int]:
     """Codes of the parts of a split; none where a word is none of theirs."""
     codes = [part_of(word) for word in words or ()]
     return codes if codes and min(codes) >= 0 else []

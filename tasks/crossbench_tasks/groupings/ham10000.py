@@ -17,8 +17,8 @@ from crossbench_tasks.groupings.medmnist import INDEX, flag_of, original_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crossbench.data.formats.tables import Table
     from crossbench.data.groups.interface import Samples
-    from crossbench.data.groups.tables import Table
     from crossbench.specs import TaskCard
 
 _REPOSITORY = "https://github.com/kakumarabhishek/Corrected-Skin-Image-Datasets"

@@ -14,8 +14,8 @@ from crossbench.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crossbench.data.formats.tables import Table
     from crossbench.data.groups.interface import Samples
-    from crossbench.data.groups.tables import Table
     from crossbench.specs import TaskCard
 
 #: Where the index of each set lies; a program may not fetch from there.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossbench.errors import DataError
 from crossbench.files.paths import is_litter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -60,7 +60,7 @@ def read_csv(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return _table(
+    return read_table(
         file,
         columns,
         lambda: pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig"),
@@ -73,7 +73,7 @@ def read_xls(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         DataError: As :func:`read_csv`.
     """
-    return _table(file, columns, lambda: _sheet(file))
+    return read_table(file, columns, lambda: _sheet(file))
 
 
 def _sheet(file: Path) -> pd.DataFrame:
@@ -88,11 +88,14 @@ def _sheet(file: Path) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=rows[0])
 
 
-def _table(file: Path, columns: Sequence[str], read: Any) -> pd.DataFrame:
+def read_table(
+    file: Path, columns: Sequence[str], read: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """A table as ``read`` gives it, its columns checked; raises as :func:`read_csv`."""
     if not file.is_file() or file.stat().st_size > _LARGEST_TABLE:
         raise DataError(f"{file}: is no table of at most {_LARGEST_TABLE} bytes; get it again")
     try:
-        table: pd.DataFrame = read()
+        table = read()
     except Exception as error:  # readers of tables raise what they like
         msg = f"{file}: cannot be read as a table ({str(error) or type(error).__name__})"
         raise DataError(f"{msg}; get it again") from error

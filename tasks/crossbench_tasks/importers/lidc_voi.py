@@ -13,6 +13,7 @@ import numpy as np
 from crossbench.data.formats.nifti import read_volume
 from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.errors import DataError
+from crossbench_tasks.importers._files import read_table
 from crossbench_tasks.importers.nodule_cubes import CUBE, cut_cube, patient_number
 
 if TYPE_CHECKING:
@@ -79,15 +80,8 @@ def _read_table(folder: Path) -> Any:
         msg = f"{folder}: one table of nodules (.xlsx or .csv) is needed beside {_IMAGES}/; found"
         raise DataError(f"{msg} {found}")
     (file,) = files
-    try:
-        table: Any = pd.read_excel(file) if file.suffix == ".xlsx" else pd.read_csv(file)
-    except Exception as error:  # parsers raise what they like
-        raise DataError(f"{file}: cannot be read as a table ({error}); get it again") from error
-    lacking = [name for name in _COLUMNS if name not in table.columns]
-    if lacking:
-        raise DataError(
-            f"{file}: no column {', '.join(lacking)}; it has {', '.join(map(str, table))}"
-        )
+    read = pd.read_excel if file.suffix == ".xlsx" else pd.read_csv
+    table = read_table(file, _COLUMNS, lambda: read(file))
     return table.loc[:, list(_COLUMNS)]
 
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_scans import save_table
 
+from crossbench.data.formats.tables import read_table
 from crossbench.data.new.candidates import Candidates
 from crossbench.data.new.finder import Finder
-from crossbench.data.new.tables import by_table, find_columns, read_table, recognised
+from crossbench.data.new.tables import by_table, find_columns, recognised
 from crossbench.errors import DataError, RequestError
 
 FILES = ("scans/A 1.nii.gz", "scans/b2.nii.gz", "other/Ü3.nii.gz")
@@ -165,7 +166,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: st
 def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, code_page: str) -> None:
     (tmp_path / "t.csv").write_bytes("file;größe\r\n a ;2\r\n;\r\n".encode(code_page))
     table = read_table(tmp_path / "t.csv")
-    assert (table.columns, table.rows, table.comma) == (("file", "größe"), (("a", "2"),), True)
+    assert (table.columns, table.comma) == ({"file": ("a",), "größe": ("2",)}, True)
 
 
 def test_what_programs_write_for_no_value_is_none(tmp_path: Path) -> None:
@@ -186,6 +187,6 @@ def test_any_bytes_are_a_table_or_refused_by_name(content: bytes) -> None:
             message = str(error)
         else:
             message = f"{file}: "
-            assert {len(row) for row in table.rows} == {len(table.columns)}
-            recognised(table.columns)
+            assert {len(cells) for cells in table.columns.values()} == {len(table)}
+            recognised(tuple(table.columns))
         assert message.startswith(f"{file}: ")

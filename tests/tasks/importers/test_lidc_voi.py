@@ -169,7 +169,9 @@ def test_damaged_distributions_are_refused_by_name(voi: Path) -> None:
     with pytest.raises(DataError, match=r"the volume is \(1, 21, 81, 81\) at .*; get both again"):
         importer.read(of(voi), first)
     (voi / "nodules.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"nodules.csv: no column patient_id, .*; it has a, b"):
+    with pytest.raises(
+        DataError, match=r"nodules.csv: no column 'patient_id', .*; it has 'a', 'b'"
+    ):
         listed(voi)
     (voi / "nodules.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"nodules.csv: cannot be read as a table .*get it again"):
