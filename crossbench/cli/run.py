@@ -132,8 +132,8 @@ def _run_with(options: Namespace, together: Team) -> int:
     from crossbench.results.records.store import Store
 
     device, store, requests = find_device(options.device), Store(options.out), _requests(options)
-    if options.fetch:
-        _fetch(options, next(iter(requests.values())).tasks)
+    if options.fetch and not _fetch(options, next(iter(requests.values())).tasks):
+        return EXIT_OK
     with aside():
         plans = prepare_all(requests.values(), store)
     summaries, code = [], EXIT_OK
@@ -185,18 +185,30 @@ def _code(plan: Plan, store: Store, written: list[RunRecord]) -> int:
     return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
 
 
-def _fetch(options: Namespace, tasks: Sequence[str]) -> None:
-    """Fetch what is not there of the tasks that are asked for; what cannot be had stays open."""
-    from crossbench.cli.data.fetch import chosen, fetch_tasks
+def _fetch(options: Namespace, tasks: Sequence[str]) -> bool:
+    """Fetch what is not there of the tasks that are asked for; what cannot be had stays open.
+
+    A dry run says what would be fetched.
+
+    Returns:
+        Whether there is something to plan: not where data of a task that is named is still to come.
+    """
+    from crossbench.cli.data.fetch import chosen, fetch_tasks, left_to_fetch
     from crossbench.data.acquire.consents import accept
     from crossbench.files.data_root import DataRoot
     from crossbench.files.paths import data_dir
+    from crossbench.specs.requests import ALL
 
     cards = [card for card in chosen(tasks) if card.origins]
     root = DataRoot(data_dir(options.data_dir))
+    if options.dry_run:
+        left = left_to_fetch(cards, root)
+        say(left)
+        return not left or ALL in tasks
     accept(root, options.accepted, cards)
     with aside():
         fetch_tasks(cards, root, options)
+    return True
 
 
 def _dry_run(plan: Plan, device: Any, options: Namespace) -> dict[str, Any]:

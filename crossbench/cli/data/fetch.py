@@ -98,6 +98,15 @@ def fetch_tasks(
     return left
 
 
+def left_to_fetch(cards: Sequence[TaskCard], root: DataRoot) -> list[str]:
+    """What :func:`fetch_tasks` would bring, a line a task."""
+    from crossbench.data.acquire.status import status
+    from crossbench.files.sizes import amount
+
+    states = [each for card in cards if not (each := status(card, root)).there]
+    return [f"would fetch {each.task}: {amount(each.to_fetch)}" for each in states]
+
+
 def fetch_task(
     card: TaskCard, root: DataRoot, options: argparse.Namespace, *, origin: str = ""
 ) -> tuple[Path, ...]:
@@ -113,7 +122,7 @@ def fetch_task(
 
     if not origin:
         now = status(card, root)
-        if now.state in ("present", "unverified"):
+        if now.there:
             say([f"{card.name}: {now.state}, nothing to fetch"])
             return tuple(map(type(root.root), [now.file])) if now.file else ()
     found = choose_origin(card, origin)

@@ -58,12 +58,11 @@ def _row(each: Status) -> dict[str, str | None]:
 
     licence = each.accept or each.licence
     short = licence if len(licence) <= _LICENCE else f"{licence[: _LICENCE - 1]}…"
-    there = each.state in ("present", "unverified")
     return {
         "name": each.task,
         "state": each.state,
         "on disk": amount(each.on_disk) if each.on_disk else None,
-        "to fetch": None if there else amount(each.to_fetch),
+        "to fetch": None if each.there else amount(each.to_fetch),
         "licence": short,
     }
 

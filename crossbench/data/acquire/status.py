@@ -59,6 +59,11 @@ class Status:
     sha256: str = ""
     why: str = ""
 
+    @property
+    def there(self) -> bool:
+        """Whether there is a data file, and none that contradicts its checksum."""
+        return self.state in ("present", "unverified")
+
 
 def status(card: TaskCard, root: DataRoot) -> Status:
     """The state of a task's data; files whose checksum is not known yet are read through.

@@ -169,6 +169,17 @@ def test_the_table_of_states_fits_80_columns(
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
+def test_a_dry_run_says_what_it_would_fetch_and_fetches_nothing(
+    host: Host, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--task", "breast-28,breast", "--method", "conv2d", "--preset", "standard"]
+    words += ["--dry-run", "--fetch", "--mirror", host.url, "--out", str(tmp_path / "results")]
+    assert main(["run", *words]) == 0
+    said = capsys.readouterr().err
+    assert "would fetch breast-28: unknown\nwould fetch breast: 30.9 MB" in said
+    assert not host.asked
+
+
 @pytest.mark.slow
 def test_a_run_fetches_what_is_not_there(
     host: Host, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
