@@ -175,7 +175,7 @@ def read_member(path: Path, name: str, limit: int = MAX_RECORD) -> bytes:
 
 
 def file_faults(bundle: Bundle) -> Iterator[str]:
-    """What contradicts the manifest in a bundle's folder, one message a file."""
+    """Contradictions between a bundle's folder and its manifest, one message a file."""
     known = {file.path: file for file in bundle.manifest.files}
     found = set(_files_below(bundle.folder)) - {MANIFEST}
     yield from (f"{path} is in no manifest; remove it" for path in sorted(found - known.keys()))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Fit(NamedTuple):
-    """How networks are fitted: what a grid has beside tasks, seeds and folds."""
+    """Backbone, init and protocol: the axes of a grid beside tasks, seeds and folds."""
 
     backbone: str
     init: str

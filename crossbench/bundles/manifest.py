@@ -84,7 +84,7 @@ class BundledMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a bundle holds and who vouches for it.
+    """Content of a bundle, and its authors.
 
     Attributes:
         method: What is submitted.
@@ -171,7 +171,7 @@ def _digest(mapping: dict[str, Any]) -> str:
 
 
 def _faults(manifest: Manifest) -> Iterable[str]:
-    """What contradicts a bundle's layout, as facts about the manifest."""
+    """Contradictions to a bundle's layout, as facts about the manifest."""
     paths = manifest.paths
     twice = (path for path, count in Counter(paths).items() if count > 1)
     yield from (f"names {path!r} twice" for path in twice)

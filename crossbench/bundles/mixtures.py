@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mixtures(records: Iterable[RunRecord]) -> Iterator[str]:
-    """What differs between records that should be of one kind, in words."""
+    """Differences between records that should be of one kind, in words."""
     records = list(records)
     presets = sorted({record.key.preset for record in records})
     if len(presets) > 1:
@@ -49,7 +49,7 @@ def _fit(record: RunRecord) -> str:
 
 
 def division(record: RunRecord) -> Hashable:
-    """How a run's task is divided into folds, without which samples that gave."""
+    """Settings of a run's division into folds, without the samples that it gave."""
     facts = record.provenance.get("facts", {}).get("split", {})
     return repr(sorted((key, value) for key, value in facts.items() if not isinstance(value, dict)))
 

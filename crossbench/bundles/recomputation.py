@@ -52,7 +52,7 @@ class Recomputed(NamedTuple):
 
 
 class _NotHereError(Exception):
-    """Why a record cannot be held against data on this machine."""
+    """Reason that a record cannot be held against data on this machine."""
 
 
 def recompute(found: Sequence[FoundRun], data: str | Path | None = None) -> Recomputed:
@@ -88,7 +88,7 @@ class _Source:
         self._drawn: dict[str, dict[int, Split]] = {}
 
     def faults(self, path: Path, record: RunRecord) -> Iterator[str]:
-        """What of a record contradicts the data.
+        """Contradictions between a record and the data.
 
         Raises:
             _NotHereError: If it cannot be told here.

@@ -25,7 +25,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Installed(NamedTuple):
-    """How an interpreter comes by a method.
+    """Plugin files and import path that give an interpreter a method.
 
     Attributes:
         plugins: What ``--plugin`` is to name.

@@ -153,7 +153,7 @@ def _beside(own: Sequence[FoundRun], found: Sequence[FoundRun]) -> list[FoundRun
 
 
 def _data(record: RunRecord) -> tuple[Hashable, ...]:
-    """What two runs have in common that are on one board."""
+    """Facts that two runs on one board share."""
     hashes = record.provenance["hashes"]
     parts = (hashes.get(name) for name in ("harness", "source", "data", "task"))
     return record.key.preset, record.key.task, *parts, division(record)

@@ -67,7 +67,7 @@ def gather_source(method: Method, plugins: Sequence[str] = ()) -> Source:
 def _described(
     method: Method, identity: Identity, places: dict[str, str], plugins: Sequence[str]
 ) -> BundledMethod:
-    """What the manifest says of a method."""
+    """Entry of a method in a manifest."""
     own = next((file for file in identity.files if file.label == PLUGIN), None)
     origin = identity.origin
     package = origin if origin is not None and own is None else None

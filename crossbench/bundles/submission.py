@@ -40,7 +40,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitRequest:
-    """What is to be bundled, as an author asks for it.
+    """Request for a bundle, as an author makes it.
 
     Attributes:
         folders: Results folders.
@@ -139,7 +139,7 @@ def _load(request: SubmitRequest) -> Method:
 
 
 def _authors(names: Sequence[str]) -> tuple[str, ...]:
-    """Who submits, in the form that methods declare it in."""
+    """Authors in the form that methods declare them in."""
     if not names:
         raise BundleError("a bundle has authors: name them by --authors 'A. Author' 'B. Author'")
     try:

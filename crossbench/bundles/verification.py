@@ -39,7 +39,7 @@ _TAIL = 1500  # characters of what a run that fails has printed
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """What is to be made again, and where.
+    """Request to make runs of a bundle again.
 
     Attributes:
         sample: Number of runs.
@@ -57,7 +57,7 @@ class VerifyRequest:
 
 
 class Prospect(NamedTuple):
-    """What verifying a bundle would run.
+    """Preview of a verification: the runs that would be made again.
 
     Attributes:
         manifest: Of the bundle.
@@ -89,7 +89,7 @@ class Verified(NamedTuple):
         return all(rerun.confirmed for rerun in self.reruns)
 
     def quotation(self, seed: int) -> str:
-        """What a reviewer can quote, in a paragraph."""
+        """Paragraph for a reviewer to quote."""
         manifest = self.prospect.manifest
         confirmed = sum(rerun.confirmed for rerun in self.reruns)
         equal = sum(rerun.outcome == "equal" for rerun in self.reruns)
@@ -104,7 +104,7 @@ class Verified(NamedTuple):
 
 
 def prospect(path: Path, request: VerifyRequest) -> Prospect:
-    """What :func:`verify` would run; nothing is run.
+    """Preview of :func:`verify`; nothing is run.
 
     Raises:
         BundleError: If the bundle does not hold together or has no finished run.

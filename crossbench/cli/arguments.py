@@ -58,7 +58,7 @@ def add_repetitions(parser: Any) -> None:
 
 
 def add_data_dir(parser: Any) -> None:
-    """Where downloaded data lies."""
+    """Folder of downloaded data."""
     parser.add_argument("--data-dir", help="downloaded data ($CROSSBENCH_DATA)")
 
 
@@ -80,7 +80,7 @@ def add_backbone(parser: Any) -> None:
 
 
 def add_device(parser: Any) -> None:
-    """Where networks run."""
+    """Device of networks."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
 
 

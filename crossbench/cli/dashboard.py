@@ -64,7 +64,7 @@ def _dashboard(options: argparse.Namespace) -> NoReturn:
 def server_words(
     app: Path, folders: list[Path], *, host: str, port: int | None, browser: bool
 ) -> list[str]:
-    """What Streamlit is told to do.
+    """Command-line words for Streamlit.
 
     Args:
         app: Folder of the app.
@@ -96,7 +96,7 @@ def server_words(
 
 
 def _names_of(host: str) -> tuple[str, ...]:
-    """What browsers may call this server; anything where it listens on every address."""
+    """Host names that browsers may use; any where it listens on every address."""
     return ("*",) if host in _EVERY_ADDRESS else tuple(dict.fromkeys((host, *_THIS_MACHINE)))
 
 

@@ -39,7 +39,7 @@ def add_jobs(parser: Any) -> None:
 
 
 def left_failed(count: int) -> str:
-    """How many runs are left failed, and the remedy."""
+    """Number of runs left failed, with the remedy."""
     return f"{count} failed before and left at that (--retry-failed tries them again)"
 
 
@@ -87,7 +87,7 @@ class Team:
                 child.kill()
 
     def lost(self) -> str:
-        """How many of them ended early, in words; empty if none did."""
+        """Number of helpers that ended early, in words; empty if none did."""
         ended = f"{self._lost} of {len(self._members)} helping processes ended early"
         return f"{ended}; the others did their work" if self._lost else ""
 

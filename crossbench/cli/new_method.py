@@ -77,7 +77,7 @@ def module_name(name: str) -> str:
 
 
 def _unfit(name: str) -> str:
-    """Why a name does not serve, with the nearest one that would."""
+    """Complaint about a name, with the nearest one that would do."""
     near = "-".join(_WORDS.findall(name)).lower().lstrip("0123456789-")[:_LONGEST].rstrip("-")
     msg = f"name {show(name, _LONGEST)} must be in kebab case, begin with a letter and have "
     msg += f"at most {_LONGEST} characters"

@@ -1,4 +1,4 @@
-"""What every command shares: exit codes, and where words and data go."""
+"""Exit codes, and standard output and error, of all commands."""
 
 from __future__ import annotations
 

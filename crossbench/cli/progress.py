@@ -133,7 +133,7 @@ class _Bar:
             self._lines.end()
 
     def _state(self) -> str:
-        """How far things are, in words."""
+        """State of the work, in words."""
         raise NotImplementedError
 
     def _times(self) -> str:

@@ -1,4 +1,4 @@
-"""What ``crossbench list tasks`` says of each: facts of the card, and of the file a user gets."""
+"""Rows of ``crossbench list tasks``: facts of cards, and of the files a user gets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def details(row: dict[str, Any], *, width: int = 80) -> str:
 
 
 def _said(row: dict[str, Any]) -> Iterator[str]:
-    """What is said of a task, a paragraph each; empty where there is nothing to say."""
+    """Paragraphs on a task; empty where there is nothing to say."""
     samples = f"{row['samples']} samples" if row["samples"] else ""
     first = (row["title"], row["modality"], row["dims"], f"{row['classes']} classes", samples)
     yield ", ".join(filter(None, [*first, _size(row)]))
@@ -128,7 +128,7 @@ def _present(card: TaskCard, root: Path) -> Path | None:
 
 
 def _groups(card: TaskCard, file: Path | None, root: Path) -> str | None:
-    """What is grouped in the file that is there, or else in the one that a user gets."""
+    """Kind of the groups in the file that is there, or else in the one a user gets."""
     if card.embedded:
         return card.group
     named = card.group or next((each.group for each in card.origins if each.group), "groups")
@@ -140,12 +140,12 @@ def _groups(card: TaskCard, file: Path | None, root: Path) -> str | None:
 
 
 def _imported_groups(card: TaskCard, origin: Origin) -> str | None:
-    """What an import groups; published data files carry no groups."""
+    """Kind of the groups of an import; published data files carry none."""
     return (origin.group or card.group) if origin.importer else None
 
 
 def _grouping(card: TaskCard) -> str:
-    """How a user gets groups."""
+    """Way to get groups."""
     steps = [step for origin in card.origins for step in origin.steps if _JOINS in step]
     if steps:
         return steps[0]

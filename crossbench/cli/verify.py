@@ -56,7 +56,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _warning(found: Prospect, seed: int) -> str:
-    """What would be run, and how to have it done."""
+    """Warning of what would be run, with the option that has it run."""
     authors, method = ", ".join(found.manifest.authors), found.manifest.method
     files = "\n".join(f"  source/{place}" for place in sorted(method.sources.values()))
     runs = "\n".join(f"  {clean(run)}" for run in found.runs)

@@ -1,4 +1,4 @@
-"""What the command line shows of the registry and of a plan. Nothing here imports torch."""
+"""Views of the registry and of plans as text. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -150,13 +150,13 @@ def stages_view(stages: Sequence[StageEstimate], *, jobs: int = 1) -> str:
 
 
 def _shared(seconds: Iterable[float], jobs: int) -> str:
-    """What is left for each of several processes."""
+    """Time for each of several processes, in words."""
     words = duration(sum(seconds) / jobs)
     return words if jobs == 1 else f"{words} in {jobs} processes"
 
 
 def warnings_view(plan: Plan) -> list[str]:
-    """What a reader of the results should know of weights, data, splits and methods."""
+    """Notes on weights, data, splits and methods for readers of the results."""
     inits = [run.init for run in plan.runs if run.init is not None]
     weights = dict.fromkeys(why for init in inits for why in init.warnings)
     networks = dict.fromkeys(why for found in plan.findings.values() for why in found.warnings)
@@ -180,7 +180,7 @@ def statistics_view(plan: Plan) -> list[str]:
 
 
 def not_applicable_view(plan: Plan) -> list[str]:
-    """What cannot be, and why: a line for all tasks that a method is refused for one reason."""
+    """Runs that are not applicable, a line a method and reason."""
     tasks: dict[tuple[str, str], list[str]] = {}
     for each in plan.not_applicable:
         tasks.setdefault((each.method, each.reason), []).append(each.task)
@@ -191,7 +191,7 @@ def not_applicable_view(plan: Plan) -> list[str]:
 
 
 def learning_view(plan: Plan) -> list[str]:
-    """What would learn of the networks, a line for the methods of which the same holds."""
+    """Numbers of parameters that would learn, a line for methods with the same."""
     methods: dict[tuple[str, str], list[str]] = {}
     for (method, task), finding in plan.findings.items():
         dims = next(each.card.dimension for each in plan.tasks if each.card.name == task)
@@ -240,7 +240,7 @@ def _without(count: int) -> str:
 
 
 def _origin(source: NpzSource) -> str:
-    """Where to get a file: its address, else the one that its remedy names, else the remedy."""
+    """Source of a file: its address, else the one that its remedy names, or that."""
     named = _ADDRESS.search(source.remedy)
     return source.url or (named.group().rstrip(".,") if named else source.remedy)
 

@@ -31,7 +31,7 @@ def draw(case: Case, batch: int = BATCH, *, seed: int = 1) -> Tensor:
 
 
 def answer(module: nn.Module, inputs: Tensor, *, seed: int = 2) -> Tensor:
-    """What a module answers, the global generators seeded.
+    """Output of a module, the global generators seeded.
 
     Raises:
         ViolationError: If that is no tensor.
@@ -44,7 +44,7 @@ def answer(module: nn.Module, inputs: Tensor, *, seed: int = 2) -> Tensor:
 
 
 def infer(module: nn.Module, inputs: Tensor) -> Tensor:
-    """What a module answers in eval mode, without gradients."""
+    """Output of a module in eval mode, without gradients."""
     with torch.no_grad():
         return answer(module.eval(), inputs)
 

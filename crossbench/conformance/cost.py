@@ -1,4 +1,4 @@
-"""What a layer and a network of a method cost, beside a plain convolution's in the same turn."""
+"""Costs of a method's layer and networks beside a plain convolution's."""
 
 from __future__ import annotations
 

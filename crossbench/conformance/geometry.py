@@ -48,7 +48,7 @@ class Geometry:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """What it is ordered by: how much of it there is, kernel first."""
+        """Key of the order of geometries: how much of it there is, kernel first."""
         further = self.stride + self.padding + self.dilation + self.groups + self.bias
         return (self.kernel, further, self.inputs + self.outputs, sum(self.sides))
 

@@ -1,4 +1,4 @@
-"""What a criterion is: one demand, the cases it is tried on, and how one case is examined."""
+"""Interface of a criterion: one demand, its cases, the examination of a case."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Subject(Protocol):
-    """What a criterion is tried on; as text, what a reader needs to make it again."""
+    """Subject of a criterion; as text, all that a reader needs to make it again."""
 
     def simpler(self) -> Iterator[Self]:
         """Smaller ones, the smallest first."""
@@ -47,7 +47,7 @@ class Case(Subject, Protocol):
 
 
 class Finding(NamedTuple):
-    """What the examination of a case that passes has found.
+    """Result of the examination of a case that passes.
 
     Attributes:
         deviation: The largest one, in the unit of the tolerance; None where none is measured.

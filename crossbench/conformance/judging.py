@@ -22,7 +22,7 @@ _MOST_TRIES = 300  # of a search for a smaller example
 
 @dataclass
 class _Tally:
-    """What came of the cases so far."""
+    """Results of the cases so far."""
 
     cases: int = 0
     refused: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ def _failure(criterion: Criterion, target: Target, tally: _Tally) -> dict[str, A
 
 
 def _attempt(criterion: Criterion, case: Subject) -> Finding | BaseException:
-    """What the examination of a case finds, or what ended it."""
+    """Finding of the examination of a case, or the exception that ended it."""
     tell(str(case))
     try:
         return criterion.examine(case)

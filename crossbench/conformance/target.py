@@ -109,7 +109,7 @@ class NetworkCase:
         return len(self.sides)
 
     def request(self) -> BuildRequest:
-        """What the method is asked for."""
+        """Request that the method is given."""
         return BuildRequest(
             kind=self.kind,
             dims=self.dims,

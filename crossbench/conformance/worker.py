@@ -1,4 +1,4 @@
-"""What the processes of a conformance check do; :mod:`crossbench.conformance.run` starts them."""
+"""Work of the processes that :mod:`crossbench.conformance.run` starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ THREADS = 1
 
 
 def describe(name: str, plugins: list[str], device: str) -> dict[str, Any]:
-    """What a method and this machine are, and what is demanded, as JSON.
+    """Facts of a method and this machine, and the criteria, as JSON.
 
     Raises:
         RequestError: If the method cannot be loaded, or there is no such device.
@@ -80,7 +80,7 @@ def trace(name: str, plugins: list[str], device: str) -> list[dict[str, Any]]:
 
 
 def spend(name: str, plugins: list[str], device: str) -> list[dict[str, Any]]:
-    """What a method costs beside a plain convolution, as JSON."""
+    """Costs of a method beside a plain convolution's, as JSON."""
     with _loaded(name, plugins, device) as target:
         return [to_mapping(cost) for cost in measure(target)]
 

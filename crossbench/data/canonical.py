@@ -194,7 +194,7 @@ def _text(identifier: str | bytes) -> str:
 
 
 def _notes(names: list[str], plain: list[str]) -> tuple[str, ...]:
-    """What is said of identifiers that are spelt in several ways, and of empty ones."""
+    """Notes on identifiers that are spelt in several ways, and on empty ones."""
     spelt: dict[str, list[str]] = defaultdict(list)
     for name, same in zip(names, plain, strict=True):
         spelt[same].append(name)

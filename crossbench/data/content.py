@@ -1,4 +1,4 @@
-"""What tells samples apart by their content, whatever file, order or task they come in."""
+"""Content hashes of samples, whatever file, order or task they come in."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def facts(
     span: tuple[float, float],
     digests: Mapping[str, str],
 ) -> Iterator[Fact]:
-    """What a card states of its file, each fact compared with the file.
+    """Facts that a card states of its file, each compared with the file.
 
     Args:
         card: The card; what it leaves out is not compared.
@@ -89,7 +89,7 @@ def check_facts(stated: Iterable[Fact], *, where: str) -> None:
 
 
 def notes(card: TaskCard, images: NDArray[Any], *, grouped: bool) -> tuple[str, ...]:
-    """What a reader of results should know of arrays that may not be what they are taken for.
+    """Notes for readers of results on arrays that may not be what they are taken for.
 
     Args:
         card: The card.

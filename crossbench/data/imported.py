@@ -1,4 +1,4 @@
-"""How a data file was imported and grouped: as the file says, and as records of runs say."""
+"""Provenance of a data file: its import and joined groups, in file and records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FORM = ("shape", "channels", "intensity")
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFacts:
-    """How an imported data file was made, as it is kept in the file.
+    """Provenance of an imported data file, as it is kept in the file.
 
     Attributes:
         importer: The importer.
@@ -101,7 +101,7 @@ def _canonical_shape(card: TaskCard) -> tuple[int, ...] | None:
 
 
 def import_facts(archive: NpzFile) -> ImportFacts | None:
-    """What an imported file says of itself; None of any other file.
+    """Provenance in an imported file; None of any other file.
 
     Raises:
         DataError: If it is not readable.
@@ -191,7 +191,7 @@ _TABLE = "a table"
 def origin_facts(
     file: Path, made: ImportFacts | None, joined: JoinedGroups | None
 ) -> dict[str, Any]:
-    """What records say of a data file beyond its content hash; nothing of a published one.
+    """Provenance of a data file as records have it; empty for a published one.
 
     Args:
         file: The data file; an imported one is named by the first 16 digits of its content hash.
@@ -224,7 +224,7 @@ def origin_facts(
 
 
 def _source(words: str) -> str:
-    """Where groups are from, without the name of a file."""
+    """Source of groups, without the name of a file."""
     words = _FILE.sub(_TABLE, words)
     return _TABLE if re.search(r"[/\\]", words) else words
 

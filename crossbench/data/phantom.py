@@ -23,7 +23,7 @@ _RECIPE = 1  # raise when the bytes of any phantom change
 
 
 def phantom_path(card: TaskCard, cache_dir: Path) -> Path:
-    """Where a task's phantom is kept; the name changes with the recipe and the card's facts."""
+    """Path of a task's phantom; it changes with the recipe and the card's facts."""
     facts = [
         _RECIPE, card.name, card.kind, card.shape, card.channels, card.intensity,
         len(card.classes), card.class_counts, card.group is not None,

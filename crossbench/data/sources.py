@@ -1,4 +1,4 @@
-"""Where a task's samples are, and how a file becomes a :class:`Dataset`.
+"""Finding the file of a task, and reading it as a :class:`Dataset`.
 
 One reader serves every file: the authors' npz format, imported files and phantoms, which are
 written in it, and MedMNIST's. Embedded tasks have their own.
@@ -75,7 +75,7 @@ def find_file(
 
 
 def kept_by_medmnist(card: TaskCard) -> Path | None:
-    """Where the package medmnist keeps a task's data file; None of other publishers' files."""
+    """Path where the package medmnist keeps a data file; None of other publishers."""
     if not isinstance(card.source, MedmnistSource):
         return None
     return MEDMNIST_FOLDER.expanduser() / card.source.file

@@ -1,4 +1,4 @@
-"""How samples are divided into training, validation and test parts."""
+"""Division of samples into training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _limited(
 
 
 def _cut_groups(groups: NDArray[np.int64], chosen: Indices) -> int:
-    """How many groups have some of their samples chosen and some not."""
+    """Number of groups that have some of their samples chosen and some not."""
     rest = np.delete(groups, chosen)
     return len(np.intersect1d(groups[chosen], rest))
 
@@ -231,7 +231,7 @@ def _check_enough(number: int, things: str, folds: int) -> None:
 def _rare_classes(
     labels: NDArray[np.int64], groups: NDArray[np.int64] | None, folds: int
 ) -> tuple[str, ...]:
-    """What is said of classes that are in fewer units (groups, else samples) than folds."""
+    """Notes on classes that are in fewer units (groups, else samples) than folds."""
     units = np.arange(len(labels)) if groups is None else groups
     things = "samples" if groups is None else "groups"
     found = []

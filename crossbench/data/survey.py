@@ -71,7 +71,7 @@ def ranges(images: NDArray[Any]) -> Ranges:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What a pass over all samples finds.
+    """Range and constant samples of a file.
 
     Attributes:
         lowest: Least stored value.
@@ -92,7 +92,7 @@ class Survey:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of results should know."""
+        """Notes for readers of results."""
         if not self.constant:
             return ()
         more = ", ..." if self.constant > len(self.first_constant) else ""
@@ -128,7 +128,7 @@ def survey(images: NDArray[Any], *, where: str) -> Survey:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is remembered of a file.
+    """Content hash, survey and digests of a file.
 
     Attributes:
         content_hash: SHA-256 over the arrays as later stages see them.
@@ -164,7 +164,7 @@ class Memo:
         return cache.entry(self.cache_dir / "checked", key, ".json")
 
     def recall(self) -> Known | None:
-        """What is kept; None where there is nothing, or nothing that can be believed."""
+        """The entry; None where there is none, or none that can be believed."""
         return cache.load(self.place, _read) if self.watch.state.is_settled() else None
 
     def keep(self, known: Known) -> None:

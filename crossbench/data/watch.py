@@ -20,7 +20,7 @@ _TICK_NS = 2_000_000_000
 
 
 class FileState(NamedTuple):
-    """What the system says of a file; it changes whenever the file is written to or replaced.
+    """State of a file; it changes whenever the file is written to or replaced.
 
     ``modified`` can be set at will (``rsync -t``, ``touch -d``), ``changed`` cannot. Both are in
     nanoseconds.

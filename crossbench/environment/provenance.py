@@ -1,4 +1,4 @@
-"""Where a number came from: hashes, versions, machine. Nothing here imports torch eagerly."""
+"""Provenance of numbers: versions and machine. Nothing here imports torch eagerly."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Job:
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far a job has come.
+    """Progress of a job.
 
     Attributes:
         epoch: Epochs done.
@@ -177,7 +177,7 @@ def step_lr(settings: PretrainSettings, epoch: int) -> float:
 
 
 def score(job: Job) -> tuple[NDArray[np.int64], torch.Tensor]:
-    """What the network says about the validation part.
+    """Labels and logits of the validation part.
 
     Returns:
         (m,) int64 labels of the samples that could be read, and their (m, K) float32 logits on
@@ -296,7 +296,7 @@ def _num_classes(job: Job) -> int:
 
 
 def _unreadable(job: Job) -> dict[str, list[str]]:
-    """What no process could read, by part; fatal where it is too much."""
+    """Samples that no process could read, by part; too many are refused."""
     found = {}
     for name, part in (("train", job.train), ("val", job.validation)):
         names = set().union(*job.group.gather(part.unreadable))
@@ -312,7 +312,7 @@ def _laid_out(job: Job, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _wrapped(job: Job) -> nn.Module:
-    """What the network is trained through; scored it is by itself."""
+    """The network as it is trained: compiled and distributed where asked for."""
     model = job.network
     if job.group.size > 1:
         if job.device.type == "cuda":
@@ -360,12 +360,12 @@ def _save(job: Job, optimiser: torch.optim.Optimizer, progress: Progress) -> Non
 
 
 def _left(job: Job) -> str:
-    """What a failed write left to go on from."""
+    """State that a failed write left to go on from, in words."""
     return "that of an epoch before is kept" if job.state.is_file() else "none is kept so far"
 
 
 def _resumed(job: Job, optimiser: torch.optim.Optimizer) -> Progress:
-    """Where an earlier process of the same identity stopped, loaded; else the beginning."""
+    """Progress of an earlier process of the same identity, loaded; else the beginning."""
     if not job.group.broadcast(job.state.is_file()):
         return Progress()
     try:

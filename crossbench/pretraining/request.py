@@ -1,4 +1,4 @@
-"""What is to be pretrained, under which settings, and where its weights go."""
+"""Request for a pretrained network: data, settings, and places of its files."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _data_facts(request: PretrainRequest) -> dict[str, Any]:
 
 
 def record_path(request: PretrainRequest) -> Path:
-    """Where the record lies, or will lie; the weights that it names lie beside it.
+    """Path of the record; the weights that it names lie beside it.
 
     ``<out>/pretrain/<data>/<layers>-<backbone>-<recipe[:8]>/seed43-fold0.pretrain.json``
     """
@@ -152,7 +152,7 @@ def record_path(request: PretrainRequest) -> Path:
 
 
 def checkpoint_path(request: PretrainRequest, record: PretrainRecord) -> Path:
-    """Where the weights lie that a record of the request names.
+    """Path of the weights that a record of the request names.
 
     Raises:
         RecordError: If the record names a file elsewhere.
@@ -161,6 +161,6 @@ def checkpoint_path(request: PretrainRequest, record: PretrainRecord) -> Path:
 
 
 def state_path(request: PretrainRequest) -> Path:
-    """Where the state of the last epoch lies until the weights are there."""
+    """Path of the state of the last epoch, until the weights are there."""
     path = record_path(request)
     return path.with_name(path.name.removesuffix(PRETRAIN_ENDING) + ".state.pt")

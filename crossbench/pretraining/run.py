@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """What is told of the progress of a pretraining; every call may be ignored."""
+    """Listener to the progress of a pretraining; every call may be ignored."""
 
     def started(self, request: PretrainRequest, samples: int) -> None:
         """Training begins, or goes on; each epoch puts ``samples`` through this process."""
@@ -161,7 +161,7 @@ def _job(opened: Opened, group: ProcessGroup) -> Job:
 
 
 def _bytes_needed(job: Job) -> int:
-    """What the files of a job take at most: a state, and its successor while that is written.
+    """Bytes that the files of a job take at most: a state, and its successor.
 
     A state holds the network, AdamW's two moments of each parameter, and under ``lowest`` the best
     weights so far; in the end the weights lie beside the last state.
@@ -291,7 +291,7 @@ def _warnings(job: Job) -> tuple[str, ...]:
 
 
 def estimate_seconds(request: PretrainRequest, *, group: ProcessGroup | None = None) -> float:
-    """How long :func:`pretrain` would take here, from one timed step; decoding is not counted.
+    """Seconds that :func:`pretrain` would take, from one timed step without decoding.
 
     Raises:
         RequestError: If data, fold or backbone do not exist.

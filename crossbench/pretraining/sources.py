@@ -1,4 +1,4 @@
-"""What a network is pretrained on: a task's training and validation part, or a folder of images."""
+"""Data for pretraining: a task's training and validation parts, or images."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def _folder(request: PretrainRequest, path: Path) -> Source:
 
 
 def _inputs(given: PretrainSettings, *, size: int, statistics: Statistics, workers: int) -> Inputs:
-    """What is given, and else what the data asks for."""
+    """Settings of inputs, those not given filled in from the data."""
     return Inputs(
         size=given.size or size,
         statistics=given.statistics or statistics,

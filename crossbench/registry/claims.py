@@ -1,4 +1,4 @@
-"""Who claims the name of a method: installed packages, plugin files, and objects of this process.
+"""Claims to methods' names by packages, plugin files and this process.
 
 Each claims on its own, so that one that is broken hides no other.
 """
@@ -62,7 +62,7 @@ class Claim:
 
 
 class Claims(NamedTuple):
-    """Who claims which name, and by file what keeps plugins from claiming any."""
+    """Claims by name, and by file the faults of plugins."""
 
     by_name: dict[str, list[Claim]]
     faults: dict[str, str]
@@ -85,7 +85,7 @@ objects: dict[str, Registered] = {}
 
 
 def find_claims(plugins: Sequence[str]) -> Claims:
-    """Who claims which name; plugin files are run.
+    """Find all claims; plugin files are run.
 
     Raises:
         RequestError: If a plugin file does not exist.
@@ -154,7 +154,7 @@ def _from_package(point: Point, name: MethodName) -> Method:
 
 
 def of_plugin(reference: str) -> Claim:
-    """What a plugin file claims, once it has been imported.
+    """Claim of a plugin file, which is imported.
 
     Raises:
         RequestError: If it holds no method, or does not run.
@@ -183,7 +183,7 @@ def of_plugin(reference: str) -> Claim:
 
 
 def of_object(registered: Registered) -> Claim:
-    """What an object claims that this process has registered."""
+    """Claim of an object that this process has registered."""
     method, kind = registered.method, registered.kind
 
     def build(name: MethodName) -> Method:

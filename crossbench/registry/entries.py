@@ -232,7 +232,7 @@ def declarations(module: str, name: str) -> dict[str, Any]:
 
 
 def _hyperparameters(module: str, name: str) -> tuple[str, ...]:
-    """What a class or the first of its bases that says so is called with."""
+    """Parameters of a class, or of the first of its bases that states them."""
     for kind in _classes(module, name, set()):
         for node in kind.body:
             if isinstance(node, ast.FunctionDef) and node.name == "__init__":

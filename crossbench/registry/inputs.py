@@ -41,7 +41,7 @@ class InputEntry:
     made_of: str = ""
 
     def demands(self, card: TaskCard) -> Iterator[Demand]:
-        """What must hold of a card of this kind."""
+        """Demands on a card of this kind."""
         lengths = f"it must be {self.dims} positive lengths, for kind is {card.kind!r}"
         yield "shape", are_sizes(card.shape, self.dims), lengths
         known = " or ".join(map(str, self.channels))

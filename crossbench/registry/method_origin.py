@@ -1,4 +1,4 @@
-"""Where a method comes from, who made it, and what it says of itself: for records and listings."""
+"""Origin of a method: package or file, authors and summary."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def declared_metadata(method: Method) -> MethodMetadata:
 
 
 def registered_metadata(entry: MethodEntry) -> MethodMetadata:
-    """What a registered method and its package say of it; its source is read, not run."""
+    """Metadata of a registered method and its package; its source is read, not run."""
     module, _, name = entry.target.partition(":")
     declared = MethodMetadata.tolerant(declarations(module, name).get("metadata"))
     return MethodMetadata.tolerant(_known(declared, entry.distribution))
 
 
 def _known(declared: MethodMetadata, distribution: str) -> dict[str, Any]:
-    """What a method declares and, for the rest, what its package does; nothing that is empty."""
+    """Metadata of a method and, for the rest, of its package; nothing that is empty."""
     known = to_mapping(_of_distribution(distribution)) | {
         key: value for key, value in to_mapping(declared).items() if value
     }
@@ -96,7 +96,7 @@ def _known(declared: MethodMetadata, distribution: str) -> dict[str, Any]:
 
 @cache
 def _of_distribution(name: str) -> MethodMetadata:
-    """What an installed package says of itself."""
+    """Metadata of an installed package."""
     try:
         about: Message = metadata(name)  # type: ignore[assignment]
     except (PackageNotFoundError, ValueError):

@@ -256,7 +256,7 @@ def _is_alike(code: CodeType, written: Sequence[CodeType]) -> bool:
 
 
 def _essence(code: CodeType) -> tuple[Any, ...]:
-    """What a code object computes, without where it stands."""
+    """Content of a code object, without its place."""
     constants = tuple(
         _essence(each) if isinstance(each, CodeType) else (type(each), each)
         for each in code.co_consts

@@ -31,7 +31,7 @@ def load_tasks() -> dict[str, TaskCard]:
 
 
 def task_faults() -> tuple[str, ...]:
-    """What keeps registered cards from loading, one message each; empty when all is well."""
+    """Faults that keep registered cards from loading, one message each."""
     return _registered()[1]
 
 
@@ -41,7 +41,7 @@ def extra_tasks() -> dict[str, TaskCard]:
 
 
 def extra_faults() -> tuple[str, ...]:
-    """What keeps extra tasks from loading, one message each; empty when all is well."""
+    """Faults that keep extra tasks from loading, one message each."""
     return _extra()[1]
 
 

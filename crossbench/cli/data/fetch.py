@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 
 
 def add_means(parser: Any) -> None:
-    """How files are fetched."""
+    """Options of fetching."""
     parser.add_argument(
         "--accept-licence",
         dest="accepted",
@@ -99,7 +99,7 @@ def fetch_tasks(
 
 
 def left_to_fetch(cards: Sequence[TaskCard], root: DataRoot) -> list[str]:
-    """What :func:`fetch_tasks` would bring, a line a task."""
+    """Preview of :func:`fetch_tasks`, a line a task."""
     from crossbench.data.acquire.status import status
     from crossbench.files.sizes import amount
 

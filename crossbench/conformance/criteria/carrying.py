@@ -43,7 +43,7 @@ _NO_3D = "not applicable: the method has no layers that become 3D"
 
 
 def _accounted(case: LayerCase) -> Finding:
-    """What became of each tensor of the 2D layer, seen by changing it before the conversion."""
+    """Fate of each tensor of the 2D layer, seen by changing it before the conversion."""
     plain = tensors(_converted(case))
     fates: dict[str, list[str]] = {}
     for name, tensor in tensors(make(_flat(case))).items():

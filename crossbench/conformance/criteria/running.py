@@ -1,4 +1,4 @@
-"""That a method runs at all, within its limits, and changes nothing that all runs share."""
+"""Running at all, within limits, and without changes of state all runs share."""
 
 from __future__ import annotations
 

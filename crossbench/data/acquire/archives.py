@@ -51,7 +51,7 @@ _HEADERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What no dataset exceeds.
+    """Limits that no dataset exceeds.
 
     Attributes:
         members: Number of members.

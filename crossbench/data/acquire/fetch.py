@@ -35,7 +35,7 @@ _SEVERAL = 3  # a file that changes under a resumed download is begun again so o
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """How files are fetched.
+    """Options of fetching.
 
     Attributes:
         offline: Whether the network is left alone.
@@ -56,7 +56,7 @@ class Means:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """What is there of an origin.
+    """Result of fetching an origin.
 
     Attributes:
         origin: The origin.
@@ -237,7 +237,7 @@ def _receive(origin: Origin, file: Wanted, means: Means) -> tuple[str, str, bool
 def _address(
     file: Wanted, means: Means, resolve: Callable[[str], tuple[str, dict[str, str]]]
 ) -> tuple[str, dict[str, str]]:
-    """Where to ask for a file, and the digests that are known of it."""
+    """Address of a file, and the digests that are known of it."""
     address, checksum = file.source.url, file.source.checksum
     if address.startswith("doi:"):
         mirror = means.mirror or os.environ.get("CROSSBENCH_MIRROR")

@@ -42,7 +42,7 @@ _WHY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a server that fails is asked again.
+    """Limits of retrying a server that fails.
 
     Attributes:
         attempts: Attempts in a row that bring no new byte.
@@ -277,7 +277,7 @@ def _is_nowhere(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    """What failed first, in its own words, on one line."""
+    """Message of the failure that came first, on one line."""
     error = _first(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Listener:
-    """What is told of a fetch, such as a progress bar; this one says nothing."""
+    """Listener to a fetch, such as a progress bar; this one says nothing."""
 
     def begun(self, what: str, done: int, total: int | None) -> None:
         """A file of ``total`` bytes begins, of which ``done`` are there."""

@@ -17,7 +17,7 @@ _FACTS = ".part.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a server said of a file when its fetching began.
+    """Headers that a server sent of a file when its download began.
 
     Attributes:
         url: Address that was asked.
@@ -33,7 +33,7 @@ class Facts:
 
     @property
     def validator(self) -> str:
-        """What ``If-Range`` may hold; empty where the server gave nothing to compare by."""
+        """Value of ``If-Range``; empty where the server gave nothing to compare by."""
         return self.etag or self.modified
 
 
@@ -61,7 +61,7 @@ class Partial:
             return 0
 
     def recall(self) -> Facts | None:
-        """What was noted; None where nothing readable was."""
+        """Headers that were noted; None where nothing readable was."""
         try:
             return Facts(**json.loads(self._facts.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What was fetched: sizes and digests of files, so that they are read through only once."""
+"""Receipts of files: sizes and digests, so that files are read through only once."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Receipts:
 
 
 def difference(checksum: Mapping[str, str], digests: Mapping[str, str]) -> str:
-    """What contradicts a card's checksums in a file's digests, in words; empty for nothing."""
+    """Contradiction between a card's checksums and a file's digests; empty for none."""
     for algorithm, expected in checksum.items():
         if digests[algorithm] != expected.lower():
             return f"its {algorithm.upper()} is {digests[algorithm]}, but the card says {expected}"

@@ -1,4 +1,4 @@
-"""What is here of a task's data, what is missing, and what a person has to do."""
+"""Status of a task's data: present, missing, and steps for a person to take."""
 
 from __future__ import annotations
 

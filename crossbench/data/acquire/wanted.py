@@ -38,7 +38,7 @@ class Wanted:
 
 
 def folder_of(root: DataRoot, card: TaskCard, origin: Origin) -> Path:
-    """Where the files of an origin go: the data root, or a folder of their own for an importer."""
+    """Folder for an origin's files: the data root, or an importer's own."""
     return root.originals(card.name, origin.name) if origin.importer else root.root
 
 

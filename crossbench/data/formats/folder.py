@@ -57,7 +57,7 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
-    """What a folder of images holds, before any of them is read.
+    """Listing of a folder of images, before any of them is read.
 
     Attributes:
         classes: Names of the folders in ``train``, sorted; the index is the label.

@@ -26,7 +26,7 @@ _UNITS = {1: 1000.0, 2: 1.0, 3: 0.001}  # millimetres in the units of length tha
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeForm:
-    """What a volume's header says.
+    """Facts of a volume's header.
 
     Attributes:
         shape: (C, D, H, W), turned to the nearest RAS where it states an orientation.
@@ -75,7 +75,7 @@ def read_nifti(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def volume_form(file: Path) -> VolumeForm:
-    """What the header of a NIfTI file says; no voxel is read.
+    """Facts of the header of a NIfTI file; no voxel is read.
 
     Raises:
         DataError: If the file is no NIfTI file, holds no volume, or claims more than it can hold.
@@ -159,7 +159,7 @@ def _check_claim(file: Path, volume: Any) -> None:
 
 
 def _codes(file: Path, volume: Any) -> str:
-    """Where the stored axes run to; empty where the header states no orientation."""
+    """Directions of the stored axes; empty where the header states no orientation."""
     header = volume.header
     if "sform_code" in header and not (int(header["sform_code"]) or int(header["qform_code"])):
         return ""

@@ -285,7 +285,7 @@ class NpzFile:
         return np.asarray(np.memmap(stream, member.dtype, "r", offset, member.shape, order))
 
     def _data_offset(self, info: zipfile.ZipInfo) -> int:
-        """Where a member's bytes begin; the local header's lengths differ from the directory's."""
+        """Offset of a member's bytes, by its local header (its lengths differ)."""
         self._stream.seek(info.header_offset)
         name_bytes, extra_bytes = _LOCAL_HEADER.unpack(self._stream.read(_LOCAL_HEADER.size))
         return info.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)

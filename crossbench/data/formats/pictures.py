@@ -71,7 +71,7 @@ def is_copied(pixels: NDArray[Any]) -> bool:
 
 
 def _traits(picture: Image.Image) -> Iterator[str]:
-    """What is changed when an opened picture is decoded to gray or RGB."""
+    """Changes that decoding an opened picture to gray or RGB makes."""
     if picture.mode in ("P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV"):
         yield {"P": "palette", "PA": "palette", "1": "black and white"}.get(
             picture.mode, picture.mode
@@ -108,7 +108,7 @@ def check_picture(picture: Image.Image, *, deep_gray: bool) -> None:
 
 
 def _stored_modes(picture: Image.Image) -> list[str]:
-    """How the pixels are stored, as Pillow's decoders are told: ``RGB;16B`` for 16 bits."""
+    """Storage modes of the pixels, as Pillow's decoders name them: ``RGB;16B``."""
     modes = []
     for tile in getattr(picture, "tile", []):
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)

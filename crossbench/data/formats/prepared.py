@@ -71,7 +71,7 @@ def prepared_series(series: Series, preparation: Preparation) -> NDArray[Any]:
 
 
 def dicom_form(volume: dicom.Volume) -> VolumeForm:
-    """What is known of a DICOM volume, as of the header of a NIfTI file."""
+    """Facts of a DICOM volume in the form of those of a NIfTI header."""
     import nibabel
 
     nib: Any = nibabel

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """What tells the samples of a data file apart.
+    """Identity of the samples of a data file.
 
     Attributes:
         file: The file.
@@ -71,7 +71,7 @@ class Grouping(ABC):
 
     @abstractmethod
     def steps(self, card: TaskCard) -> tuple[str, ...]:
-        """What a person does to get the tables, each named with its source."""
+        """Steps for a person to get the tables, each named with its source."""
 
     def wants(self, tables: Sequence[Table]) -> bool:  # noqa: ARG002
         """Whether some of the tables are of this style, told by their columns."""

@@ -57,7 +57,7 @@ class Joined:
 
 
 def remedies(card: TaskCard) -> tuple[str, ...]:
-    """What a person can do to have a task's samples grouped, step by step."""
+    """Steps for a person to have a task's samples grouped."""
     steps = [step for each in groupings() if each.applies(card) for step in each.steps(card)]
     command = f"crossbench data groups {card.name}"
     columns = f"columns index (from 0, in the order of {card.source.file}) or id, and group"

@@ -103,7 +103,7 @@ class Import:
 
     @cached_property
     def distribution(self) -> Distribution:
-        """What the importer is given.
+        """Distribution that the importer is given.
 
         Raises:
             RequestError: As :attr:`settings`.
@@ -164,7 +164,7 @@ def _alone(folder: Path, task: str) -> Iterator[Path]:
 
 
 def _listed(asked: Import) -> Listing:
-    """What the distribution holds, as far as tables and names tell."""
+    """Listing of the distribution, from its tables and names."""
     unpack_all(asked.folder, asked.importer.unpacks)
     listing = asked.importer.list(asked.distribution)
     _check_count(asked, listing)
@@ -195,7 +195,7 @@ def _some(dropped: tuple[tuple[str, str], ...]) -> str:
 
 
 def _key(asked: Import, listing: Listing) -> str:
-    """What a half-finished import must share with another to be resumed by it."""
+    """Key that two imports must share for one to resume the other."""
     states = [
         [sample.id, sample.place, [_state(asked.root, file) for file in sample.files]]
         for sample in listing.samples

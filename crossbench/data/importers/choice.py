@@ -1,4 +1,4 @@
-"""What to import, of the names and the folder that a user gives."""
+"""Choice of origin, importer and folder from what a user names."""
 
 from __future__ import annotations
 

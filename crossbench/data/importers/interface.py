@@ -46,7 +46,7 @@ class Original:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a distribution holds.
+    """Samples of a distribution.
 
     Attributes:
         samples: The samples, in the order of the data file.
@@ -76,7 +76,7 @@ class Distribution:
 
 
 class Importer(ABC):
-    """How one original distribution becomes samples.
+    """Importer of one original distribution.
 
     A package registers a subclass under the entry point group ``crossbench.importers``; origins on
     cards name it. Listing reads tables and file names; samples are read one by one, by threads, so

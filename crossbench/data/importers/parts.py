@@ -33,7 +33,7 @@ _NARROWED = "narrowed"  # marks a folder in which some float64 sample became flo
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What all samples of an import have in common.
+    """Shape and dtype that all samples of an import share.
 
     Attributes:
         shape: Shape of each.

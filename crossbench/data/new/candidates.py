@@ -1,4 +1,4 @@
-"""What a folder or a table says of each sample."""
+"""Samples as a folder or a table lists them, before their files are read."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """What a folder or a table says of all samples.
+    """Samples that a folder or a table lists.
 
     Attributes:
         samples: The samples.
@@ -160,7 +160,7 @@ def classes_of(samples: Sequence[Candidate]) -> tuple[tuple[str, ...], dict[str,
 
 
 def remarks_on_classes(samples: Sequence[Candidate]) -> Iterator[Remark]:
-    """That spellings of a class were taken as one."""
+    """Remark that spellings of a class were taken as one."""
     spellings: dict[str, set[str]] = defaultdict(set)
     for sample in samples:
         spellings[_plain_class(sample.label)].add(sample.label.strip())
@@ -178,7 +178,7 @@ def _plain_class(label: str) -> str:
 
 
 def remarks_on_groups(samples: Sequence[Candidate]) -> Iterator[Remark]:
-    """What is to be said of groups: how many, across classes, across parts, and lacking."""
+    """Remarks on groups: how many, across classes, across parts, and lacking."""
     labels, parts = defaultdict(set), defaultdict(set)
     for sample in samples:
         if sample.group:
@@ -211,7 +211,7 @@ _LEAST_SHARED = 0.1  # of the samples, whose names begin as those of others do
 
 
 def hint_at_groups(samples: Sequence[Candidate]) -> Iterator[Remark]:
-    """That groups are not known, and what may tell them: names that begin alike."""
+    """Remarks that groups are not known, and on names that begin alike."""
     lost = "Groups are not known: samples of one patient may lie on both sides of a split"
     ways = "(--group COLUMN, --group-from-name REGEX, or a folder for each patient)"
     yield Remark(topic="groups", text=f"{lost} {ways}")

@@ -1,4 +1,4 @@
-"""What a user may choose about a new task."""
+"""Choices of a user about a new task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What is made of a folder, as far as the user says so.
+    """Choices about what is made of a folder.
 
     Attributes:
         folder: Where the files are.

@@ -99,7 +99,7 @@ class Export:
         return replace(found, samples=tuple(kept))
 
     def remarks(self) -> Iterator[Remark]:
-        """What was chosen and corrected, of how many series; numbers that differ are left out."""
+        """Remarks on choices and corrections, with the number of series of each."""
         reader = "dcm2niix" if self.kind == "volume" else "pydicom"
         text = f"Read by {reader} {version(reader)}, intensities rescaled as the headers say"
         yield Remark(topic="DICOM", text=text)
@@ -115,7 +115,7 @@ class Export:
             yield Remark(topic="DICOM", text=f"{counted(len(names), noun)}: {text}", names=names)
 
     def _on_mixture(self) -> Iterator[Remark]:
-        """That several modalities, or several series of a patient, are samples of one task."""
+        """Remarks on several modalities, or several series of a patient, in one task."""
         modalities = Counter(each.modality for each in self.series.values())
         if len(modalities) > 1:
             counts = ", ".join(f"{count:,} {name}" for name, count in sorted(modalities.items()))
@@ -206,7 +206,7 @@ def _chosen(listing: SeriesListing, choices: Choices) -> tuple[list[Series], tup
 
 
 def _why_none(chosen: Sequence[Series], left_out: Sequence[LeftOut]) -> str:
-    """Why series are not those of one task."""
+    """Reason that series are not those of one task."""
     if not chosen:
         reasons = "; ".join(each.reason for each in left_out)
         return f"no series of DICOM pictures or volumes; left out: {reasons}"

@@ -1,4 +1,4 @@
-"""What is made of a folder: decided before anything is written."""
+"""Draft of a task from a folder: decided before anything is written."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def _grouped(found: Candidates, choices: Choices, export: Export | None) -> Cand
 
 
 def _form(folder: Path, kind: str, export: Export | None, name: str) -> PictureForm | VolumeForm:
-    """What one sample is."""
+    """Form of one sample."""
     if export:
         return export.form(name)
     return picture_form(folder / name) if kind == "image" else volume_form(folder / name)
@@ -232,7 +232,7 @@ def _no_table(choices: Choices, files: Files) -> Table:
 
 
 def _doubts(draft: Draft) -> Iterator[Remark]:
-    """What may keep the task from being run."""
+    """Remarks on what may keep the task from being run."""
     counts = draft.class_counts
     units: dict[int, set[str]] = {label: set() for label in range(len(draft.classes))}
     for sample, label in zip(draft.samples, draft.labels, strict=True):

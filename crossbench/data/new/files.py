@@ -33,7 +33,7 @@ _ENDINGS = {PICTURES: PICTURE_SUFFIXES, NIFTI: NIFTI_SUFFIXES}
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """What a folder holds, as paths below it with forward slashes.
+    """Files of a folder, as paths below it with forward slashes.
 
     Attributes:
         samples: Files that may be samples, sorted.

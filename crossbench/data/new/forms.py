@@ -1,4 +1,4 @@
-"""What the files of samples are: their sizes, channels, values and spacings."""
+"""Forms of the files of samples: sizes, channels, values and spacings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BATCH = 64  # files that are given to the threads at a time
 
 @dataclass(frozen=True, kw_only=True)
 class PictureForm:
-    """What a picture is.
+    """Form of a picture.
 
     Attributes:
         size: (H, W), turned as its EXIF orientation says.
@@ -65,7 +65,7 @@ def picture_form(file: Path) -> PictureForm:
 def each_form(
     look: Callable[[str], F], files: Sequence[str], listener: Callable[[int, int], None]
 ) -> tuple[dict[str, F], dict[str, str]]:
-    """What looking at each file gives, by threads; those that cannot be read, with the reason."""
+    """Form of each file, by threads; those that cannot be read, with the reason."""
     found: dict[str, F] = {}
     faults: dict[str, str] = {}
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -100,7 +100,7 @@ def check_damaged(faults: Sequence[str], *, skip: bool) -> None:
 
 
 def left_out_damaged(faults: Mapping[str, str], *, skip: bool) -> tuple[Remark, ...]:
-    """What is said of files that cannot be read.
+    """Remark on files that cannot be read.
 
     Raises:
         DataError: If there are some and they are not to be left out.

@@ -92,7 +92,7 @@ class FolderImporter(Importer):
 
 
 def _place(file: str) -> str:
-    """What samples are ordered by: classes lie mixed, whatever the folders are called."""
+    """Key of the order of samples: classes lie mixed, whatever the folders are called."""
     return hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How pictures become samples of one size, channels and dtype."""
+"""Preparation of pictures: one size, number of channels and dtype."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FITS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """How files become samples, and what these are then.
+    """Preparation of files, and the form of the samples that it gives.
 
     Attributes:
         preparation: How.

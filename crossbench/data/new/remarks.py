@@ -1,4 +1,4 @@
-"""What is said of a folder: sentences that may be kept, and names that are shown once."""
+"""Remarks on a folder: sentences that may be kept, and names that are shown once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was made of a folder and assumed of it, in plain sentences and as JSON."""
+"""Report on a new task, in plain sentences and as JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NOUNS = {"image": "picture", "volume": "volume"}
 
 
 def in_words(draft: Draft) -> list[str]:
-    """What is made of a folder, and what was assumed, sentence by sentence."""
+    """Report on a draft, sentence by sentence."""
     said = [*_summary(draft), *((remark.topic, remark.shown) for remark in draft.remarks)]
     said.sort(key=lambda pair: _TOPICS.index(pair[0]))
     noun = _NOUNS[draft.kind]
@@ -73,7 +73,7 @@ def _groups(draft: Draft) -> int:
 
 
 def made_in_words(draft: Draft, made: Imported, *, card: Path, root: str | None) -> list[str]:
-    """What was written, and what comes next.
+    """Report on what was written, with the next commands.
 
     Args:
         draft: What was made.

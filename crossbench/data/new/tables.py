@@ -187,7 +187,7 @@ def _parts(words: Sequence[str] | None) -> list[int]:
 
 
 def _word(column: str) -> str:
-    """What groups of a column are: ``Patient ID`` holds patients; a word that says nothing else."""
+    """Kind of the groups of a column: ``Patient ID`` holds patients."""
     word = _plain(column).removesuffix("id").removesuffix("no").removesuffix("number")
     return _GROUPS.get(word, "group")
 

@@ -1,4 +1,4 @@
-"""How volumes become samples of one orientation, spacing, shape and dtype."""
+"""Preparation of volumes: one orientation, spacing, shape and dtype."""
 
 from __future__ import annotations
 

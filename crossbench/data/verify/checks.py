@@ -158,7 +158,7 @@ def _stated(opened: Opened, found: Ranges) -> Iterator[Finding]:
 
 
 def _content(opened: Opened) -> Iterator[Finding]:
-    """What the content is told by, and whether an imported file still has that of its name."""
+    """Findings on the content hash, and on the form of the file."""
     card, dataset = opened.card, opened.dataset
     if opened.made is None and not card.checksum and not card.embedded:
         text = f"the card states no checksum; {DIGEST} of the file is {opened.digests[DIGEST]}"
@@ -198,7 +198,7 @@ def _standard(opened: Opened) -> tuple[list[Split], list[Finding]]:
 
 
 def _shortcuts(opened: Opened, looks: Looks) -> tuple[tuple[Shortcut, ...], list[Finding]]:
-    """What plain models get from the acquisition, and what is to be said of it."""
+    """Scores of plain models on the acquisition, and the finding on them."""
     dataset = opened.dataset
     chosen = drawn(dataset.labels, dataset.groups)
     labels = dataset.labels[chosen]

@@ -56,7 +56,7 @@ def copies(check: str, pairs: Pairs, plain: NDArray[np.bool_]) -> Copies:
 
 
 def across(found: Copies, dataset: Dataset, splits: Sequence[Split], task: str) -> list[Finding]:
-    """What is to be said of copies: how many, across classes, and across the parts of splits."""
+    """Findings on copies: how many, across classes, and across the parts of splits."""
     pairs, check = found.pairs, found.check
     left = f"; {found.plain:,} more of samples too plain to tell" if found.plain else ""
     level: Level = "remark" if len(pairs) else "holds"

@@ -32,7 +32,7 @@ _BORDER = 16  # the outer sixteenth of an axis is its border
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Looks:
-    """What samples look like.
+    """Hashes, thumbnails and plain features of samples.
 
     Attributes:
         hashes: (N,) content hashes of :func:`~crossbench.data.content.sample_hashes`, 0 for

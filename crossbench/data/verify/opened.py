@@ -87,7 +87,7 @@ def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
 def _numbers(
     arrays: Mapping[str, NDArray[Any]], samples: int
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """What a model can be given of arrays on the acquisition; what fits no sample is left out."""
+    """Numbers for models from arrays on the acquisition, where they fit samples."""
     for name, array in arrays.items():
         if array.shape[:1] != (samples,):
             continue
@@ -100,7 +100,7 @@ def _numbers(
 
 
 def why_not(card: TaskCard, file: Path, error: DataError) -> Iterator[Finding]:
-    """What keeps a file from being opened, and which samples it is about."""
+    """Findings on a file that cannot be opened, and the samples at fault."""
     yield Finding(check="file", level="fault", text=str(error))
     kind = find_kind(card.kind)
     with suppress(DataError):  # it has been said what is wrong

@@ -20,7 +20,7 @@ NAMED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
         check: What was checked.
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """What a plain model gets from features of the acquisition alone.
+    """Score of a plain model on features of the acquisition alone.
 
     Attributes:
         features: What it is given: ``border``, ``histogram``, ``acquisition`` or ``all together``.
@@ -63,7 +63,7 @@ class Shortcut:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was found of a task's data.
+    """Findings on a task's data.
 
     Attributes:
         task: The task.

@@ -22,7 +22,7 @@ _PRESET_FOLDER = Path(__file__).parent
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Part:
-    """What a package sets for one of its methods under a preset; see :class:`Preset`."""
+    """Settings of a package for its methods under a preset; see :class:`Preset`."""
 
     drop_keys: tuple[str, ...] = ()
     radimagenet_3d: bool = False

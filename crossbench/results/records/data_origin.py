@@ -26,7 +26,7 @@ def import_version(record: RunRecord) -> str:
 
 
 def origin_in_words(provenance: Mapping[str, Any]) -> str:
-    """How the data of a run was imported and grouped; empty where it was neither.
+    """Import and groups of a run's data, in words; empty where there are none.
 
     Other people's records are read: what is not of the expected type is not said.
     """
@@ -52,7 +52,7 @@ def _import_in_words(about: Mapping[str, Any]) -> str:
 
 
 def pinned_versions(folders: Iterable[Path]) -> dict[tuple[str, str], int]:
-    """How many records are pinned to each import, by task and version.
+    """Number of records pinned to each import, by task and version.
 
     A version is the name of the file in the data root: ``imported/TASK/VERSION.npz``. A folder
     that is not there or holds no record pins nothing.

@@ -32,7 +32,7 @@ _PHASES = ("build", "train", "validate", "test")
 
 
 def implausible_times(record: RunRecord, now: datetime | None = None) -> Iterator[str]:
-    """What of a finished run's times cannot be, one message a fault.
+    """Impossible times of a finished run, one message a fault.
 
     Args:
         record: The record; one that failed or tells no times passes.

@@ -65,7 +65,7 @@ class Store:
         self.root = Path(root)
 
     def path_of(self, key: RunKey, identity: str) -> Path:
-        """Where the record of a run lies, or would lie; always below the root."""
+        """Path of the record of a run, whether or not it is there; always below the root."""
         name = (
             f"{file_name(key.init)}-{file_name(key.protocol)}"
             f"-seed{key.seed}-fold{key.fold}-{file_name(identity[:8])}.json"

@@ -1,4 +1,4 @@
-"""What a DICOM file may do to its reader: bounds of memory, and no warnings from many threads."""
+"""Bounds on reading DICOM: memory, and no warnings from many threads."""
 
 from __future__ import annotations
 

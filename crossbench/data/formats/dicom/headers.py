@@ -71,7 +71,7 @@ class Slice:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a DICOM file says of itself.
+    """Header of a DICOM file.
 
     Attributes:
         file: The file.

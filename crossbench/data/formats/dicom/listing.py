@@ -1,4 +1,4 @@
-"""What a folder of DICOM files holds: series that are samples, and what is none."""
+"""Listing of a folder of DICOM files: series that are samples, and the rest."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _files(folder: Path) -> tuple[list[Path], list[LeftOut]]:
 
 
 def _why_no_file(file: Path, root: Path) -> str:
-    """Why something in a folder is not read; empty for a file of the folder."""
+    """Reason that something in a folder is not read; empty for a file of the folder."""
     try:
         if file.is_symlink() and not file.resolve(strict=True).is_relative_to(root):
             return "link that leads out of the folder"
@@ -155,7 +155,7 @@ def _try(file: Path) -> Header | str:
 
 
 def _absent(headers: Sequence[Header]) -> Iterator[LeftOut]:
-    """What DICOMDIRs name and is not there, or lies outside of their folders."""
+    """Files that DICOMDIRs name and that are absent, or outside of their folders."""
     for header in headers:
         folder, absent = header.file.parent, []
         for parts in header.named:

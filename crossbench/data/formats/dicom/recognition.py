@@ -1,4 +1,4 @@
-"""What a DICOM file shows, from its class, image type and description."""
+"""Recognition of DICOM files by their class, image type and description."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _REPORT_WORDS = re.compile(r"\b(dose (report|info|summary)|patient protocol)\b",
 
 
 def why_left_out(header: Header, choice: Choice) -> str:
-    """Why a file is no sample or part of one; empty where it is."""
+    """Reason that a file is no sample or part of one; empty where it is."""
     return _of_class(header) or ("" if choice.reformats else _derived(header))
 
 
 def _of_class(header: Header) -> str:
-    """Why files of this class, modality and description are no samples."""
+    """Reason that files of this class, modality and description are no samples."""
     words, text = _words(header), header.description
     known, volume = (*VOLUMES, *PICTURES), header.modality in VOLUMES
     reasons = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What is made of series that are not one plain volume or picture; by default, nothing.
+    """Choices for series that are not one plain volume or picture; by default, none.
 
     Attributes:
         volume: Which volume of a series that holds several (echoes, phases, time points), counted
@@ -104,7 +104,7 @@ def merged(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesListing:
-    """What a folder holds.
+    """Series of a folder, and files left out.
 
     Attributes:
         series: Every sample, those that are ``refused`` included, ordered by their files.
