@@ -1,14 +1,20 @@
-"""Plugin files import what lies beside them, and disturb nobody."""
+"""Plugin files: what they hold, and imports of what lies beside them."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from own_method import METHOD
+from third_party import SOURCE
 
+from crossbench.errors import RequestError
+from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.nets.weights.loading import RANDOM
+from crossbench.registry.claims import RESERVED
 from crossbench.registry.method_identity import method_hash
 from crossbench.registry.methods import load_plugin
 
@@ -137,3 +143,130 @@ def test_a_failed_import_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (sys.path, set(sys.modules)) == before
     write(tmp_path, mine="import layers" + METHOD)
     assert load_plugin(str(tmp_path / "mine.py")).name == "mine"
+
+
+def plugin(folder: Path, code: str) -> Path:
+    """A plugin file with this content."""
+    file = folder / "mine.py"
+    file.write_text(code)
+    return file
+
+
+def test_a_plugin_file(tmp_path: Path) -> None:
+    method = load_plugin(str(plugin(tmp_path, SOURCE + "method = Mine()")))
+    assert (method.name, method.dims) == ("mine", (2, 3))
+
+
+@pytest.mark.parametrize("attribute", ["Mine", "ready"])
+def test_a_plugin_file_with_an_attribute(tmp_path: Path, attribute: str) -> None:
+    file = plugin(tmp_path, SOURCE + "ready = Mine()")
+    assert load_plugin(f"{file}:{attribute}").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 / 0", "plugin file '{file}' cannot be imported: ZeroDivisionError: "),
+        ("class Mine", "plugin file '{file}' cannot be imported: SyntaxError: "),
+        ("", "plugin file '{file}' has no attribute 'method'; add a line such as"),
+        ("method = 3", "{file} is no method: it lacks name, dims, layer_2d, layer_3d (see"),
+        ("class method:\n name = 'x'\n dims = (3,)", "{file} is no method: it lacks layer_2d,"),
+        (SOURCE + "method = Mine()\nmethod.dims = 3", "{file}: dims (=3) must be (2,), (3,) or"),
+        (SOURCE + "method = Mine()\nmethod.dims = ()", "{file}: dims (=()) must be (2,), (3,) or"),
+        (SOURCE + "method = Mine()\nmethod.dims = (4,)", "{file}: dims (=(4,)) must be (2,), (3,)"),
+        (SOURCE + "method = Mine()\nmethod.name = 'a/b'", "{file}: name (='a/b') must be in kebab"),
+        (SOURCE + "method = Mine()\nmethod.name = 3", "{file}: name (=3) must be in kebab case"),
+        (SOURCE + "method = Mine()\nmethod.name = 'a' * 70", "{file}: name (='aaa"),
+        (SOURCE + "method = Mine()\nmethod.name = 'a' * 10**8", "{file}: name (='aaa"),
+        ("raise SystemExit(0)", "plugin file '{file}' cannot be imported: SystemExit: 0 (mine.py,"),
+        (
+            "class E(BaseException): pass\nraise E('x')",
+            "plugin file '{file}' cannot be imported: E: x",
+        ),
+        (
+            "class E(KeyboardInterrupt): pass\nraise E",
+            "plugin file '{file}' cannot be imported: E (mi",
+        ),
+        (
+            "raise ValueError('\\ud800')",
+            "plugin file '{file}' cannot be imported: ValueError: \\ud800",
+        ),
+        (
+            "raise ValueError('a' * 10**8)",
+            "plugin file '{file}' cannot be imported: ValueError: aaa",
+        ),
+        (
+            "class E(Exception):\n def __str__(self): raise SystemExit\nraise E",
+            "plugin file '{file}' cannot be imported: E: (its message cannot be read) (mine.py,",
+        ),
+        (
+            "def __getattr__(name): raise SystemExit(name)",
+            "plugin file '{file}' cannot be imported: SystemExit:",
+        ),
+        (
+            "class method:\n def __init__(self): raise SystemExit(0)",
+            "{file} cannot be made without arguments: SystemExit: 0 (mine.py, line 2)",
+        ),
+        (
+            SOURCE.replace('name = "mine"', "@property\n    def name(self): raise KeyError('no')")
+            + "method = Mine()",
+            "{file} cannot be read as a method: KeyError: 'no' (mine.py, line 4)",
+        ),
+        (
+            SOURCE.replace("dims = (2, 3)", "@property\n    def dims(self): raise SystemExit(0)")
+            + "method = Mine()",
+            "{file} cannot be read as a method: SystemExit: 0",
+        ),
+        (
+            SOURCE + "class R:\n def __repr__(self): raise SystemExit\n"
+            "method = Mine()\nmethod.dims = R()",
+            "{file}: dims (=<R that has no repr>) must be (2,)",
+        ),
+        (
+            "class method:\n def __init__(self, depth): pass",
+            "{file} cannot be made without arguments: TypeError: ",
+        ),
+    ],
+)
+def test_a_bad_plugin_file(tmp_path: Path, code: str, message: str) -> None:
+    file = plugin(tmp_path, code)
+    with pytest.raises(RequestError, match=f"^{re.escape(message.format(file=file))}"):
+        load_plugin(str(file))
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_name_that_means_something_else(tmp_path: Path, name: str) -> None:
+    file = plugin(tmp_path, SOURCE + f"method = Mine()\nmethod.name = {name!r}")
+    message = rf": name \(='{name}'\) means something else to crossbench; choose another$"
+    with pytest.raises(RequestError, match=message):
+        load_plugin(str(file))
+
+
+def test_plain_baselines_and_inits_have_reserved_names() -> None:
+    assert {*PLAIN_BASELINES, RANDOM} < RESERVED
+
+
+def test_a_long_error_is_told_in_a_sane_length(tmp_path: Path) -> None:
+    file = plugin(tmp_path, "raise ValueError('a' * 10**8)")
+    with pytest.raises(RequestError, match=r"99998000 characters") as found:
+        load_plugin(str(file))
+    assert len(str(found.value)) < 3000
+
+
+def test_a_plugin_file_without_the_attribute(tmp_path: Path) -> None:
+    file = plugin(tmp_path, SOURCE)
+    with pytest.raises(RequestError, match="has no attribute 'Yours'"):
+        load_plugin(f"{file}:Yours")
+
+
+def test_a_plugin_file_that_is_not_there(tmp_path: Path) -> None:
+    message = re.escape(f"plugin file '{tmp_path / 'mine.py'}' does not exist; --plugin takes")
+    with pytest.raises(RequestError, match=message):
+        load_plugin(str(tmp_path / "mine.py"))
+
+
+def test_a_plugin_file_that_is_no_python(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text(SOURCE)
+    with pytest.raises(RequestError, match=r"is no Python source; its name must end in \.py"):
+        load_plugin(str(file))
