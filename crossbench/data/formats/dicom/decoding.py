@@ -65,17 +65,7 @@ _SCAN, _JPEG, _JPEG2000 = 0xDA, b"\xff\xd8", b"\xff\x4f\xff\x51"
 
 
 def _check_frame(frame: bytes, rows: int, columns: int, samples: int) -> None:
-    """Refuse a JPEG, JPEG-LS or JPEG 2000 frame of another size than the DICOM header says.
-
-    Args:
-        frame: The frame.
-        rows: What the header says.
-        columns: What the header says.
-        samples: Of a pixel, as the header says.
-
-    Raises:
-        DataError: Naming both sizes; or that the frame has none.
-    """
+    """Refuse a JPEG, JPEG-LS or JPEG 2000 frame of another size than the DICOM header says."""
     sizes = set(_jpeg2000(frame) if _JPEG2000 in frame[:200] else _jpeg(frame))
     if sizes != {(rows, columns, samples)}:
         found = " and ".join("x".join(map(str, size)) for size in sorted(sizes)) or "no size"

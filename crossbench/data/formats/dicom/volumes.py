@@ -270,16 +270,7 @@ def _words(said: str) -> str:
 
 
 def _write_frames(file: Path, numbers: Sequence[int], out: Path) -> None:
-    """Write a multi-frame file that has these frames alone, uncompressed.
-
-    Args:
-        file: The file.
-        numbers: Numbers of the frames, counted from 1.
-        out: The file to write.
-
-    Raises:
-        DataError: If it is damaged; the message does not name it.
-    """
+    """Write a multi-frame file of these frames alone, counted from 1, uncompressed."""
     from pydicom import dcmread
     from pydicom.uid import ExplicitVRLittleEndian
 
