@@ -11,6 +11,7 @@ import pytest
 from record_files import change_record, companion
 
 from crossbench.bundles.bundle import open_bundle, read_manifest
+from crossbench.bundles.conformance import bundled_report
 from crossbench.bundles.submission import submit
 from crossbench.cli import main
 from crossbench.errors import BundleError, RequestError
@@ -228,7 +229,8 @@ def test_a_conformance_report_goes_along(made: Made, bundle: Path, tmp_path: Pat
     report = ConformanceReport(method="mine", sha256=sha256, checks=checks)
     submit(made.request(), tmp_path / "b.zip", lambda: report)
     with open_bundle(tmp_path / "b.zip") as opened:
-        found = ConformanceReport.from_mapping(opened.conformance or {})
+        found = bundled_report(opened)
+    assert found is not None
     assert [check.detail for check in found.checks] == ["in .../mine.py"]
     other = dataclasses.replace(report, sha256="0" * 64)
     with pytest.raises(BundleError, match=r"the conformance report is of another state of method"):
@@ -286,7 +288,7 @@ def test_a_conformance_report_is_read_from_a_file(
     file.write_text(json.dumps(ConformanceReport(method="mine", sha256=sha256).to_mapping()))
     assert main([*words, "--conformance", str(file)]) == 0
     assert "conformance.json" in read_manifest(tmp_path / "b.zip").paths
-    for content, fault in (("[]", "it holds list, not a report"), ("{}", "key 'schema' is None")):
+    for content, fault in (("[]", "holds list, not an object"), ("{}", "key 'schema' is None")):
         file.write_text(content)
         assert main([*words, "--conformance", str(file)]) == 2
         assert fault in capsys.readouterr().err
