@@ -394,7 +394,8 @@ def test_what_medmnist_has_is_used_without_a_copy(
     assert main(["data", "status", *words]) == 0
     out = capsys.readouterr().out
     assert "breast-28: wrong checksum, its MD5 is" in out
-    assert "next: delete the file, then crossbench data fetch breast-28\n" in out
+    command = f"crossbench data fetch {words[0]} --data-dir {words[2]}\n"
+    assert f"next: delete the file, then {command}" in out
 
 
 def test_what_ships_is_not_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
