@@ -251,7 +251,7 @@ def run(
 
     def pretrain(requests: Sequence[PretrainRequest], *, wait: bool) -> list[PretrainRequest]:
         each_alone, done = [[request] for request in requests], []
-        for request in Claims(store.root).each(each_alone, _checkpoint, wait=wait):
+        for [request] in Claims(store.root).each(each_alone, _checkpoint, wait=wait):
             with watch_pretraining(request) as listener:
                 pretraining.pretrain(request, listener=listener)
             done.append(request)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_device, add_plugins
+from crossbench.cli.limits import add_limits, chosen_limits
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
-from crossbench.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
 
-    from crossbench.execution.isolation import Limits
     from crossbench.specs.conformance import Check, ConformanceReport, Cost
 
 _WIDTH = 80
 _INDENT = "    "
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _WORDS = {"pass": "pass", "skip": "skip", "fail": "FAIL"}
 
 
@@ -41,25 +38,20 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--only", default="", metavar="A[,B]", help="the checks to make, by name (all)"
     )
-    parser.add_argument(
-        "--time-limit", type=float, metavar="S", help="seconds that each check may take (120)"
-    )
-    parser.add_argument(
-        "--memory-limit", metavar="SIZE", help="memory that each check may hold, such as 4G (8G)"
-    )
+    add_limits(parser, "each check", time="120", memory="8G")
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="the report as JSON")
 
 
 def _check(options: argparse.Namespace) -> int:
-    from crossbench.conformance import check
+    from crossbench.conformance import LIMITS, check
     from crossbench.specs.requests import split_names
 
     hear: Callable[[Check], object] = _heard if not options.json else lambda _: None
     report = check(
         options.name,
         plugins=options.plugins,
-        limits=_limits(options),
+        limits=chosen_limits(options, LIMITS),
         device=options.device,
         only=split_names(options.only) if options.only else (),
         hear=hear,
@@ -77,39 +69,6 @@ def _heard(check: Check) -> None:
 
     if sys.stderr.isatty():
         say([f"{check.name}: {check.status}"])
-
-
-# ------------------------------------------------------------------------------- limits
-
-
-def _limits(options: argparse.Namespace) -> Limits:
-    from crossbench.conformance import LIMITS
-
-    chosen = LIMITS
-    if options.time_limit is not None:
-        if not 0 < options.time_limit < float("inf"):
-            raise RequestError(f"time-limit (={options.time_limit:g}) must be a positive number")
-        chosen = replace(chosen, seconds=options.time_limit)
-    if options.memory_limit is not None:
-        chosen = replace(chosen, memory=parse_size(options.memory_limit))
-    return chosen
-
-
-def parse_size(text: str) -> int:
-    """Bytes that a text such as ``512M`` or ``4GiB`` stands for.
-
-    Raises:
-        RequestError: If it is no such text.
-    """
-    number = text.strip().upper().removesuffix("B").removesuffix("I")
-    unit = number[-1:] if number[-1:] in "KMGT" else ""
-    try:
-        size = float(number.removesuffix(unit)) * _UNITS[unit]
-    except ValueError:
-        size = 0.0
-    if not 1 <= size < float("inf"):
-        raise RequestError(f"memory-limit (={text!r}) must be a size such as 512M or 4G")
-    return int(size)
 
 
 # ------------------------------------------------------------------------------ printing

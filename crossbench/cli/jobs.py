@@ -1,25 +1,22 @@
-"""``--jobs``: further processes that share a command's runs, each taking what none has claimed.
-
-:mod:`crossbench.execution.claims` shares the work out; here processes are only started, heard and
-ended.
-"""
+"""``--jobs`` and ``--isolate``: which processes do a command's runs, and within what limits."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import threading
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from crossbench.cli.limits import add_limits, chosen_limits
 from crossbench.cli.output import say
 from crossbench.errors import CrossbenchError, RequestError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
-    from crossbench.execution.isolation import Child
+    from crossbench.execution.isolation import Child, Limits
 
 
 def add_jobs(parser: Any) -> None:
@@ -36,6 +33,34 @@ def add_jobs(parser: Any) -> None:
         action="store_true",
         help="do runs again that failed before; without it they are left at that",
     )
+
+
+def add_isolation(parser: Any) -> None:
+    """Add whether runs are done in processes of their own, and what each may use."""
+    parser.add_argument(
+        "--isolate",
+        action=argparse.BooleanOptionalAction,
+        help="do each run, or runs that share features, in a process of its own (where methods "
+        "come from files, with --jobs above 1, and with a limit)",
+    )
+    add_limits(parser, "each run", time="no limit", memory="no limit")
+
+
+def isolation_of(options: argparse.Namespace) -> Limits | None:
+    """What each process of a run may use; None where the runs are done in this process.
+
+    Raises:
+        RequestError: If a limit is none, or is to hold in this process.
+    """
+    from crossbench.execution.isolation import UNLIMITED
+
+    limits = chosen_limits(options, UNLIMITED)
+    needs = options.jobs > 1 or limits != UNLIMITED
+    if options.isolate is False and needs:
+        msg = "--jobs above 1, --time-limit and --memory-limit need processes that can be ended"
+        raise RequestError(f"{msg}; leave --no-isolate out")
+    isolated = bool(options.plugins) if options.isolate is None else options.isolate
+    return limits if isolated or needs else None
 
 
 def left_failed(count: int) -> str:
@@ -105,7 +130,7 @@ def team(options: argparse.Namespace) -> Iterator[Team]:
     Raises:
         RequestError: If there is no such number of processes.
     """
-    _share_cores(options.jobs)
+    share_cores(options.jobs)
     helpers = 0 if options.dry_run else options.jobs - 1
     if helpers:
         from crossbench.execution.isolation import warm_up
@@ -119,7 +144,7 @@ def team(options: argparse.Namespace) -> Iterator[Team]:
         together.end()
 
 
-def _share_cores(jobs: int) -> None:
+def share_cores(jobs: int) -> None:
     """Give each process its part of the cores, where nothing else says how many threads it uses."""
     from crossbench.environment.provenance import available_cores
 

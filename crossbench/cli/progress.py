@@ -191,9 +191,15 @@ class ProgressBar(_Bar):
         """Count the run, and say so if it failed."""
         self._count(run.identity)
         if record.error is not None:
-            self.say(f"failed: {run.key}: {record.error['class']}: {record.error['message']}")
+            words = f"failed: {run.key}: {record.error['class']}: {record.error['message']}"
+            log = record.error.get("log")
+            self.say(f"{words}; what it printed is in {log}" if log else words)
         if self._lines:
             self._lines.line(f"{run.key}: {record.status}")
+
+    def put_off(self, run: PlannedRun, why: str) -> None:
+        """Say that a run will be tried once more."""
+        self.say(f"put off: {run.key}: {why}; it is tried once more when nothing else goes on")
 
     def _count(self, identity: str) -> None:
         """Count a run once, with what is left of its work."""

@@ -15,7 +15,7 @@ from crossbench.cli.arguments import (
     run_request,
 )
 from crossbench.cli.data.fetch import add_means
-from crossbench.cli.jobs import add_jobs, left_failed, team
+from crossbench.cli.jobs import add_isolation, add_jobs, isolation_of, left_failed, share_cores
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from crossbench.cli.jobs import Team
+    from crossbench.execution.processes import Processes
     from crossbench.results.records.store import Store
     from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
@@ -98,17 +98,44 @@ def add(commands: Any) -> None:
         "--dry-run", action="store_true", help="show the plan and its cost; run nothing"
     )
     add_jobs(how)
+    add_isolation(how)
     how.add_argument("--strict", action="store_true", help="missing data is an error under all too")
     how.add_argument("--fail-fast", action="store_true", help="stop at the first failed run")
     how.add_argument("--json", action="store_true", help="print a JSON summary")
 
 
 def _run(options: Namespace) -> int:
-    if options.fail_fast and options.jobs > 1:
-        msg = f"--fail-fast stops one process, and --jobs is {options.jobs}; drop one of them"
-        raise RequestError(msg)
-    with team(options) as together:
-        return _run_with(options, together)
+    from crossbench.environment.arithmetic import find_device
+    from crossbench.execution.isolation import warm_up
+    from crossbench.execution.local import prepare_all
+    from crossbench.execution.processes import Processes
+    from crossbench.results.records.store import Store
+
+    share_cores(options.jobs)
+    limits, executor = isolation_of(options), None
+    if limits is not None and not options.dry_run:
+        warm_up()
+    device, store, requests = find_device(options.device), Store(options.out), _requests(options)
+    if limits is not None:
+        executor = Processes(store, device, jobs=options.jobs, limits=limits)
+    if options.fetch and not _fetch(options, next(iter(requests.values())).tasks):
+        return EXIT_OK
+    with aside():
+        plans = prepare_all(requests.values(), store)
+    summaries, code = [], EXIT_OK
+    for label, plan in zip(requests, plans, strict=True):
+        say([label] if label else [])
+        if options.dry_run:
+            summary = _dry_run(plan, device, options)
+        else:
+            written = _carry_out(plan, store, device, options, executor)
+            summary = _summary(plan, written)
+            code = max(code, _code(plan, store, written))
+        parts = {"protocol": plan.request.protocol.name, "init": plan.request.asked.init}
+        summaries.append(parts | summary if label else summary)
+    if options.json:
+        print_json({"track": options.track, "requests": summaries} if options.track else summary)
+    return code
 
 
 def _requests(options: Namespace) -> dict[str, RunRequest]:
@@ -126,52 +153,23 @@ def _requests(options: Namespace) -> dict[str, RunRequest]:
     }
 
 
-def _run_with(options: Namespace, together: Team) -> int:
-    from crossbench.environment.arithmetic import find_device
-    from crossbench.execution.local import prepare_all
-    from crossbench.results.records.store import Store
-
-    device, store, requests = find_device(options.device), Store(options.out), _requests(options)
-    if options.fetch and not _fetch(options, next(iter(requests.values())).tasks):
-        return EXIT_OK
-    with aside():
-        plans = prepare_all(requests.values(), store)
-    summaries, code = [], EXIT_OK
-    for label, plan in zip(requests, plans, strict=True):
-        say([label] if label else [])
-        if options.dry_run:
-            summary = _dry_run(plan, device, options)
-        else:
-            written = _carry_out(plan, store, device, options, together)
-            summary = _summary(plan, written)
-            code = max(code, _code(plan, store, written))
-        parts = {"protocol": plan.request.protocol.name, "init": plan.request.asked.init}
-        summaries.append(parts | summary if label else summary)
-    if options.json:
-        print_json({"track": options.track, "requests": summaries} if options.track else summary)
-    return code
-
-
 def _carry_out(
-    plan: Plan, store: Store, device: Any, options: Namespace, together: Team
+    plan: Plan, store: Store, device: Any, options: Namespace, executor: Processes | None
 ) -> list[RunRecord]:
-    """Make a plan's runs, with the others of the team."""
+    """Make a plan's runs, in this process or by an executor."""
     from crossbench.cli.progress import ProgressBar
     from crossbench.cli.views import missing_view, not_applicable_view, warnings_view
     from crossbench.execution.local import execute
-    from crossbench.specs.reader import to_mapping
 
-    together.begin(
-        "crossbench.execution.local:help_run",
-        request=to_mapping(plan.request.asked),
-        out=str(store.root),
-        device=str(device),
-        todo={run.identity: run.earlier for run in plan.todo},
-    )
     say([*_left_out(plan), *missing_view(plan), *not_applicable_view(plan), *warnings_view(plan)])
-    with ProgressBar([plan], together.heard) as progress, aside():
+    with ProgressBar([plan]) as progress, aside():
         written = execute(
-            plan, store, device=device, listener=progress, fail_fast=options.fail_fast
+            plan,
+            store,
+            device=device,
+            listener=progress,
+            fail_fast=options.fail_fast,
+            executor=executor,
         )
     say([*_left_out(plan), *_found_out(plan, written)])
     if not options.json:

@@ -18,6 +18,9 @@ _LONGEST = 2000  # characters of a message
 _LONGEST_TRACEBACK = 20_000
 _LONGEST_NAME = 100
 
+#: What stands for the exit status of a process whose server ended, which alone would know it.
+SERVER_ENDED = 255
+
 
 def clean(text: str, longest: int = _LONGEST) -> str:
     """Printable, storable text: encodable, short, without control characters.
@@ -130,7 +133,8 @@ class ChildDiedError(CrossbenchError):
     Attributes:
         code: Its exit status; negative where a signal ended it.
         last_words: The end of what it printed.
-        verdict: ``raised``, ``died``, ``out of time`` or ``out of memory``.
+        verdict: ``raised``, ``refused``, ``died``, ``out of time`` or ``out of memory``, that which
+            it was given.
     """
 
     def __init__(
@@ -141,6 +145,11 @@ class ChildDiedError(CrossbenchError):
         self.last_words = last_words
         self.verdict = verdict
 
+    @property
+    def by_machine(self) -> bool:
+        """Whether the machine has ended it, as for want of memory, or the server that forked it."""
+        return self.verdict == "died" and self.code in (-signal.SIGKILL, SERVER_ENDED)
+
 
 def describe_end(code: int) -> str:
     """End of a process in words.
@@ -148,6 +157,8 @@ def describe_end(code: int) -> str:
     Args:
         code: Its exit status; negative where a signal ended it.
     """
+    if code == SERVER_ENDED:
+        return "ended, nobody saw how, with the process that it was forked from"
     if code >= 0:
         return f"ended with exit status {code} before its work was done"
     try:

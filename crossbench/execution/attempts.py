@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RequestError
 from crossbench.execution.claims import CLAIMS, claim_name
-from crossbench.files.atomic import replacing
+from crossbench.files.atomic import lives, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ class Attempts:
             RequestError: If the folder cannot be written.
         """
         file = self._file(identity)
-        before = self._abandoned(file)
+        before = self.abandoned(identity)
         try:
             _write(file, before + 1)
         except OSError as error:
@@ -77,27 +77,21 @@ class Attempts:
         _current.pop(file, None)
         file.unlink(missing_ok=True)
 
-    def adopt(self, identity: str, before: int) -> None:
-        """Answer for an attempt that the parent of this process has begun.
+    def abandoned(self, identity: str) -> int:
+        """How many attempts at a run were abandoned since its record was last written."""
+        mark = _read(self._file(identity))
+        alive = not self._locked and mark["host"] == socket.gethostname() and lives(mark["process"])
+        count: int = mark["attempts"]
+        return max(0, count - alive)
 
-        Args:
-            identity: The run's.
-            before: How many attempts before it were abandoned.
-        """
-        _current[self._file(identity)] = before
+    def forget(self, identity: str) -> None:
+        """Remove the mark of a run whose record was written without an attempt of this process."""
+        self._file(identity).unlink(missing_ok=True)
 
     def left(self) -> frozenset[tuple[str, int]]:
         """The runs that have a mark, and how many attempts each mark tells of."""
         files = self._folder.glob(f"*{_ENDING}")
         return frozenset((file.name, _read(file)["attempts"]) for file in files)
-
-    def _abandoned(self, file: Path) -> int:
-        mark = _read(file)
-        alive = (
-            not self._locked and mark["host"] == socket.gethostname() and _lives(mark["process"])
-        )
-        count: int = mark["attempts"]
-        return max(0, count - alive)
 
     def _file(self, identity: str) -> Path:
         return self._folder / f"{claim_name(identity)}{_ENDING}"
@@ -133,16 +127,6 @@ def _write(file: Path, attempts: int) -> None:
     mark = {"attempts": attempts, "host": socket.gethostname(), "process": os.getpid()}
     with replacing(file) as draft:
         draft.write_text(json.dumps(mark), encoding="utf-8")
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

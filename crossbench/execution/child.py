@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import importlib
 import json
@@ -9,14 +10,15 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
+from contextlib import suppress
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import describe
-from crossbench.execution.attempts import put_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Exit code of a process whose parent is gone.
 ORPHANED = 130
+
+_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
 
 _told: Connection | None = None  # where the messages of this process go
 
@@ -47,11 +51,13 @@ def do(
     global _told  # noqa: PLW0603
     _told = answering
     _leave_terminal(saying)
+    _end_with_server()
     parent = multiprocessing.parent_process()
     if parent is not None:
-        end_with_parent(parent.sentinel, before=put_back if variables else lambda: None)
+        end_with_parent(parent.sentinel)
     if variables is not None:
         set_variables(variables)
+        tempfile.tempdir = None  # of the server, which asked for it before
     answer = json.dumps(_answer(work, json.loads(arguments)), allow_nan=False)
     answering.send_bytes(answer.encode())
 
@@ -91,10 +97,21 @@ def _leave_terminal(saying: Connection) -> None:
     faulthandler.enable()
 
 
-def tell(value: Any) -> None:
-    """Send a value, as JSON, to the process that has this work done; nothing without one."""
+def tell(value: Any, *, begins: bool = False) -> None:
+    """Send a value, as JSON, to the process that has this work done; nothing without one.
+
+    Args:
+        value: The value.
+        begins: Whether a piece of work begins, for which the limit of time counts anew.
+    """
     if _told is not None:
-        _told.send_bytes(json.dumps({"told": value}).encode())
+        _told.send_bytes(json.dumps({"told": value, "begins": begins}).encode())
+
+
+def _end_with_server() -> None:
+    """End with the process that forked this one, even where no thread of Python's gets to run."""
+    with suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def end_with_parent(sentinel: int, *, before: Callable[[], object] = lambda: None) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import uuid
 import warnings
-from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +29,7 @@ T = TypeVar("T")
 #: The folder of claims below a results folder.
 CLAIMS = ".claims"
 
+_LOOK = 1.0  # seconds between looks at whether there is something to wait for
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -41,6 +42,11 @@ class Claims:
 
     def __init__(self, root: Path) -> None:
         self._folder = root / CLAIMS
+        self._closed = False
+
+    def close(self) -> None:
+        """Wait for nothing more: every :meth:`each` ends with what it has given."""
+        self._closed = True
 
     @cached_property
     def shared(self) -> bool:
@@ -68,15 +74,14 @@ class Claims:
 
     def each(
         self, groups: Iterable[Iterable[T]], name: Callable[[T], str], *, wait: bool = True
-    ) -> Iterator[T]:
-        """Every item, each under a claim that lasts until the next is asked for.
+    ) -> Iterator[list[T]]:
+        """Every item, those of a group together, under claims that last until more is asked for.
 
-        Where another process is at work in a group, the next group comes first. What others
-        have claimed comes last, once they let go of it: whether it is done by then, the caller
-        must see.
+        What others have claimed of a group comes last, once they let go of it: whether it is done
+        by then, the caller must see.
 
         Args:
-            groups: Items that had better be done by one process, such as those that share data.
+            groups: Items that are done by one process, such as those that share features.
             name: What tells an item from all others of the folder.
             wait: Whether to come back for what others have claimed.
 
@@ -90,23 +95,26 @@ class Claims:
                 "share its runs; start one at a time",
                 stacklevel=2,
             )
-        left = [deque(group) for group in groups]
+        left = [list(group) for group in groups]
         while left:
             taken = []
             for group in left:
-                while group:
-                    with self._claim(name(group[0])) as mine:
-                        if not mine:
-                            taken.append(group)
-                            break
-                        yield group.popleft()
+                with contextlib.ExitStack() as held:
+                    mine = [held.enter_context(self._claim(name(item))) for item in group]
+                    if free := list(itertools.compress(group, mine)):
+                        yield free
+                if len(free) < len(group):
+                    taken.append([item for item, ours in zip(group, mine, strict=True) if not ours])
+                if self._closed:
+                    return
             left = taken if wait else []
-            if left:
-                with self._claim(name(left[0][0]), wait=True):
-                    pass
+            while left and not self._closed:
+                with self._claim(name(left[0][0]), seconds=_LOOK) as let_go:
+                    if let_go:
+                        break
 
     @contextlib.contextmanager
-    def _claim(self, name: str, *, wait: bool = False) -> Iterator[bool]:
+    def _claim(self, name: str, *, seconds: float = 0) -> Iterator[bool]:
         """Hold an item; False where another process does."""
         if not self.shared:
             yield True
@@ -114,7 +122,7 @@ class Claims:
         file = self._folder / f"{claim_name(name)}.lock"
         lock = FileLock(file, fallback_to_soft=False)
         try:
-            lock.acquire(blocking=wait)
+            lock.acquire(timeout=seconds)
         except Timeout:
             yield False
             return

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -18,7 +19,6 @@ import warnings
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
-from pathlib import Path
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -27,15 +27,18 @@ from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import interpreter
 from crossbench.execution.child import do, set_variables
+from crossbench.execution.memory import memory_of_tree
+from crossbench.files.scratch import make_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
 #: Seconds that an interrupted process has to end by itself.
 GRACE = 10.0
 
-_PRELOADED = ["torch", "timm", "crossbench.execution.isolation"]
+_PRELOADED = ["torch", "timm", "crossbench.execution.group"]
 _PERIOD = 0.05  # seconds between looks at limits
 _TAIL = 4000  # bytes kept of what a process prints
 _starting = threading.Lock()
@@ -46,8 +49,9 @@ class Limits:
     """What a process may use; None does not limit.
 
     Attributes:
-        seconds: Wall-clock time.
-        memory: Resident bytes, looked at every 50 ms; only Linux tells them.
+        seconds: Wall-clock time, from the start or the last piece of work that it told to begin.
+        memory: Resident bytes of the process and its descendants, memory that several share
+            being counted once, looked at every 50 ms; only Linux tells them.
     """
 
     seconds: float | None = None
@@ -121,21 +125,39 @@ def can_fork() -> bool:
 
 
 class Child:
-    """A process at work."""
+    """A process at work, the first of a group that holds what it starts itself.
 
-    def __init__(self, process: Any, answers: Connection, words: Connection) -> None:
+    Args:
+        process: As multiprocessing has it.
+        answers: What it is heard on.
+        words: What it prints.
+        scratch: Its folder of temporary files, which goes with it.
+    """
+
+    def __init__(
+        self, process: Any, answers: Connection, words: Connection, scratch: Path | None
+    ) -> None:
         self._process, self._answers, self._words = process, answers, words
+        self._scratch = scratch
         self._answer: dict[str, Any] = {}
         self._said = b""
+        self._begun = monotonic()
 
     def result(
         self,
         limits: Limits = UNLIMITED,
         hear: Callable[[Any], object] = lambda _: None,
+        note: Callable[[bytes], object] = lambda _: None,
     ) -> Any:
-        """Wait for the reply; see :func:`call`."""
+        """Wait for the reply; see :func:`call`.
+
+        Args:
+            limits: What the process may use.
+            hear: Called with each value that the work tells.
+            note: Called with what it prints, piece by piece.
+        """
         try:
-            excess = self._listen(limits, hear)
+            excess = self._listen(limits, hear, note)
         finally:
             self._stop()
             self._answers.close()
@@ -156,16 +178,21 @@ class Child:
             os.kill(self._process.pid, signal.SIGINT)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process, and what it has started, at once."""
         with suppress(OSError):
             os.kill(self._process.pid, signal.SIGKILL)
+        self._end_group()
 
-    def _listen(self, limits: Limits, hear: Callable[[Any], object]) -> tuple[str, str] | None:
+    def _listen(
+        self,
+        limits: Limits,
+        hear: Callable[[Any], object],
+        note: Callable[[bytes], object],
+    ) -> tuple[str, str] | None:
         """Take in what the process says until it ends or exceeds a limit; which, if it does."""
-        begun = monotonic()
         ends: dict[Any, Callable[[], bool]] = {
             self._answers: lambda: self._take_answer(hear),
-            self._words: self._take_words,
+            self._words: lambda: self._take_words(note),
         }
         watched = limits != UNLIMITED
         while True:
@@ -175,7 +202,7 @@ class Child:
                     del ends[end]
             if ready == [self._process.sentinel]:  # and nothing more was said
                 return None
-            if excess := self._excess(limits, begun):
+            if excess := self._excess(limits):
                 return excess
 
     def _take_answer(self, hear: Callable[[Any], object]) -> bool:
@@ -184,22 +211,25 @@ class Child:
         except (EOFError, OSError):
             return False
         if "told" in message:
+            if message["begins"]:
+                self._begun = monotonic()
             hear(message["told"])
         else:
             self._answer = message
         return True
 
-    def _take_words(self) -> bool:
+    def _take_words(self, note: Callable[[bytes], object]) -> bool:
         chunk = os.read(self._words.fileno(), 65536)
+        note(chunk)
         self._said = (self._said + chunk)[-_TAIL:]
         return bool(chunk)
 
-    def _excess(self, limits: Limits, begun: float) -> tuple[str, str] | None:
-        if limits.seconds is not None and monotonic() - begun > limits.seconds:
+    def _excess(self, limits: Limits) -> tuple[str, str] | None:
+        if limits.seconds is not None and monotonic() - self._begun > limits.seconds:
             return "out of time", f"out of time after {limits.seconds:g} s"
         if limits.memory is None:
             return None
-        held = _resident(self._process.pid)
+        held = memory_of_tree(self._process.pid, above=limits.memory)
         if held > limits.memory:
             sizes = f"{held / 2**20:,.0f} MiB, and the limit is {limits.memory / 2**20:,.0f} MiB"
             return "out of memory", f"out of memory: its process held {sizes}"
@@ -215,15 +245,15 @@ class Child:
             if self._process.is_alive():
                 self.kill()
             self._process.join()
+            self._end_group()
+            if self._scratch is not None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
 
-
-def _resident(process: int) -> int:
-    """Resident bytes of a process; 0 where the system does not tell."""
-    try:
-        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    def _end_group(self) -> None:
+        """End what the process has started and left running."""
+        if hasattr(os, "killpg"):
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any]) -> Child:
@@ -231,7 +261,8 @@ def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any
         warm_up()
     (answers, answering), (words, saying) = context.Pipe(False), context.Pipe(False)
     named = not callable(work)
-    variables = dict(os.environ) if named else None
+    scratch = make_scratch() if named else None
+    variables = dict(os.environ) | {"TMPDIR": str(scratch)} if named else None
     asked = json.dumps(arguments, allow_nan=False)
     process = context.Process(target=do, args=(answering, saying, work, asked, variables))
     with _nothing_inherited() if named else nullcontext(), warnings.catch_warnings():
@@ -240,7 +271,7 @@ def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any
         process.start()
     answering.close()
     saying.close()
-    return Child(process, answers, words)
+    return Child(process, answers, words, scratch)
 
 
 @contextmanager

@@ -40,8 +40,7 @@ def replacing(file: Path) -> Iterator[Path]:
     if file.parent not in _swept:
         _swept.add(file.parent)
         remove_abandoned(file.parent)
-    owner = f"{_machine()}-{os.getpid()}"
-    draft = file.with_name(f".{file.name}.{owner}.{uuid.uuid4().hex[:12]}.tmp")
+    draft = file.with_name(f".{file.name}.{owner()}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         yield draft
         _sync(draft, os.O_RDWR)
@@ -73,14 +72,20 @@ def remove_abandoned(folder: Path) -> None:
 
 def _abandoned(entry: os.DirEntry[str], machine: str | None, process: str | None) -> bool:
     if machine == _machine() and process is not None:
-        return not _lives(int(process))
+        return not lives(int(process))
     try:
         return entry.stat(follow_symlinks=False).st_mtime < time.time() - _FOREIGN_SECONDS
     except OSError:  # put in place meanwhile
         return False
 
 
-def _lives(process: int) -> bool:
+def owner() -> str:
+    """The part of a file's name that tells which process of which machine made it."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+def lives(process: int) -> bool:
+    """Whether a process of this machine has not ended."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

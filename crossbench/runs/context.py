@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -13,10 +14,10 @@ from crossbench.data.transforms import RandomSource
 from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
-from crossbench.errors import DataError
 from crossbench.nets.weights.checkpoint import FittedNetwork, read_checkpoint
 from crossbench.registry.methods import load_observers
 from crossbench.runs.checkpoint import describe_fitted
+from crossbench.runs.samples import open_samples
 from crossbench.specs import RANDOM, RunKey
 from crossbench.training.diagnostics import diagnose
 from crossbench.training.loader import BatchLoader
@@ -49,26 +50,23 @@ class TaskContext:
     Attributes:
         request: What was asked for.
         task: The runs on the task.
-        opened: Its samples, or why they can no longer be opened.
         device: Where networks run.
     """
 
     request: Resolved
     task: TaskPlan
-    opened: Dataset | DataError
     device: torch.device
     _shared: tuple[Hashable, Any] | None = None
 
-    @property
+    @cached_property
     def dataset(self) -> Dataset:
-        """The task's samples.
+        """The task's samples, opened when a run first asks for them.
 
         Raises:
-            DataError: If they can no longer be opened.
+            DataError: If they can no longer be opened, which fails each of the runs.
         """
-        if isinstance(self.opened, DataError):
-            raise self.opened
-        return self.opened
+        request = self.request
+        return open_samples(self.task.card, request.preset, request.data_dir, request.cache_dir)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """What runs with one key share; that of the latest key alone is kept."""

@@ -19,16 +19,14 @@ from crossbench.files.checkout import git_state
 from crossbench.files.hashing import hash_json
 from crossbench.registry.method_origin import method_origin
 from crossbench.results.records.predictions import Predictions
-from crossbench.runs.context import RunContext, TaskContext
-from crossbench.runs.samples import open_samples
 from crossbench.specs import RunRecord, TaskCard
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from crossbench.data.dataset import Dataset
     from crossbench.protocols.interface import Outcome
     from crossbench.results.records.store import Store
-    from crossbench.runs.plan import Plan, PlannedRun, TaskPlan
+    from crossbench.runs.context import RunContext
+    from crossbench.runs.plan import PlannedRun
 
 
 class Listener(Protocol):
@@ -43,6 +41,9 @@ class Listener(Protocol):
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         """The run's record is on disk."""
 
+    def put_off(self, run: PlannedRun, why: str) -> None:
+        """The run failed by the machine's fault, and is tried once more at the end, alone."""
+
 
 class Silence:
     """A listener that ignores everything."""
@@ -56,16 +57,8 @@ class Silence:
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         """Ignore."""
 
-
-def open_context(plan: Plan, task: TaskPlan, device: torch.device) -> TaskContext:
-    """What the runs on a task share; data that is gone since the plan fails each of them."""
-    request = plan.request
-    opened: Dataset | DataError
-    try:
-        opened = open_samples(task.card, request.preset, request.data_dir, request.cache_dir)
-    except DataError as error:
-        opened = error
-    return TaskContext(request=request, task=task, opened=opened, device=device)
+    def put_off(self, run: PlannedRun, why: str) -> None:
+        """Ignore."""
 
 
 def execute_run(context: RunContext, store: Store, listener: Listener) -> RunRecord:

@@ -11,7 +11,7 @@ from crossbench.data.inputs import find_kind
 from crossbench.protocols.interface import Finding, Passes
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable
 
     from crossbench.data.inputs import InputKind
     from crossbench.data.splits import Split
@@ -167,27 +167,6 @@ class Plan:
     def left_failed(self) -> tuple[PlannedRun, ...]:
         """The runs that failed before and are not tried again."""
         return tuple(run for run in self.runs if run.failed)
-
-    def restrict(self, todo: Mapping[str, int | None]) -> Plan:
-        """The plan with no more to do than another process has found.
-
-        Args:
-            todo: When the earlier record of each run to do was written, by identity.
-        """
-
-        def runs(task: TaskPlan) -> tuple[PlannedRun, ...]:
-            return tuple(
-                dataclasses.replace(
-                    run,
-                    done=run.identity not in todo,
-                    failed=run.failed and run.identity not in todo,
-                    earlier=todo.get(run.identity),
-                )
-                for run in task.runs
-            )
-
-        tasks = tuple(dataclasses.replace(task, runs=runs(task)) for task in self.tasks)
-        return dataclasses.replace(self, tasks=tasks)
 
     def afresh(self) -> Plan:
         """The plan's networks with none of them done."""

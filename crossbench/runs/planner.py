@@ -18,7 +18,7 @@ from crossbench.runs.samples import draw_splits, open_samples
 from crossbench.specs.requests import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from crossbench.data.dataset import Dataset
     from crossbench.methods import Method
@@ -52,18 +52,13 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
             continue
         try:
             dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
-            sample_shape = tuple(dataset.images.shape[1:])
-            inputs = request.preset.input
-            shape = find_kind(card.kind).fed_shape(card, sample_shape[1:], inputs)
-            runs = trials.passed(_runs(request, card, dataset, methods, store), card, shape)
-            task = TaskPlan(
-                card=card,
-                source=dataset.source,
-                sample_shape=sample_shape,
-                shape=shape,
-                runs=with_passes(itertools.islice(runs, budget), request.preset),
-                origin=dataset.origin,
+            plain = applicable_plain(has_covariate=dataset.covariate is not None)
+            runs = trials.passed(
+                _runs(request, card, dataset, methods, plain, store),
+                card,
+                _fed_shape(request, card, dataset),
             )
+            task = _task_plan(request, card, dataset, itertools.islice(runs, budget))
         except SplitError as error:
             broken[card.name] = f"{dataset.file.name}: {error}"
         except MissingDataError as error:
@@ -87,6 +82,46 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
     _check_something_applies(plan)
     _check_data(plan, strict=request.asked.strict or request.asked.tasks != (ALL,))
     return plan
+
+
+def plan_again(request: Resolved, store: Store, *, task: str, method: str) -> TaskPlan:
+    """Plan the runs of one method on one task as :func:`make_plan` has in another process.
+
+    Nothing is tried: that it can be is known.
+
+    Args:
+        request: What that process was asked for.
+        store: As for :func:`make_plan`.
+        task: Name of the task.
+        method: Name of the method or plain baseline.
+
+    Raises:
+        DataError: If the task's data is missing or damaged since.
+    """
+    card = next(card for card in request.tasks if card.name == task)
+    dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
+    methods = [each for each in request.methods if each.name == method]
+    plain = [] if methods else [method]
+    return _task_plan(request, card, dataset, _runs(request, card, dataset, methods, plain, store))
+
+
+def _task_plan(
+    request: Resolved, card: TaskCard, dataset: Dataset, runs: Iterable[PlannedRun]
+) -> TaskPlan:
+    return TaskPlan(
+        card=card,
+        source=dataset.source,
+        sample_shape=tuple(dataset.images.shape[1:]),
+        shape=_fed_shape(request, card, dataset),
+        runs=with_passes(runs, request.preset),
+        origin=dataset.origin,
+    )
+
+
+def _fed_shape(request: Resolved, card: TaskCard, dataset: Dataset) -> tuple[int, ...]:
+    """Spatial shape of what a network is fed."""
+    stored = tuple(dataset.images.shape[2:])
+    return find_kind(card.kind).fed_shape(card, stored, request.preset.input)
 
 
 def _check_something_applies(plan: Plan) -> None:
@@ -113,10 +148,14 @@ def _to_copy(plan: Plan) -> list[str]:
 
 
 def _runs(
-    request: Resolved, card: TaskCard, dataset: Dataset, methods: list[Method], store: Store
+    request: Resolved,
+    card: TaskCard,
+    dataset: Dataset,
+    methods: Sequence[Method],
+    plain: Sequence[str],
+    store: Store,
 ) -> Iterator[PlannedRun]:
     """Runs of one task: for each fold the methods, then the plain baselines."""
-    plain = applicable_plain(has_covariate=dataset.covariate is not None)
     for split in draw_splits(request.preset, dataset):
         fold = Fold(request=request, card=card, dataset=dataset, split=split)
         for method in methods:

@@ -26,8 +26,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from crossbench.execution.claims import Claims
-for item in Claims(Path(sys.argv[1])).each([sys.argv[2:]], str):
-    print(item, flush=True)
+for items in Claims(Path(sys.argv[1])).each([sys.argv[2:]], str):
+    print(*items, flush=True)
     time.sleep(600)
 """
 
@@ -46,28 +46,28 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.stdout.close()
 
 
-@given(groups=st.lists(st.lists(st.integers(), max_size=3), max_size=4))
+@given(groups=st.lists(st.lists(st.integers(), max_size=3, unique=True), max_size=4))
 @settings(max_examples=20)
-def test_alone_everything_comes_in_order(
+def test_alone_everything_comes_group_by_group(
     groups: list[list[int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     claims = Claims(tmp_path_factory.mktemp("claims"))
-    assert list(claims.each(groups, str)) == [item for group in groups for item in group]
+    assert list(claims.each(groups, str)) == [group for group in groups if group]
 
 
-def test_where_another_is_at_work_the_next_group_comes_first(
+def test_what_another_has_claimed_of_a_group_comes_last(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     taken = Claims(tmp_path).each([["a1", "a2"], ["b1"], ["c1", "c2"]], str)
-    assert [next(taken) for _ in range(3)] == ["b1", "c1", "c2"]
+    assert [next(taken) for _ in range(3)] == [["a2"], ["b1"], ["c1", "c2"]]
     holder.send_signal(signal.SIGKILL)
-    assert list(taken) == ["a1", "a2"]
+    assert list(taken) == [["a1"]]
 
 
 def test_what_another_has_claimed_is_waited_for(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
-    found: list[str] = []
+    found: list[list[str]] = []
     waiting = threading.Thread(target=lambda: found.extend(Claims(tmp_path).each([["a1"]], str)))
     waiting.start()
     waiting.join(0.5)
@@ -75,22 +75,49 @@ def test_what_another_has_claimed_is_waited_for(
     assert found == []
     holder.kill()
     waiting.join(60)
-    assert found == ["a1"]
+    assert found == [["a1"]]
+
+
+def test_who_waits_ends_where_the_claims_are_closed(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    claims = Claims(tmp_path)
+    found: list[list[str]] = []
+    waiting = threading.Thread(target=lambda: found.extend(claims.each([["a1"], ["b1"]], str)))
+    waiting.start()
+    claims.close()
+    waiting.join(60)
+    assert not waiting.is_alive()
+    assert ["a1"] not in found
+    assert holder.poll() is None
 
 
 def test_what_another_has_claimed_is_left_to_it_where_asked(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     assert holder.poll() is None
-    assert list(Claims(tmp_path).each([["a1", "a2"], ["b1"]], str, wait=False)) == ["b1"]
+    assert list(Claims(tmp_path).each([["a1", "a2"], ["b1"]], str, wait=False)) == [["a2"], ["b1"]]
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, 24 * 365])
+def test_clocks_decide_nothing(tmp_path: Path, holder: subprocess.Popen[str], hours: int) -> None:
+    """A claim that another clock dates long ago, or in the future, is held all the same."""
+    (file,) = (tmp_path / ".claims").iterdir()
+    os.utime(file, (stamp := file.stat().st_mtime + 3600 * hours, stamp))
+    assert list(Claims(tmp_path).each([["a1"], ["b1"]], str, wait=False)) == [["b1"]]
+    holder.kill()
+    holder.wait()
+    os.utime(file, (stamp, stamp))
+    assert list(Claims(tmp_path).each([["a1"]], str, wait=False)) == [["a1"]]
 
 
 def test_a_claim_ends_with_its_use_and_leaves_no_file(tmp_path: Path) -> None:
-    taken = Claims(tmp_path).each([["a1", "a2"]], str)
-    assert next(taken) == "a1"
+    taken = Claims(tmp_path).each([["a1"], ["a2", "a3"]], str)
+    assert next(taken) == ["a1"]
     (held,) = (tmp_path / ".claims").iterdir()
-    assert next(taken) == "a2"
+    assert next(taken) == ["a2", "a3"]
     assert not held.exists()
+    assert len(list((tmp_path / ".claims").iterdir())) == 2
     taken.close()  # type: ignore[attr-defined]
     assert not any((tmp_path / ".claims").iterdir())
 
@@ -100,9 +127,8 @@ def test_processes_that_share_do_everything_once(tmp_path: Path) -> None:
     done: list[str] = []
 
     def work() -> None:
-        for item in Claims(tmp_path).each(groups, str):
-            if item not in done:
-                done.append(item)
+        for items in Claims(tmp_path).each(groups, str):
+            done.extend(item for item in items if item not in done)
 
     team = [threading.Thread(target=work) for _ in range(4)]
     for each in team:
@@ -135,7 +161,7 @@ def test_without_locks_everything_is_done(
     with pytest.warns(
         UserWarning, match=r"has no locks, so processes cannot share .* one at a"
     ) as w:
-        assert list(claims.each([["a1", "a2"], ["b1"]], str)) == ["a1", "a2", "b1"]
+        assert list(claims.each([["a1", "a2"], ["b1"]], str)) == [["a1", "a2"], ["b1"]]
     assert len(w) == 1
     assert list((tmp_path / ".claims").iterdir()) == []
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,15 +17,16 @@ from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from crossbench.specs import RunRecord
 
 PLUGIN = """\
-import ctypes, os, signal, sys, time
+import ctypes, os, resource, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 from torch import nn
 from crossbench_baselines.conv3d import Conv3d
+
+IN_A_RUN = "if x.device.type == 'cpu' and x.abs().sum() > 0: "
 
 class Layer(nn.Conv3d):
     code = "pass"
@@ -47,6 +49,24 @@ exit_forward = Deadly("exit-forward", forward="sys.exit(0)")
 vanish_layer = Deadly("vanish-layer", layer="os._exit(0)")
 vanish_forward = Deadly("vanish-forward", forward="os._exit(0)")
 crash_forward = Deadly("crash-forward", forward="ctypes.string_at(0)")
+kill_forward = Deadly("kill-forward", forward=IN_A_RUN + "os.kill(os.getpid(), signal.SIGKILL)")
+loop_forward = Deadly("loop-forward", forward=IN_A_RUN + "all(True for _ in iter(int, 1))")
+eat_forward = Deadly(
+    "eat-forward", forward=IN_A_RUN + "kept = [b'x' * 2**26 for _ in iter(int, 1)]"
+)
+# What it writes is as if the disk were full, its record too.
+full_forward = Deadly(
+    "full-forward",
+    forward=IN_A_RUN + "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))",
+)
+# A child and a temporary file that nobody removes.
+litter_forward = Deadly(
+    "litter-forward",
+    forward=IN_A_RUN
+    + "note = Path(__file__).with_name('litter'); "
+    + "note.exists() or note.write_text(f'{{tempfile.mkdtemp()}} '"
+    + " + str(subprocess.Popen(['sleep', '600']).pid))",
+)
 """
 IN_A_RUN = "x.device.type == 'cpu'"  # the plan tries networks on no data
 EXITED = "its code called sys.exit(0)"
@@ -57,6 +77,14 @@ ENDS = {
     "vanish-layer": ("Died", VANISHED),
     "vanish-forward": ("Died", VANISHED),
     "crash-forward": ("Died", "its process was ended by SIGSEGV (Segmentation fault)"),
+}
+# Those that only processes of their own contain.
+KILLED = "its process was ended by SIGKILL (Killed), as systems do when memory runs out"
+CONTAINED = {
+    "kill-forward": f"{KILLED}; so it did before, beside other runs",
+    "loop-forward": "out of time after 40 s",
+    "eat-forward": "out of memory: its process held ",
+    "full-forward": "its code raised OSError: [Errno 27] File too large",
 }
 
 
@@ -100,11 +128,11 @@ def marks(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("how", [["--no-isolate"], ["--isolate"], ["--jobs", "2"]])
 def test_runs_that_end_their_process_fail_and_the_others_are_done(
-    deadly: Callable[..., list[str]], tmp_path: Path, jobs: int
+    deadly: Callable[..., list[str]], tmp_path: Path, how: list[str]
 ) -> None:
-    done = crossbench(deadly("--jobs", str(jobs), methods=tuple(ENDS)))
+    done = crossbench(deadly(*how, methods=tuple(ENDS)))
     assert done.returncode == 1
     found = records(tmp_path)
     assert {name: record.status for name, record in found.items()} == {
@@ -115,6 +143,38 @@ def test_runs_that_end_their_process_fail_and_the_others_are_done(
         assert error is not None
         assert (error["class"], error["message"]) == (kind, message)
     assert marks(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_each_fault_is_contained_and_the_other_runs_are_what_they_are_alone(
+    deadly: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    limits = ["--time-limit", "40", "--memory-limit", "3G"]
+    done = crossbench(deadly("--jobs", "2", *limits, methods=(*CONTAINED, "litter-forward")))
+    assert done.returncode == 1, done.stderr
+    out, found = tmp_path / "out", records(tmp_path)
+    for name, message in CONTAINED.items():
+        error = found[name].error
+        assert error is not None
+        assert error["message"].startswith(message)
+        assert (out / error["log"]).is_file()
+        assert f"what it printed is in {error['log']}" in done.stderr
+    assert f"{KILLED}; it is tried once more when nothing else goes on" in done.stderr
+    assert found["litter-forward"].status == "ok"
+    folder, child = (tmp_path / "litter").read_text().split()
+    assert not Path(folder).exists()
+    assert not Path(f"/proc/{child}").exists()
+    assert list((out / ".claims").iterdir()) == []
+    assert list(out.rglob("*.tmp")) == []
+    assert {path.stem for path in (out / "logs").iterdir()} == {
+        found[name].identity[:8] for name in CONTAINED
+    }
+    (tmp_path / "out").rename(tmp_path / "beside")
+    assert main(deadly("--no-isolate", methods=("litter-forward",))) == 0
+    for name, record in records(tmp_path).items():
+        assert record.metrics == found[name].metrics
+        assert record.predictions_sha256 == found[name].predictions_sha256
+        assert record.identity == found[name].identity
 
 
 def test_what_failed_is_left_at_that_until_it_is_to_be_tried_again(
@@ -148,7 +208,7 @@ def test_a_failure_takes_nothing_from_a_run_that_had_succeeded(
 def test_a_process_that_is_killed_from_outside_has_a_successor(
     deadly: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """As for want of memory: the run is tried again, and succeeds."""
+    """As for want of memory: the run is tried once more alone, and succeeds."""
     note = tmp_path / "process"
     wait = f"if {IN_A_RUN}: note = Path({str(note)!r}); old = note.exists()"
     wait += "; note.write_text(str(os.getpid())); old or time.sleep(600)"
@@ -162,19 +222,19 @@ def test_a_process_that_is_killed_from_outside_has_a_successor(
     os.kill(at_work, signal.SIGKILL)
     _, said = process.communicate()
     assert process.returncode == 0
-    assert "the process at work was ended by SIGKILL (Killed), as systems do" in said
-    assert "; another goes on" in said
+    assert f"{KILLED}; it is tried once more when nothing else goes on" in said
     assert int(note.read_text()) not in (at_work, process.pid)
     assert {record.status for record in records(tmp_path).values()} == {"ok"}
     assert marks(tmp_path) == []
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", ["--no-isolate", "--isolate", "--jobs=2"])
 def test_an_interruption_is_no_abandoned_attempt(
-    deadly: Callable[..., list[str]], tmp_path: Path, sent: signal.Signals
+    deadly: Callable[..., list[str]], tmp_path: Path, sent: signal.Signals, how: str
 ) -> None:
     note = tmp_path / "begun"
-    words = deadly(forward=f"if {IN_A_RUN}: Path({str(note)!r}).touch(); time.sleep(600)")
+    words = deadly(how, forward=f"if {IN_A_RUN}: Path({str(note)!r}).touch(); time.sleep(600)")
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "crossbench", *words],
         stderr=subprocess.DEVNULL,
@@ -186,6 +246,32 @@ def test_an_interruption_is_no_abandoned_attempt(
     assert process.wait() == {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM}[sent]
     assert marks(tmp_path) == []
     assert "deadly" not in records(tmp_path)
+    assert list(tmp_path.glob("out/logs/*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["--no-isolate", "--isolate", "--jobs=2"])
+def test_a_second_interruption_does_not_wait(
+    deadly: Callable[..., list[str]], tmp_path: Path, how: str
+) -> None:
+    note = tmp_path / "process"
+    code = f"note = Path({str(note)!r}); note.write_text(str(os.getpid()))"
+    code += "\nwhile True:\n try: time.sleep(600)\n except KeyboardInterrupt: pass"
+    words = deadly(how, forward=f"if {IN_A_RUN}: exec({code!r})")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "crossbench", *words],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    while not (note.exists() and note.read_text()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    stat = Path(f"/proc/{note.read_text()}/stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("code", ["sys.exit(0)", "os._exit(0)"])

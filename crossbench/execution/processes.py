@@ -1,0 +1,122 @@
+"""Runs in processes of their own: one for each group, used once, limited, and seen to its end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from crossbench.errors import CrossbenchError
+from crossbench.errors.foreign import ChildDiedError
+from crossbench.execution import isolation
+from crossbench.execution.group import News, RunGroup
+from crossbench.execution.isolation import UNLIMITED, Limits
+from crossbench.execution.logs import RunLog
+from crossbench.files.atomic import remove_abandoned
+from crossbench.specs import RunRecord
+from crossbench.specs.reader import from_mapping, to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from crossbench.execution.isolation import Child
+    from crossbench.execution.sweep import Item
+    from crossbench.results.records.store import Store
+    from crossbench.runs.execute import Listener
+
+
+class Processes:
+    """The executor that gives each group to a process forked for it.
+
+    Args:
+        store: Where records go.
+        device: Where networks run.
+        jobs: Processes at a time.
+        limits: What each may use; time counts for each run.
+    """
+
+    def __init__(
+        self, store: Store, device: torch.device, *, jobs: int = 1, limits: Limits = UNLIMITED
+    ) -> None:
+        self.jobs = jobs
+        self._store, self._device, self._limits = store, device, limits
+        self._working: set[Child] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def do(
+        self,
+        group: Sequence[Item],
+        listener: Listener,
+        done: Callable[[RunRecord], object],
+    ) -> None:
+        """Have one process do a group; see :class:`crossbench.execution.sweep.Executor`."""
+        runs = {run.identity: run for _, _, run in group}
+        with RunLog(self._store.root) as log:
+
+            def hear(told: dict[str, Any]) -> None:
+                news = from_mapping(News, told, where="what a process tells")
+                run = runs[news.run]
+                if news.samples is not None:
+                    listener.advanced(run, news.samples)
+                elif news.record is None:
+                    log.begin(run)
+                    listener.started(run)
+                else:
+                    record = from_mapping(RunRecord, news.record, where="the record of a process")
+                    log.end(kept=record.status == "failed")
+                    done(record)
+
+            log.begin(group[0][2])
+            child = self._start(group)
+            try:
+                child.result(self._limits, hear, log.note)
+            except ChildDiedError:
+                self._clean(group)
+                raise
+            except CrossbenchError as error:
+                raise ChildDiedError(0, verdict="refused", reason=str(error)) from error
+            finally:
+                with self._lock:
+                    self._working.discard(child)
+
+    def stop(self) -> None:
+        """End what is being done, which leaves nothing half-written, and begin nothing more."""
+        with self._lock:
+            self._stopped = True
+            working = list(self._working)
+        for child in working:
+            child.interrupt()
+
+    def kill(self) -> None:
+        """End at once what :meth:`stop` has not ended."""
+        with self._lock:
+            for child in self._working:
+                child.kill()
+
+    def _start(self, group: Sequence[Item]) -> Child:
+        plan, task, first = group[0]
+        asked = RunGroup(
+            request=plan.request.asked,
+            task=task.card.name,
+            method=first.key.method,
+            runs={run.identity: run.noticed for _, _, run in group},
+            out=str(self._store.root),
+            device=str(self._device),
+        )
+        with self._lock:
+            if self._stopped:
+                raise KeyboardInterrupt
+            child = isolation.start(
+                "crossbench.execution.group:do_group", {"group": to_mapping(asked)}
+            )
+            self._working.add(child)
+        return child
+
+    def _clean(self, group: Sequence[Item]) -> None:
+        """Remove the drafts that a process which died has left."""
+        plan, *_ = group[0]
+        folders = {self._store.path_of(run.key, run.identity).parent for _, _, run in group}
+        for folder in (*folders, *plan.request.cache_dir.glob("*/")):
+            remove_abandoned(folder)
