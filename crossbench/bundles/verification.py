@@ -207,7 +207,7 @@ def _run(asked: RunRequest, request: VerifyRequest, installed: Installed, result
     """Run it in an interpreter of its own; what that printed."""
     own = os.environ.get("PYTHONPATH", "")
     more = {"PYTHONPATH": os.pathsep.join([*map(str, installed.path), own])}
-    words = ["run", *asked.words(), "--out", str(results), "--device", request.device]
+    words = ["run", *asked.words(), "--isolate", "--out", str(results), "--device", request.device]
     results.mkdir(parents=True)
     process = interpreter.start(
         "-m",

@@ -110,7 +110,7 @@ def tell(value: Any, *, begins: bool = False) -> None:
 
 def _end_with_server() -> None:
     """End with the process that forked this one, even where no thread of Python's gets to run."""
-    with suppress(OSError, AttributeError):  # Linux alone has it
+    with suppress(OSError, AttributeError, TypeError):  # Linux alone has it
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 

@@ -40,7 +40,7 @@ GRACE = 10.0
 
 _PRELOADED = ["torch", "timm", "crossbench.execution.group"]
 _PERIOD = 0.05  # seconds between looks at limits
-_TAIL = 4000  # bytes kept of what a process prints
+_TAIL = 16_000  # bytes kept of what a process prints; a crash lists its extension modules
 _starting = threading.Lock()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from crossbench.environment.state import own_randomness, restored
@@ -12,6 +13,7 @@ from crossbench.execution.attempts import Attempts
 from crossbench.execution.child import tell
 from crossbench.execution.claims import Claims
 from crossbench.execution.processes import Processes
+from crossbench.execution.signals import ending_in_order
 from crossbench.execution.sweep import Sweep
 from crossbench.runs.context import RunContext, TaskContext
 from crossbench.runs.execute import Silence, execute_run
@@ -113,7 +115,8 @@ def execute_all(
         listener=listener,
         fail_fast=fail_fast,
     )
-    return sweep.do(plans, wait=wait)
+    with nullcontext() if executor is None else ending_in_order():
+        return sweep.do(plans, wait=wait)
 
 
 class Local:

@@ -72,8 +72,10 @@ class Processes:
             child = self._start(group)
             try:
                 child.result(self._limits, hear, log.note)
-            except ChildDiedError:
+            except ChildDiedError as died:
                 self._clean(group)
+                if self._stopped:
+                    raise KeyboardInterrupt from died
                 raise
             except CrossbenchError as error:
                 raise ChildDiedError(0, verdict="refused", reason=str(error)) from error
