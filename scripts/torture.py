@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 #: A grid of small runs, some of which share features.
 SWEEP = (
-    "run", "--task", "adrenal", "--preset", "smoke", "--method", "conv3d,acs", "--seeds", "43",
-    "--protocol", "linear-probe", "--device", "cpu", "--backbone", "test_resnet",
+    "run", "--task", "nodule-malignancy-3d", "--preset", "smoke", "--method", "conv3d,acs",
+    "--seeds", "43", "--protocol", "linear-probe", "--device", "cpu", "--backbone", "test_resnet",
     "--set", "compute.threads=1", "--set", "input.max_samples=60", "--retry-failed",
 )  # fmt: skip
 

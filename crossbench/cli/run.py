@@ -17,7 +17,6 @@ from crossbench.cli.arguments import (
 from crossbench.cli.data.fetch import add_means
 from crossbench.cli.jobs import add_isolation, add_jobs, isolation_of, left_failed, share_cores
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
-from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
 from crossbench.specs import Statistics
 

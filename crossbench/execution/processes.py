@@ -78,7 +78,8 @@ class Processes:
                     raise KeyboardInterrupt from died
                 raise
             except CrossbenchError as error:
-                raise ChildDiedError(0, verdict="refused", reason=str(error)) from error
+                reason = str(error).replace(f"{self._store.root}/", "")  # it goes into a record
+                raise ChildDiedError(0, verdict="refused", reason=reason) from error
             finally:
                 with self._lock:
                     self._working.discard(child)
