@@ -14,6 +14,7 @@ from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
 from crossbench.data.inputs import find_kind
 from crossbench.data.survey import survey
+from crossbench.data.variation import inverted, permuted
 from crossbench.errors import CardError, DataError, MissingDataError
 from crossbench.specs import EmbeddedSource
 
@@ -67,7 +68,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         msg = f"{file}: the threshold and bounds of task {card.name!r} leave no sample"
         raise DataError(msg)
     images = images[kept]
-    arrays["images"] = _inverted(images, where=str(file)) if source.invert else images
+    arrays["images"] = inverted(images, where=str(file)) if source.invert else images
     arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
     found = survey(arrays["images"], where=str(file))
     images, labels = arrays["images"], arrays["labels"]
@@ -76,7 +77,7 @@ def read_embedded(card: TaskCard) -> Dataset:
     strata = None
     if source.permute is not None:
         strata = arrays["labels"]  # the same folds as with the labels as they were
-        arrays["labels"] = np.random.default_rng(source.permute).permutation(strata)
+        arrays["labels"] = permuted(strata, source.permute)
     return Dataset(
         images=arrays["images"],
         labels=arrays["labels"],
@@ -121,16 +122,6 @@ def _images(archive: NpzFile, key: str, card: TaskCard) -> tuple[NDArray[Any], N
     stored = find_kind(kind.made_of) if reduce else kind
     images = stored.canonical(arrays, where=str(archive.file), axes=card.source.axes)
     return (kind.reduced(images) if reduce else images), images
-
-
-def _inverted(images: NDArray[Any], *, where: str) -> NDArray[Any]:
-    """Integer images with the largest value of their dtype as the smallest, and so on."""
-    if images.dtype.kind not in "iu":
-        msg = f"{where}: images are {images.dtype}; source.invert turns whole numbers around alone"
-        raise DataError(msg)
-    limits = np.iinfo(images.dtype)
-    turned: NDArray[Any] = limits.max - images + limits.min
-    return turned
 
 
 def _column(archive: NpzFile, name: str, samples: int) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from crossbench.data.imported import import_facts, origin_facts, read_groups
 from crossbench.data.inputs import find_kind
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, Memo, survey
+from crossbench.data.variation import varied
 from crossbench.environment.spans import span
 from crossbench.errors import DataError, MissingDataError
 from crossbench.files.data_root import DataRoot
@@ -61,7 +62,8 @@ def find_file(
     if data == "phantom":
         return phantom_path(card, cache_dir)
     root = DataRoot(data_dir)
-    published, imported = root.published(card.name, card.source.file), root.current(card.name)
+    name = _task_of_file(card)
+    published, imported = root.published(name, card.source.file), root.current(name)
     if imported is not None and not imported.is_file():
         msg = f"task {card.name!r}: the import in use, {imported}, is gone; import it again, or"
         raise MissingDataError(f"{msg} delete {imported.with_name('current')} to use another file")
@@ -72,6 +74,11 @@ def find_file(
     if card.origins:
         msg = f"{msg} Get it by: crossbench data fetch {card.name}. Or:"
     raise MissingDataError(f"{msg} {card.source.advice(card.name)}")
+
+
+def _task_of_file(card: TaskCard) -> str:
+    """The task whose data file a card reads."""
+    return getattr(card.source, "task", None) or card.name
 
 
 def kept_by_medmnist(card: TaskCard) -> Path | None:
@@ -102,7 +109,9 @@ def open_task(
     if data == "phantom":
         return read_file(card, phantom_file(card, cache_dir), "phantom", cache_dir)
     file = find_file(card, data=data, data_dir=data_dir, cache_dir=cache_dir)
-    return read_file(card, file, "real", cache_dir, groups=DataRoot(data_dir).groups(card.name))
+    return read_file(
+        card, file, "real", cache_dir, groups=DataRoot(data_dir).groups(_task_of_file(card))
+    )
 
 
 def read_file(
@@ -129,10 +138,12 @@ def read_file(
     with NpzFile(file) as archive:
         made = import_facts(archive)
         card = card if made is None else made.card(card)
-        memo = Memo(archive.watch, (card.kind, card.source.axes), cache_dir)
+        form = (card.kind, card.source.axes, card.source.invert, card.source.permute)
+        memo = Memo(archive.watch, form, cache_dir)
         known = memo.recall()
         archive.verify = known is None
         dataset, spellings = _dataset(archive, card, source)
+        dataset = varied(dataset, card.source)
         digests = {} if known is None else known.digests
         if source == "real":
             missing = [name for name in card.checksum if name not in digests]

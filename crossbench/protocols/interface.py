@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crossbench.nets.weights.checkpoint import FittedNetwork
     from crossbench.protocols.context import Context
     from crossbench.results.records.diagnostics import Diagnostics
-    from crossbench.specs import LoraSettings, Preset
+    from crossbench.specs import Preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +51,14 @@ class Rehearsal:
     Attributes:
         method: Name of the method.
         init: ``random``, or the path of a checkpoint file.
-        lora: What low-rank updates are.
+        preset: The settings.
         batch: Samples of the smallest batch that is trained on.
         feed: Runs a network on a batch of so many inputs; raises ConversionError if it cannot.
     """
 
     method: str
     init: str | Path
-    lora: LoraSettings
+    preset: Preset
     batch: int
     feed: Callable[[torch.nn.Module, int], None]
 

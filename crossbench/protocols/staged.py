@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.environment.spans import span
@@ -32,27 +32,47 @@ class StagedFit(Schedule, Protocol):
             found["lora"] = preset.lora.fingerprint()
         return {"protocol": self.fingerprint(), **found}
 
+    @property
+    def _trains_all(self) -> bool:
+        return any("all" in stage.trains for stage in self.stages)
+
     def passes(self, split: Split, preset: Preset) -> Passes:
-        """Training and validation parts once an epoch, the test part once."""
+        """Training and validation parts once an epoch, the test part once.
+
+        Passes of the last modules alone count as training.
+        """
         train, val, test = len(split.train), len(split.val), len(split.test)
         epochs = preset.fit.epochs
-        return Passes(train=epochs * train, evaluate=epochs * val + test)
+        if preset.fit.train_from:
+            return Passes(train=epochs * (train + val), evaluate=train + val + test)
+        measured = train if self.adapts and preset.lora.batch_norm == "recalibrated" else 0
+        return Passes(train=epochs * train, evaluate=measured + epochs * val + test)
 
     def rehearse(self, network: torch.nn.Module, rehearsal: Rehearsal) -> Finding:
         """Feed the smallest batch in every stage; count what learns."""
         from crossbench.nets.roles import roles_of
         from crossbench.training.fit import count_learning, prepare, set_training
+        from crossbench.training.tail import cut
 
-        schedule = prepare(network, self, rehearsal.lora)
+        fit, augments = rehearsal.preset.fit, rehearsal.preset.input.augment
+        if fit.train_from and not self._trains_all:
+            note = f"fit.train_from (={fit.train_from!r}) is for protocols that train every"
+            return Finding(obstacle=f"{note} parameter, not for {self.name}; leave it out")
+        if fit.train_from and augments:
+            note = f"fit.train_from (={fit.train_from!r}) computes what does not learn once, and"
+            return Finding(obstacle=f"{note} augmentation changes it; --set input.augment=false")
+        if fit.train_from:
+            tail = cut(network, fit.train_from, lambda whole: rehearsal.feed(whole, 2))
+            return Finding(learns=count_learning(tail.network, self))
+        schedule = prepare(network, self, rehearsal.preset.lora)
         for stage in schedule.stages:
             set_training(network, stage)
             rehearsal.feed(network, rehearsal.batch)
         roles = roles_of(network)
-        trains_all = any("all" in stage.trains for stage in schedule.stages)
         notes = (
             *self.idle_note(
                 rehearsal.method,
-                {} if trains_all else roles.silent,
+                {} if self._trains_all else roles.silent,
                 roles.unread if self.adapts else {},
             ),
             *_frozen_norm(network, rehearsal, self.name, schedule),
@@ -67,13 +87,21 @@ class StagedFit(Schedule, Protocol):
         device: torch.device,
     ) -> SampleCost:
         """Time one training step a stage, and one prediction."""
+        import torch
+
         from crossbench.nets.lora import merge_lora
         from crossbench.training.fit import prepare
+        from crossbench.training.tail import cut
         from crossbench.training.timing import evaluation_seconds, training_seconds
 
         shape = (preset.fit.batch_size, *input_shape)
         schedule = prepare(network, self, preset.lora)
-        train = training_seconds(network, shape, schedule, preset.fit.epochs, device)
+        learning, fed = network, shape
+        if name := preset.fit.train_from:
+            inputs = torch.rand(2, *input_shape).to(device)
+            learning, example = cut(network, name, lambda whole: whole(inputs))
+            fed = (preset.fit.batch_size, *example.shape[1:])
+        train = training_seconds(learning, fed, schedule, preset.fit.epochs, device)
         merge_lora(network)
         return SampleCost(train=train, evaluate=evaluation_seconds(network, shape, device))
 
@@ -89,8 +117,9 @@ class StagedFit(Schedule, Protocol):
         from crossbench.nets.cost import multiply_adds
         from crossbench.nets.lora import merge_lora
         from crossbench.training.features import classifier_inputs, constant_note, constant_share
-        from crossbench.training.fit import count_learning, fit, prepare
+        from crossbench.training.fit import count_learning, fit, prepare, recalibrate
         from crossbench.training.predict import log_probabilities, predict
+        from crossbench.training.tail import cut, features_at
 
         preset, key, device = context.preset, context.key, context.device
         seed = ("weights", key.task, key.seed, key.fold, key.method)
@@ -102,20 +131,33 @@ class StagedFit(Schedule, Protocol):
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         schedule = prepare(model, self, preset.lora)
-        learns = count_learning(model, schedule)
+        precision = preset.compute.precision
+        plain = replace(train, transform=transforms[1])
+        learning = model
+        with span("train"):
+            if name := preset.fit.train_from:
+                first, _ = next(plain.ordered())
+                learning = cut(model, name, lambda whole: whole(first)).network
+                train, validation = (
+                    features_at(model, name, part, precision=precision, on_samples=on_samples)
+                    for part in (plain, validation)
+                )
+            elif self.adapts and preset.lora.batch_norm == "recalibrated":
+                recalibrate(model, plain, precision=precision, on_samples=on_samples)
+        learns = count_learning(learning, schedule)
         fitted = fit(
-            model,
+            learning,
             schedule=schedule,
             settings=preset.fit,
             train=train,
             validation=validation,
             random=context.random("batches", key.task, key.seed, key.fold),
-            precision=preset.compute.precision,
+            precision=precision,
             on_samples=on_samples,
         )
         merge_lora(model)  # no bit of what it computes changes
         with span("test"), classifier_inputs(model) as features:
-            logits = predict(model, test, precision=preset.compute.precision, on_samples=on_samples)
+            logits = predict(model, test, precision=precision, on_samples=on_samples)
         constant = constant_share(np.concatenate(features)) if features else 0.0
         return Outcome(
             log_probabilities=log_probabilities(logits),
@@ -143,11 +185,12 @@ def _frozen_norm(
 
     frozen = all(stage.freezes_norm for stage in schedule.stages)
     tracked = any(isinstance(module, _BatchNorm) for module in network.modules())
-    if rehearsal.init != RANDOM or not frozen or not tracked:
+    measured = rehearsal.preset.lora.batch_norm == "recalibrated"
+    if rehearsal.init != RANDOM or not frozen or not tracked or measured:
         return []
     note = (
         f"{protocol} from random weights with BatchNorm frozen: its running statistics are "
         "those of no data (mean 0, variance 1), so signals grow or die with depth; pass --init, or "
-        "--set lora.batch_norm=train"
+        "--set lora.batch_norm=recalibrated"
     )
     return [note]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from crossbench.protocols.interface import Protocol
     from crossbench.runs.plan import PlannedRun
     from crossbench.runs.request import Resolved
-    from crossbench.specs import LoraSettings, TaskCard
+    from crossbench.specs import Preset, TaskCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Trial:
     backbone: str
     drop_keys: tuple[str, ...]
     protocol: Protocol
-    lora: LoraSettings
+    preset: Preset
     batch: int
 
 
@@ -133,7 +133,7 @@ def _try(trial: Trial, init: str | Checkpoint) -> Finding:
     rehearsal = Rehearsal(
         method=trial.method.name,
         init=trial.init,
-        lora=trial.lora,
+        preset=trial.preset,
         batch=trial.batch,
         feed=lambda network, batch: _feed(network, trial, batch=batch),
     )
@@ -249,7 +249,7 @@ class Trials:
             backbone=run.key.backbone,
             drop_keys=tuple(run.settings["drop_keys"]),
             protocol=run.protocol,
-            lora=preset.lora,
+            preset=preset,
             batch=batch,
         )
         known.append((shape, examine(trial, self._apart)))

@@ -134,6 +134,9 @@ class FitSettings:
         weight_decay: AdamW's weight decay in the first stage.
         milestone: Share of the epochs after which the learning rate drops.
         gamma: Factor of that drop.
+        train_from: Under `finetune`, the first module that learns, such as ``layer4``: what comes
+            before it stays as it is, BatchNorm included, and is computed once, so that training
+            batches cannot be augmented. Empty for the whole network.
     """
 
     epochs: Epochs
@@ -142,10 +145,12 @@ class FitSettings:
     weight_decay: Decay = 0.01
     milestone: Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")] = 0.5
     gamma: Positive = 0.1
+    train_from: str = ""
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash."""
-        return facts(self, "epochs", "batch_size", "lr", "weight_decay", "milestone", "gamma")
+        fit = facts(self, "epochs", "batch_size", "lr", "weight_decay", "milestone", "gamma")
+        return fit | (facts(self, "train_from") if self.train_from else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,19 +161,22 @@ class LoraSettings:
         rank: Rank of each kernel's update.
         alpha: Updates are scaled by ``alpha / rank``.
         target: ``all`` kernels, or ``spatial`` ones: those larger than 1 along some axis.
-        batch_norm: ``frozen`` (BatchNorm normalises by its running statistics and stays as it is)
-            or ``train`` (it normalises by batch statistics; running statistics, scale and shift
-            are updated).
+        batch_norm: What BatchNorm normalises by: its running statistics as they are (``frozen``)
+            or measured anew on the training part before the fit (``recalibrated``); or batch
+            statistics (``train``), where running statistics, scale and shift are updated.
+        affine: Whether BatchNorm's scale and shift learn also where its statistics stay.
     """
 
     rank: Count = 4
     alpha: Positive = 4.0
     target: Literal["all", "spatial"] = "all"
-    batch_norm: Literal["frozen", "train"] = "frozen"
+    batch_norm: Literal["frozen", "recalibrated", "train"] = "frozen"
+    affine: bool = False
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash."""
-        return facts(self, "rank", "alpha", "target", "batch_norm")
+        chosen = facts(self, "rank", "alpha", "target", "batch_norm")
+        return chosen | (facts(self, "affine") if self.affine else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,20 @@ import msgspec
 
 
 class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What sources of all kinds may say.
+
+    Attributes:
+        invert: Whether intensities are mirrored within the range of their dtype, as where another
+            modality shows bright what this one shows dark.
+        permute: Seed under which labels are permuted, which leaves nothing to learn; the folds
+            stay those of the original labels.
+    """
+
     file: str
     remedy: str = ""
     axes: str | None = None
+    invert: bool = False
+    permute: Annotated[int, msgspec.Meta(ge=0, description="a seed from 0")] | None = None
 
     @property
     def kind(self) -> str:
@@ -31,9 +42,11 @@ class NpzSource(_Source, frozen=True, kw_only=True, tag="npz"):
         axes: Order of the stored axes in space where it is not the kind's: ``WHD`` where
             the slices lie along the last axis. Nothing is guessed from the lengths.
         url: Direct download, where the publisher offers one.
+        task: Task whose data file this is, in whatever way it was got; None for the card's own.
     """
 
     url: str | None = None
+    task: str | None = None
 
     def advice(self, task: str) -> str:
         """Where to get the file, for a user who does not have it."""
@@ -55,10 +68,6 @@ class EmbeddedSource(_Source, frozen=True, kw_only=True, tag="embedded"):
         threshold: Ratings above it are class 1, below it class 0, equal ones are left out.
         minimum: Lower bounds on further columns, such as ``{ diameter_mm = 6.0 }``.
         covariate: Column that a plain baseline predicts from, such as ``diameter_mm``.
-        invert: Whether intensities are mirrored within the range of their dtype, as where another
-            modality shows bright what this one shows dark.
-        permute: Seed under which labels are permuted, which leaves nothing to learn; the folds
-            stay those of the original labels.
     """
 
     images: str
@@ -66,8 +75,6 @@ class EmbeddedSource(_Source, frozen=True, kw_only=True, tag="embedded"):
     threshold: float
     minimum: dict[str, float] = {}
     covariate: str | None = None
-    invert: bool = False
-    permute: Annotated[int, msgspec.Meta(ge=0, description="a seed from 0")] | None = None
 
     def advice(self, task: str) -> str:  # noqa: ARG002
         """Where to get the file, for a user who does not have it."""

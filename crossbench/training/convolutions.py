@@ -7,7 +7,7 @@ A volume of 28 voxels a side is one voxel in the last stage of a ResNet. Most ta
 then meet padding alone and are left out (:mod:`crossbench.training.taps`). On the CPU torch spends
 nearly half of a training step on the gradients of such stages' kernels (docs/performance.md). They
 are the product of the output's gradient with the input's patches, and few positions make few
-patches.
+patches. Under autocast such stages learn in float32, for torch's gradients are no numbers there.
 """
 
 from __future__ import annotations
@@ -106,12 +106,27 @@ def _cut_and_convolve(
     steps, gaps = _each(stride, dims), _each(dilation, dims)
     if isinstance(padding, str) or input.dim() != weight.dim() or 0 in steps:
         return func(input, weight, bias, stride, padding, dilation, groups)
+    if _cast(input, weight) and _voxels(input, weight, steps, _each(padding, dims), gaps) <= FEW:
+        wide = (None if each is None else each.float() for each in (input, weight, bias))
+        with torch.autocast("cpu", enabled=False):
+            answer = _convolve(func, *wide, steps, padding, gaps, groups)  # type: ignore[arg-type, call-arg]
+        return answer.to(torch.get_autocast_dtype("cpu"))
     weight, rims = cut_kernel(input, weight, steps, _each(padding, dims), gaps)
     plain = bias is None and groups == 1 and gaps == (1, 1, 1)
-    if plain and _learns(input, weight) and 0 < _voxels(input, weight, steps, rims) <= FEW:
+    if plain and _learns(input, weight) and 0 < _voxels(input, weight, steps, rims, gaps) <= FEW:
         output: Tensor = _Conv3d.apply(input, weight, steps, rims)
         return output
     return func(input, weight, bias, steps, rims, gaps, groups)
+
+
+def _cast(x: Tensor, weight: Tensor) -> bool:
+    """Whether a kernel's gradient is wanted under autocast on the CPU.
+
+    Where outputs are of few voxels, what torch 2.15 with oneDNN makes of it holds memory that was
+    never written: numbers of any size, and NaN.
+    """
+    learns = torch.is_grad_enabled() and weight.requires_grad
+    return learns and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
 
 
 def _learns(x: Tensor, weight: Tensor) -> bool:
@@ -124,10 +139,19 @@ def _each(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
     return (value,) * dims if isinstance(value, int) else tuple(value) * (dims // len(value))
 
 
-def _voxels(x: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]) -> int:
+def _voxels(
+    x: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> int:
     """Output voxels a sample."""
-    sides = zip(x.shape[2:], weight.shape[2:], stride, padding, strict=True)
-    return math.prod((size + 2 * rim - kernel) // step + 1 for size, kernel, step, rim in sides)
+    sides = zip(x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+    return math.prod(
+        (size + 2 * rim - gap * (kernel - 1) - 1) // step + 1
+        for size, kernel, step, rim, gap in sides
+    )
 
 
 class _Conv3d(torch.autograd.Function):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
+from torch.optim.swa_utils import update_bn
 
 from crossbench.environment.arithmetic import autocast
 from crossbench.environment.spans import span
@@ -151,6 +152,35 @@ def prepare(model: nn.Module, schedule: Schedule, lora: LoraSettings) -> Schedul
     return schedule.under(lora)
 
 
+def recalibrate(
+    model: nn.Module,
+    loader: BatchLoader,
+    *,
+    precision: str = "float32",
+    on_samples: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Measure the running statistics of BatchNorm anew: the mean over a loader's batches.
+
+    Nothing learns. Statistics that were measured on data of another contrast, on which frozen
+    layers would normalise by what they do not see, are forgotten (Li et al., "Revisiting Batch
+    Normalization For Practical Domain Adaptation", 2016).
+
+    Args:
+        model: A network on the loader's device; left in training mode or not, as it is.
+        loader: The samples, with a transform that draws nothing.
+        precision: ``float32`` or ``bfloat16``.
+        on_samples: Told how many samples went through.
+    """
+
+    def inputs() -> Iterator[torch.Tensor]:
+        for batch, labels in loader.ordered():
+            yield batch
+            on_samples(len(labels))
+
+    with parametrize.cached(), autocast(loader.device, precision), QuickConvolutions():
+        update_bn(inputs(), model)
+
+
 def learning_parameters(model: nn.Module, parts: tuple[Part, ...]) -> Iterator[nn.Parameter]:
     """The parameters that the named parts of a network consist of, each once.
 
@@ -194,10 +224,11 @@ def count_learning(model: nn.Module, schedule: Schedule) -> dict[str, int]:
     owned = roles_of(model).learns if "head" in parts else {}
     own = {model.get_parameter(name): label for name, label in owned.items()}
     counts = Counter[str]()
-    for part in ("head", "adapters", "norm"):
+    for part in ("head", "adapters", "norm", "affine"):
         for parameter in _part(model, part) if part in parts else ():
             if part == "head" or parameter not in own:
-                counts[own.get(parameter, part)] += parameter.numel()
+                label = "norm" if part == "affine" else part
+                counts[own.get(parameter, label)] += parameter.numel()
     return dict(counts)
 
 

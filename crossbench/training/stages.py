@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from crossbench.specs import LoraSettings
 
-Part = Literal["head", "norm", "adapters", "all"]
+Part = Literal["head", "norm", "affine", "adapters", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Stage:
     Attributes:
         name: Shown in the training curve.
         trains: ``head`` (the classifier), ``norm`` (BatchNorm scale and shift, those of a
-            method's own sub-networks included), ``adapters`` (low-rank updates of the kernels),
-            ``all``.
+            method's own sub-networks included), ``affine`` (the same, where the statistics stay),
+            ``adapters`` (low-rank updates of the kernels), ``all``.
         optimiser: ``adamw`` with the preset's weight decay, or ``adam`` without.
         start: Share of the epochs that go before; see :meth:`first_epoch`.
         scheduled: Whether the learning rate still drops at the milestone. An unscheduled
@@ -69,13 +69,14 @@ class Schedule:
         return any("adapters" in stage.trains for stage in self.stages)
 
     def under(self, lora: LoraSettings) -> Self:
-        """The schedule whose adapting stages train BatchNorm as well, if the settings say so."""
-        if lora.batch_norm == "frozen":
-            return self
+        """The schedule whose adapting stages train of BatchNorm what the settings say."""
+        more: tuple[Part, ...] = ("affine",) if lora.affine else ()
+        if lora.batch_norm == "train":
+            more = ("norm",)
         return replace(
             self,
             stages=tuple(
-                replace(stage, trains=(*stage.trains, "norm")) if stage.freezes_norm else stage
+                replace(stage, trains=(*stage.trains, *more)) if stage.freezes_norm else stage
                 for stage in self.stages
             ),
         )

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from crossbench.errors import ConversionError
 from crossbench.nets import build_model
+from crossbench.nets.weights.catalogue import named_weights
+from crossbench.nets.weights.retrieval import fetch, present
 from crossbench_baselines.i3resnet import I3ResNet
 
 STAGES = {"layer1": (3, 1), "layer2": (8, 2), "layer3": (36, 2), "layer4": (3, 2)}
@@ -77,15 +79,25 @@ def seeded() -> dict[str, Tensor]:
     return state
 
 
-@pytest.mark.parametrize("weights", [seeded])
+def real() -> dict[str, Tensor]:
+    """Those of `astra`, whose BatchNorm is stored in bfloat16 too."""
+    (known,) = named_weights("astra")
+    if not present(known):
+        pytest.skip(f"not installed: {' '.join(part.package for part in known.packages)}")
+    tensors = torch.load(fetch(known), weights_only=True)["state_dict"]
+    assert len(tensors) == 930
+    return dict(tensors)
+
+
+@pytest.mark.parametrize("weights", [seeded, real])
 @torch.no_grad()
 def test_every_stage_is_that_of_the_described_architecture(
     weights: Callable[[], dict[str, Tensor]],
 ) -> None:
     tensors = weights()
     network = build_model("i3resnet", dims=3, num_classes=0, backbone="resnet152").eval()
-    taken = {name: tensors[name].float() for name in network.state_dict()}
-    network.load_state_dict(taken)
+    network.load_state_dict(tensors, strict=False)
+    assert {name for name in network.state_dict() if name not in tensors} == set()
     x = torch.rand(2, 3, 20, 32, 32)
     expected, found = described(tensors, x), staged(network, x)
     assert found.keys() == expected.keys()

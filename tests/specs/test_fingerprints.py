@@ -11,7 +11,7 @@ from crossbench.files.hashing import hash_json
 from crossbench.protocols import PROTOCOLS
 from crossbench.registry.presets import find_preset
 from crossbench.registry.tasks import find_task
-from crossbench.specs import PretrainSettings
+from crossbench.specs import FitSettings, LoraSettings, PretrainSettings
 
 PAPER = find_preset("paper")
 STAGE = {"optimiser": "adamw", "start": 0.0, "scheduled": True}
@@ -105,6 +105,8 @@ LEFT_OUT = {
     "compute": {"threads", "workers"},
     "weak-probe": {"title"},
     "linear-probe": {"title"},
+    "fit": {"train_from"},  # hashed where it is set, as the next
+    "lora": {"affine"},
     "pretrain": {"threads", "workers", "max_unreadable"},
 }
 
@@ -126,3 +128,10 @@ def test_a_least_size_is_hashed_where_it_is_set() -> None:
     inputs = replace(PAPER.input, min_size=64)
     assert inputs.fingerprint() == PAPER.input.fingerprint() | {"min_size": 64}
     assert inputs.fed() == {"scaling": "global", "max_size": None, "min_size": 64}
+
+
+def test_what_is_hashed_where_it_is_set() -> None:
+    affine = LoraSettings(affine=True).fingerprint()
+    assert affine == LoraSettings().fingerprint() | {"affine": True}
+    last = FitSettings(epochs=1, train_from="layer4").fingerprint()
+    assert last == FitSettings(epochs=1).fingerprint() | {"train_from": "layer4"}

@@ -303,3 +303,27 @@ def makers(tensor: torch.Tensor) -> set[str]:
             found.add(node)
             nodes += [each for each, _ in node.next_functions]
     return {type(node).__name__ for node in found}
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"),
+    [((2, 1, 1), 3, 1), ((1, 1, 1), 3, 2), ((2, 2, 2), 3, 1), ((8, 4, 4), 3, 1), ((1, 1), 3, 2)],
+)
+def test_gradients_under_autocast_are_those_of_float32(
+    size: tuple[int, ...], kernel: int, stride: int
+) -> None:
+    """Where torch's own kernel gradients hold memory that was never written."""
+    torch.manual_seed(0)
+    conv = torch.conv3d if len(size) == 3 else torch.conv2d
+    x = torch.randn(8, 64, *size, requires_grad=True)
+    weight = (torch.randn(64, 64, *(kernel,) * len(size)) / 30).requires_grad_()
+    exact = conv(x, weight, None, stride, 1)
+    expected = torch.autograd.grad(exact.square().sum(), (x, weight))
+    for _ in range(3):
+        with QuickConvolutions(), torch.autocast("cpu", torch.bfloat16):
+            answer = conv(x, weight, None, stride, 1)
+        assert answer.dtype == torch.bfloat16
+        torch.testing.assert_close(answer.float(), exact, rtol=0, atol=0.02 * float(exact.max()))
+        found = torch.autograd.grad(answer.float().square().sum(), (x, weight))
+        for one, two in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, two, rtol=0, atol=0.02 * float(two.abs().max()))

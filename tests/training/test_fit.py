@@ -21,6 +21,7 @@ from crossbench.training.fit import (
     fit,
     learning_parameters,
     prepare,
+    recalibrate,
     scheduled_lr,
 )
 from crossbench.training.loader import BatchLoader
@@ -207,3 +208,26 @@ def test_probabilities_sum_to_one() -> None:
     rows = log_probabilities(torch.tensor([[1000.0, -1000.0], [0.0, 0.0]]))
     assert rows.dtype == np.float64
     assert rows.tolist() == [[0.0, -2000.0], [-np.log(2), -np.log(2)]]
+
+
+def test_recalibrated_statistics_are_those_of_the_loaders_batches() -> None:
+    model, (train, _) = Net(), loaders()
+    loader = replace(train, transform=replace(train.transform, augment=False))
+    batches = [model.conv(inputs) for inputs, _ in loader.ordered()]
+    parts = [(each.mean((0, 2, 3, 4)), each.transpose(0, 1).flatten(1).var(1)) for each in batches]
+    mean, variance = (torch.stack(each).mean(0) for each in zip(*parts, strict=True))
+    seen: list[int] = []
+    recalibrate(model, loader, on_samples=seen.append)
+    torch.testing.assert_close(model.bn.running_mean, mean)
+    torch.testing.assert_close(model.bn.running_var, variance)
+    assert sum(seen) == len(loader)
+    assert changed(model) <= {"bn.running_mean", "bn.running_var", "bn.num_batches_tracked"}
+    assert model.bn.momentum == nn.BatchNorm3d(6).momentum
+
+
+def test_an_affine_part_learns_on_statistics_that_stay() -> None:
+    model, result = fitted("lora", epochs=2, lora=LoraSettings(affine=True))
+    merge_lora(model)
+    assert changed(model) == {"conv.weight", "fc.weight", "fc.bias", "bn.weight", "bn.bias"}
+    frozen = fitted("lora", epochs=1)[1]
+    assert result.trainable == frozen.trainable + 12

@@ -133,11 +133,11 @@ def catalogue_forms(method: Method) -> tuple[str, ...]:
     """What an entry's ``layers`` may call a method's networks, what suits them best first.
 
     Returns:
-        The forms of the 2D layers whose weights they take, or the method's own name where they
-        take no 2D weights.
+        The forms of the 2D layers whose weights they take, if any, and the method's own name, by
+        which entries call weights of its 3D network.
     """
-    taken = weight_forms(method) if takes_image_weights(method) else (method.name,)
-    return tuple(map(base_name, taken))
+    taken = weight_forms(method) if takes_image_weights(method) else ()
+    return tuple(dict.fromkeys(map(base_name, (*taken, method.name))))
 
 
 def find_known(name: str, method: Method, backbone: str) -> KnownWeights:

@@ -112,14 +112,23 @@ def _carry(checkpoint: Checkpoint, method: Method, kind: str, backbone: str) -> 
     except Exception as error:  # noqa: BLE001  (whatever a method's code raises)
         return found(converted=False, misfit=describe(error), keys=())
     misfit = checkpoint.misfit(network, dims)
-    if request.carried or (request.misfit and misfit and checkpoint.dims in {None, 2}):
-        keys = _converted_keys(compare(image_network, checkpoint.tensors), origins)
+    flat, states = (compare(each, checkpoint.tensors) for each in (image_network, network))
+    if request.carried or (
+        request.misfit and misfit and _nearer_2d(checkpoint, [*flat.values()], [*states.values()])
+    ):
+        keys = _converted_keys(flat, origins)
         made = isinstance(method, NetworkMethod) or any(key.made_of for key in keys)
         same = kind == "image" and not made
         return found(converted=not same, misfit=request.misfit, keys=keys)
-    states = compare(network, checkpoint.tensors)
     keys = tuple(Key(name=name, state=state) for name, state in states.items())
     return found(converted=False, misfit=misfit, keys=keys)
+
+
+def _nearer_2d(checkpoint: Checkpoint, flat: list[State], built: list[State]) -> bool:
+    """Whether a checkpoint that fits neither network says, or looks, to be of the 2D one."""
+    if checkpoint.dims is not None:
+        return checkpoint.dims == 2
+    return flat.count("carried") >= built.count("carried")
 
 
 def _image_network(

@@ -70,7 +70,9 @@ def misfit(network: nn.Module, tensors: Mapping[str, Tensor], dims: int) -> str:
         )
     if reshaped:
         found, wanted = tensors[reshaped[0]], network.state_dict()[reshaped[0]]
+        fitting = sum(state == "carried" for state in states.values())
         return (
+            f"{fitting} of {fitting + len(reshaped) + len(recoded)} tensors fit; "
             f"{reshaped[0]} has shape {tuple(found.shape)}, the {dims}D network's has "
             f"{tuple(wanted.shape)}; choose the backbone that the checkpoint was made with"
         )

@@ -93,6 +93,19 @@ def test_3d_checkpoint(tmp_path: Path) -> None:
         assert flat.counts["shape"] == sum(tensor.dim() == 5 for tensor in tensors.values())
 
 
+def test_3d_checkpoint_that_nearly_fits(tmp_path: Path) -> None:
+    network = build_model("i3resnet", dims=3, num_classes=7, backbone="resnet18")
+    file = tmp_path / "w.pth"
+    torch.save(network.state_dict(), file)
+    (found,) = carry(read_checkpoint(file), load_method("conv3d"), "resnet18")
+    assert found.misfit == (
+        "119 of 120 tensors fit; conv1.weight has shape (64, 3, 3, 7, 7), the 3D network's has "
+        "(64, 3, 7, 7, 7); choose the backbone that the checkpoint was made with"
+    )
+    assert found.counts == {"carried": 119, "fresh": 2, "shape": 1}
+    assert (found.kind, found.converted) == ("volume", False)
+
+
 def test_every_state_is_told(tmp_path: Path) -> None:
     tensors = state("conv2d", 2)
     del tensors["bn1.weight"], tensors["bn1.num_batches_tracked"], tensors["fc.bias"]
