@@ -170,6 +170,8 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
         f"SHA-256 {content['sha256']}",
     ]
     about = checkpoint.about
+    if checkpoint.scheme:
+        lines.append(f"keys of {checkpoint.scheme}, renamed to timm's")
     if about is None:
         return [*lines, "says nothing of itself"]
     lines.append(

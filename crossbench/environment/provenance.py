@@ -16,7 +16,6 @@ _PACKAGES = (
     "torch",
     "torchvision",
     "timm",
-    "acsconv",
     "numpy",
     "scipy",
     "scikit-learn",

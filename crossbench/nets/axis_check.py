@@ -114,7 +114,7 @@ class _Watch(TorchFunctionMode):
             self._running.pop()
 
         self._hooks += [
-            module.register_forward_pre_hook(enter),
+            module.register_forward_pre_hook(enter, prepend=True),
             module.register_forward_hook(leave),
         ]
 

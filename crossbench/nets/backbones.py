@@ -13,6 +13,7 @@ from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.methods import NetworkMethod
 from crossbench.nets.declarations import lifts, takes_image_weights
 from crossbench.nets.modules import asks_place, layer_of, replace_modules
+from crossbench.nets.padding import put_before, without_padding
 from crossbench.nets.places import places_of
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def replace_convolutions(
 
     Raises:
         ConversionError: If the method refuses a convolution, or the backbone has none, or has
-            some with a rule of their own (weight standardisation, padding that depends on the
-            input), which a method's layer would silently lose.
+            some with a rule of their own (weight standardisation), which a method's layer would
+            silently lose; padding that depends on the input is kept (:mod:`.padding`).
     """
     asked = asks_place(method, "layer_2d") or asks_place(method, "layer_3d")
     places = places_of(network, shape if asked else ())
@@ -115,10 +116,11 @@ def replace_convolutions(
     def layer_2d(name: str, module: nn.Module) -> nn.Module | None:
         if not isinstance(module, nn.Conv2d):
             return None
-        if type(module) is not nn.Conv2d:
+        conv, padding = without_padding(module)
+        if type(conv) is not nn.Conv2d:
             msg = "it computes more than a plain Conv2d; choose a backbone without it"
             raise ConversionError(msg)
-        return layer_of(method, "layer_2d", module, places[name])
+        return put_before(layer_of(method, "layer_2d", conv, places[name]), padding)
 
     layers = replace_modules(network, layer_2d)
     if not layers:

@@ -18,6 +18,7 @@ from crossbench.errors import ConversionError
 from crossbench.methods import cube
 from crossbench.nets.axis_check import try_on_volume
 from crossbench.nets.modules import layer_of, replace_modules
+from crossbench.nets.padding import padding_of, put_before
 from crossbench.nets.pooling import MaxPool3d
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def make_3d(network: nn.Module, method: Convolution, layers: Mapping[str, LayerP
 
     def layer_3d(name: str, module: nn.Module) -> nn.Module | None:
         if name in layers:
-            return layer_of(method, "layer_3d", module, layers[name])
+            padding = padding_of(module)
+            return put_before(layer_of(method, "layer_3d", module, layers[name]), padding)
         return _twin(module) if type(module) in _TWINS else None
 
     converted = replace_modules(network, layer_3d)

@@ -57,8 +57,10 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == ["mine", "mine", "in1k", "rin", "in1k", "rin"]
-    assert [row["here"] for row in rows] == [[str(named)], *[[]] * 5]
+    assert [row["name"] for row in rows][:5] == ["mine", "mine", "in1k", "in1k", "rin"]
+    assert {row["name"] for row in rows[5:]} == {"astra", "in1k", "rin"}
+    assert rows[0]["here"] == [str(named)]
+    assert not any(row["here"] for row in rows if row["source"].startswith("hf:"))
     assert (rows[0]["licence"], rows[0]["may_have_seen"]) == ("MIT", ["lidc-idri"])
     assert rows[2]["source"].startswith("hf:timm/resnet18.tv_in1k/model.safetensors@bbd144b3")
     assert main(["weights", "list"]) == 0

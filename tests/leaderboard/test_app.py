@@ -33,7 +33,7 @@ assert page.title[0].value == "Leaderboard"
 print([name for name in ("altair", "scipy.stats") if name in sys.modules])
 for name in VIEWS:
     find_view(name)
-print([name for name in ("torch", "torchvision", "timm", "acsconv") if name in sys.modules])
+print([name for name in ("torch", "torchvision", "timm") if name in sys.modules])
 """
 
 

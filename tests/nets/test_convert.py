@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 import timm
 import torch
-from acsconv.operators import ACSConv
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,6 +16,7 @@ from crossbench.methods import LayerPlace
 from crossbench.nets.backbones import create_backbone, replace_convolutions
 from crossbench.nets.convert import make_3d
 from crossbench.registry.methods import load_method
+from crossbench_baselines.acs import ACSConv3d
 
 
 def flat_network(backbone: str, method: str) -> tuple[nn.Module, dict[str, LayerPlace]]:
@@ -61,7 +61,7 @@ def test_acs_takes_the_place_of_every_convolution(backbone: str) -> None:
     network, layers = flat_network(backbone, "acs")
     before = network.state_dict()
     make_3d(network, load_method("acs"), layers)
-    assert all(isinstance(network.get_submodule(layer), ACSConv) for layer in layers)
+    assert all(isinstance(network.get_submodule(layer), ACSConv3d) for layer in layers)
     assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
 
 
@@ -267,7 +267,11 @@ def test_networks_that_vanish_on_small_volumes_are_tried_on_larger_ones() -> Non
 @pytest.mark.parametrize(
     ("backbone", "method", "complaint"),
     [
-        ("mobilenetv2_100", "acs", r"conv_dw \(Conv2d\): ACSConv has no form for the groups=32"),
+        (
+            "regnetx_002",
+            "acs",
+            r"conv2.conv \(Conv2d\): acs has no form for the groups=7, which a view",
+        ),
         ("regnety_002", "conv3d", r"s1.b1.se \(SEModule\) calls mean on a feature map"),
         ("resnetblur18", "conv3d", r"maxpool.1 \(BlurPool2d\) calls pad on a feature map"),
         ("convnext_atto", "conv3d", r"stem.1 \(LayerNorm2d\) calls permute on a feature map"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import timm
 import torch
-from acsconv.operators import ACSConv
 from monai.networks.nets import resnet50
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
@@ -20,6 +19,7 @@ from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
 from crossbench.nets.roles import roles_of
 from crossbench.registry.entries import method_entries
 from crossbench.registry.methods import load_method
+from crossbench_baselines.acs import ACSConv3d
 from crossbench_baselines.crossd import CrossDConv2d
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ LAYERS = {
     "grouped 3D": (3, lambda: nn.Conv3d(4, 6, 3, groups=2, padding=1)),
     "depthwise 3D": (3, lambda: nn.Conv3d(4, 4, 3, groups=4, padding=1, padding_mode="circular")),
     "flat 3D": (3, lambda: nn.Conv3d(4, 6, (1, 3, 3), padding=(0, 1, 1))),
-    "ACS": (3, lambda: ACSConv(4, 6, 3, padding=1)),
-    "ACS 1x1x1": (3, lambda: ACSConv(4, 6, 1)),
+    "ACS": (3, lambda: ACSConv3d(nn.Conv2d(4, 6, 3, padding=1))),
+    "ACS 1x1x1": (3, lambda: ACSConv3d(nn.Conv2d(4, 6, 1))),
     "Cross-D": (2, lambda: CrossDConv2d(4, 6, 3, padding=1)),
     "Cross-D 1x1": (2, lambda: CrossDConv2d(4, 6, 1)),
     "Cross-D dilated": (2, lambda: CrossDConv2d(4, 6, 3, dilation=2, padding=2)),

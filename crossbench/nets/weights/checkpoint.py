@@ -22,6 +22,7 @@ import torch
 from crossbench.errors import CardError, WeightsError
 from crossbench.files.atomic import replacing
 from crossbench.nets.weights.matching import compare, misfit
+from crossbench.nets.weights.schemes import timm_keys
 from crossbench.nets.weights.stored import START, check_kind, parse_tensors, read_metadata
 from crossbench.specs import Statistics  # noqa: TC001  (a field of what is read)
 from crossbench.specs.reader import from_mapping, to_mapping
@@ -142,14 +143,17 @@ class Checkpoint:
     Attributes:
         path: The file.
         sha256: Of the bytes that were read.
-        tensors: By key.
+        tensors: By key, timm's where the file has those of a known scheme.
         about: What it says of itself; None for one from elsewhere.
+        scheme: Whose keys the file has, as :mod:`crossbench.nets.weights.schemes` recognises
+            them; empty where they were left as they are.
     """
 
     path: Path
     sha256: str
     tensors: dict[str, Tensor]
     about: CheckpointMetadata | None
+    scheme: str = ""
 
     @property
     def dims(self) -> int | None:
@@ -176,7 +180,7 @@ def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoin
 
     Args:
         file: A safetensors file, or one of ``torch.save`` that holds a state dict or one under
-            the key ``model``, as the paper's authors store theirs.
+            the key ``model``, ``module`` or ``state_dict``.
         sha256: What its bytes must have as digest; None takes any.
 
     Raises:
@@ -192,10 +196,12 @@ def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoin
     if sha256 not in (None, found):
         msg = f"{path} was replaced: it has SHA-256 {found[:16]}..., and {sha256[:16]}... was there"
         raise WeightsError(f"{msg} when it was looked at; give the command again")
+    tensors, scheme = timm_keys(parse_tensors(content, path))
     return Checkpoint(
         path=path,
         sha256=found,
-        tensors=parse_tensors(content, path),
+        tensors=tensors,
+        scheme=scheme,
         about=_about(io.BytesIO(content), path),
     )
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 START = 4096
 
 _WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DistributedDataParallel prepend
+_CONTAINERS = ("model", "module", "state_dict")  # keys of what holds a state dict
+_DEEPEST = 3  # of these, one within the other
 _LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
 _SHOWN = 4  # keys in a message
 _GLOBAL = re.compile(r"GLOBAL ([\w.]{1,100})")
@@ -43,8 +45,8 @@ def parse_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
 
     Args:
         content: A safetensors file, or one of ``torch.save`` holding a state dict or one under
-            the key ``model``. The prefixes of torch.compile and DistributedDataParallel are
-            stripped from the keys.
+            the key ``model``, ``module`` or ``state_dict``. The prefixes of torch.compile and
+            DistributedDataParallel are stripped from the keys.
         path: The file, for messages.
 
     Raises:
@@ -145,12 +147,27 @@ def _torch(content: bytes, path: Path) -> Mapping[str, Tensor]:
         loaded: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
         raise _unloadable(path, error) from error
-    state = loaded.get("model", loaded) if isinstance(loaded, dict) else loaded
+    state = _contained(loaded, path)
     if not _is_state_dict(state):
         keys = f" but has the keys {few(map(str, state))}" if isinstance(state, dict) else ""
-        msg = f"{path} holds no state dict, at its top level or under 'model',{keys or ' at all'}"
+        where = ", ".join(map(repr, _CONTAINERS))
+        msg = f"{path} holds no state dict, at its top level or under {where},{keys or ' at all'}"
         raise WeightsError(msg)
     return dict(state)
+
+
+def _contained(loaded: Any, path: Path) -> Any:
+    """What lies under the usual keys of checkpoints, beside whatever else they hold."""
+    for _ in range(_DEEPEST):
+        known = loaded if isinstance(loaded, dict) else {}
+        inner = [key for key in _CONTAINERS if known.get(key) and isinstance(known[key], dict)]
+        if len(inner) > 1:
+            msg = f"{path} holds state dicts under {' and '.join(map(repr, inner))}; save one alone"
+            raise WeightsError(msg)
+        if not inner:
+            break
+        loaded = loaded[inner[0]]
+    return loaded
 
 
 def _unloadable(path: Path, error: Exception) -> WeightsError:

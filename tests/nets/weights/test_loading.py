@@ -155,7 +155,10 @@ def test_checkpoint_of_another_method(tmp_path: Path, state: dict[str, Tensor]) 
     [
         ({"state_dict": {}, "epoch": 3}, "no state dict.*but has the keys state_dict, epoch"),
         ({}, "holds no state dict, at its top level or under 'model'"),
-        (torch.ones(3), "holds no state dict, at its top level or under 'model', at all"),
+        (
+            torch.ones(3),
+            "or under 'model', 'module', 'state_dict', at all",
+        ),
     ],
 )
 def test_file_without_a_state_dict(tmp_path: Path, content: object, message: str) -> None:
