@@ -25,7 +25,11 @@ def test_interpreters_are_started_in_one_place() -> None:
     }
     starting = re.compile(r"sys\.executable|subprocess\.run|os\.(exec|spawn|popen|system)|Popen\(")
     found = {name for name, text in sources.items() if starting.search(text)}
-    programs = {"crossbench/files/checkout.py", "crossbench/data/formats/dicom/volumes.py"}
+    programs = {
+        "crossbench/files/checkout.py",
+        "crossbench/data/formats/dicom/volumes.py",
+        "scripts/measure_change.py",
+    }
     assert found == {"crossbench/execution/interpreter.py", *programs}
     elsewhere = {name for name, text in sources.items() if "import multiprocessing" in text}
     assert elsewhere == {f"crossbench/execution/{name}.py" for name in ("child", "isolation")}
