@@ -149,6 +149,8 @@ class Sweep:
             for thread in threads:
                 thread.join(GRACE)
             self._executor.kill()
+            for thread in threads:  # each removes what its process has left
+                thread.join(GRACE)
             raise
         if self._fault is not None:
             raise self._fault

@@ -218,7 +218,7 @@ def test_an_embedded_source_lacks_a_key(tmp_path: Path, key: str) -> None:
         load_card(file)
 
 
-@pytest.mark.parametrize("key", ["label", "minimum", "covariate", "invert", "permute"])
+@pytest.mark.parametrize("key", ["images", "label", "threshold", "minimum", "covariate"])
 @pytest.mark.parametrize("kind", ["npz", "medmnist"])
 def test_only_an_embedded_source_takes_a_key(tmp_path: Path, kind: str, key: str) -> None:
     file = write_card(tmp_path, source=SOURCE | {"kind": kind, key: 0})
