@@ -198,6 +198,9 @@ class Declarations(Protocol):
         kernels: The axis (or axes) of each kernel's output channels, which low-rank updates read
             as the rows of a matrix and all other axes as its columns: ``{"weight": 0}``. Left
             out, a parameter is a kernel if its shape is (C_out, C_in / groups, ...).
+        own_depth: Whether 3D layers treat the depth otherwise than the plane (kernel, stride or
+            padding), so that theirs is another depth than that of ``nn.Conv3d``'s output. Left
+            out, they do not, and ``crossbench check-method`` demands the same depth.
         drops: Tensors, or submodules, of a 2D layer that its 3D layer leaves behind, such as a
             network that steers 2D kernels. Left out, there are none: whatever else is lost in the
             conversion fails ``crossbench check-method``.
@@ -213,6 +216,7 @@ class Declarations(Protocol):
     """
 
     learns: Sequence[str]
+    own_depth: bool
     kernels: Mapping[str, int | tuple[int, ...]]
     drops: Sequence[str]
     lifts: bool

@@ -26,6 +26,7 @@ class I3ResNet(Conv3d):
     """Trains as the plain 2D convolution, and becomes a Conv3d of at most three slices."""
 
     name = "i3resnet"
+    own_depth = True
     metadata: ClassVar = {
         "authors": ["Yana Hasson", "Louis Blankemeier and others (Merlin)"],
         "paper": "Merlin: A Vision Language Foundation Model for 3D CT, arXiv 2406.06512",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from crossbench.conformance.target import Target
+    from crossbench.methods import Method
 
 
 class Subject(Protocol):
@@ -23,6 +24,11 @@ class Subject(Protocol):
 
 class Case(Subject, Protocol):
     """A layer or network of a method, and inputs for it."""
+
+    @property
+    def method(self) -> Method:
+        """Whose it is."""
+        ...
 
     @property
     def dims(self) -> int:

@@ -14,11 +14,12 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import warnings
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, util
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 GRACE = 10.0
 
 _PRELOADED = ["torch", "timm", "crossbench.execution.group"]
+_ROOM = 70  # bytes of a folder's path to which a socket's name can be added; 108 in all on Linux
 _PERIOD = 0.05  # seconds between looks at limits
 _TAIL = 16_000  # bytes kept of what a process prints; a crash lists its extension modules
 _starting = threading.Lock()
@@ -115,7 +117,7 @@ def warm_up() -> None:
     """Have the server that forks processes import what they need, while this process goes on."""
     if can_fork():
         multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
-        with _nothing_inherited():
+        with _nothing_inherited(), _short_paths():
             forkserver.ensure_running()
 
 
@@ -272,6 +274,19 @@ def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any
     answering.close()
     saying.close()
     return Child(process, answers, words, scratch)
+
+
+@contextmanager
+def _short_paths() -> Iterator[None]:
+    """Have multiprocessing keep its sockets in ``/tmp`` where ``TMPDIR`` is too long for them."""
+    kept = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > _ROOM:
+        tempfile.tempdir = "/tmp"  # noqa: S108  (multiprocessing makes a private folder in it)
+    try:
+        util.get_temp_dir()  # which is made once
+        yield
+    finally:
+        tempfile.tempdir = kept
 
 
 @contextmanager

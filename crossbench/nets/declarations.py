@@ -24,6 +24,11 @@ def lifts(method: Method) -> bool:
     return not isinstance(method, NetworkMethod) and bool(getattr(method, "lifts", False))
 
 
+def has_own_depth(method: Method) -> bool:
+    """Whether a method's 3D layers treat the depth otherwise than the plane."""
+    return not isinstance(method, NetworkMethod) and bool(getattr(method, "own_depth", False))
+
+
 def drawing_3d(method: Convolution) -> Callable[[nn.Module], None] | None:
     """A method's ``draw_3d``; None where its 3D layers are carried from 2D."""
     return getattr(method, "draw_3d", None)

@@ -186,6 +186,22 @@ def test_a_fork_without_an_answer_has_a_verdict(code: str, words: str) -> None:
         ask(lambda: eval(code, globals()), limits=Limits(seconds=0.3))
 
 
+def test_a_long_folder_of_temporary_files_is_none_for_sockets(tmp_path: Path) -> None:
+    """As a cluster's scheduler gives: the path of a socket has 108 bytes."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    code = "from crossbench.execution import isolation as i; print(i.call('math:sqrt', {}))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=os.environ | {"TMPDIR": str(long)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "AF_UNIX" not in done.stderr
+    assert "sqrt() takes" in done.stderr  # the work began
+
+
 def test_forks_may_fork() -> None:
     def refuse() -> None:
         raise RequestError("not here")
