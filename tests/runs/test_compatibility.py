@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crossbench.runs.plan import Plan
 
-DEPTHWISE = "mobilenetv2_100"
+GROUPED = "regnetx_002"  # groups that a view would get a part of
 
 PLUGIN = """\
 import os, sys
@@ -91,16 +91,16 @@ def notes(plan: Plan) -> tuple[str, ...]:
 def test_a_method_that_refuses_a_backbone_leaves_the_others_to_it(
     plan: Callable[..., Plan],
 ) -> None:
-    planned = plan("acs,conv3d", backbone=DEPTHWISE)
+    planned = plan("acs,conv3d", backbone=GROUPED)
     assert {run.key.method for run in planned.runs if not run.key.plain} == {"conv3d"}
     (reason,) = reasons(planned)
-    assert re.match(r"acs on blobs: blocks\..* \(Conv2d\): ACSConv has no form for the ", reason)
+    assert re.match(r"acs on blobs: s2\..* \(Conv2d\): acs has no form for the groups", reason)
 
 
 def test_nothing_that_can_be_is_an_error_with_every_reason(plan: Callable[..., Plan]) -> None:
     message = r"no requested method can do any requested task .*:\nnot applicable: acs on blobs: "
     with pytest.raises(RequestError, match=message):
-        plan("acs", backbone=DEPTHWISE)
+        plan("acs", backbone=GROUPED)
 
 
 @pytest.mark.parametrize(
