@@ -132,25 +132,28 @@ class Sweep:
     def _share(self, groups: Sequence[list[Item]], jobs: int, *, wait: bool) -> None:
         """Have several threads take groups, each with a process at work for it."""
 
-        def take() -> None:
+        def take(ended: threading.Event) -> None:
             try:
                 self._take(groups, wait=wait)
             except BaseException as error:  # noqa: BLE001  (the main thread raises it)
                 self._end(error)
+            finally:
+                ended.set()
 
-        threads = [threading.Thread(target=take, daemon=True) for _ in range(jobs)]
+        # Not Thread.join: one that a signal interrupts takes its thread for ended ever after.
+        ends = [threading.Event() for _ in range(jobs)]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            for ended in ends:
+                threading.Thread(target=take, args=(ended,), daemon=True).start()
+            for ended in ends:
+                ended.wait()
         except BaseException:
             self._end()
-            for thread in threads:
-                thread.join(GRACE)
+            for ended in ends:
+                ended.wait(GRACE)
             self._executor.kill()
-            for thread in threads:  # each removes what its process has left
-                thread.join(GRACE)
+            for ended in ends:  # each removes what its process has left
+                ended.wait(GRACE)
             raise
         if self._fault is not None:
             raise self._fault
