@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from crossbench.execution import interpreter
 from crossbench.execution.claims import CLAIMS
 from crossbench.execution.logs import LOGS
+from crossbench.execution.memory import process_tree
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def torture(
         before = {process.pid}
         deadline = time.monotonic() + chance.uniform(0, longest)
         while time.monotonic() < deadline and process.poll() is None:
-            before |= set(_descendants(process.pid))
+            before |= set(process_tree(process.pid))
             time.sleep(0.02)
         alive = _processes(process.pid) if process.poll() is None else []
         if alive:
@@ -131,7 +132,7 @@ def _kill(process: int) -> None:
 def _processes(main: int) -> list[tuple[int, str]]:
     """The processes of a sweep and what each is for."""
     found = [(main, "watcher")]
-    for process in _descendants(main):
+    for process in process_tree(main)[1:]:
         if any(_is_server(each) for each in _ancestors(process)):
             found.append((process, "worker"))
         else:
@@ -143,15 +144,6 @@ def _is_server(process: int) -> bool:
     return b"forkserver" in _read(process, "cmdline")
 
 
-def _descendants(process: int) -> list[int]:
-    children = [
-        int(child)
-        for thread in Path(f"/proc/{process}/task").glob("*")
-        for child in _text(thread / "children").split()
-    ]
-    return children + [each for child in children for each in _descendants(child)]
-
-
 def _ancestors(process: int) -> Iterator[int]:
     while process > 1:
         stat = _read(process, "stat").rpartition(b")")[2].split()
@@ -161,12 +153,8 @@ def _ancestors(process: int) -> Iterator[int]:
 
 
 def _read(process: int, name: str) -> bytes:
-    return _text(Path(f"/proc/{process}/{name}"))
-
-
-def _text(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return Path(f"/proc/{process}/{name}").read_bytes()
     except OSError:  # it has ended
         return b""
 

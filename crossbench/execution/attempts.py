@@ -13,11 +13,11 @@ import json
 import os
 import signal
 import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RequestError
 from crossbench.execution.claims import CLAIMS, claim_name
+from crossbench.execution.signals import handled
 from crossbench.files.atomic import lives, replacing
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Attempts:
             raise RequestError(f"results folder {folder!r} cannot be written: {error}") from error
         _current[file] = before
         try:
-            with _putting_back_when_told_to_end():
+            with handled(_SIGNALS, _end):
                 yield before
         except BaseException:
             put_back()
@@ -129,24 +129,8 @@ def _write(file: Path, attempts: int) -> None:
         draft.write_text(json.dumps(mark), encoding="utf-8")
 
 
-@contextlib.contextmanager
-def _putting_back_when_told_to_end() -> Iterator[None]:
-    """Put marks back before a signal that nothing else handles ends this process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, _end)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
-
-
 def _end(number: int, _: object) -> None:
+    """Put marks back before a signal that nothing else handles ends this process."""
     put_back()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -75,8 +75,9 @@ def do_group(group: dict[str, Any]) -> None:
     store = Store(Path(asked.out))
     with restored(), own_randomness(0):
         request = resolve(asked.request)
-        task = plan_again(request, store, task=asked.task, method=asked.method)
-    shared = TaskContext(request=request, task=task, device=find_device(asked.device))
+        task, dataset = plan_again(request, store, task=asked.task, method=asked.method)
+    device = find_device(asked.device)
+    shared = TaskContext(request=request, task=task, device=device, opened=dataset)
     for identity, noticed in asked.runs.items():
         run = _find(task, identity, noticed)
         tell(to_mapping(News(run=identity)), begins=True)

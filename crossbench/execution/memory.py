@@ -1,4 +1,4 @@
-"""Memory that a process and its descendants hold, as Linux tells it."""
+"""A process and its descendants, and the memory that they hold, as Linux tells it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ def memory_of_tree(process: int, *, above: int) -> int:
     Returns:
         The bytes; 0 where the system does not tell.
     """
-    tree = _tree(process)
+    tree = process_tree(process)
     held = sum(map(_resident, tree))
     return held if held <= above else sum(map(_proportional, tree))
 
 
-def _tree(process: int) -> list[int]:
+def process_tree(process: int) -> list[int]:
+    """A process and its descendants, as far as the system tells them: parents first."""
     found = [process]
     for each in found:  # grows
         with suppress(OSError):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 #: Names of the signals, where a system has them.
 ASKING = ("SIGTERM", "SIGHUP")
@@ -21,9 +21,6 @@ def ending_in_order() -> Iterator[None]:
 
     Signals that something handles already, or that are ignored, are left as they are.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     told: list[int] = []
 
     def raise_once(number: int, _: Any) -> None:
@@ -31,14 +28,31 @@ def ending_in_order() -> Iterator[None]:
         told.append(number)
         raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in ASKING if hasattr(signal, name)]
+    try:
+        with handled(ASKING, raise_once):
+            yield
+    finally:
+        if told:
+            os.kill(os.getpid(), told[0])
+
+
+@contextmanager
+def handled(names: Sequence[str], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handle those of some signals that nothing else does, in the main thread alone.
+
+    Args:
+        names: Of the signals, where a system has them.
+        handler: Called with the signal's number and the frame, as by :func:`signal.signal`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
-        signal.signal(number, raise_once)
+        signal.signal(number, handler)
     try:
         yield
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
-        if told:
-            os.kill(os.getpid(), told[0])

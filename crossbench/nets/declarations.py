@@ -21,12 +21,17 @@ def takes_image_weights(method: Method) -> bool:
 
 def lifts(method: Method) -> bool:
     """Whether a method's 2D layers carry the weights of the convolutions they replace."""
-    return not isinstance(method, NetworkMethod) and bool(getattr(method, "lifts", False))
+    return _of_layers(method, "lifts")
 
 
 def has_own_depth(method: Method) -> bool:
     """Whether a method's 3D layers treat the depth otherwise than the plane."""
-    return not isinstance(method, NetworkMethod) and bool(getattr(method, "own_depth", False))
+    return _of_layers(method, "own_depth")
+
+
+def _of_layers(method: Method, attribute: str) -> bool:
+    """What a convolution declares of its layers; a method of whole networks has none."""
+    return not isinstance(method, NetworkMethod) and bool(getattr(method, attribute, False))
 
 
 def drawing_3d(method: Convolution) -> Callable[[nn.Module], None] | None:

@@ -51,11 +51,13 @@ class TaskContext:
         request: What was asked for.
         task: The runs on the task.
         device: Where networks run.
+        opened: The task's samples, where they are open already.
     """
 
     request: Resolved
     task: TaskPlan
     device: torch.device
+    opened: Dataset | None = None
     _shared: tuple[Hashable, Any] | None = None
 
     @cached_property
@@ -65,6 +67,8 @@ class TaskContext:
         Raises:
             DataError: If they can no longer be opened, which fails each of the runs.
         """
+        if self.opened is not None:
+            return self.opened
         request = self.request
         return open_samples(self.task.card, request.preset, request.data_dir, request.cache_dir)
 

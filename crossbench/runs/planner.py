@@ -84,7 +84,9 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
     return plan
 
 
-def plan_again(request: Resolved, store: Store, *, task: str, method: str) -> TaskPlan:
+def plan_again(
+    request: Resolved, store: Store, *, task: str, method: str
+) -> tuple[TaskPlan, Dataset]:
     """Plan the runs of one method on one task as :func:`make_plan` has in another process.
 
     Nothing is tried: that it can be is known.
@@ -95,6 +97,9 @@ def plan_again(request: Resolved, store: Store, *, task: str, method: str) -> Ta
         task: Name of the task.
         method: Name of the method or plain baseline.
 
+    Returns:
+        The runs, and the samples that they were planned on.
+
     Raises:
         DataError: If the task's data is missing or damaged since.
     """
@@ -102,7 +107,8 @@ def plan_again(request: Resolved, store: Store, *, task: str, method: str) -> Ta
     dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
     methods = [each for each in request.methods if each.name == method]
     plain = [] if methods else [method]
-    return _task_plan(request, card, dataset, _runs(request, card, dataset, methods, plain, store))
+    runs = _runs(request, card, dataset, methods, plain, store)
+    return _task_plan(request, card, dataset, runs), dataset
 
 
 def _task_plan(

@@ -146,11 +146,9 @@ def find_known(name: str, method: Method, backbone: str) -> KnownWeights:
     Raises:
         WeightsError: If there are none.
     """
-    fitting = _fitting(name, method)
-    for each in fitting:
-        if each.backbone in {"", backbone}:
-            return each
-    if fitting:
+    if found := _suited(name, method, backbone):
+        return found
+    if fitting := _fitting(name, method):
         others = ", ".join(dict.fromkeys(each.backbone for each in fitting))
         msg = (
             f"no {name!r} weights are known for backbone {backbone!r} (there are some for "
@@ -164,6 +162,12 @@ def find_known(name: str, method: Method, backbone: str) -> KnownWeights:
         f"for {others}); pass the path of a checkpoint that was trained with this method"
     )
     raise WeightsError(msg)
+
+
+def _suited(name: str, method: Method, backbone: str) -> KnownWeights | None:
+    """The weights of a name that suit a method's networks of a backbone best, if any do."""
+    known = (each for each in _fitting(name, method) if each.backbone in {"", backbone})
+    return next(known, None)
 
 
 def _fitting(name: str, method: Method) -> list[KnownWeights]:
@@ -212,9 +216,8 @@ def catalogued(init: str, method: Method, backbone: str, sha256: str) -> KnownWe
         backbone: timm name of these networks.
         sha256: Of their file.
     """
-    for each in _fitting(init, method):
-        if each.backbone in {"", backbone}:
-            return each
+    if found := _suited(init, method, backbone):
+        return found
     for each in known_weights():
         place = f"{HUB_PREFIX}{each.repo}/{each.file}@"
         pinned = each.sha256 != "" and each.sha256 == sha256

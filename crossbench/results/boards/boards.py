@@ -87,10 +87,15 @@ class Board:
         """Rows beside the methods, never ranked: the plain baselines, and chance."""
         return [*self.plain, CHANCE]
 
+    @cached_property
+    def _classes(self) -> dict[str, int]:
+        """Numbers of classes by task, where they are known."""
+        counts = self.runs.groupby("column")["classes"].max().dropna().astype(int)
+        return {str(task): count for task, count in counts.items()}
+
     def chance(self, metric: str) -> dict[str, float]:
         """What a blind guess expects of a metric, by task; without those where it is unknown."""
-        counts = self.runs.groupby("column")["classes"].max().dropna().astype(int)
-        expected = {str(task): expected_by_chance(metric, count) for task, count in counts.items()}
+        expected = {task: expected_by_chance(metric, n) for task, n in self._classes.items()}
         return {task: value for task, value in expected.items() if value is not None}
 
     @cached_property

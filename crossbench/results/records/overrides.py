@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.registry.presets import load_presets
 from crossbench.results.records.frame import flat
+from crossbench.results.records.identity import NOT_SPLIT, table_of
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 COMPUTE = ("precision", "tf32")
 
 _SECTIONS = ("input", "fit", "lora")
-_WHICH_RUNS = ("seeds", "run_folds")
 
 
 def beside_preset(preset: str, used: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,15 +44,10 @@ def overrides_of(record: RunRecord) -> tuple[str, ...]:
 
 def _settings(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """A record's settings under the names of a preset, but for those that choose among runs."""
-    settings, split = _table(provenance, "settings"), _table(provenance, "split")
+    settings, split = table_of(provenance, "settings"), table_of(provenance, "split")
     return {
-        **{f"split.{name}": value for name, value in split.items() if name not in _WHICH_RUNS},
+        **{f"split.{name}": value for name, value in split.items() if name not in NOT_SPLIT},
         "input.max_samples": provenance.get("max_samples"),
         **flat({name: settings.get(name, {}) for name in _SECTIONS}),
         **{f"compute.{name}": settings.get(name) for name in COMPUTE},
     }
-
-
-def _table(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = mapping.get(name)
-    return value if isinstance(value, dict) else {}
