@@ -64,7 +64,8 @@ class Metric:
         higher_is_better: Whether a larger value is a better one.
         function: Labels (N,) and log-probabilities (N, K) to the value; raises
             :class:`UndefinedMetricError` where there is none.
-        highest: The largest value that it can take; the smallest is 0.
+        highest: The largest value that it can take.
+        lowest: The smallest.
         rope: Half-width of the region of practical equivalence, in the metric's own units.
         chance: K to what a blind guess expects, which gives each of K classes the probability 1/K
             and names one of them accordingly, where every class has samples; None where it
@@ -78,6 +79,7 @@ class Metric:
     higher_is_better: bool
     function: Callable[[Labels, LogProbabilities], float]
     highest: float = 1.0
+    lowest: float = 0.0
     rope: float = 0.01
     chance: Callable[[int], float] | None = None
     macro: bool = False
@@ -186,6 +188,18 @@ def auroc_ovo(labels: Labels, log_probabilities: LogProbabilities) -> float:
     return float(np.mean(areas))
 
 
+def mcc(labels: Labels, log_probabilities: LogProbabilities) -> float:
+    """Matthews' correlation of labels and predictions, in [-1, 1]; beyond two classes R_K.
+
+    Gorodkin 2004; 0 where all labels or all predictions are of one class.
+    """
+    hits, support, predicted = (each.astype(float) for each in _counts(labels, log_probabilities))
+    total = len(labels)
+    spread = (total**2 - predicted @ predicted) * (total**2 - support @ support)
+    agreement = hits.sum() * total - predicted @ support
+    return float(agreement / math.sqrt(spread)) if spread > 0 else 0.0
+
+
 def log_loss(labels: Labels, log_probabilities: LogProbabilities) -> float:
     """Mean negative log of the label's probability in nats, in [0, 36.04].
 
@@ -229,6 +243,10 @@ def _share(num_classes: int) -> float:
 
 def _half(_: int) -> float:
     return 0.5
+
+
+def _none(_: int) -> float:
+    return 0.0
 
 
 METRICS: dict[str, Metric] = {
@@ -278,6 +296,14 @@ METRICS: dict[str, Metric] = {
             higher_is_better=True,
             function=auroc_ovo,
             chance=_half,
+        ),
+        Metric(
+            name="mcc",
+            title="Matthews correlation",
+            higher_is_better=True,
+            function=mcc,
+            lowest=-1.0,
+            chance=_none,
         ),
         Metric(
             name="log_loss",

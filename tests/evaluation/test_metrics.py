@@ -49,6 +49,7 @@ def reference(name, labels, probabilities):
             "precision": lambda: sk.precision_score(labels, predicted, **macro),
             "recall": lambda: sk.recall_score(labels, predicted, **macro),
             "f1": lambda: sk.f1_score(labels, predicted, **macro),
+            "mcc": lambda: sk.matthews_corrcoef(labels, predicted),
             "log_loss": lambda: sk.log_loss(labels, probabilities, labels=classes),
         }[name]()
 

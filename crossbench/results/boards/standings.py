@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from crossbench.evaluation.metrics import Metric
     from crossbench.evaluation.statistics import Estimate, PairTest
     from crossbench.results.boards.boards import Board
 
@@ -231,7 +232,7 @@ def means_over_runs(board: Board, task: str, metric: str) -> dict[str, Estimate]
     for name, runs in zip(scores.columns, scores.to_numpy().T, strict=True):
         with suppress(StatisticsError):
             mean = corrected_mean(runs, folds=board.split_folds)
-            means[name] = _within(mean, METRICS[metric].highest) if metric in METRICS else mean
+            means[name] = _within(mean, METRICS[metric]) if metric in METRICS else mean
     return means
 
 
@@ -242,10 +243,10 @@ def means_of(board: Board, rows: Iterable[Standing]) -> dict[str, Estimate]:
     return {row.name: row.mean for row in rows if row.mean}
 
 
-def _within(mean: Estimate, highest: float) -> Estimate:
+def _within(mean: Estimate, metric: Metric) -> Estimate:
     if mean.low is None or mean.high is None:
         return mean
-    return replace(mean, low=max(mean.low, 0.0), high=min(mean.high, highest))
+    return replace(mean, low=max(mean.low, metric.lowest), high=min(mean.high, metric.highest))
 
 
 def _pair_tests(

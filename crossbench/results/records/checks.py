@@ -8,6 +8,7 @@ the predictions can tell, :mod:`crossbench.results.records.validation` computes 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RecordError
@@ -155,8 +156,8 @@ def _metrics(record: RunRecord) -> Iterator[str]:
         if name in COLUMNS or name.startswith(PREFIXES):
             yield f"its metric {name!r} has the name of another column"
     for name, value in record.metrics.items():
-        highest = METRICS[name].highest if name in METRICS else float("inf")
-        lowest = 0.0 if name in METRICS else float("-inf")
+        known = METRICS.get(name)
+        lowest, highest = (known.lowest, known.highest) if known else (-math.inf, math.inf)
         if value is not None and not lowest <= value <= highest:
             yield f"its {name} is {value:g}, outside [{lowest:g}, {highest:g}]"
         if value is None and name not in record.undefined:

@@ -63,6 +63,7 @@ TAMPERED: list[tuple[Callable[[Path], None], str]] = [
     (metric("log_loss", 0.001), "its log_loss is 0.001, and "),
     (metric("accuracy", 7.5), "its accuracy is 7.5, outside [0, 1]"),
     (metric("accuracy", -3), "its accuracy is -3, outside [0, 1]"),
+    (metric("mcc", -1.5), "its mcc is -1.5, outside [-1, 1]"),
     (metric("auroc", 0.75), "its auroc is 0.75, and 0."),
     (metric("mine", 0.75), "its metric 'mine' is none that can be computed again"),
     (lambda p: change_record(p, lambda m: m["metrics"].pop("f1")), "it lacks the metric 'f1'"),
