@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Convolution",
     "Declarations",
+    "FusedNetwork",
     "LayerPlace",
     "Method",
     "NetworkMethod",
@@ -83,6 +84,37 @@ class NetworkRequest(Protocol):
         Args:
             num_classes: Outputs of its new linear head; 0 for pooled features (B, F).
         """
+        ...
+
+    def weights(self) -> Mapping[str, Tensor] | None:
+        """The tensors that the run starts from, by key, for a method that loads them itself.
+
+        None where weights are random. Who asks for them has taken them, and answers for every
+        key: what does not fit is a :class:`crossbench.errors.WeightsError`.
+        """
+        ...
+
+
+@runtime_checkable
+class FusedNetwork(Protocol):
+    """A network that fuses an encoder which stays as it is with parts that learn.
+
+    Protocol ``frozen-fusion`` computes the embeddings once, keeps them, and fits the rest; of a
+    network without these attributes it fits everything. The whole network, ``forward``, is
+    ``fuse(inputs, frozen(inputs).mean(1))``.
+
+    Attributes:
+        frozen: Maps a batch of inputs to (B, W, F): embeddings of W windows of each sample.
+        remarks: Optional: what plan and record are to say of it, one text each.
+        standardise: Normalises embeddings (B, F) in ``fuse`` by its running statistics, which
+            the protocol measures: ``nn.BatchNorm1d(F, affine=False)``.
+    """
+
+    frozen: nn.Module
+    standardise: nn.BatchNorm1d
+
+    def fuse(self, inputs: Tensor, embedded: Tensor) -> Tensor:
+        """(B, num_classes) from a batch of inputs and the embeddings (B, F) of it."""
         ...
 
 

@@ -10,7 +10,9 @@ from crossbench.nets.backbones import create_backbone
 from crossbench.nets.reinit import reinitialise
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
 
     from crossbench.nets.weights.checkpoint import Checkpoint
 
@@ -28,7 +30,7 @@ class BuildRequest:
         checkpoint: The weights to start from; None for random ones.
         drop_keys: Parts of the names of tensors that are not to be carried from 2D.
         misfit: Why no 2D network could take the weights; empty where one has, or none was made.
-        carried: Whether a 2D network took them.
+        carried: Whether a 2D network, or the method itself, took them.
     """
 
     kind: str
@@ -46,6 +48,13 @@ class BuildRequest:
         network = create_backbone(self.backbone, num_classes)
         self.carry(network)
         return network
+
+    def weights(self) -> Mapping[str, Tensor] | None:
+        """The tensors that the run starts from, which are the caller's to load; None if random."""
+        if self.checkpoint is None:
+            return None
+        self.carried = True
+        return self.checkpoint.tensors
 
     def carry(self, network: nn.Module) -> None:
         """Load the weights into a 2D network that they fit."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossbench.errors import unknown_name
+from crossbench.protocols.frozen_fusion import FrozenFusion
 from crossbench.protocols.linear_probe import LinearProbe
 from crossbench.protocols.staged import StagedFit
 from crossbench.training.stages import Stage
@@ -46,6 +47,10 @@ PROTOCOLS: dict[str, Protocol] = {
             name="linear-probe",
             title="Logistic regression on the frozen network's features",
             inverse_penalties=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+        ),
+        FrozenFusion(
+            name="frozen-fusion",
+            title="A frozen encoder's kept embeddings, and all that a network has beside it",
         ),
     )
 }

@@ -180,6 +180,33 @@ class LoraSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FusionSettings:
+    """Fit over the kept embeddings of a frozen encoder, by protocol ``frozen-fusion`` alone.
+
+    Attributes:
+        standardise: Whether embeddings are standardised by those of the training part.
+        windows: What a recording is tested by: the ``mean`` of its windows' embeddings, or one
+            that is ``drawn`` afresh, as in training.
+        zero_grad: When gradients are zeroed: before each ``step``, or once an ``epoch``, over
+            which they pile up.
+        select: What chooses the epoch: the lowest ``loss``, the highest ``mcc``, or none, which
+            keeps the ``last``.
+        select_on: The part that chooses. A figure of the ``test`` part that chose its own epoch
+            means nothing; records and boards say so.
+    """
+
+    standardise: bool = True
+    windows: Literal["mean", "drawn"] = "mean"
+    zero_grad: Literal["step", "epoch"] = "step"
+    select: Literal["loss", "mcc", "last"] = "loss"
+    select_on: Literal["validation", "test"] = "validation"
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash."""
+        return facts(self, "standardise", "windows", "zero_grad", "select", "select_on")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComputeSettings:
     """Arithmetic, fixed so that a rerun gives the same bits.
 
@@ -222,6 +249,7 @@ class Preset:
     input: InputSettings
     fit: FitSettings
     lora: LoraSettings = LoraSettings()
+    fusion: FusionSettings = FusionSettings()
     compute: ComputeSettings = ComputeSettings()
     metric: str | None = None
     drop_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)

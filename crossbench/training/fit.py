@@ -76,7 +76,7 @@ def fit(
         DivergedError: If a training loss is NaN or infinite.
     """
     curve: list[dict[str, Any]] = []
-    best = _Best()
+    best = Best()
     for epoch, stage, optimiser in _epochs(model, schedule, settings):
         with span("train"):
             set_training(model, stage)
@@ -96,7 +96,7 @@ def fit(
     )
 
 
-class _Best:
+class Best:
     """The weights of the lowest validation loss so far; the first of equals."""
 
     def __init__(self) -> None:

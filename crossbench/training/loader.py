@@ -75,8 +75,7 @@ class BatchLoader:
         BatchNorm cannot normalise one value a channel, which is what one sample leaves at
         the end of a small network.
         """
-        positions = torch.randperm(len(self), generator=random.cpu).numpy()
-        return self.stream(np.split(positions, _cuts(len(self), self.batch_size)), random)
+        return self.stream(shuffled_batches(len(self), self.batch_size, random), random)
 
     def stream(
         self, batches: Sequence[NDArray[np.int64]], random: RandomSource | None
@@ -115,6 +114,12 @@ class BatchLoader:
         if images.dtype.name not in _TORCH_READS or not images.dtype.isnative:
             images = images.astype(np.float32)
         return torch.from_numpy(images), torch.from_numpy(self.dataset.labels[chosen])
+
+
+def shuffled_batches(samples: int, size: int, random: RandomSource) -> list[NDArray[np.int64]]:
+    """Positions in a drawn order, cut into batches; a last one joins the batch before."""
+    positions = torch.randperm(samples, generator=random.cpu).numpy()
+    return np.split(positions, _cuts(samples, size))
 
 
 def smallest_batch(samples: int, batch_size: int) -> int:

@@ -58,7 +58,7 @@ def _phases(record: RunRecord, seconds: dict[str, float], total: float) -> Itera
         if seconds.get(name, 1.0) <= 0
     )
     # What runs share is charged to each: the features under a linear probe, beyond its own total.
-    own = [name for name in _PHASES if name != "test" or record.selected_epoch is not None]
+    own = [name for name in _PHASES if name != "test" or not _is_shared(record)]
     spent = sum(seconds.get(name, 0.0) for name in own)
     if spent > total * (1 + _ROUNDING) + _ROUNDING:
         yield f"its phases took {spent:g} s, more than the {total:g} s of the whole run"
@@ -66,7 +66,7 @@ def _phases(record: RunRecord, seconds: dict[str, float], total: float) -> Itera
 
 def _work(record: RunRecord, total: float) -> Iterator[str]:
     """More multiply-adds than a device does, counting forward passes alone."""
-    if record.selected_epoch is None:
+    if _is_shared(record):
         return
     counts, epochs = record.counts, len(record.curve)
     passes = epochs * (counts.get("train", 0) + counts.get("val", 0)) + counts.get("test", 0)
@@ -86,6 +86,11 @@ def _start(started: Any, now: datetime) -> Iterator[str]:
         return
     if begun.tzinfo is None or begun > now + _CLOCKS:
         yield f"it started at {started}, which is in the future or of no known time zone"
+
+
+def _is_shared(record: RunRecord) -> bool:
+    """Whether runs share what its network computes, so that its own time says little of it."""
+    return record.selected_epoch is None or "extract" in record.timings
 
 
 # --------------------------------------------------------------------------------- copies
