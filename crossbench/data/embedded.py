@@ -121,7 +121,7 @@ def _images(archive: NpzFile, key: str, card: TaskCard) -> tuple[NDArray[Any], N
     reduce = bool(kind.made_of) and arrays["images"].ndim > kind.dims + 1
     stored = find_kind(kind.made_of) if reduce else kind
     images = stored.canonical(arrays, where=str(archive.file), axes=card.source.axes)
-    return (kind.reduced(images) if reduce else images), images
+    return (kind.reduced(images, card.source.slice or "fullest") if reduce else images), images
 
 
 def _column(archive: NpzFile, name: str, samples: int) -> NDArray[np.float64]:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 #: Where the package medmnist keeps what it downloads.
 MEDMNIST_FOLDER = Path("~/.medmnist")
 
+#: What a card's source may say that changes the samples read from a file.
+_FORM = ("axes", "slice", "invert", "permute")
+
 _PARTS = ("train", "val", "test")  # the index is the code in Dataset.official
 
 
@@ -138,7 +141,7 @@ def read_file(
     with NpzFile(file) as archive:
         made = import_facts(archive)
         card = card if made is None else made.card(card)
-        form = (card.kind, card.source.axes, card.source.invert, card.source.permute)
+        form = (card.kind, *(getattr(card.source, key) for key in _FORM))
         memo = Memo(archive.watch, form, cache_dir)
         known = memo.recall()
         archive.verify = known is None
@@ -172,7 +175,19 @@ def _dataset(
     archive: NpzFile, card: TaskCard, source: Literal["real", "phantom"]
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The arrays of a file in canonical form, not hashed yet, and what is said of its groups."""
-    where, kind = str(archive.file), find_kind(card.kind)
+    kind = find_kind(card.kind)
+    if card.source.slice is None or source == "phantom":
+        return _as_kind(archive, card, kind, source)
+    dataset, spellings = _as_kind(archive, card, find_kind(kind.made_of), source)
+    slices = kind.reduced(dataset.images, card.source.slice)
+    return replace(dataset, images=slices, stored=dataset.as_stored, watch=None), spellings
+
+
+def _as_kind(
+    archive: NpzFile, card: TaskCard, kind: InputKind, source: Literal["real", "phantom"]
+) -> tuple[Dataset, tuple[str, ...]]:
+    """As :func:`_dataset`, of a file that holds samples of this kind."""
+    where = str(archive.file)
     stored, official = _stored(archive, kind)
     own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
     images = kind.canonical(stored, where=where, axes=card.source.axes)

@@ -29,7 +29,7 @@ class InputEntry:
         axes: A letter for each of them, in canonical order.
         channels: Numbers of channels that a stored sample may have.
         sized: Whether samples of any size are fed at the card's ``input_size``.
-        made_of: Kind whose samples an embedded source may hold instead; empty for none.
+        made_of: Kind whose samples a file may hold instead; empty for none.
     """
 
     point: Point
@@ -50,8 +50,11 @@ class InputEntry:
         side = "it must be a positive side length, of a kind that is not fed as stored"
         fed = card.input_size
         yield "input_size", fed is None or (fed >= 1 and self.sized), side
-        orders = [self.axes]
-        if card.embedded and self.made_of:
+        which = card.source.slice
+        reducible = f"samples of kind {card.kind!r} are slices of nothing; leave it out"
+        yield "source.slice", which is None or bool(self.made_of), reducible
+        orders = [self.axes] if which is None else []
+        if self.made_of and (card.embedded or which is not None):
             orders.append(find_input_entry(self.made_of).axes)
         axes = card.source.axes
         letters = f"it must be the letters of {' or of '.join(orders)} in their stored order"

@@ -6,9 +6,12 @@ without numpy.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+
+#: Which slice stands for a volume: the one with the greatest sum, or the one at half its depth.
+Slice = Literal["fullest", "middle"]
 
 
 class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -19,6 +22,8 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
             modality shows bright what this one shows dark.
         permute: Seed under which labels are permuted, which leaves nothing to learn; the folds
             stay those of the original labels.
+        slice: Slice of each volume that is the sample, where a card of images reads a file of
+            volumes. None where the file holds what the card says; of embedded volumes, ``fullest``.
     """
 
     file: str
@@ -26,6 +31,7 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     axes: str | None = None
     invert: bool = False
     permute: Annotated[int, msgspec.Meta(ge=0, description="a seed from 0")] | None = None
+    slice: Slice | None = None
 
     @property
     def kind(self) -> str:

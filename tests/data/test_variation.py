@@ -10,7 +10,7 @@ import pytest
 
 from crossbench.data.dataset import Dataset
 from crossbench.data.sources import open_task
-from crossbench.errors import DataError
+from crossbench.errors import CardError, DataError
 from crossbench.registry.tasks import find_task
 
 Make = Callable[..., Dataset]
@@ -20,10 +20,11 @@ Make = Callable[..., Dataset]
 def variation(make_task: Callable[..., Path], tmp_path: Path) -> Make:
     """The task of blobs, or one on its file with further keys of its source."""
 
-    def make(*keys: str, **arrays: np.ndarray) -> Dataset:
+    def make(*keys: str, dimension: int = 3, **arrays: np.ndarray) -> Dataset:
         card = make_task(**arrays)
         if keys:
             text = card.read_text().replace('name = "blobs"', 'name = "varied"')
+            text = text.replace("dimension = 3", f"dimension = {dimension}")
             card = tmp_path / "varied.toml"
             card.write_text(text + "\n".join(['task = "blobs"', *keys]))
         return open_task(
@@ -59,3 +60,26 @@ def test_permuted_labels_leave_the_folds_as_they_were(variation: Make) -> None:
 def test_fractions_cannot_be_inverted(variation: Make) -> None:
     with pytest.raises(DataError, match=r"source\.invert turns whole numbers around alone"):
         variation("invert = true", images=np.random.default_rng(0).random((60, 4, 4, 4)))
+
+
+def test_a_card_of_images_may_read_slices_of_a_file_of_volumes(variation: Make) -> None:
+    base = variation()
+    middle = variation('slice = "middle"', dimension=2)
+    assert np.array_equal(middle.images, base.images[:, :, 9])
+    assert np.array_equal(middle.as_stored.images, base.images)
+    assert np.array_equal(middle.labels, base.labels)
+    assert middle.groups is not None
+    assert np.array_equal(middle.groups, base.groups)
+    dark = variation('slice = "middle"', "invert = true", dimension=2)
+    assert np.array_equal(dark.images, 255 - middle.images)
+    assert np.array_equal(dark.as_stored.images, base.images)
+    fullest = variation('slice = "fullest"', dimension=2).images
+    sums = base.images.sum(axis=(1, 3, 4))
+    assert np.array_equal(fullest.sum(axis=(1, 2, 3)), sums.max(axis=1))
+    assert len({base.content_hash, middle.content_hash, dark.content_hash}) == 3
+    assert np.array_equal(variation('slice = "middle"', dimension=2).images, middle.images)
+
+
+def test_a_card_of_volumes_has_no_slices(variation: Make) -> None:
+    with pytest.raises(CardError, match=r"source\.slice.*samples of kind 'volume' are slices of"):
+        variation('slice = "middle"')

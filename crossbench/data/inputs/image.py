@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crossbench.data.inputs.interface import Reader
     from crossbench.data.transforms import BatchTransform
     from crossbench.specs import InputSettings, Statistics, TaskCard
+    from crossbench.specs.sources import Slice
 
 _PHANTOM_SIDE = 64
 
@@ -33,10 +34,12 @@ class Image(PixelKind):
     sized = True
     made_of = "volume"
 
-    def reduced(self, images: NDArray[Any]) -> NDArray[Any]:
-        """(N, C, H, W) slices of volumes with the greatest sum, the first of equals."""
-        largest = images.sum(axis=(1, 3, 4)).argmax(axis=1)
-        slices: NDArray[Any] = images[np.arange(len(images)), :, largest]
+    def reduced(self, images: NDArray[Any], which: Slice) -> NDArray[Any]:
+        """(N, C, H, W) slices of volumes, the first of equally full ones, a copy."""
+        if which == "middle":
+            return images[:, :, images.shape[2] // 2].copy()
+        fullest = images.sum(axis=(1, 3, 4)).argmax(axis=1)
+        slices: NDArray[Any] = images[np.arange(len(images)), :, fullest]
         return slices
 
     def readers(self) -> dict[str, Reader]:

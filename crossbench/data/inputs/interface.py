@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from crossbench.data.transforms import BatchTransform
     from crossbench.specs import InputSettings, Statistics, TaskCard
+    from crossbench.specs.sources import Slice
 
     #: Reads one file as samples, given the file and (C, *spatial) of a task's sample.
     Reader = Callable[[Path, tuple[int, ...]], NDArray[Any]]
@@ -37,7 +38,7 @@ class InputKind(ABC):
         extras: Further arrays of a file that samples are made of, each (N, ...).
         sized: Whether samples of any size are fed at the card's ``input_size``; otherwise at the
             size that they are stored in.
-        made_of: Kind whose samples an embedded source may hold, to be reduced to this one's.
+        made_of: Kind whose samples a file may hold instead, to be reduced to this one's.
         caption: One sentence on what :meth:`pictures` shows; empty where that is plain.
     """
 
@@ -74,8 +75,13 @@ class InputKind(ABC):
             DataError: If dtype, rank, channels or the number of samples do not fit.
         """
 
-    def reduced(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Samples of the kind ``made_of``, canonical, as canonical samples of this one."""
+    def reduced(self, images: NDArray[Any], which: Slice) -> NDArray[Any]:
+        """Samples of the kind ``made_of``, canonical, as canonical samples of this one.
+
+        Args:
+            images: (N, C, *spatial) of the kind ``made_of``.
+            which: The slice that stands for a volume.
+        """
         raise NotImplementedError(f"{self.name} is made of no other kind")
 
     def doubts(self, images: NDArray[Any]) -> tuple[str, ...]:  # noqa: ARG002
