@@ -112,6 +112,8 @@ def _standard(
     note = _rare_classes(labels, groups, settings.folds)
     for seed in settings.seeds:
         for fold, (rest, test) in enumerate(_stratified(labels, groups, settings.folds, seed)):
+            if settings.run_folds and fold not in settings.run_folds:
+                continue  # drawing what validates takes most of the time
             own = None if groups is None else groups[rest]
             val = draw_share(labels[rest], own, settings.validation, seed)
             yield Split(

@@ -34,6 +34,8 @@ class RunGroup:
         request: What was asked for, of which these runs are a part.
         task: Name of the task.
         method: Name of the method or plain baseline.
+        seeds: Seeds of the runs.
+        folds: Their folds.
         runs: What the planning process has noticed of each run, by identity, in turn.
         out: Results folder.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
@@ -42,6 +44,8 @@ class RunGroup:
     request: RunRequest
     task: str
     method: str
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
     runs: dict[str, tuple[str, ...]]
     out: str
     device: str
@@ -75,7 +79,14 @@ def do_group(group: dict[str, Any]) -> None:
     store = Store(Path(asked.out))
     with restored(), own_randomness(0):
         request = resolve(asked.request)
-        task, dataset = plan_again(request, store, task=asked.task, method=asked.method)
+        task, dataset = plan_again(
+            request,
+            store,
+            task=asked.task,
+            method=asked.method,
+            seeds=asked.seeds,
+            folds=asked.folds,
+        )
     device = find_device(asked.device)
     shared = TaskContext(request=request, task=task, device=device, opened=dataset)
     for identity, noticed in asked.runs.items():

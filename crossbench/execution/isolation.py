@@ -39,7 +39,18 @@ if TYPE_CHECKING:
 #: Seconds that an interrupted process has to end by itself.
 GRACE = 10.0
 
-_PRELOADED = ["torch", "timm", "crossbench.execution.group"]
+# what every run needs, and what most import when they begin
+_PRELOADED = [
+    "torch",
+    "timm",
+    "crossbench.execution.group",
+    "crossbench.data.inputs.volume",
+    "crossbench.data.transforms.volume",
+    "crossbench.nets.lora",
+    "crossbench.training.features",
+    "crossbench.training.fit",
+    "sklearn.linear_model",
+]
 _ROOM = 70  # bytes of a folder's path to which a socket's name can be added; 108 in all on Linux
 _PERIOD = 0.05  # seconds between looks at limits
 _TAIL = 16_000  # bytes kept of what a process prints; a crash lists its extension modules

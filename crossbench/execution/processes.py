@@ -104,6 +104,8 @@ class Processes:
             request=plan.request.asked,
             task=task.card.name,
             method=first.key.method,
+            seeds=tuple(sorted({run.key.seed for _, _, run in group})),
+            folds=tuple(sorted({run.key.fold for _, _, run in group})),
             runs={run.identity: run.noticed for _, _, run in group},
             out=str(self._store.root),
             device=str(self._device),

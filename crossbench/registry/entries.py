@@ -11,9 +11,10 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import re
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -168,7 +169,25 @@ def _entry(claims: list[Point]) -> MethodEntry:
 
 
 def _registered() -> tuple[list[Point], tuple[str, ...]]:
-    """Entry points for crossbench, of each package once, and messages on faults."""
+    """Entry points for crossbench, of each package once, and messages on faults.
+
+    They are read anew where the import path or a folder on it has changed.
+    """
+    return _read(tuple((entry, _changed(entry)) for entry in sys.path))
+
+
+def _changed(entry: str) -> int:
+    """When a folder's entries last changed, in nanoseconds; 0 where there is none."""
+    try:
+        return Path(entry).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _read(
+    path: tuple[tuple[str, int], ...],  # noqa: ARG001  (what the answer depends on)
+) -> tuple[list[Point], tuple[str, ...]]:
     found: list[Point] = []
     faults: list[str] = []
     seen = set()

@@ -85,7 +85,13 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
 
 
 def plan_again(
-    request: Resolved, store: Store, *, task: str, method: str
+    request: Resolved,
+    store: Store,
+    *,
+    task: str,
+    method: str,
+    seeds: Sequence[int],
+    folds: Sequence[int],
 ) -> tuple[TaskPlan, Dataset]:
     """Plan the runs of one method on one task as :func:`make_plan` has in another process.
 
@@ -96,6 +102,8 @@ def plan_again(
         store: As for :func:`make_plan`.
         task: Name of the task.
         method: Name of the method or plain baseline.
+        seeds: The seeds of those runs.
+        folds: Their folds.
 
     Returns:
         The runs, and the samples that they were planned on.
@@ -103,6 +111,8 @@ def plan_again(
     Raises:
         DataError: If the task's data is missing or damaged since.
     """
+    split = dataclasses.replace(request.preset.split, seeds=tuple(seeds), run_folds=tuple(folds))
+    request = dataclasses.replace(request, preset=dataclasses.replace(request.preset, split=split))
     card = next(card for card in request.tasks if card.name == task)
     dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
     methods = [each for each in request.methods if each.name == method]

@@ -121,3 +121,15 @@ def test_sources_that_refer_to_one_another_have_no_inputs(
     assert entries._inputs("deep_one", "M") == ()
     assert entries._summary("deep_one").startswith("(unreadable: ")
     assert entries._summary("a..b") == "(module not found)"
+
+
+def test_a_package_that_is_installed_meanwhile_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "late" not in {point.entry.name for point in entries.points(entries.METHOD_GROUP)}
+    about = tmp_path / "late-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[crossbench.methods]\nlate = late:Late\n")
+    assert "late" in {point.entry.name for point in entries.points(entries.METHOD_GROUP)}
