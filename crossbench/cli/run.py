@@ -17,15 +17,19 @@ from crossbench.cli.arguments import (
 from crossbench.cli.data.fetch import add_means
 from crossbench.cli.jobs import add_isolation, add_jobs, isolation_of, left_failed, share_cores
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
+from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
 from crossbench.specs import Statistics
+from crossbench.specs.requests import split_names
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
     from crossbench.execution.processes import Processes
+    from crossbench.execution.simulation import Schedule
     from crossbench.results.records.store import Store
+    from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
     from crossbench.specs.requests import RunRequest
@@ -96,6 +100,15 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--dry-run", action="store_true", help="show the plan and its cost; run nothing"
     )
+    how.add_argument(
+        "--simulate",
+        default="",
+        metavar="N[,M]",
+        help="with --dry-run: how long N processes or GPUs would take, one a run at a time",
+    )
+    how.add_argument(
+        "--price", type=float, metavar="P", help="with --simulate: what each costs an hour"
+    )
     add_jobs(how)
     add_isolation(how)
     how.add_argument("--strict", action="store_true", help="missing data is an error under all too")
@@ -111,6 +124,7 @@ def _run(options: Namespace) -> int:
     from crossbench.results.records.store import Store
 
     share_cores(options.jobs)
+    _processes(options)  # refused before anything is timed
     limits, executor = isolation_of(options), None
     if limits is not None and not options.dry_run:
         warm_up()
@@ -210,15 +224,43 @@ def _fetch(options: Namespace, tasks: Sequence[str]) -> bool:
 
 def _dry_run(plan: Plan, device: Any, options: Namespace) -> dict[str, Any]:
     """Show what a plan would do; its summary, with time and disk."""
-    from crossbench.cli.views import plan_view
+    from crossbench.cli.views import plan_view, schedules_view
     from crossbench.runs.estimate import estimate
+    from crossbench.specs.reader import to_mapping
 
     say(_not_loaded(plan))
     with aside():
         cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
     if not options.json:
         print(plan_view(plan, cost, jobs=options.jobs))
-    return _summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk}
+    schedules = _schedules(plan, cost, options)
+    if schedules and not options.json:
+        print(schedules_view(schedules, options.price))
+    summary = _summary(plan, []) | {"seconds": cost.seconds, "disk": cost.disk}
+    return summary | ({"schedules": [to_mapping(each) for each in schedules]} if schedules else {})
+
+
+def _schedules(plan: Plan, cost: Estimate, options: Namespace) -> list[Schedule]:
+    """What the numbers of processes that are asked for would come to."""
+    from crossbench.execution.simulation import group_seconds, longest_first, simulate
+
+    seconds = longest_first(group_seconds(plan, cost.by_run), lambda each: each)
+    return [simulate(seconds, count) for count in _processes(options)]
+
+
+def _processes(options: Namespace) -> list[int]:
+    """The numbers of processes to simulate.
+
+    Raises:
+        RequestError: If one is none, or nothing is to be simulated.
+    """
+    words = split_names(options.simulate) if options.simulate else []
+    if (words or options.price is not None) and not (words and options.dry_run):
+        raise RequestError("--simulate and --price say what --dry-run shows; add what is missing")
+    for word in words:
+        if not word.isdecimal() or not int(word):
+            raise RequestError(f"--simulate: {word!r} is no number of processes; name 1 or more")
+    return [int(word) for word in words]
 
 
 def _left_out(plan: Plan) -> list[str]:

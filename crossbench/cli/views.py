@@ -12,6 +12,7 @@ from crossbench.specs import NpzSource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from crossbench.execution.simulation import Schedule
     from crossbench.registry.entries import MethodEntry
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
@@ -131,6 +132,21 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
         f"about {_shared(cost.seconds.values(), jobs)} and {cost.disk / 1e6:.1f} MB ({_TIMED})"
     )
     return "\n".join(parts)
+
+
+def schedules_view(schedules: Sequence[Schedule], price: float | None = None) -> str:
+    """What numbers of processes would take, and what that costs at a price an hour of each."""
+    return table(
+        [
+            {
+                "processes": each.processes,
+                "time": duration(each.makespan),
+                "idle": f"{each.idle:.0%}",
+            }
+            | ({} if price is None else {"cost": f"{each.cost(price):,.2f}"})
+            for each in schedules
+        ]
+    )
 
 
 def stages_view(stages: Sequence[StageEstimate], *, jobs: int = 1) -> str:

@@ -8,6 +8,7 @@ this sweep is going on.
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -17,6 +18,7 @@ from crossbench.execution.attempts import Attempts
 from crossbench.execution.claims import Claims
 from crossbench.execution.isolation import GRACE
 from crossbench.execution.logs import log_name
+from crossbench.execution.simulation import longest_first
 from crossbench.registry.method_identity import is_of_this_process
 from crossbench.runs.context import RunContext, TaskContext
 from crossbench.runs.execute import Silence, begin_record, write_failure
@@ -120,7 +122,7 @@ class Sweep:
         groups = list(_groups(plans))
         jobs = min(self._executor.jobs if self._claims.shared else 1, len(groups))
         if jobs > 1:
-            self._share(groups, jobs, wait=wait)
+            self._share(longest_first(groups, _size), jobs, wait=wait)
         else:
             self._take(groups, wait=wait)
         while self._put_off and not self._over:
@@ -295,6 +297,14 @@ def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
             for run in task.todo:
                 groups[run.feature_key].append((plan, task, run))
             yield from groups.values()
+
+
+def _size(group: Sequence[Item]) -> float:
+    """The values that go through a group's networks, of which a training pass takes three times."""
+    return sum(
+        (3 * run.passes.train + run.passes.evaluate) * math.prod(task.input_shape)
+        for _, task, run in group
+    )
 
 
 def _identity(item: Item) -> str:

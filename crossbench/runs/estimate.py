@@ -52,12 +52,14 @@ class Estimate:
     Attributes:
         seconds: By task; augmentation, linear classifiers and the plain baselines are not
             counted, nor are networks that could not be timed.
+        by_run: Those seconds by the identity of each run to do.
         disk: Bytes of records, predictions and kept weights.
         untimed: What became of networks that failed, by method and task in words.
     """
 
     seconds: dict[str, float]
     disk: int
+    by_run: dict[str, float] = field(default_factory=dict)
     untimed: dict[str, str] = field(default_factory=dict)
 
 
@@ -89,18 +91,21 @@ def estimate(
                 untimed[where] = describe(error)
                 cost = _Cost()
             costs[network.key] = cost
-    seconds: dict[str, float] = {}
+    by_run: dict[str, float] = {}
     disk = 0
     for task in plan.tasks:
-        seconds[task.card.name] = 0.0
         for run in task.todo:
+            by_run[run.identity] = 0.0
             disk += _results_bytes(task, run)
             if run.method is not None:
                 cost = costs[_Network(run.method, task).key]
-                seconds[task.card.name] += run.passes.train * cost.timed.train
-                seconds[task.card.name] += run.passes.evaluate * cost.timed.evaluate
+                by_run[run.identity] += run.passes.train * cost.timed.train
+                by_run[run.identity] += run.passes.evaluate * cost.timed.evaluate
                 disk += cost.weights if request.asked.save_weights else 0
-    return Estimate(seconds=seconds, disk=disk, untimed=untimed)
+    seconds = {
+        task.card.name: sum(by_run[run.identity] for run in task.todo) for task in plan.tasks
+    }
+    return Estimate(seconds=seconds, disk=disk, by_run=by_run, untimed=untimed)
 
 
 def _networks(plan: Plan) -> list[_Network]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ import crossbench
 from crossbench.cli import main
 from crossbench.errors import RequestError
 from crossbench.registry import tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRACK = """\
 name = "mine"
@@ -106,3 +110,38 @@ def test_a_track_from_python(tmp_path: Path) -> None:
 def test_an_unknown_track(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--track", "mein"]) == 2
     assert "unknown track 'mein'; did you mean mine?" in capsys.readouterr().err
+
+
+def test_a_dry_run_simulates_schedules(
+    make_task: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--method", "conv3d", "--task", str(make_task()), "--seeds", "43"]
+    words += ["--data-dir", str(tmp_path), "--set", "compute.threads=1"]
+    words += ["--out", str(tmp_path / "results"), "--dry-run"]
+    words += ["--simulate", "1,3,1000", "--price", "2"]
+    assert main(words) == 0
+    table = capsys.readouterr().out.splitlines()[-5:]
+    del table[1]  # a rule
+    assert [line.split()[0] for line in table] == ["processes", "1", "3", "1000"]
+    assert table[0].split() == ["processes", "time", "idle", "cost"]
+    assert table[1].split()[-2] == "0%"
+    assert main([*words, "--json"]) == 0
+    one, three, many = json.loads(capsys.readouterr().out)["schedules"]
+    assert one["makespan"] >= three["makespan"] >= many["makespan"] > 0
+    assert one["busy"] == three["busy"] == many["busy"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dry-run", "--simulate", "some"], "--simulate: 'some' is no number of processes"),
+        (["--dry-run", "--simulate", "0"], "--simulate: '0' is no number of processes; name 1"),
+        (["--simulate", "2"], "--simulate and --price say what --dry-run shows; add what is"),
+        (["--dry-run", "--price", "2"], "--simulate and --price say what --dry-run shows"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *words]) == 2
+    assert message in capsys.readouterr().err
