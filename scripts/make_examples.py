@@ -2,6 +2,7 @@
 
     python scripts/make_examples.py --dry-run       # time and disk of each command
     python scripts/make_examples.py                 # run what is missing, ship it, render
+    python scripts/make_examples.py --set ct        # the same for one set of records
     python scripts/make_examples.py --render-only   # figures of the records that are shipped
 
 ``docs/examples.toml`` lists the commands and the blocks of the documents. Commands can be
@@ -269,18 +270,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--dry-run", action="store_true", help="time and disk; run nothing")
     parser.add_argument("--render-only", action="store_true", help="run nothing, write documents")
-    options = parser.parse_args(arguments)
     table = read_table()
+    parser.add_argument("--set", choices=table["records"], help="run and ship this set alone")
+    options = parser.parse_args(arguments)
+    sets = [options.set] if options.set else list(table["records"])
+    commands = {name: each for name, each in table["commands"].items() if set_of(each) in sets}
     if not options.render_only:
-        for name, command in table["commands"].items():
+        for name, command in commands.items():
             print(f"{name}: {estimate(command, WORK / set_of(command))}", flush=True)
     if options.dry_run:
         return 0
     if not options.render_only:
-        for command in table["commands"].values():
+        for command in commands.values():
             run(command, WORK / set_of(command))
-        for name, shipped in table["records"].items():
-            ship(WORK / name, ROOT / shipped)
+        for name in sets:
+            ship(WORK / name, ROOT / table["records"][name])
     records = read_records(table)
     for document in documents(table):
         document.write_text(render(document, table, records), encoding="utf-8")

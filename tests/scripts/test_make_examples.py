@@ -58,6 +58,22 @@ def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
         script.run({"run": "crossbench report nowhere"}, tmp_path)
 
 
+def test_a_set_is_made_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = {
+        name: {"set": name, "run": f"crossbench bench models --input {name}", "takes": "a minute"}
+        for name in ("one", "other")
+    }
+    table = {"records": {"one": "a", "other": "b"}, "commands": commands}
+    monkeypatch.setattr(script, "read_table", lambda: table)
+    assert script.main(["--set", "other", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "other: a minute\n"
+    with pytest.raises(SystemExit, match="2"):
+        script.main(["--set", "third"])
+    assert "invalid choice: 'third'" in capsys.readouterr().err
+
+
 def test_shipping_replaces_records_and_leaves_networks_behind(tmp_path: Path) -> None:
     work, shipped = tmp_path / "work" / "results" / "smoke", tmp_path / "shipped"
     for file in (
