@@ -16,7 +16,7 @@ from crossbench.methods import input_kinds
 from crossbench.registry.claims import plugin_path
 from crossbench.registry.entries import METHOD_GROUP, points
 from crossbench.registry.method_identity import identify, sources
-from crossbench.registry.plugin_files import PLUGIN
+from crossbench.registry.plugin_files import PLUGIN, imports_from
 from crossbench.specs.method_names import base_name
 
 if TYPE_CHECKING:
@@ -86,12 +86,7 @@ def _described(
 def _plugin_root(identity: Identity) -> Path | None:
     """The folder that a plugin's own imports start from; None where there is no plugin."""
     file = next((file.path for file in identity.files if file.label == PLUGIN), None)
-    if file is None:
-        return None
-    root = file.parent
-    while (root / "__init__.py").is_file():
-        root = root.parent
-    return root
+    return None if file is None else imports_from(file)
 
 
 def _place(file: SourceFile, root: Path | None, name: str) -> str:

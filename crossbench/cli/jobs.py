@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from crossbench.execution.isolation import Child, Limits
 
 
-def add_jobs(parser: Any) -> None:
-    """Add the number of processes, and whether failed runs are tried again."""
+def add_jobs(parser: Any, usual: int | None = 1, among: str = "1") -> None:
+    """Add the number of processes, and whether failed runs are tried again.
+
+    Args:
+        parser: Where to.
+        usual: The number where none is given.
+        among: That, in words.
+    """
     parser.add_argument(
         "--jobs",
         type=int,
-        default=1,
+        default=usual,
         metavar="N",
-        help="share the runs out among N processes, and the cores among them (1)",
+        help=f"share the runs out among N processes, and the cores among them ({among})",
     )
     parser.add_argument(
         "--retry-failed",
@@ -55,7 +61,7 @@ def isolation_of(options: argparse.Namespace) -> Limits | None:
     from crossbench.execution.isolation import UNLIMITED
 
     limits = chosen_limits(options, UNLIMITED)
-    needs = options.jobs > 1 or limits != UNLIMITED
+    needs = (options.jobs or 1) > 1 or limits != UNLIMITED
     if options.isolate is False and needs:
         msg = "--jobs above 1, --time-limit and --memory-limit need processes that can be ended"
         raise RequestError(f"{msg}; leave --no-isolate out")

@@ -201,6 +201,10 @@ class ProgressBar(_Bar):
         """Say that a run will be tried once more."""
         self.say(f"put off: {run.key}: {why}; it is tried once more when nothing else goes on")
 
+    def moved(self, run: PlannedRun, why: str) -> None:
+        """Say that another machine does a run."""
+        self.say(f"moved: {run.key}: {why}; another node does it")
+
     def _count(self, identity: str) -> None:
         """Count a run once, with what is left of its work."""
         work = self._left.pop(identity, None)

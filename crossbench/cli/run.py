@@ -15,7 +15,8 @@ from crossbench.cli.arguments import (
     run_request,
 )
 from crossbench.cli.data.fetch import add_means
-from crossbench.cli.jobs import add_isolation, add_jobs, isolation_of, left_failed, share_cores
+from crossbench.cli.executors import add_executor, executor_of, prepare_executor
+from crossbench.cli.jobs import add_isolation, add_jobs, left_failed
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from crossbench.execution.processes import Processes
     from crossbench.execution.simulation import Schedule
+    from crossbench.execution.sweep import Executor
     from crossbench.results.records.store import Store
     from crossbench.runs.estimate import Estimate
     from crossbench.runs.plan import Plan
@@ -109,8 +110,9 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--price", type=float, metavar="P", help="with --simulate: what each costs an hour"
     )
-    add_jobs(how)
+    add_jobs(how, None, "1; on Ray, as many as there is room for")
     add_isolation(how)
+    add_executor(how)
     how.add_argument("--strict", action="store_true", help="missing data is an error under all too")
     how.add_argument("--fail-fast", action="store_true", help="stop at the first failed run")
     how.add_argument("--json", action="store_true", help="print a JSON summary")
@@ -118,34 +120,28 @@ def add(commands: Any) -> None:
 
 def _run(options: Namespace) -> int:
     from crossbench.environment.arithmetic import find_device
-    from crossbench.execution.isolation import warm_up
     from crossbench.execution.local import prepare_all
-    from crossbench.execution.processes import Processes
     from crossbench.results.records.store import Store
 
-    share_cores(options.jobs)
     _processes(options)  # refused before anything is timed
-    limits, executor = isolation_of(options), None
-    if limits is not None and not options.dry_run:
-        warm_up()
+    prepare_executor(options)
     device, store, requests = find_device(options.device), Store(options.out), _requests(options)
-    if limits is not None:
-        executor = Processes(store, device, jobs=options.jobs, limits=limits)
     if options.fetch and not _fetch(options, next(iter(requests.values())).tasks):
         return EXIT_OK
     with aside():
         plans = prepare_all(requests.values(), store)
     summaries, code = [], EXIT_OK
-    for label, plan in zip(requests, plans, strict=True):
-        say([label] if label else [])
-        if options.dry_run:
-            summary = _dry_run(plan, device, options)
-        else:
-            written = _carry_out(plan, store, device, options, executor)
-            summary = _summary(plan, written)
-            code = max(code, _code(plan, store, written))
-        parts = {"protocol": plan.request.protocol.name, "init": plan.request.asked.init}
-        summaries.append(parts | summary if label else summary)
+    with executor_of(options, store, device) as executor:
+        for label, plan in zip(requests, plans, strict=True):
+            say([label] if label else [])
+            if options.dry_run:
+                summary = _dry_run(plan, device, options)
+            else:
+                written = _carry_out(plan, store, device, options, executor)
+                summary = _summary(plan, written)
+                code = max(code, _code(plan, store, written))
+            parts = {"protocol": plan.request.protocol.name, "init": plan.request.asked.init}
+            summaries.append(parts | summary if label else summary)
     if options.json:
         print_json({"track": options.track, "requests": summaries} if options.track else summary)
     return code
@@ -167,7 +163,7 @@ def _requests(options: Namespace) -> dict[str, RunRequest]:
 
 
 def _carry_out(
-    plan: Plan, store: Store, device: Any, options: Namespace, executor: Processes | None
+    plan: Plan, store: Store, device: Any, options: Namespace, executor: Executor | None
 ) -> list[RunRecord]:
     """Make a plan's runs, in this process or by an executor."""
     from crossbench.cli.progress import ProgressBar
@@ -232,7 +228,7 @@ def _dry_run(plan: Plan, device: Any, options: Namespace) -> dict[str, Any]:
     with aside():
         cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
     if not options.json:
-        print(plan_view(plan, cost, jobs=options.jobs))
+        print(plan_view(plan, cost, jobs=options.jobs or 1))
     schedules = _schedules(plan, cost, options)
     if schedules and not options.json:
         print(schedules_view(schedules, options.price))

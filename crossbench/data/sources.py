@@ -79,6 +79,20 @@ def find_file(
     raise MissingDataError(f"{msg} {card.source.advice(card.name)}")
 
 
+def data_files(card: TaskCard, *, data_dir: Path, cache_dir: Path) -> list[Path]:
+    """Every file that :func:`open_task` reads of a task's real data.
+
+    Raises:
+        MissingDataError: As for :func:`find_file`.
+    """
+    file = find_file(card, data="real", data_dir=data_dir, cache_dir=cache_dir)
+    root, name = DataRoot(data_dir), _task_of_file(card)
+    beside = [root.groups(name)]
+    if file == root.current(name):
+        beside.append(root.imports(name) / "current")
+    return [file, *(each for each in beside if each.is_file())]
+
+
 def _task_of_file(card: TaskCard) -> str:
     """The task whose data file a card reads."""
     return getattr(card.source, "task", None) or card.name

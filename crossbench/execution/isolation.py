@@ -128,7 +128,7 @@ def warm_up() -> None:
     """Have the server that forks processes import what they need, while this process goes on."""
     if can_fork():
         multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
-        with _nothing_inherited(), _short_paths():
+        with nothing_inherited(), _short_paths():
             forkserver.ensure_running()
 
 
@@ -278,7 +278,7 @@ def _start(context: Any, work: str | Callable[[], Any], arguments: dict[str, Any
     variables = dict(os.environ) | {"TMPDIR": str(scratch)} if named else None
     asked = json.dumps(arguments, allow_nan=False)
     process = context.Process(target=do, args=(answering, saying, work, asked, variables))
-    with _nothing_inherited() if named else nullcontext(), warnings.catch_warnings():
+    with nothing_inherited() if named else nullcontext(), warnings.catch_warnings():
         # Python 3.12 warns of other threads: those of ours hold no lock that the work takes
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
@@ -301,11 +301,11 @@ def _short_paths() -> Iterator[None]:
 
 
 @contextmanager
-def _nothing_inherited() -> Iterator[None]:
-    """Have processes that multiprocessing starts run no code of the working folder, nor main.
+def nothing_inherited() -> Iterator[None]:
+    """Have processes that libraries start run no code of the working folder, nor main.
 
-    It would hand down an import path with that folder in it, and run this program's main module
-    again in each of them.
+    Multiprocessing would hand down an import path with that folder in it, and run this program's
+    main module again in each of them.
     """
     safe = interpreter.environment()
     with _starting:

@@ -102,7 +102,7 @@ def execute_all(
         listener: Told of progress.
         fail_fast: Whether the first failure ends the plan.
         wait: Whether what other processes are doing is waited for, at the end.
-        executor: Does the runs; None has this process do them.
+        executor: Does the runs, each where it hurts no other; None has this process do them.
 
     Returns:
         The records written, by whichever process, in the order in which they were met.
@@ -111,7 +111,7 @@ def execute_all(
         store,
         device=device,
         executor=executor or Local(store, device),
-        alone=Processes(store, device),
+        alone=executor or Processes(store, device),
         listener=listener,
         fail_fast=fail_fast,
     )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
-from crossbench.execution.group import News, RunGroup
 from crossbench.execution.isolation import UNLIMITED, Limits
 from crossbench.execution.logs import RunLog
+from crossbench.execution.relay import Relay, describe_group
 from crossbench.files.atomic import remove_abandoned
-from crossbench.specs import RunRecord
-from crossbench.specs.reader import from_mapping, to_mapping
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from crossbench.execution.sweep import Item
     from crossbench.results.records.store import Store
     from crossbench.runs.execute import Listener
+    from crossbench.specs import RunRecord
 
 
 class Processes:
@@ -52,26 +52,11 @@ class Processes:
         done: Callable[[RunRecord], object],
     ) -> None:
         """Have one process do a group; see :class:`crossbench.execution.sweep.Executor`."""
-        runs = {run.identity: run for _, _, run in group}
         with RunLog(self._store.root) as log:
-
-            def hear(told: dict[str, Any]) -> None:
-                news = from_mapping(News, told, where="what a process tells")
-                run = runs[news.run]
-                if news.samples is not None:
-                    listener.advanced(run, news.samples)
-                elif news.record is None:
-                    log.begin(run)
-                    listener.started(run)
-                else:
-                    record = from_mapping(RunRecord, news.record, where="the record of a process")
-                    log.end(kept=record.status == "failed")
-                    done(record)
-
-            log.begin(group[0][2])
+            relay = Relay(group, listener, done, log)
             child = self._start(group)
             try:
-                child.result(self._limits, hear, log.note)
+                child.result(self._limits, relay.hear, relay.note)
             except ChildDiedError as died:
                 self._clean(group)
                 if self._stopped:
@@ -99,17 +84,7 @@ class Processes:
                 child.kill()
 
     def _start(self, group: Sequence[Item]) -> Child:
-        plan, task, first = group[0]
-        asked = RunGroup(
-            request=plan.request.asked,
-            task=task.card.name,
-            method=first.key.method,
-            seeds=tuple(sorted({run.key.seed for _, _, run in group})),
-            folds=tuple(sorted({run.key.fold for _, _, run in group})),
-            runs={run.identity: run.noticed for _, _, run in group},
-            out=str(self._store.root),
-            device=str(self._device),
-        )
+        asked = describe_group(group, out=str(self._store.root), device=self._device)
         with self._lock:
             if self._stopped:
                 raise KeyboardInterrupt

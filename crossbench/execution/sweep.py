@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from crossbench.execution.processes import Processes
     from crossbench.results.records.store import Store
     from crossbench.runs.execute import Listener
     from crossbench.runs.plan import Plan, PlannedRun, TaskPlan
@@ -92,7 +91,7 @@ class Sweep:
         *,
         device: torch.device,
         executor: Executor,
-        alone: Processes,
+        alone: Executor,
         listener: Listener | None = None,
         fail_fast: bool = False,
     ) -> None:
@@ -287,6 +286,10 @@ class _OneAtATime:
     def put_off(self, run: PlannedRun, why: str) -> None:
         with self._lock:
             self._listener.put_off(run, why)
+
+    def moved(self, run: PlannedRun, why: str) -> None:
+        with self._lock:
+            self._listener.moved(run, why)
 
 
 def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:

@@ -131,6 +131,14 @@ def import_plugin(plugin: PluginFile) -> ModuleType:
     return module
 
 
+def imports_from(file: Path) -> Path:
+    """The folder that a plugin file's own imports start from: above the package it is a part of."""
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
 def find_plugin(module: str) -> PluginFile | None:
     """The plugin that a module was imported for, if it was for one."""
     return _plugins.get(module.partition(".")[0])

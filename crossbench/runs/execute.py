@@ -44,6 +44,9 @@ class Listener(Protocol):
     def put_off(self, run: PlannedRun, why: str) -> None:
         """The run failed by the machine's fault, and is tried once more at the end, alone."""
 
+    def moved(self, run: PlannedRun, why: str) -> None:
+        """The machine of the run was lost, and another does it."""
+
 
 class Silence:
     """A listener that ignores everything."""
@@ -58,6 +61,9 @@ class Silence:
         """Ignore."""
 
     def put_off(self, run: PlannedRun, why: str) -> None:
+        """Ignore."""
+
+    def moved(self, run: PlannedRun, why: str) -> None:
         """Ignore."""
 
 

@@ -1,0 +1,86 @@
+"""``--executor``: the machines that do a command's runs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from crossbench.cli.jobs import isolation_of, share_cores
+from crossbench.cli.limits import chosen_limits
+from crossbench.cli.output import say
+from crossbench.errors import RequestError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from crossbench.execution.sweep import Executor
+    from crossbench.results.records.store import Store
+
+LOCAL, RAY = "local", "ray"
+
+
+def add_executor(parser: Any) -> None:
+    """Add where the runs are done."""
+    parser.add_argument(
+        "--executor",
+        choices=(LOCAL, RAY),
+        default=LOCAL,
+        help="do the runs on this machine, or on a Ray cluster: one that is started here, or that "
+        "of --address (local)",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="a Ray cluster that is there, or auto for this machine's",
+    )
+
+
+def prepare_executor(options: Namespace) -> None:
+    """Check what is asked for, share the cores, and have processes get ready.
+
+    Raises:
+        RequestError: If the options contradict each other.
+    """
+    if options.executor == LOCAL:
+        if options.address is not None:
+            raise RequestError(f"--address (={options.address!r}) is of --executor ray; add that")
+        share_cores(options.jobs or 1)
+        if isolation_of(options) is not None and not options.dry_run:
+            from crossbench.execution.isolation import warm_up
+
+            warm_up()
+        return
+    if options.isolate is False:
+        raise RequestError("--executor ray isolates every run; leave --no-isolate out")
+    if options.jobs is not None and options.jobs < 1:
+        raise RequestError(f"--jobs (={options.jobs}) must be at least 1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # nodes differ in cores, and results must not
+
+
+@contextmanager
+def executor_of(options: Namespace, store: Store, device: Any) -> Iterator[Executor | None]:
+    """What does the runs while the block lasts; None has this process do them.
+
+    Raises:
+        RequestError: If there is no such cluster, or it has no room for a run.
+    """
+    if options.dry_run:
+        yield None
+    elif options.executor == RAY:
+        from crossbench.execution.isolation import UNLIMITED
+        from crossbench.execution.ray.connection import connected
+        from crossbench.execution.ray.executor import Ray
+
+        given = chosen_limits(options, UNLIMITED)
+        with connected(options.address):
+            executor = Ray(store, device, jobs=options.jobs, limits=given)
+            say([f"on Ray: {executor.jobs} at a time"])
+            yield executor
+    elif (limits := isolation_of(options)) is not None:
+        from crossbench.execution.processes import Processes
+
+        yield Processes(store, device, jobs=options.jobs or 1, limits=limits)
+    else:
+        yield None

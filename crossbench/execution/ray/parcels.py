@@ -1,0 +1,178 @@
+"""What runs read beside the installed packages, as it is sent to another machine.
+
+Plugin files and a card of the user's own are small and travel with each group, by content. Data
+files and checkpoints are named, for they may lie at the same path there; they are sent where they
+do not, in pieces, once for all runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossbench.data.sources import data_files
+from crossbench.errors import RequestError
+from crossbench.execution.ray.shelf import MARK
+from crossbench.files.hashing import hash_file
+from crossbench.registry.claims import plugin_path
+from crossbench.registry.method_identity import identify, sources
+from crossbench.registry.plugin_files import PLUGIN, imports_from
+from crossbench.registry.tasks import registered_task
+from crossbench.runs.samples import choose_data
+from crossbench.specs import RANDOM
+from crossbench.specs.reader import to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crossbench.methods import Method
+    from crossbench.runs.plan import Plan, TaskPlan
+    from crossbench.specs.requests import RunRequest
+
+_CODE, _CARD, _DATA, _INIT = "code", "card", "data", "init"
+_PIECE = 16 * 2**20  # bytes sent at a time: an object store holds several, however small
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """Large files below a folder.
+
+    Attributes:
+        root: The folder.
+        files: Where each lies here, by its place in the tree.
+    """
+
+    root: Path
+    files: dict[str, Path]
+
+    @cached_property
+    def states(self) -> list[dict[str, Any]]:
+        """Path, size and time of change of each file, as :func:`..shelf.is_here` takes them."""
+        states = [(path, path.stat()) for path in self.files.values()]
+        return [
+            {"path": str(path), "size": state.st_size, "changed": state.st_mtime_ns}
+            for path, state in states
+        ]
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file by its place."""
+        return {place: hash_file(path) for place, path in self.files.items()}
+
+    def pieces(self, place: str) -> Iterator[bytes]:
+        """The bytes of a file."""
+        with self.files[place].open("rb") as stream:
+            while piece := stream.read(_PIECE):
+                yield piece
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """What the runs on one task read.
+
+    Attributes:
+        request: The request as JSON, in which :data:`MARK` stands around the names of trees.
+        carried: Files that travel with each group, by tree and place.
+        trees: Those that are sent where they do not lie already.
+    """
+
+    request: dict[str, Any]
+    carried: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    trees: dict[str, Tree] = field(default_factory=dict)
+
+
+def pack(plan: Plan, task: TaskPlan) -> Parcel:
+    """Everything that the runs of a task read.
+
+    Raises:
+        RequestError: If a plugin imports a file that lies outside of its folder.
+    """
+    asked = plan.request.asked
+    carried, trees = {}, {}
+    plugins, code = _plugins(plan)
+    if code:
+        carried[_CODE] = code
+    name = task.card.name
+    if (card := task.card.path) is not None and registered_task(name) is None:
+        carried[_CARD] = {card.name: card.read_bytes()}
+        name = _place(_CARD, card.name)
+    data_dir = None
+    if files := _data(plan, task):
+        trees[_DATA], data_dir = files, _place(_DATA)
+    init = asked.init
+    if (file := _checkpoint(asked, task)) is not None:
+        trees[_INIT], init = (
+            Tree(root=file.parent, files={file.name: file}),
+            _place(_INIT, file.name),
+        )
+    request = replace(
+        asked, tasks=(name,), plugins=plugins, data_dir=data_dir, init=init, limit=None
+    )
+    return Parcel(request=to_mapping(request), carried=carried, trees=trees)
+
+
+def _place(tree: str, place: str = "") -> str:
+    return f"{MARK}{tree}{MARK}/{place}".removesuffix("/")
+
+
+def _plugins(plan: Plan) -> tuple[tuple[str, ...], dict[str, bytes]]:
+    """The references of the plugins whose methods run, and their files by place."""
+    references, files = [], {}
+    given = [plugin_path(each) for each in plan.request.asked.plugins]
+    folders = list(dict.fromkeys(file.absolute() for file, _ in given))
+    for file, attribute in ((file.absolute(), attribute) for file, attribute in given):
+        methods = [method for method in plan.request.methods if _plugin_of(method) == file]
+        root, number = imports_from(file), folders.index(file)
+        for method in methods:
+            for path, content in _sources(method, root):
+                files[f"{number}/{path}"] = content
+        if methods:
+            place = f"{number}/{file.relative_to(root).as_posix()}"
+            references.append(f"{_place(_CODE, place)}:{attribute}")
+    return tuple(references), files
+
+
+def _plugin_of(method: Method) -> Path | None:
+    own = (file.path for file in identify(method).files if file.label == PLUGIN)
+    return next(own, None)
+
+
+def _sources(method: Method, root: Path) -> Iterator[tuple[str, bytes]]:
+    """A plugin's files below the folder that its imports start from; packages are installed."""
+    contents = sources(method)
+    for file in identify(method).files:
+        base = next(
+            (each for each in (root, root.resolve()) if file.path.is_relative_to(each)), None
+        )
+        if base is not None:
+            yield file.path.relative_to(base).as_posix(), contents[file.label]
+        elif file.path.parts[-len(Path(file.label).parts) :] != Path(file.label).parts:
+            msg = f"method {method.name!r}: source file {str(file.path)!r} lies outside of the"
+            raise RequestError(
+                f"{msg} plugin's folder, so it is not sent; put it beside the plugin"
+            )
+
+
+def _data(plan: Plan, task: TaskPlan) -> Tree | None:
+    """The data file of a task, where it is one of the user's."""
+    request, card = plan.request, task.card
+    if card.embedded or choose_data(card, request.preset) == "phantom":
+        return None
+    root = request.data_dir.absolute()
+    files = data_files(card, data_dir=root, cache_dir=request.cache_dir)
+    return Tree(
+        root=root,
+        files={
+            path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name: path
+            for path in files
+        },
+    )
+
+
+def _checkpoint(asked: RunRequest, task: TaskPlan) -> Path | None:
+    """The one file that all runs start from; one of several is looked for there at its path."""
+    found = {Path(run.init.source) for run in task.runs if run.init and run.init.source != RANDOM}
+    named = Path(asked.init).expanduser()
+    return named.absolute() if found == {named} else None
