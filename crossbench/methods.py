@@ -66,12 +66,15 @@ class NetworkRequest(Protocol):
         kind: Input kind: ``"image"`` (B, C, H, W), ``"volume"`` (B, C, D, H, W), or another that a
             package registers.
         shape: Spatial shape of one input; empty where it is not known yet.
+        facts: What the input kind says of its inputs, plain values by name; empty of images and
+            volumes, and where no task is known yet.
         num_classes: Outputs of the linear head, which is always new; 0 for pooled features (B, F).
         backbone: timm name of the 2D network.
     """
 
     kind: str
     shape: tuple[int, ...]
+    facts: Mapping[str, Any]
     num_classes: int
     backbone: str
 

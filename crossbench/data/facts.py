@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def facts(
     """
     for algorithm, digest in card.checksum.items():
         yield _fact(digests[algorithm], digest.lower(), f"checksum.{algorithm}", card)
-    axes = find_kind(card.kind).axes
+    axes = kind_of(card).axes
     order = (card.source.axes or axes) if images.ndim == 2 + len(card.source.axes or axes) else axes
     shape = [images.shape[2 + axes.index(letter)] for letter in order]
     if card.shape is not None:
@@ -96,7 +96,7 @@ def notes(card: TaskCard, images: NDArray[Any], *, grouped: bool) -> tuple[str, 
         images: (N, C, *spatial) as later stages see them.
         grouped: Whether the file has groups.
     """
-    found = [] if card.source.axes else [*find_kind(card.kind).doubts(images)]
+    found = [] if card.source.axes else [*kind_of(card).doubts(images)]
     if card.group is not None and not grouped:
         msg = f"ungrouped: the card says group = {card.group!r}, but the file has no array 'groups'"
         found.append(f"{msg}; samples of one {card.group} may lie on both sides of a split")

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 
 from crossbench.data.formats.npz import NpzFile, content_hash
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.errors import DataError
 from crossbench.files.atomic import replacing
 from crossbench.files.hashing import hash_json
@@ -97,7 +97,7 @@ def _canonical_shape(card: TaskCard) -> tuple[int, ...] | None:
     stored = card.source.axes
     if card.shape is None or stored is None:
         return card.shape
-    return tuple(card.shape[stored.index(letter)] for letter in find_kind(card.kind).axes)
+    return tuple(card.shape[stored.index(letter)] for letter in kind_of(card).axes)
 
 
 def import_facts(archive: NpzFile) -> ImportFacts | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def montage(card: TaskCard, dataset: Dataset, *, per_class: int = _PER_CLASS) ->
         rng.permutation(np.flatnonzero(dataset.labels == label))
         for label in range(len(card.classes))
     ]
-    kind = find_kind(card.kind)
+    kind = kind_of(card)
     span = _span(dataset, members)
     rows = [
         _row(kind, dataset, name, chosen, per_class=per_class, span=span)
@@ -67,7 +67,7 @@ def _head(card: TaskCard, dataset: Dataset, width: int, span: tuple[float, float
     shape = "x".join(map(str, dataset.images.shape[1:]))
     draw.text((0, 0), card.title, _INK, _font(18))
     about = f"{len(dataset):,} samples of {shape} {dataset.images.dtype}"
-    if find_kind(card.kind).dims == 3:
+    if kind_of(card).dims == 3:
         about += "; middle planes across each axis"
     draw.text((0, 28), about, _SOFT, _font(12))
     bars = f"intensities, {span[0]:g} to {span[1]:g}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.files import cache
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def phantom_path(card: TaskCard, cache_dir: Path) -> Path:
         _RECIPE, card.name, card.kind, card.shape, card.channels, card.intensity,
         len(card.classes), card.class_counts, card.group is not None,
     ]  # fmt: skip
+    if card.input:
+        facts.append(card.input)
     return cache.entry(cache_dir / "phantoms", facts, ".npz")
 
 
@@ -35,7 +37,7 @@ def phantom_file(card: TaskCard, cache_dir: Path) -> Path:
     """The task's phantom as an npz file in the authors' format, made if it is not there."""
     file = phantom_path(card, cache_dir)
     if not file.is_file():
-        arrays = find_kind(card.kind).phantom(card)
+        arrays = kind_of(card).phantom(card)
         cache.store(file, lambda draft: _write(draft, arrays))
     return file
 

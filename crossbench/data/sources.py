@@ -25,7 +25,7 @@ from crossbench.data.embedded import embedded_file, read_embedded
 from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, is_mapped
 from crossbench.data.imported import import_facts, origin_facts, read_groups
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import find_kind, kind_of
 from crossbench.data.phantom import phantom_file, phantom_path
 from crossbench.data.survey import Known, Memo, survey
 from crossbench.data.variation import varied
@@ -155,7 +155,9 @@ def read_file(
     with NpzFile(file) as archive:
         made = import_facts(archive)
         card = card if made is None else made.card(card)
-        form = (card.kind, *(getattr(card.source, key) for key in _FORM))
+        form: tuple[Any, ...] = (card.kind, *(getattr(card.source, key) for key in _FORM))
+        if card.input:
+            form = (*form, card.input)
         memo = Memo(archive.watch, form, cache_dir)
         known = memo.recall()
         archive.verify = known is None
@@ -189,7 +191,7 @@ def _dataset(
     archive: NpzFile, card: TaskCard, source: Literal["real", "phantom"]
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The arrays of a file in canonical form, not hashed yet, and what is said of its groups."""
-    kind = find_kind(card.kind)
+    kind = kind_of(card)
     if card.source.slice is None or source == "phantom":
         return _as_kind(archive, card, kind, source)
     dataset, spellings = _as_kind(archive, card, find_kind(kind.made_of), source)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -18,11 +19,11 @@ from crossbench.registry.methods import load_method
 from crossbench.specs import RANDOM
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 
-def build_model(
+def build_model(  # noqa: PLR0913
     method: str | Method,
     *,
     dims: int,
@@ -32,6 +33,7 @@ def build_model(
     drop_keys: Collection[str] = (),
     kind: str | None = None,
     shape: tuple[int, ...] = (),
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> nn.Module:
     """The network of a method for one kind of input.
 
@@ -60,6 +62,7 @@ def build_model(
             instead of being carried from 2D; the weights of a 3D network are kept whole.
         kind: Input kind; None for images or volumes, by ``dims``.
         shape: Spatial shape of one input, where it is known.
+        facts: What the input kind says of its inputs.
 
     Returns:
         A network on the CPU, in training mode.
@@ -79,6 +82,7 @@ def build_model(
             kind=kind,
             dims=dims,
             shape=shape,
+            facts=facts,
             num_classes=num_classes,
             backbone=backbone,
             checkpoint=_checkpoint(init, method, backbone),

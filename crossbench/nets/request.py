@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import WeightsError
 from crossbench.nets.backbones import create_backbone
@@ -25,6 +25,7 @@ class BuildRequest:
         kind: Input kind.
         dims: Number of spatial axes of an input.
         shape: Spatial shape of one input; empty where it is not known.
+        facts: What the input kind says of its inputs.
         num_classes: Outputs of the linear head; 0 for pooled features.
         backbone: timm name of the 2D network.
         checkpoint: The weights to start from; None for random ones.
@@ -36,6 +37,7 @@ class BuildRequest:
     kind: str
     dims: int
     shape: tuple[int, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
     num_classes: int
     backbone: str
     checkpoint: Checkpoint | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossbench.files.hashing import hash_json
@@ -35,6 +35,7 @@ class Details:
         settings: Every setting that the network was fitted under, as in the record.
         axes: The order in which the task's file stores the axes in space, where it is another.
         preparation: How single files became samples of the task, where they did.
+        input: Options of the input kind on the task's card.
     """
 
     identity: str
@@ -47,6 +48,7 @@ class Details:
     settings: dict[str, Any]
     axes: str | None = None
     preparation: Preparation | None = None
+    input: dict[str, Any] = field(default_factory=dict)
 
 
 def describe_fitted(
@@ -75,6 +77,7 @@ def describe_fitted(
         settings=run.settings or {},
         axes=axes if axes is not None and len(axes) == card.dimension else None,
         preparation=card.preparation,
+        input=card.input,
     )
     recipe = {name: part for name, part in run.hashes.items() if name not in _NOT_RECIPE}
     return CheckpointMetadata(

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from crossbench import nets
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import find_kind, kind_of
 from crossbench.environment.state import unchanged
 from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.errors.foreign import ChildDiedError, describe
-from crossbench.methods import input_kinds
+from crossbench.files.hashing import hash_json
+from crossbench.methods import KINDS, input_kinds
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.init import lacks_weights
 from crossbench.protocols.interface import Finding, Rehearsal
@@ -49,6 +50,7 @@ class Trial:
         method: The method.
         kind: Input kind of the task.
         shape: Spatial shape of an input.
+        facts: What the input kind says of an input.
         num_classes: Classes of the task.
         init: ``random``, or the path of a checkpoint file.
         backbone: timm name of the 2D network.
@@ -61,6 +63,7 @@ class Trial:
     method: Method
     kind: str
     shape: tuple[int, ...]
+    facts: dict[str, Any]
     num_classes: int
     init: str | Path
     backbone: str
@@ -125,6 +128,7 @@ def _try(trial: Trial, init: str | Checkpoint) -> Finding:
         dims=len(trial.shape),
         kind=trial.kind,
         shape=trial.shape,
+        facts=trial.facts,
         num_classes=trial.num_classes,
         init=init,
         backbone=trial.backbone,
@@ -187,7 +191,7 @@ class Trials:
         """Whether a method lacks the task's dimension or the weights that are asked for."""
         asked = self._request.asked
         if card.kind not in input_kinds(method):
-            reason = f"it has no {card.dimension}D form"
+            reason = _other_inputs(method, card)
         else:
             reason = lacks_weights(asked.init, method, asked.backbone)
         if reason:
@@ -234,7 +238,9 @@ class Trials:
         if init is None or run.method is None or run.settings is None:
             raise ValueError(f"{run.key} is a plain baseline and has no network")
         batch = min(2, smallest_batch(len(run.split.train), preset.fit.batch_size))
-        network = (run.key.method, card.kind, init.source, tuple(init.hashes.values()), batch)
+        facts = kind_of(card).facts(shape)
+        weights = init.source, tuple(init.hashes.values())
+        network = (run.key.method, card.kind, hash_json(facts), *weights, batch)
         known = self._examined.setdefault(network, [])
         for tried, finding in known:
             smaller = all(one <= two for one, two in zip(tried, shape, strict=True))
@@ -244,6 +250,7 @@ class Trials:
             method=run.method,
             kind=card.kind,
             shape=shape,
+            facts=facts,
             num_classes=len(card.classes),
             init=init.source,
             backbone=run.key.backbone,
@@ -254,3 +261,10 @@ class Trials:
         )
         known.append((shape, examine(trial, self._apart)))
         return known[-1][1]
+
+
+def _other_inputs(method: Method, card: TaskCard) -> str:
+    """Why a method that is for other kinds of input is not for a task."""
+    if card.kind in KINDS.values():
+        return f"it has no {card.dimension}D form"
+    return f"it takes {' and '.join(f'{kind}s' for kind in input_kinds(method))}, no {card.kind}s"

@@ -14,6 +14,7 @@ from crossbench.data.transforms import RandomSource
 from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
+from crossbench.errors import RequestError
 from crossbench.nets.weights.checkpoint import FittedNetwork, read_checkpoint
 from crossbench.registry.methods import load_observers
 from crossbench.runs.checkpoint import describe_fitted
@@ -102,10 +103,10 @@ class RunContext:
         """The run, in the words of the request."""
         return self.run.key
 
-    @property
+    @cached_property
     def kind(self) -> InputKind:
-        """The kind of the task's inputs."""
-        return self.task.kind
+        """The kind of the task's inputs, with what it takes from the training part."""
+        return self.task.kind.fitted(self.dataset.images, self.split.train, self.preset.input)
 
     @property
     def cache_dir(self) -> Path:
@@ -169,6 +170,7 @@ class RunContext:
                 dims=self.task.card.dimension,
                 kind=self.task.card.kind,
                 shape=self.task.shape,
+                facts=self.task.facts,
                 num_classes=num_classes,
                 init=weights,
                 backbone=self.run.key.backbone,
@@ -217,7 +219,7 @@ class RunContext:
         """The stored value range that becomes [0, 1]; the transforms of training and testing."""
         inputs = self.preset.input
         limits = value_range(self.dataset.images, inputs.scaling, self.split.train)
-        return limits, self.task.kind.transforms(
+        return limits, self.kind.transforms(
             self.task.shape,
             value_range=limits,
             statistics=self.init.statistics,
@@ -236,7 +238,9 @@ class RunContext:
     def features_depend_on(self, limits: tuple[float, float] | None) -> dict[str, Any]:
         """What decides the features of a frozen network besides its weights, as JSON."""
         parts = ("method", "task", "data", "config", "kind")
+        learnt = self.task.kind.learns(self.preset.input)
         return {
+            **({"split": self.split.content_hash} if learnt else {}),
             "hashes": {name: self.run.hashes.get(name) for name in parts},
             "range": limits,
             "statistics": self.init.statistics,
@@ -265,6 +269,9 @@ class RunContext:
         """The fitted network, where such are to be kept."""
         if not self.request.asked.save_weights:
             return None
+        if self.task.kind.learns(self.preset.input):
+            msg = f"what inputs of {self.key.task} take from the training part is in no checkpoint"
+            raise RequestError(f"{msg}; leave --save-weights out")
         return FittedNetwork(
             tensors=tensors(), about=describe_fitted(self.run, self.task, self.dataset, limits)
         )

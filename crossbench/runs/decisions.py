@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.data.inputs import find_kind, pixels
+from crossbench.data.inputs import kind_of, pixels
 from crossbench.environment.provenance import package_versions
 from crossbench.evaluation import plain as plain_baselines
 from crossbench.files.hashing import hash_file, hash_json
@@ -60,7 +60,7 @@ class Fold:
             seed=split.seed,
             fold=split.fold,
             statistics=request.statistics
-            or find_kind(self.card.kind).statistics(base_name(method.name), request.preset.input),
+            or kind_of(self.card).statistics(base_name(method.name), request.preset.input),
         )
         check_unseen(init, self.dataset, split, task=self.card.name)
         init = replace(init, warnings=(*init.warnings, *suspicion(init, self.card)))
@@ -87,7 +87,7 @@ class Fold:
             method=method,
             init=init,
             settings=settings,
-            feature_key=_feature_key(request, method, split, hashes),
+            feature_key=self._feature_key(method, hashes),
             done=False,
         )
 
@@ -117,6 +117,19 @@ class Fold:
             **parts,
         )
 
+    def _feature_key(self, method: Method, hashes: Mapping[str, str]) -> Hashable:
+        """What a run's features have in common with those of others on its task.
+
+        Weights are drawn for each method and seed, and serve all folds; only weights of the fold's
+        own, or inputs that take something from the training part, make each fold different.
+        """
+        if not self.request.protocol.shares_features:
+            return identity_of(hashes)
+        inputs = self.request.preset.input
+        learnt = inputs.scaling == "train" or kind_of(self.card).learns(inputs)
+        own = learnt or "weights" in hashes
+        return method.name, self.split.seed, self.split.fold if own else None
+
     @cached_property
     def _facts(self) -> dict[str, Any]:
         """Facts whose hashes are parts of every identity on this fold."""
@@ -132,7 +145,7 @@ class Fold:
             "data": self.dataset.content_hash,
             "seed": seed_part(self.split.seed, self.split.fold),
             **{name: hash_json(fact) for name, fact in self._facts.items()},
-            **_kind_hash(find_kind(self.card.kind)),
+            **_kind_hash(kind_of(self.card)),
         }
 
 
@@ -160,17 +173,3 @@ def _settings(request: Resolved, method: Method) -> dict[str, Any]:
     if request.statistics is not None:
         settings["statistics"] = request.statistics
     return settings
-
-
-def _feature_key(
-    request: Resolved, method: Method, split: Split, hashes: Mapping[str, str]
-) -> Hashable:
-    """What a run's features have in common with those of others on its task.
-
-    Weights are drawn for each method and seed, and serve all folds; only weights of the fold's
-    own, or a value range that is taken over the training part, make each fold different.
-    """
-    if not request.protocol.shares_features:
-        return identity_of(hashes)
-    own = request.preset.input.scaling == "train" or "weights" in hashes
-    return method.name, split.seed, split.fold if own else None

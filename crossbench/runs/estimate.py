@@ -132,6 +132,7 @@ def _cost(request: Resolved, network: _Network, device: torch.device) -> _Cost:
         dims=task.card.dimension,
         kind=task.card.kind,
         shape=task.shape,
+        facts=task.facts,
         num_classes=2,
         init=RANDOM,
         backbone=request.asked.backbone,

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.protocols.interface import Finding, Passes
 
 if TYPE_CHECKING:
@@ -92,7 +92,12 @@ class TaskPlan:
     @property
     def kind(self) -> InputKind:
         """What its samples are."""
-        return find_kind(self.card.kind)
+        return kind_of(self.card)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the kind says of what a network is fed."""
+        return self.kind.facts(self.shape)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

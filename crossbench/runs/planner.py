@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from crossbench.data.acquire.status import command
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
 from crossbench.evaluation.plain import applicable_plain
 from crossbench.files.data_root import DataRoot
@@ -137,7 +137,7 @@ def _task_plan(
 def _fed_shape(request: Resolved, card: TaskCard, dataset: Dataset) -> tuple[int, ...]:
     """Spatial shape of what a network is fed."""
     stored = tuple(dataset.images.shape[2:])
-    return find_kind(card.kind).fed_shape(card, stored, request.preset.input)
+    return kind_of(card).fed_shape(card, stored, request.preset.input)
 
 
 def _check_something_applies(plan: Plan) -> None:

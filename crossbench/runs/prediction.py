@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from crossbench.data.inputs import InputKind
     from crossbench.data.transforms import BatchTransform
     from crossbench.methods import Method
     from crossbench.nets.weights.checkpoint import Checkpoint, CheckpointMetadata
@@ -87,7 +88,7 @@ class Predictor:
             EvaluationError: If the network answers no number for a sample.
         """
         details = self.details
-        kind, shape = find_kind(details.kind), details.sample_shape
+        kind, shape = _kind(details), details.sample_shape
         images = read_samples(
             file, kind=kind, shape=shape, axes=details.axes, preparation=details.preparation
         )
@@ -131,6 +132,7 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
         dims=record.dimension,
         kind=details.kind,
         shape=details.fed_shape,
+        facts=_kind(details).facts(details.fed_shape),
         num_classes=about.num_classes,
         backbone=record.key.backbone,
     )
@@ -227,11 +229,16 @@ def _check_description(
     raise WeightsError(f"{where} {fault}; {_REMEDY}")
 
 
+def _kind(details: Details) -> InputKind:
+    """The input kind of the run's task, under the options on its card."""
+    return find_kind(details.kind).configured(details.input, where=f"card {details.task!r}")
+
+
 def _transform(about: CheckpointMetadata, details: Details) -> BatchTransform:
     """The transform of the run's test part."""
     if about.statistics is None:
         raise WeightsError(f"its weights do not say how inputs were normalised; {_REMEDY}")
-    _, transform = find_kind(details.kind).transforms(
+    _, transform = _kind(details).transforms(
         details.fed_shape,
         value_range=details.value_range,
         statistics=about.statistics,

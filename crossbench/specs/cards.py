@@ -53,6 +53,7 @@ class TaskCard:
         channels: Channels as stored.
         intensity: Lowest and highest stored value.
         input_size: Side length that a network is fed; volumes are fed as stored.
+        input: Options of the input kind, such as what its samples were recorded with.
         restrictions: What the licence forbids.
         homepage: Where the data is described.
         checksum: Digest by algorithm, of the distributed file.
@@ -89,6 +90,7 @@ class TaskCard:
     channels: int | None = None
     intensity: tuple[float, float] | None = None
     input_size: Count | None = None
+    input: dict[str, Any] = field(default_factory=dict)
     restrictions: str | None = None
     homepage: str | None = None
     checksum: dict[str, str] = field(default_factory=dict)
@@ -117,6 +119,7 @@ class TaskCard:
             "classes": len(self.classes),
             "input_size": self.input_size,
             **({"edition": self.edition} if self.edition else {}),
+            **({"input": self.input} if self.input else {}),
         }
 
     def demands(self) -> Iterator[Demand]:

@@ -96,7 +96,9 @@ def test_a_card_gives_its_kind_or_its_dimension(
 
 def test_a_card_without_a_kind_names_the_kinds(tmp_path: Path) -> None:
     file = write_card(tmp_path, without="dimension")
-    message = "required key 'kind' is missing; give kind, one of the input kinds image, volume"
+    message = (
+        "required key 'kind' is missing; give kind, one of the input kinds image, recording, volume"
+    )
     with pytest.raises(CardError, match=complaint(file, message)):
         load_card(file)
 

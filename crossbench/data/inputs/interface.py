@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from crossbench.errors import RequestError
+from crossbench.errors import CardError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +51,29 @@ class InputKind(ABC):
     sized: ClassVar[bool] = False
     made_of: ClassVar[str] = ""
     caption: ClassVar[str] = ""
+
+    # --------------------------------------------------------------------- what a card decides
+
+    def configured(self, options: Mapping[str, Any], *, where: str) -> InputKind:
+        """The kind under the options of a card's table ``[input]``.
+
+        Args:
+            options: Plain values by name.
+            where: Card that error messages name.
+
+        Raises:
+            CardError: If the kind has no such option, or a value is not one of its values.
+        """
+        if options:
+            msg = (
+                f"{where}: key 'input' is {dict(options)}; input kind {self.name!r} has no options"
+            )
+            raise CardError(f"{msg}, leave it out")
+        return self
+
+    def facts(self, shape: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG002
+        """Facts on inputs of a spatial shape, which methods find in a request's ``facts``."""
+        return {}
 
     # ------------------------------------------------------------------------- what is stored
 
@@ -104,6 +127,25 @@ class InputKind(ABC):
         )
 
     # ---------------------------------------------------------------------------- what is fed
+
+    def learns(self, settings: InputSettings) -> bool:  # noqa: ARG002
+        """Whether :meth:`fitted` takes more from the training part than a value range."""
+        return False
+
+    def fitted(
+        self,
+        images: NDArray[Any],  # noqa: ARG002
+        train: NDArray[np.int64],  # noqa: ARG002
+        settings: InputSettings,  # noqa: ARG002
+    ) -> InputKind:
+        """The kind with what its transforms and features take from the training part.
+
+        Args:
+            images: (N, C, *spatial) canonical samples.
+            train: (n,) indices of the training part, the only ones that are looked at.
+            settings: The preset's.
+        """
+        return self
 
     @abstractmethod
     def fed_shape(

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossbench.data.formats.npz import NpzFile
 from crossbench.data.imported import import_facts, read_groups
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.data.sources import open_task, stored_samples
 from crossbench.data.survey import ranges
 from crossbench.data.verify.verdict import Finding, listed, named
@@ -102,7 +102,7 @@ def _numbers(
 def why_not(card: TaskCard, file: Path, error: DataError) -> Iterator[Finding]:
     """Findings on a file that cannot be opened, and the samples at fault."""
     yield Finding(check="file", level="fault", text=str(error))
-    kind = find_kind(card.kind)
+    kind = kind_of(card)
     with suppress(DataError):  # it has been said what is wrong
         axes = card.source.axes
         with NpzFile(file, verify=False) as archive:
