@@ -129,9 +129,13 @@ SHIPPED = [
     "crossd-fixed",
     "crossd-lifted",
     "factorised",
+    "fc-cnn",
+    "fmm-tc",
+    "fmm-tc-random",
     "i3resnet",
     "slices-2d",
     "softacs",
+    "ts-brainlm",
 ]
 
 
