@@ -107,15 +107,15 @@ def test_a_run_is_recorded_with_what_learnt_and_what_chose(run: Callable[..., An
         "total": 4 * 6 + 6 + sum(LEARNS.values()),
         "trainable": sum(LEARNS.values()),
     }
-    losses = [row["val_loss"] for row in record.curve]
-    assert record.selected_epoch == 1 + int(np.argmin(losses))
+    found = [row["val_mcc"] for row in record.curve]
+    assert record.selected_epoch == 1 + int(np.argmax(found))
     assert record.metric == "mcc"
     assert "fusing: halves overlap in nothing" in record.warnings
     assert record.provenance["settings"]["fusion"] == {
         "standardise": True,
         "windows": "mean",
         "zero_grad": "step",
-        "select": "loss",
+        "select": "mcc",
         "select_on": "validation",
     }
 
