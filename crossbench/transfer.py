@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from crossbench.runs.request import Resolved
     from crossbench.specs import Preset, RunRecord
 
+#: Protocols that are run where none is named.
+COMPARED = tuple(name for name, protocol in PROTOCOLS.items() if protocol.compares_weights)
 #: What a loop's pretraining is made with, beside Table I's settings.
 SHORT = ("epochs=8", "batch_size=32", "step=3", "crop_scale=[0.5, 1.0]")
 
@@ -66,7 +68,7 @@ class TransferRequest:
 
     source: str
     run: RunRequest
-    protocols: tuple[str, ...] = tuple(PROTOCOLS)
+    protocols: tuple[str, ...] = COMPARED
     pretrain_settings: tuple[str, ...] = ()
     inits: tuple[str, ...] = ()
     curve: tuple[str, ...] = ()

@@ -46,7 +46,11 @@ def add(commands: Any) -> None:
         "--method", dest="methods", default="all", metavar="A[,B]", help="methods (all)"
     )
     what.add_argument(
-        "--protocol", dest="protocols", default="all", metavar="P[,Q]", help="protocols, or all"
+        "--protocol",
+        dest="protocols",
+        default="all",
+        metavar="P[,Q]",
+        help="protocols (all that compare weights)",
     )
     what.add_argument(
         "--init",
@@ -127,15 +131,14 @@ def _transfer_with(options: argparse.Namespace, together: Team) -> int:
 
 def _request(options: argparse.Namespace) -> TransferRequest:
     from crossbench.cli.arguments import run_request
-    from crossbench.protocols import PROTOCOLS
     from crossbench.specs.requests import ALL, split_names
-    from crossbench.transfer import TransferRequest
+    from crossbench.transfer import COMPARED, TransferRequest
 
     protocols = split_names(options.protocols)
     return TransferRequest(
         source=options.source,
         run=run_request(options),
-        protocols=tuple(PROTOCOLS if protocols == [ALL] else protocols),
+        protocols=COMPARED if protocols == [ALL] else tuple(protocols),
         pretrain_settings=tuple(options.pretrain_settings),
         inits=tuple(split_names(options.inits)) if options.inits else (),
         curve=tuple(part.strip() for part in options.curve.split(",")) if options.curve else (),

@@ -52,6 +52,7 @@ class FrozenFusion(Protocol):
     """
 
     shares_features: ClassVar[bool] = True
+    compares_weights: ClassVar[bool] = False
 
     def settings(self, preset: Preset) -> dict[str, Any]:
         """No augmentation; of the fit what bears on it."""

@@ -109,11 +109,13 @@ class Protocol(ABC):
         name: Registry name.
         title: One line for people.
         shares_features: Whether runs of one frozen network share its features.
+        compares_weights: Whether scores under it tell what weights carried from 2D are worth.
     """
 
     name: str
     title: str
     shares_features: ClassVar[bool] = False
+    compares_weights: ClassVar[bool] = True
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash of the protocol: all but its title."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossbench.protocols import PROTOCOLS
 from crossbench.registry.tasks import load_tasks
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.compare import compare_boards
@@ -16,6 +15,7 @@ from crossbench.results.records.files import read_predictions
 from crossbench.results.records.frame import to_frame
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench.results.records.store import Found, read_folders
+from crossbench.transfer import COMPARED
 
 EXAMPLES = Path(str(files("crossbench_leaderboard"))) / "examples"
 
@@ -52,7 +52,7 @@ def test_every_protocol_was_run_from_random_and_from_pretrained_weights(
     (transfer,) = transfers(to_frame(found))
     assert transfer.missing == ()
     assert {(gain.protocol, gain.method) for gain in transfer.gains} == {
-        (protocol, method) for protocol in PROTOCOLS for method in ("acs", "conv3d", "crossd")
+        (protocol, method) for protocol in COMPARED for method in ("acs", "conv3d", "crossd")
     }
     for gain in transfer.gains:
         assert gain.over_random is not None
