@@ -46,7 +46,7 @@ def prepare_executor(options: Namespace) -> None:
     if options.executor == LOCAL:
         if options.address is not None:
             raise RequestError(f"--address (={options.address!r}) is of --executor ray; add that")
-        share_cores(options.jobs or 1)
+        share_cores(1 if options.jobs is None else options.jobs)
         if isolation_of(options) is not None and not options.dry_run:
             from crossbench.execution.isolation import warm_up
 
