@@ -70,7 +70,10 @@ LEARNS = {"pooled": 24 * 5 + 5, "head": 11 * 2 + 2}
 
 
 @pytest.fixture
-def run(tmp_path: Path, make_task: Callable[..., Path]) -> Callable[..., list[Path]]:
+def run(
+    tmp_path: Path, make_task: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[Path]]:
+    monkeypatch.setenv("CROSSBENCH_CACHE", str(tmp_path / "cache"))
     plugin = tmp_path / "fusing.py"
     plugin.write_text(METHOD)
     card = make_task(dimension=3)
