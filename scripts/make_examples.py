@@ -267,10 +267,10 @@ def documents(table: Mapping[str, Any]) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
+    table = read_table()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--dry-run", action="store_true", help="time and disk; run nothing")
     parser.add_argument("--render-only", action="store_true", help="run nothing, write documents")
-    table = read_table()
     parser.add_argument("--set", choices=table["records"], help="run and ship this set alone")
     options = parser.parse_args(arguments)
     sets = [options.set] if options.set else list(table["records"])

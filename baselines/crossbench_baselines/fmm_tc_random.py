@@ -5,9 +5,10 @@ Of the weights that a run starts from it takes the sizes alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from crossbench_baselines._recordings import Fused
+from crossbench_baselines.fmm_tc import FmmTc
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,23 +16,11 @@ if TYPE_CHECKING:
     from crossbench.methods import NetworkRequest
 
 
-class FmmTcRandom:
+class FmmTcRandom(FmmTc):
     """Builds the network of `fmm-tc` and draws its encoder."""
 
     name = "fmm-tc-random"
-    inputs = ("recording",)
-    image_weights = False
-    metadata: ClassVar = {
-        "authors": ["Shef-AIRE (FMM_TC)"],
-        "paper": "arXiv 2503.00210",
-        "url": "https://github.com/Shef-AIRE/FMM_TC",
-    }
 
     def build(self, request: NetworkRequest) -> nn.Module:
-        """The network for recordings.
-
-        Raises:
-            ConversionError: If the task lacks a view that it reads.
-            WeightsError: If the weights are of something else.
-        """
+        """The network for recordings; raises as that of `fmm-tc`."""
         return Fused(request, with_connectivity=True, drawn=True)

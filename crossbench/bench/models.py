@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crossbench.bench.cases import Network, parse_input
 from crossbench.bench.record import measure
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.errors import RequestError
 from crossbench.methods import KINDS, input_kinds
 from crossbench.registry.tasks import load_tasks
@@ -72,4 +72,4 @@ def _size(card: TaskCard) -> tuple[int, ...] | None:
     if card.shape is None and card.input_size is None:
         return None
     usual = InputSettings(scaling="sample")
-    return find_kind(card.kind).fed_shape(card, card.shape or (), usual)
+    return kind_of(card).fed_shape(card, card.shape or (), usual)

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.jobs import isolation_of, share_cores
+from crossbench.cli.jobs import isolation_of, jobs_of, share_cores
 from crossbench.cli.limits import chosen_limits
 from crossbench.cli.output import say
 from crossbench.errors import RequestError
@@ -43,10 +43,11 @@ def prepare_executor(options: Namespace) -> None:
     Raises:
         RequestError: If the options contradict each other.
     """
+    jobs = jobs_of(options)
     if options.executor == LOCAL:
         if options.address is not None:
             raise RequestError(f"--address (={options.address!r}) is of --executor ray; add that")
-        share_cores(1 if options.jobs is None else options.jobs)
+        share_cores(jobs)
         if isolation_of(options) is not None and not options.dry_run:
             from crossbench.execution.isolation import warm_up
 
@@ -54,8 +55,6 @@ def prepare_executor(options: Namespace) -> None:
         return
     if options.isolate is False:
         raise RequestError("--executor ray isolates every run; leave --no-isolate out")
-    if options.jobs is not None and options.jobs < 1:
-        raise RequestError(f"--jobs (={options.jobs}) must be at least 1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # nodes differ in cores, and results must not
 
 
@@ -81,6 +80,6 @@ def executor_of(options: Namespace, store: Store, device: Any) -> Iterator[Execu
     elif (limits := isolation_of(options)) is not None:
         from crossbench.execution.processes import Processes
 
-        yield Processes(store, device, jobs=options.jobs or 1, limits=limits)
+        yield Processes(store, device, jobs=jobs_of(options), limits=limits)
     else:
         yield None

@@ -61,12 +61,24 @@ def isolation_of(options: argparse.Namespace) -> Limits | None:
     from crossbench.execution.isolation import UNLIMITED
 
     limits = chosen_limits(options, UNLIMITED)
-    needs = (options.jobs or 1) > 1 or limits != UNLIMITED
+    needs = jobs_of(options) > 1 or limits != UNLIMITED
     if options.isolate is False and needs:
         msg = "--jobs above 1, --time-limit and --memory-limit need processes that can be ended"
         raise RequestError(f"{msg}; leave --no-isolate out")
     isolated = bool(options.plugins) if options.isolate is None else options.isolate
     return limits if isolated or needs else None
+
+
+def jobs_of(options: argparse.Namespace) -> int:
+    """Number of processes that is asked for; 1 where none is.
+
+    Raises:
+        RequestError: If there is no such number.
+    """
+    jobs = 1 if options.jobs is None else int(options.jobs)
+    if jobs < 1:
+        raise RequestError(f"--jobs (={jobs}) must be at least 1")
+    return jobs
 
 
 def left_failed(count: int) -> str:
@@ -136,8 +148,9 @@ def team(options: argparse.Namespace) -> Iterator[Team]:
     Raises:
         RequestError: If there is no such number of processes.
     """
-    share_cores(options.jobs)
-    helpers = 0 if options.dry_run else options.jobs - 1
+    jobs = jobs_of(options)
+    share_cores(jobs)
+    helpers = 0 if options.dry_run else jobs - 1
     if helpers:
         from crossbench.execution.isolation import warm_up
 
@@ -154,7 +167,5 @@ def share_cores(jobs: int) -> None:
     """Give each process its part of the cores, where nothing else says how many threads it uses."""
     from crossbench.environment.provenance import available_cores
 
-    if jobs < 1:
-        raise RequestError(f"--jobs (={jobs}) must be at least 1")
     if jobs > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // jobs)))

@@ -16,7 +16,7 @@ from crossbench.cli.arguments import (
 )
 from crossbench.cli.data.fetch import add_means
 from crossbench.cli.executors import add_executor, executor_of, prepare_executor
-from crossbench.cli.jobs import add_isolation, add_jobs, left_failed
+from crossbench.cli.jobs import add_isolation, add_jobs, jobs_of, left_failed
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
 from crossbench.registry.tasks import task_faults
@@ -228,7 +228,7 @@ def _dry_run(plan: Plan, device: Any, options: Namespace) -> dict[str, Any]:
     with aside():
         cost = estimate(plan, device, track=lambda networks: tracked(networks, "timing networks"))
     if not options.json:
-        print(plan_view(plan, cost, jobs=options.jobs or 1))
+        print(plan_view(plan, cost, jobs=jobs_of(options)))
     schedules = _schedules(plan, cost, options)
     if schedules and not options.json:
         print(schedules_view(schedules, options.price))

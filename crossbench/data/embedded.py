@@ -12,7 +12,7 @@ from crossbench.data.content import Stored, member_hashes
 from crossbench.data.dataset import Dataset
 from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import find_kind, kind_of
 from crossbench.data.survey import survey
 from crossbench.data.variation import inverted, permuted
 from crossbench.errors import CardError, DataError, MissingDataError
@@ -115,7 +115,7 @@ def embedded_file(card: TaskCard) -> Path:
 
 def _images(archive: NpzFile, key: str, card: TaskCard) -> tuple[NDArray[Any], NDArray[Any]]:
     """(N, C, *spatial) samples, checked; and, of the kind that the file holds, what they are of."""
-    kind = find_kind(card.kind)
+    kind = kind_of(card)
     arrays = {"images": archive.read(key)}
     arrays |= {name: archive.read(name) for name in kind.extras if name in archive}
     reduce = bool(kind.made_of) and arrays["images"].ndim > kind.dims + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from crossbench.data.formats.folder import FolderPart, Listing, open_folder
-from crossbench.data.inputs import find_kind
+from crossbench.data.inputs import kind_of
 from crossbench.data.scaling import value_range
 from crossbench.data.sources import open_task
 from crossbench.data.transforms.batch import STATISTICS, RandomSource
@@ -133,7 +133,7 @@ def _task(request: PretrainRequest, card: TaskCard) -> Source:
     stored = dataset.images.shape[2:]
     inputs = _inputs(
         request.settings,
-        size=find_kind(card.kind).fed_shape(card, stored, request.preset.input)[0],
+        size=kind_of(card).fed_shape(card, stored, request.preset.input)[0],
         statistics="radimagenet" if dataset.images.shape[1] == 1 else "imagenet",
         workers=0,
     )

@@ -82,8 +82,8 @@ class Context(Protocol):
     def shared(self, make: Callable[[], T]) -> T:
         """What the runs that share this one's features share, made by the first of them."""
 
-    def sharing_splits(self) -> list[Split]:
-        """Splits of the runs that share this one's features."""
+    def sharing_samples(self) -> NDArray[np.int64]:
+        """Samples of all runs that share this one's features, as ascending dataset indices."""
 
     def features_depend_on(self, limits: ValueRange) -> dict[str, Any]:
         """What decides the features of a frozen network besides its weights, as JSON."""

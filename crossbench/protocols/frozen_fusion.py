@@ -182,7 +182,6 @@ class FrozenFusion(Protocol):
 
 def _embed(context: Context, num_classes: int, on_samples: Callable[[int], None]) -> _Embeddings:
     """Put the samples of all runs that share the encoder through it, or read what is kept."""
-    import numpy as np
     import torch
 
     from crossbench.training.features import batch_size, extract
@@ -191,8 +190,7 @@ def _embed(context: Context, num_classes: int, on_samples: Callable[[int], None]
     encoder: torch.nn.Module = context.network(  # type: ignore[assignment]
         num_classes=num_classes, seed=("weights", key.task, key.seed, key.method)
     ).frozen
-    parts = [(each.train, each.val, each.test) for each in context.sharing_splits()]
-    indices = np.unique(np.concatenate([index for part in parts for index in part]))
+    indices = context.sharing_samples()
     value_range, (_, transform) = context.transforms()
     loader = context.batches(indices, transform, batch_size(context.input_shape[1:]))
     depends = context.features_depend_on(value_range)

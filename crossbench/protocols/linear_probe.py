@@ -155,14 +155,11 @@ class LinearProbe(Protocol):
 
 def _extract(context: Context, on_samples: Callable[[int], None]) -> FrozenFeatures:
     """Put the samples of all runs that share a frozen network through it."""
-    import numpy as np
-
     from crossbench.nets.cost import multiply_adds
     from crossbench.training.features import batch_size, extract
 
     model = _frozen(context)
-    parts = [(each.train, each.val, each.test) for each in context.sharing_splits()]
-    indices = np.unique(np.concatenate([index for part in parts for index in part]))
+    indices = context.sharing_samples()
     value_range, (_, transform) = context.transforms()
     features = extract(
         model,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import torch
 
 from crossbench import nets
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from crossbench.data.dataset import Dataset
@@ -230,10 +230,12 @@ class RunContext:
         """What the runs that share this one's features share."""
         return self.of_task.shared(self.run.feature_key, make)
 
-    def sharing_splits(self) -> list[Split]:
-        """Splits of the runs that share this one's features."""
+    def sharing_samples(self) -> NDArray[np.int64]:
+        """Samples of all runs that share this one's features, as ascending dataset indices."""
         key = self.run.feature_key
-        return [run.split for run in self.task.runs if run.feature_key == key]
+        splits = [run.split for run in self.task.runs if run.feature_key == key]
+        parts = [part for each in splits for part in (each.train, each.val, each.test)]
+        return np.unique(np.concatenate(parts))
 
     def features_depend_on(self, limits: tuple[float, float] | None) -> dict[str, Any]:
         """What decides the features of a frozen network besides its weights, as JSON."""

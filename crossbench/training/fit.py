@@ -97,13 +97,13 @@ def fit(
 
 
 class Best:
-    """The weights of the lowest validation loss so far; the first of equals."""
+    """The weights of the epoch that scored lowest so far, such as by loss; the first of equals."""
 
     def __init__(self) -> None:
         self.epoch, self.state, self._loss = 0, dict[str, torch.Tensor](), math.inf
 
     def offer(self, model: nn.Module, epoch: int, loss: float) -> None:
-        """Keep a network's weights if their loss is lower, or none are kept so far."""
+        """Keep a network's weights if their score is lower, or none are kept so far."""
         loss = loss if math.isfinite(loss) else math.inf
         if loss < self._loss or not self.state:
             self.epoch, self._loss = epoch, loss
