@@ -173,6 +173,13 @@ def workers() -> list[int]:
     return found
 
 
+def at_work(node: Any) -> bool:
+    """Whether a process of a node does runs."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    children = Path(f"/proc/{raylet}/task").glob("*/children")
+    return any(str(each) in file.read_text().split() for file in children for each in workers())
+
+
 def test_results_are_those_of_one_machine_and_a_plugin_travels_by_content(
     machines: Machines, words: Callable[..., list[str]], start: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -229,8 +236,9 @@ def test_the_runs_of_a_node_that_is_killed_go_elsewhere(
     machines: Machines, words: Callable[..., list[str]], start: Callable[..., Any], tmp_path: Path
 ) -> None:
     process = start(words("there", *on(machines)))
-    wait_for(lambda: list((tmp_path / "there").rglob("*.json")))
-    machines.kill(machines.nodes.pop())
+    node = machines.nodes.pop()
+    wait_for(lambda: list((tmp_path / "there").rglob("*.json")) and at_work(node))
+    machines.kill(node)
     code, said = finish(process)
     machines.nodes.append(machines.add())
     assert code == 0, said
