@@ -1,4 +1,4 @@
-"""A bundled method put where another interpreter finds it: as a plugin file, or as a package."""
+"""A bundled method put where another process finds it: as a plugin file, or as a package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Installed(NamedTuple):
-    """Plugin files and import path that give an interpreter a method.
+    """Plugin files and import path that give a process a method.
 
     Attributes:
         plugins: What ``--plugin`` is to name.
@@ -39,14 +39,14 @@ class Installed(NamedTuple):
 
 
 def reinstall(bundle: Bundle, folder: Path) -> Installed:
-    """Put a bundle's method where an interpreter finds it; none of its code is run.
+    """Put a bundle's method where a process finds it; none of its code is run.
 
     A method of an installed package is that package's own where the source is the same, file by
     file.
 
     Args:
         bundle: The bundle.
-        folder: An empty folder, which outlives the interpreter.
+        folder: An empty folder, which outlives the process.
 
     Raises:
         BundleError: If the manifest's package has a name that none has.

@@ -7,23 +7,27 @@ limits it, and this does not.
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
-import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.bundles.bundle import open_bundle
 from crossbench.bundles.comparison import AGREEMENT, METRIC, Rerun, compare
 from crossbench.bundles.reinstallation import reinstall
-from crossbench.errors import BundleError, RequestError
-from crossbench.errors.foreign import clean
-from crossbench.execution import interpreter
+from crossbench.environment.arithmetic import find_device
+from crossbench.errors import BundleError, CrossbenchError, RequestError
+from crossbench.errors.foreign import ChildDiedError, clean
+from crossbench.execution import isolation
+from crossbench.execution.local import execute, prepare
 from crossbench.registry.tasks import registered_task
 from crossbench.results.records.overrides import overrides_of
 from crossbench.results.records.store import Found, Store, read_predictions
+from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
@@ -162,23 +166,29 @@ def _draw(bundle: Bundle, request: VerifyRequest) -> tuple[list[FoundRun], int]:
 def _made_again(
     item: FoundRun, request: VerifyRequest, installed: Installed, results: Path
 ) -> Rerun:
-    """A run made again in another interpreter, and compared."""
+    """A run made again in a process of its own, and compared."""
     path, record = item
     if registered_task(record.key.task) is None:
         why = f"task {record.key.task!r} is none that is registered here"
         return Rerun(run=str(record.key), outcome="failed", detail=why)
     try:
         asked = _request(item, request, installed)
-    except RequestError as error:  # a preset that is none here
-        return Rerun(run=str(record.key), outcome="failed", detail=clean(str(error)))
-    said = _run(asked, request, installed, results)
+        _run(asked, request, installed, results)
+    except CrossbenchError as error:  # such as a preset that is none here
+        return Rerun(run=str(record.key), outcome="failed", detail=_in_words(error))
     made = [each for each in Store(results).scan() if isinstance(each, Found)]
     done = next((each for each in made if each.record.key.method == record.key.method), None)
     if done is None or done.record.status != "ok":
         failure = done.record.error if done is not None else None
-        why = clean(failure["message"] if failure else said[-_TAIL:].strip() or "no word of why")
+        why = clean(failure["message"]) if failure else "it left no record"
         return Rerun(run=str(record.key), outcome="failed", detail=why)
     return compare((record, read_predictions(path)), (done.record, read_predictions(done.path)))
+
+
+def _in_words(error: CrossbenchError) -> str:
+    """What went wrong, and the end of what a process that died has printed."""
+    printed = error.last_words[-_TAIL:].strip() if isinstance(error, ChildDiedError) else ""
+    return clean("\n".join(each for each in (str(error), printed) if each))
 
 
 def _request(item: FoundRun, request: VerifyRequest, installed: Installed) -> RunRequest:
@@ -203,21 +213,38 @@ def _request(item: FoundRun, request: VerifyRequest, installed: Installed) -> Ru
     )
 
 
-def _run(asked: RunRequest, request: VerifyRequest, installed: Installed, results: Path) -> str:
-    """Run it in an interpreter of its own; what that printed."""
-    own = os.environ.get("PYTHONPATH", "")
-    more = {"PYTHONPATH": os.pathsep.join([*map(str, installed.path), own])}
-    words = ["run", *asked.words(), "--isolate", "--out", str(results), "--device", request.device]
+def _run(asked: RunRequest, request: VerifyRequest, installed: Installed, results: Path) -> None:
+    """Do a run in a process of its own.
+
+    Raises:
+        CrossbenchError: If it cannot be planned, or its process died.
+    """
     results.mkdir(parents=True)
-    process = interpreter.start(
-        "-m",
-        "crossbench",
-        *words,
-        more=more,
-        cwd=results,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    isolation.call(
+        "crossbench.bundles.verification:do_request",
+        {
+            "request": to_mapping(asked),
+            "out": str(results),
+            "device": request.device,
+            "path": [str(folder) for folder in installed.path],
+        },
     )
-    with process:
-        return process.communicate()[0]
+
+
+def do_request(request: dict[str, Any], out: str, device: str, path: list[str]) -> None:
+    """Do the runs of a request in this process, which is of no more use afterwards.
+
+    Args:
+        request: A :class:`~crossbench.specs.requests.RunRequest` as JSON.
+        out: Results folder.
+        device: As of :class:`VerifyRequest`.
+        path: Folders that go before all others of the import path.
+    """
+    os.chdir(out)
+    sys.path[:0] = path
+    importlib.invalidate_caches()
+    shadowed = {each.stem for folder in path for each in Path(folder).iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in shadowed]:
+        del sys.modules[name]  # the server that this process is a fork of has imported another
+    store = Store(Path(out))
+    execute(prepare(RunRequest.from_json(request), store), store, device=find_device(device))

@@ -86,14 +86,21 @@ def test_predictions_that_were_made_up_are_found_out(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("raise ValueError('broken')", "ValueError: broken"),
+        ("import os; os._exit(3)", "its process ended with exit status 3 before its work was don"),
+    ],
+)
 def test_source_that_does_not_run_is_told(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, told: str
 ) -> None:
     opened = Opened(bundle, tmp_path / "opened")
-    (opened.folder / "source/plugin/inflation.py").write_text("raise ValueError('broken')\n")
+    (opened.folder / "source/plugin/inflation.py").write_text(f"{source}\n")
     forged = opened.forged(tmp_path / "b.zip")
     assert main(["verify", str(forged), "--trust", "--sample", "1", "--device", "cpu"]) == 1
-    assert "ValueError: broken" in capsys.readouterr().out
+    assert told in capsys.readouterr().out
 
 
 @pytest.mark.slow
