@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -39,7 +39,6 @@ LADDER = (
 )
 
 CLASSES = 3
-_SIDE = 32  # of the input of networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +97,7 @@ class NetworkCase:
     backbone: str
     sides: tuple[int, ...]
     channels: int = 3
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         sides = " × ".join(map(str, self.sides))
@@ -114,6 +114,7 @@ class NetworkCase:
             kind=self.kind,
             dims=self.dims,
             shape=self.sides,
+            facts=self.facts,
             num_classes=CLASSES,
             backbone=self.backbone,
         )
@@ -179,13 +180,15 @@ class Target:
     def _network(self, kind: str) -> NetworkCase:
         """A network on the first backbone that the method does not refuse, or on the last."""
         form = find_kind(kind)
+        shape, facts = form.example()
         cases = [
             NetworkCase(
                 method=self.method,
                 kind=kind,
                 backbone=backbone,
-                sides=(_SIDE,) * form.dims,
+                sides=shape,
                 channels=form.channels_fed,
+                facts=facts,
             )
             for backbone in BACKBONES
         ]

@@ -14,11 +14,12 @@ from crossbench.conformance.worker import _loaded
 from crossbench.environment.state import restored
 from crossbench.errors import ConversionError
 from crossbench.nets.declarations import dropped
-from crossbench.registry.methods import load_plugin
+from crossbench.registry.methods import load_method, load_plugin
 from crossbench.specs.conformance import Check
 
 FAULTY = Path(__file__).parent / "faulty"
 LEAST = "layer_2d of Conv2d(1, 1, 1, bias=False) on 1 × 1"
+TRIED = ("runs", "eval-mode", "input-unchanged")  # the quick ones of those that apply
 LEAST_3D = "layer_3d of Conv2d(1, 1, 1, bias=False) on 1 × 1 × 1"
 
 
@@ -125,3 +126,15 @@ def test_what_does_not_apply_is_skipped_with_the_reason() -> None:
     check = judged("slices", "shape-kernel")
     assert (check.status, check.cases) == ("skip", 0)
     assert check.detail.startswith("not applicable: the method builds whole networks")
+
+
+@pytest.mark.parametrize("name", ["fc-cnn", "fmm-tc"])
+def test_methods_of_recordings_are_tried_on_a_made_up_one(name: str) -> None:
+    target = Target(load_method(name), torch.device("cpu"))
+    judgements = {each.name: judge(each, target) for each in criteria() if each.name in TRIED}
+    assert {found: check.status for found, check in judgements.items()} == dict.fromkeys(
+        TRIED, "pass"
+    ), judgements
+    (case,) = target.networks()
+    assert case.shape(2) == (2, 1, 20, 3 + 20 + 240)
+    assert case.facts["has_coordinates"]

@@ -60,19 +60,14 @@ def test_what_cannot_be_loaded_is_a_wrong_request() -> None:
         check(str(FAULTY / "sound.py"), only=("shapes",), device="cpu")
 
 
-def measured() -> list[str]:
-    """Shipped methods for images or volumes; others are refused without a task of their kind."""
-    names = sorted(method_entries())
-    return [name for name in names if {*KINDS.values()} & {*input_kinds(load_method(name))}]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", measured())
+@pytest.mark.parametrize("name", sorted(method_entries()))
 def test_every_shipped_method_passes(name: str) -> None:
     made = check(name, device="cpu")
     assert [(each.name, each.detail, each.example) for each in made.failed] == []
     assert made.cost
-    assert all(cost.plain is not None for cost in made.cost)
+    spatial = {*KINDS.values()} >= {*input_kinds(load_method(name))}
+    assert all((cost.plain is not None) == spatial for cost in made.cost)
 
 
 @pytest.mark.slow

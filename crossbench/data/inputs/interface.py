@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from crossbench.errors import CardError, RequestError
 
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
     #: Reads one file as samples, given the file and (C, *spatial) of a task's sample.
     Reader = Callable[[Path, tuple[int, ...]], NDArray[Any]]
+
+
+_SIDE = 32  # of an example
+
+
+class Example(NamedTuple):
+    """A small made-up input of a kind.
+
+    Attributes:
+        shape: Spatial shape of what a network is fed.
+        facts: What :meth:`InputKind.facts` says of it.
+    """
+
+    shape: tuple[int, ...]
+    facts: dict[str, Any]
 
 
 class InputKind(ABC):
@@ -74,6 +89,10 @@ class InputKind(ABC):
     def facts(self, shape: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG002
         """Facts on inputs of a spatial shape, which methods find in a request's ``facts``."""
         return {}
+
+    def example(self) -> Example:
+        """The form of a made-up input, on which methods are checked without a task."""
+        return Example((_SIDE,) * self.dims, {})
 
     # ------------------------------------------------------------------------- what is stored
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from crossbench.specs import TaskCard
 
-_RECORDINGS, _REGIONS, _VOLUMES, _SHORTER = 120, 20, 240, 30
+REGIONS, VOLUMES = 20, 240  # the longest recording's
+_RECORDINGS, _SHORTER = 120, 30
 _SITES = 2
 _BURN = 50  # volumes before a recording begins
 _PERSISTENCE = 0.4  # correlation of a region with its next volume
@@ -47,8 +48,8 @@ def draw_recordings(card: TaskCard, where: str) -> dict[str, NDArray[Any]]:
     size = _HALF if where == "both" else 1.0
     coupled = strength * size * _COUPLED * (where in ("both", "connectivity"))
     lasting = strength * size * _LASTING * (where in ("both", "timeseries"))
-    lengths = rng.integers(_VOLUMES - _SHORTER, _VOLUMES + 1, _RECORDINGS)
-    images = np.zeros((_RECORDINGS, _REGIONS, _VOLUMES), np.float32)
+    lengths = rng.integers(VOLUMES - _SHORTER, VOLUMES + 1, _RECORDINGS)
+    images = np.zeros((_RECORDINGS, REGIONS, VOLUMES), np.float32)
     for place, length in enumerate(lengths.tolist()):
         own = rng.normal(0, _WITHIN, 2)
         images[place, :, :length] = _recording(
@@ -75,12 +76,12 @@ def _recording(
 
     All courses last equally long, so that correlations between regions do not tell how long.
     """
-    drawn = rng.standard_normal((_REGIONS + _REGIONS // 2, _BURN + volumes))
+    drawn = rng.standard_normal((REGIONS + REGIONS // 2, _BURN + volumes))
     courses = np.zeros_like(drawn)
     for volume in range(1, drawn.shape[1]):
         courses[:, volume] = persistence * courses[:, volume - 1] + drawn[:, volume]
     courses = courses[:, _BURN:] * np.sqrt(1 - persistence**2)
-    own, shared = courses[:_REGIONS], courses[_REGIONS:]
+    own, shared = courses[:REGIONS], courses[REGIONS:]
     found: NDArray[np.float64] = own + coupling * np.repeat(shared, 2, axis=0)
     return found
 

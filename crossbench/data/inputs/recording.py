@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from crossbench.data.inputs.connectivity import FITTED, Correlation, cut, fit_nilearn
-from crossbench.data.inputs.interface import InputKind
+from crossbench.data.inputs.interface import Example, InputKind
 from crossbench.data.inputs.pixels import as_picture
-from crossbench.data.inputs.planted import draw_recordings
+from crossbench.data.inputs.planted import REGIONS, VOLUMES, draw_recordings
 from crossbench.errors import CardError, DataError
 from crossbench.specs.reader import check, from_mapping
 
@@ -130,6 +130,13 @@ class Recording(InputKind):
             "window": asked.window,
             **known,
         }
+
+    def example(self) -> Example:
+        """Both views of a recording as long as a phantom's, with coordinates."""
+        places = ((0.0, 0.0, 0.0),) * REGIONS
+        options = RecordingOptions(atlas="made up", tr=2.0, coordinates=places)
+        shape = (REGIONS, _COORDINATES + REGIONS + VOLUMES)
+        return Example(shape, replace(self, options=options).facts(shape))
 
     # ------------------------------------------------------------------------- what is stored
 

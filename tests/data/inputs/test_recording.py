@@ -182,3 +182,11 @@ def test_a_signal_in_one_view_is_read_off_that_view(tmp_path: Path):
     assert accuracy("phantom-site", ["connectivity"]) > 0.75
     assert accuracy("phantom-none", ["connectivity"]) < 0.65
     assert accuracy("phantom-none", ["timeseries"]) < 0.65
+
+
+def test_the_example_has_the_form_of_a_phantom():
+    form, chosen = find_kind("recording").example(), kind_of(CARD)
+    phantom = chosen.canonical(chosen.phantom(CARD), where="phantom")
+    shape = chosen.fed_shape(CARD, phantom.shape[2:], SETTINGS)
+    assert form.shape == shape
+    assert form.facts["views"] == chosen.facts(shape)["views"]
