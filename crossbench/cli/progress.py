@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _EVERY = 180.0  # seconds between lines at most, where there is no terminal
+_TELLING = 0.02  # the share of the work from which on the rest is estimated
 
 
 class _Lines:
@@ -55,7 +56,7 @@ class _Lines:
         self._say, self._state = say, state
         self._said, self._over = threading.Event(), threading.Event()
         self.doing = "starting"
-        self._begun = perf_counter()
+        self._begun = self._at_work = perf_counter()
 
     def begin(self) -> None:
         """Begin to say now and then how far things are."""
@@ -66,17 +67,22 @@ class _Lines:
         self._over.set()
         self._said.set()
 
+    def counted_from_here(self) -> None:
+        """Estimate the rest by the time from now on: what was done before is not of the work."""
+        self._at_work = perf_counter()
+
     def line(self, what: str) -> None:
         """Say how far things are, and what."""
         self._said.set()
         self._say(f"{self._state()}: {what}")
 
     def times(self, share: float) -> str:
-        """Time since the start and, where a share of the work is done, until the end."""
-        elapsed = perf_counter() - self._begun
-        words = f"{duration(elapsed)} elapsed"
-        left = f", about {duration(elapsed / share - elapsed)} left" if 0 < share <= 1 else ""
-        return words + left
+        """Time since the start and, where enough of the work is done to tell, until the end."""
+        now = perf_counter()
+        words = f"{duration(now - self._begun)} elapsed"
+        if not _TELLING <= share <= 1:
+            return words
+        return f"{words}, about {duration((now - self._at_work) * (1 / share - 1))} left"
 
     def _repeat(self) -> None:
         while not self._over.is_set():
@@ -147,7 +153,8 @@ class ProgressBar(_Bar):
     """A listener that weights each run by its work.
 
     A sample counts by its number of pixels or voxels, so that the ETA does not take an hour
-    of volumes for a minute of images. Failures are printed on any standard error.
+    of volumes for a minute of images. Plain baselines count for nothing, and the ETA takes their
+    time for that of no network. Failures are printed on any standard error.
 
     Args:
         plans: What is run.
@@ -156,6 +163,7 @@ class ProgressBar(_Bar):
 
     def __init__(self, plans: Sequence[Plan], elsewhere: SimpleQueue[str] | None = None) -> None:
         self._elsewhere: SimpleQueue[str] = elsewhere or SimpleQueue()
+        self._idle = True  # no network has been begun
         self._pixels: dict[str, int] = {}
         self._left: dict[str, int] = {}
         for plan in plans:
@@ -177,6 +185,9 @@ class ProgressBar(_Bar):
         self._bar.update(self._bar_id, description=str(run.key))
         if self._lines:
             self._lines.doing = f"at work on {run.key}"
+            if self._idle and run.passes.total:
+                self._lines.counted_from_here()
+        self._idle &= not run.passes.total
 
     def advanced(self, run: PlannedRun, samples: int) -> None:
         """Move the bar."""

@@ -10,7 +10,7 @@ import pytest
 
 from crossbench.api import prepare
 from crossbench.cli import main, output
-from crossbench.cli.progress import FetchBar, ProgressBar
+from crossbench.cli.progress import FetchBar, ProgressBar, _Lines
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -29,6 +29,14 @@ def test_each_run_has_a_line_with_the_time_that_is_left(
     assert [line.partition(" ")[0] for line in said] == ["1/4", "2/4", "3/4", "4/4"]
     form = r"\d/4 runs, \d+ s elapsed, about \d+ s left: (conv3d|acs|majority|logistic) on .*: ok"
     assert all(re.fullmatch(form, line) for line in said)
+
+
+def test_the_rest_is_estimated_from_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossbench.cli.progress.perf_counter", iter((0, 100, 110, 120)).__next__)
+    lines = _Lines(print, str)
+    lines.counted_from_here()
+    assert lines.times(0.01) == "2 min elapsed"
+    assert lines.times(0.25) == "2 min elapsed, about 60 s left"
 
 
 def test_a_long_run_has_a_line_every_few_minutes(
