@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossbench.bundles.manifest import CONFORMANCE
-from crossbench.errors import BundleError, CardError, RecordError
-from crossbench.results.records.reading import MAX_RECORD, parse_json, read_regular
-from crossbench.specs.conformance import ConformanceReport
+from crossbench.errors import BundleError, RecordError
+from crossbench.results.records import conformances
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crossbench.bundles.bundle import Bundle
+    from crossbench.specs.conformance import ConformanceReport
 
 
 def read_report(file: Path) -> ConformanceReport:
-    """The report in a file that ``crossbench check-method --json`` wrote.
+    """The report in a file that ``crossbench check-method`` wrote.
 
     Raises:
         BundleError: If it cannot be read or is none.
     """
     try:
-        return parsed_report(read_regular(file, MAX_RECORD), where=str(file))
-    except (OSError, RecordError, BundleError) as error:
+        return conformances.read_report(file)
+    except RecordError as error:
         msg = f"conformance report {str(file)!r} cannot be read: {error}"
         raise BundleError(f"{msg}; write one by `crossbench check-method NAME --json`") from error
 
@@ -45,11 +45,6 @@ def parsed_report(content: bytes, *, where: str) -> ConformanceReport:
         BundleError: Naming ``where``, if it is none.
     """
     try:
-        mapping = parse_json(content)
-        if not isinstance(mapping, dict):
-            raise BundleError(f"{where} holds {type(mapping).__name__}, not an object")
-        return ConformanceReport.from_mapping(mapping, where=where)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{where} is not readable as JSON: {error}") from error
-    except CardError as error:
+        return conformances.parse_report(content, where=where)
+    except RecordError as error:
         raise BundleError(str(error)) from error

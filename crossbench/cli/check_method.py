@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from crossbench.cli.arguments import add_device, add_plugins
+from crossbench.cli.arguments import add_device, add_plugins, path
 from crossbench.cli.limits import add_limits, chosen_limits
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
 
@@ -40,6 +40,9 @@ def add(commands: Any) -> None:
     )
     add_limits(parser, "each check", time="120", memory="8G")
     add_device(parser)
+    parser.add_argument(
+        "--out", type=path, metavar="DIR", help="keep the report in a results folder, for its pages"
+    )
     parser.add_argument("--json", action="store_true", help="the report as JSON")
 
 
@@ -56,6 +59,10 @@ def _check(options: argparse.Namespace) -> int:
         only=split_names(options.only) if options.only else (),
         hear=hear,
     )
+    if options.out is not None:
+        from crossbench.results.records.conformances import write_report
+
+        say([f"report kept in {write_report(options.out, report)}"])
     if options.json:
         print_json(report.to_mapping())
     else:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from crossbench.errors import CrossbenchError
-from crossbench.results.figures.kernels import kernel_path
-from crossbench_leaderboard.display import show_figure, show_frame, theme
+from crossbench_leaderboard.conformance import show_conformance
+from crossbench_leaderboard.display import show_frame
 from crossbench_leaderboard.state import NONE, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from crossbench.hosting.folder import HostedBoard, Submission
-    from crossbench.specs.conformance import ConformanceReport
 
 _LOST = "its bundle cannot be read"
 
@@ -98,31 +96,7 @@ def _show_bundle(submission: Submission) -> None:
     if submission.conformance is None:
         st.caption("The bundle holds no report of a conformance check.")
     else:
-        _show_conformance(submission.conformance, submission.id)
-
-
-def _show_conformance(report: ConformanceReport, name: str) -> None:
-    """Each check with what was measured, those that fail first."""
-    counts = Counter[str](check.status for check in report.checks)
-    say = st.success if report.passed else st.error
-    words = {"pass": "passed", "skip": "skipped", "fail": "failed"}
-    say("Conformance: " + ", ".join(f"{counts[each]} {word}" for each, word in words.items()))
-    checks = sorted(report.checks, key=lambda check: ("fail", "skip", "pass").index(check.status))
-    rows = [
-        {
-            "Check": check.name,
-            "Status": check.status,
-            "Demand": check.demand,
-            "Tolerance": check.tolerance,
-            "Measured": check.measured,
-            "Detail": check.example or check.detail,
-        }
-        for check in checks
-    ]
-    if report.kernels:
-        show_figure(kernel_path(report.method, report.kernels, theme=theme()))
-    with st.expander("Every check"):
-        show_frame(pd.DataFrame(rows), f"conformance-{name}", title="Conformance")
+        show_conformance(submission.conformance, submission.id)
 
 
 def _manifest(submission: Submission) -> dict[str, str]:

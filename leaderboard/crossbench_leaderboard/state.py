@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.results.records.cache import read_cached
+from crossbench.results.records.conformances import find_reports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from crossbench.hosting.folder import HostedBoard
     from crossbench.results.records.store import Broken
+    from crossbench.specs.conformance import ConformanceReport
 
 #: Results that ship with the dashboard, shown where there are none of one's own.
 EXAMPLES = Path(__file__).resolve().parent / "examples"
@@ -41,6 +43,7 @@ class Results:
             none.
         broken: The files that are no valid records, and why.
         hosted: The boards of accepted bundles among the folders.
+        reports: The conformance reports in the folders.
     """
 
     folders: tuple[Path, ...]
@@ -48,6 +51,7 @@ class Results:
     broken: tuple[Broken, ...]
     read: tuple[Path, ...] = ()
     hosted: tuple[HostedBoard, ...] = ()
+    reports: tuple[ConformanceReport, ...] = ()
 
 
 def load(folders: Sequence[Path]) -> Results:
@@ -65,12 +69,14 @@ def load(folders: Sequence[Path]) -> Results:
     hosted, read = _opened(folders)
     records = read_cached(read, progress=progress)
     bar.empty()
+    reports, unread = find_reports([folder for folder in read if folder.is_dir()])
     return Results(
         folders=tuple(folders),
         frame=records.frame,
-        broken=records.broken,
+        broken=(*records.broken, *unread),
         read=tuple(read),
         hosted=hosted,
+        reports=tuple(report for _, report in reports),
     )
 
 

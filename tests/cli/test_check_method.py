@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crossbench.cli import main
+from crossbench.results.records.conformances import find_reports
 from crossbench.specs.conformance import ConformanceReport
 
 FAULTY = Path(__file__).parents[1] / "conformance" / "faulty"
@@ -27,10 +28,15 @@ def test_a_failure_is_shown_with_its_example_and_exits_with_1(
     assert "smallest example: layer_2d of Conv2d(1, 1, 1, stride=2, bias=False) on 3 × 3" in shown
 
 
-def test_the_report_as_json_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_as_json_comes_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["check-method", str(FAULTY / "sound.py"), "--json", "--only", "runs,tensors"]
+    words += ["--out", str(tmp_path)]
     assert main([*words, "--time-limit", "90", "--memory-limit", "6G", "--device", "cpu"]) == 0
-    report = ConformanceReport.from_mapping(json.loads(capsys.readouterr().out))
+    printed = capsys.readouterr()
+    report = ConformanceReport.from_mapping(json.loads(printed.out))
+    ((path, kept),), _ = find_reports([tmp_path])
+    assert kept == report
+    assert printed.err.splitlines()[-1] == f"report kept in {path}"
     assert report.verdict == "2 pass, 0 skipped, none fails"
     assert (report.seconds, report.memory) == (90, 6 * 2**30)
     assert report.check("tensors").detail == "carried: weight, bias"

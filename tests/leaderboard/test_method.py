@@ -12,7 +12,10 @@ import pytest
 from made_records import identified
 from streamlit.testing.v1 import AppTest
 
+from crossbench.results.records.conformances import write_report
+from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.store import Store
+from crossbench.specs.conformance import Check, ConformanceReport, Kernel
 
 Open = Callable[..., AppTest]
 Words = Callable[[AppTest], str]
@@ -118,6 +121,32 @@ def test_what_a_record_says_of_its_method_is_shown_as_text(
     assert links == ["https://arxiv.org/abs/2411.02441"]
     assert HOSTILE not in "".join(each.value for each in [*page.markdown, *page.caption])
     assert "No method mine is registered here" in words(page)
+
+
+def test_a_kept_report_of_conformance_shows_the_kernel(
+    tmp_path: Path, run_of: Any, open_view: Open, words: Words
+) -> None:
+    run = run_of("mine", "blood")
+    Store(tmp_path).write(*run)
+    command = f"crossbench check-method mine --out {tmp_path}"
+    assert command in [each.value for each in open_view("method", tmp_path).code]
+    plane = ((1.0,),)
+    report = ConformanceReport(
+        method="mine",
+        sha256=MethodOrigin.of(run[0]).sha256,
+        checks=(Check(name="shapes", status="pass"),),
+        kernels=(Kernel(channels=(0,), plane=plane, volume=(((0.25,),), ((0.75,),))),),
+    )
+    write_report(tmp_path, dataclasses.replace(report, sha256="0" * 64, checks=()))
+    page = open_view("method", tmp_path)
+    assert "another state of the method's code" in words(page)
+    assert command in [each.value for each in page.code]
+    write_report(tmp_path, report)
+    page = open_view("method", tmp_path)
+    drawn = [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
+    assert ["The kernel of mine from 2D to 3D"] in [each["title"]["text"] for each in drawn]
+    assert "Conformance: 1 passed" in page.success[0].value
+    assert "check-method" not in words(page)
 
 
 def test_where_only_baselines_ran_there_is_no_method(

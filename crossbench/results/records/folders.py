@@ -13,8 +13,12 @@ from crossbench.results.records.reading import as_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-#: How the names of bench and of pretraining records end, which share the folders of runs.
-BENCH_ENDING, PRETRAIN_ENDING = OTHERS = (".bench.json", ".pretrain.json")
+#: How the names of records of other kinds end, which share the folders of runs.
+BENCH_ENDING, PRETRAIN_ENDING, CONFORMANCE_ENDING = OTHERS = (
+    ".bench.json",
+    ".pretrain.json",
+    ".conformance.json",
+)
 
 # How names end after what is common to the files of one run.
 _ENDINGS = re.compile(r"(\.[0-9a-f]{16})?(\.diagnostics)?\.(npz|safetensors)$")

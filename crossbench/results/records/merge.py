@@ -1,4 +1,4 @@
-"""Merging results folders: runs, benches and pretrained networks."""
+"""Merging results folders: runs, benches, pretrained networks and conformance reports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossbench.errors import RecordError
 from crossbench.results.records.benches import bench_path, read_benches
+from crossbench.results.records.conformances import find_reports, report_path
 from crossbench.results.records.kinds import broken_file
 from crossbench.results.records.pretrainings import check_network, read_pretrainings
 from crossbench.results.records.store import Broken, Store, read_folders, without_runs
@@ -16,7 +17,6 @@ from crossbench.results.records.writing import copy, copy_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from crossbench.results.records.benches import BenchRecord
     from crossbench.results.records.kinds import Found
     from crossbench.results.records.pretrainings import PretrainRecord
     from crossbench.specs import RunRecord
@@ -35,7 +35,7 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
     """Copy the valid records of several folders, and what lies beside them, into one.
 
     What ``into`` already holds stays, but for failed runs that a source has finished. Of two
-    bench or pretraining records of one name, the first stands.
+    benches, pretrained networks or conformance reports of one name, the first stands.
 
     Raises:
         RequestError: If a source does not exist or holds no record.
@@ -51,8 +51,9 @@ def merge(sources: Sequence[Path | str], into: Path | str) -> Merged:
 def _merge(sources: Sequence[Path | str], store: Store) -> Merged:
     benches, broken = read_benches(sources)
     pretrained, broken_networks = read_pretrainings(sources)
-    broken += broken_networks
-    others = [path for path, _ in (*benches, *pretrained)]
+    reports, broken_reports = find_reports(sources)
+    broken += [*broken_networks, *broken_reports]
+    others = [path for path, _ in (*benches, *pretrained, *reports)]
     copied = 0
     with_runs = [each for each in sources if not without_runs(each, others)]
     if with_runs or not others:
@@ -60,7 +61,8 @@ def _merge(sources: Sequence[Path | str], store: Store) -> Merged:
         found, broken_runs = read_folders([*held, *with_runs])
         broken += broken_runs
         copied += _taken(_take_run, found, store, broken)
-    copied += sum(_take_bench(each, store.root) for each in benches)
+    copied += sum(_take_file(path, bench_path(store.root, bench)) for path, bench in benches)
+    copied += sum(_take_file(path, report_path(store.root, report)) for path, report in reports)
     copied += _taken(_take_pretrained, pretrained, store, broken)
     return Merged(copied, broken)
 
@@ -96,11 +98,11 @@ def _take_run(found: Found[RunRecord], store: Store) -> bool:
     return True
 
 
-def _take_bench(found: Found[BenchRecord], root: Path) -> bool:
-    target = bench_path(root, found.record)
+def _take_file(path: Path, target: Path) -> bool:
+    """Copy a record that is one file; False where there is one already."""
     if target.exists():
         return False
-    copy(found.path, target)
+    copy(path, target)
     return True
 
 

@@ -19,6 +19,7 @@ from crossbench.evaluation.curves import area_under_roc
 from crossbench.evaluation.metrics import METRICS
 from crossbench.files.hashing import hash_array
 from crossbench.results.records.benches import read_benches
+from crossbench.results.records.conformances import find_reports
 from crossbench.results.records.diagnostics import read_diagnostics
 from crossbench.results.records.files import read_predictions
 from crossbench.results.records.kinds import broken_file
@@ -74,9 +75,10 @@ def validate(folder: Path, track: Track = lambda paths: paths) -> Validated:
     """
     benches, findings = read_benches([folder])
     networks, broken = read_pretrainings([folder])
-    findings += broken
+    reports, unread = find_reports([folder])
+    findings += [*broken, *unread]
     files = Store(folder).files()
-    total = len(files) + len(benches) + len(networks) + len(findings)
+    total = len([*files, *benches, *networks, *reports, *findings])
     if not total:
         msg = f"results folder {str(folder)!r} holds no records; `crossbench run` writes them"
         raise RequestError(msg)

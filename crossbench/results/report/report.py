@@ -23,6 +23,7 @@ from crossbench.results.boards.tables import (
 from crossbench.results.boards.titles import headings
 from crossbench.results.boards.transfer_tables import transfer_tables
 from crossbench.results.records.benches import read_benches
+from crossbench.results.records.conformances import find_reports
 from crossbench.results.records.files import read_record
 from crossbench.results.records.loading import read_frame
 from crossbench.results.records.pretrainings import read_pretrainings
@@ -130,8 +131,9 @@ def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Tabl
     benches, broken_benches = read_benches(folders)
     pretrained, broken_others = read_pretrainings(folders)
     others = [*bench_tables(bench_frame(benches)), *pretrain_tables(pretrained)]
-    broken_others += broken_benches
-    paths = [path for path, _ in (*benches, *pretrained)]
+    reports, broken_reports = find_reports(folders)
+    broken_others += [*broken_benches, *broken_reports]
+    paths = [path for path, _ in (*benches, *pretrained, *reports)]
     with_runs = [folder for folder in folders if not without_runs(folder, paths)]
     if paths and not with_runs:
         return [*others, *broken_files(broken_others)]

@@ -18,9 +18,10 @@ from crossbench.results.records.files import read_record
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.reproduce import command_of, left_to_add, request_of, united
 from crossbench_leaderboard.choices import pick, pick_board
+from crossbench_leaderboard.conformance import show_kept
 from crossbench_leaderboard.display import show_figure, show_frame, show_table, theme
 from crossbench_leaderboard.hosted import show_submission, signed, submissions_of
-from crossbench_leaderboard.state import arguments, link_to, out_folder, plain
+from crossbench_leaderboard.state import link_to, out_folder, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,8 @@ def show(results: Results) -> None:
     name = pick("Method", sorted(networks["method"].unique()), "method")
     own = networks[networks["method"] == name]
     record = read_record(Path(own.sort_values("started")["path"].iloc[-1]))
-    _what_it_is(name, MethodOrigin.of(record), signed(results.hosted, name))
+    origin = MethodOrigin.of(record)
+    _what_it_is(name, origin, signed(results.hosted, name))
     _counts(own)
     st.subheader("Every task of a board")
     board, _ = pick_board(results.frame, of=name)
@@ -67,8 +69,7 @@ def show(results: Results) -> None:
     for submission in submissions_of(results.hosted, name):
         show_submission(submission)
     if not results.hosted:
-        st.caption("What the conformance check finds of it:")
-        st.code(arguments("crossbench", "check-method", name), language="bash", wrap_lines=True)
+        show_kept(results, name, origin.sha256, out_folder(results))
 
 
 # ------------------------------------------------------------------------ what it is
