@@ -8,7 +8,7 @@ those of the module that holds it or of the convolution that the method's layer 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,20 @@ def assign_roles(network: nn.Module, method: Method, layers: Mapping[str, Channe
     """
     reader = _Reader(network, method, layers)
     object.__setattr__(network, _MARK, reader.read())
+
+
+def restrict_roles(network: nn.Module) -> None:
+    """Forget the assigned roles of parameters that a network does not have, as a part of one."""
+    known: Roles | None = getattr(network, _MARK, None)
+    if known is None:
+        return
+    names = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    roles = replace(
+        known,
+        kernels=tuple(kernel for kernel in known.kernels if kernel.name in names),
+        learns={name: own for name, own in known.learns.items() if name in names},
+    )
+    object.__setattr__(network, _MARK, roles)
 
 
 class _Reader:

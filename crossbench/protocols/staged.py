@@ -36,6 +36,11 @@ class StagedFit(Schedule, Protocol):
     def _trains_all(self) -> bool:
         return any("all" in stage.trains for stage in self.stages)
 
+    @property
+    def _keeps_the_rest(self) -> bool:
+        """Whether what comes before ``fit.train_from`` can be left as it is."""
+        return self._trains_all or self.adapts
+
     def passes(self, split: Split, preset: Preset) -> Passes:
         """Training and validation parts once an epoch, the test part once.
 
@@ -43,10 +48,13 @@ class StagedFit(Schedule, Protocol):
         """
         train, val, test = len(split.train), len(split.val), len(split.test)
         epochs = preset.fit.epochs
+        measured = train if self._measures_norm(preset) else 0
         if preset.fit.train_from:
-            return Passes(train=epochs * (train + val), evaluate=train + val + test)
-        measured = train if self.adapts and preset.lora.batch_norm == "recalibrated" else 0
+            return Passes(train=epochs * (train + val), evaluate=measured + train + val + test)
         return Passes(train=epochs * train, evaluate=measured + epochs * val + test)
+
+    def _measures_norm(self, preset: Preset) -> bool:
+        return self.adapts and preset.lora.batch_norm == "recalibrated"
 
     def rehearse(self, network: torch.nn.Module, rehearsal: Rehearsal) -> Finding:
         """Feed the smallest batch in every stage; count what learns."""
@@ -55,15 +63,16 @@ class StagedFit(Schedule, Protocol):
         from crossbench.training.tail import cut
 
         fit, augments = rehearsal.preset.fit, rehearsal.preset.input.augment
-        if fit.train_from and not self._trains_all:
-            note = f"fit.train_from (={fit.train_from!r}) is for protocols that train every"
-            return Finding(obstacle=f"{note} parameter, not for {self.name}; leave it out")
+        if fit.train_from and not self._keeps_the_rest:
+            note = f"fit.train_from (={fit.train_from!r}) leaves what comes before as it is, and"
+            return Finding(obstacle=f"{note} {self.name} trains parts of it; leave it out")
         if fit.train_from and augments:
             note = f"fit.train_from (={fit.train_from!r}) computes what does not learn once, and"
             return Finding(obstacle=f"{note} augmentation changes it; --set input.augment=false")
         if fit.train_from:
-            tail = cut(network, fit.train_from, lambda whole: rehearsal.feed(whole, 2))
-            return Finding(learns=count_learning(tail.network, self))
+            tail = cut(network, fit.train_from, lambda whole: rehearsal.feed(whole, 2)).network
+            schedule = prepare(tail, self, rehearsal.preset.lora)
+            return Finding(learns=count_learning(tail, schedule))
         schedule = prepare(network, self, rehearsal.preset.lora)
         for stage in schedule.stages:
             set_training(network, stage)
@@ -95,12 +104,12 @@ class StagedFit(Schedule, Protocol):
         from crossbench.training.timing import evaluation_seconds, training_seconds
 
         shape = (preset.fit.batch_size, *input_shape)
-        schedule = prepare(network, self, preset.lora)
         learning, fed = network, shape
         if name := preset.fit.train_from:
             inputs = torch.rand(2, *input_shape).to(device)
             learning, example = cut(network, name, lambda whole: whole(inputs))
             fed = (preset.fit.batch_size, *example.shape[1:])
+        schedule = prepare(learning, self, preset.lora)
         train = training_seconds(learning, fed, schedule, preset.fit.epochs, device)
         merge_lora(network)
         return SampleCost(train=train, evaluate=evaluation_seconds(network, shape, device))
@@ -130,11 +139,12 @@ class StagedFit(Schedule, Protocol):
         train, validation, test = context.loaders(transforms)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        schedule = prepare(model, self, preset.lora)
         precision = preset.compute.precision
         plain = replace(train, transform=transforms[1])
         learning = model
         with span("train"):
+            if self._measures_norm(preset):
+                recalibrate(model, plain, precision=precision, on_samples=on_samples)
             if name := preset.fit.train_from:
                 first, _ = next(plain.ordered())
                 learning = cut(model, name, lambda whole: whole(first)).network
@@ -142,8 +152,7 @@ class StagedFit(Schedule, Protocol):
                     features_at(model, name, part, precision=precision, on_samples=on_samples)
                     for part in (plain, validation)
                 )
-            elif self.adapts and preset.lora.batch_norm == "recalibrated":
-                recalibrate(model, plain, precision=precision, on_samples=on_samples)
+        schedule = prepare(learning, self, preset.lora)
         learns = count_learning(learning, schedule)
         fitted = fit(
             learning,

@@ -134,9 +134,9 @@ class FitSettings:
         weight_decay: AdamW's weight decay in the first stage.
         milestone: Share of the epochs after which the learning rate drops.
         gamma: Factor of that drop.
-        train_from: Under `finetune`, the first module that learns, such as ``layer4``: what comes
-            before it stays as it is, BatchNorm included, and is computed once, so that training
-            batches cannot be augmented. Empty for the whole network.
+        train_from: Under `finetune` and `lora`, the first module that learns, such as ``layer4``:
+            what comes before it stays as it is, BatchNorm included, and is computed once, so that
+            training batches cannot be augmented. Empty for the whole network.
     """
 
     epochs: Epochs

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from crossbench.errors import ConversionError, RequestError
+from crossbench.nets.roles import restrict_roles
 from crossbench.training.predict import predict
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def cut(network: nn.Module, name: str, feed: Callable[[nn.Module], object]) -> T
             hook.remove()
     around = {name[:end] for end, letter in enumerate(name) if letter == "."} | {""}
     tail = _passing(network, set(before) - around)
+    restrict_roles(tail)
     with torch.no_grad():
         found = tail(ends["in"])
     if found.shape != ends["out"].shape or not (

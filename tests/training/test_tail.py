@@ -16,11 +16,12 @@ from crossbench.data.transforms.batch import RandomSource
 from crossbench.data.transforms.volume import VolumeTransform
 from crossbench.errors import ConversionError, RequestError
 from crossbench.nets import build_model
+from crossbench.nets.lora import lora_parameters, merge_lora
 from crossbench.protocols import PROTOCOLS
 from crossbench.protocols.interface import Rehearsal
 from crossbench.registry.presets import find_preset
-from crossbench.specs import FitSettings
-from crossbench.training.fit import fit
+from crossbench.specs import FitSettings, LoraSettings
+from crossbench.training.fit import fit, prepare
 from crossbench.training.loader import BatchLoader
 from crossbench.training.tail import cut, features_at
 
@@ -54,9 +55,10 @@ def test_a_name_that_is_none_of_its_modules() -> None:
 @pytest.mark.parametrize(
     ("protocol", "augment", "obstacle"),
     [
-        ("weak-probe", False, "train every parameter, not for weak-probe; leave it out"),
+        ("weak-probe", False, "and weak-probe trains parts of it; leave it out"),
         ("finetune", True, "augmentation changes it; --set input.augment=false"),
         ("finetune", False, ""),
+        ("lora", False, ""),
     ],
 )
 def test_a_plan_says_where_features_cannot_be_kept(
@@ -127,6 +129,24 @@ def test_training_on_kept_features_is_training_behind_a_frozen_part() -> None:
     assert not torch.equal(state["fc.weight"], before["fc.weight"])
     assert not torch.equal(state["layer4.0.conv1.weight"], before["layer4.0.conv1.weight"])
     assert found.trainable == sum(each.numel() for each in tail.network.parameters())
+
+
+def test_updates_of_a_tail_are_merged_into_the_network() -> None:
+    model, schedule = network(), PROTOCOLS["lora"]
+    before = copy.deepcopy(model.state_dict())
+    tail = cut(model, "layer4", lambda whole: whole(X))
+    prepare(tail.network, schedule, LoraSettings(rank=2))
+    factors = lora_parameters(tail.network)
+    assert {name.split(".")[0] for name in factors} == {"layer4"}
+    for factor in factors.values():
+        nn.init.normal_(factor)
+    changed = tail.network(tail.example)
+    merge_lora(model)
+    torch.testing.assert_close(model(X), changed)
+    state = model.state_dict()
+    assert state.keys() == before.keys()
+    moved = {key for key, tensor in state.items() if not torch.equal(tensor, before[key])}
+    assert {name.split(".")[0] for name in moved} == {"layer4"}
 
 
 def plain_loaders() -> tuple[BatchLoader, BatchLoader]:
