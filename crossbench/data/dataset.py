@@ -36,6 +36,9 @@ class Dataset:
         source: ``real``, ``embedded`` or ``phantom``.
         file: The file that was read.
         content_hash: SHA-256 over the arrays' names, dtypes, shapes and bytes.
+        site: (N,) unicode names of the sites that samples were acquired at, where known.
+        covariates: (N, C) float64 that a plain baseline predicts from, NaN where unknown.
+        covariate_names: C names of the covariates' columns.
         strata: (N,) int64 classes that splits keep in proportion where these are not the labels.
         intensity: Lowest and highest stored value of all; None where nobody looked.
         warnings: What a reader of results on these samples should know.
@@ -56,6 +59,9 @@ class Dataset:
     source: DataSource
     file: Path
     content_hash: str
+    site: NDArray[np.str_] | None = None
+    covariates: NDArray[np.float64] | None = None
+    covariate_names: tuple[str, ...] = ()
     strata: NDArray[np.int64] | None = None
     intensity: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
@@ -84,6 +90,9 @@ class Dataset:
             "groups": self.groups,
             "official": self.official,
             "covariate": self.covariate,
+            "site": self.site,
+            "covariates": self.covariates,
+            "covariate_names": np.array(self.covariate_names) if self.covariate_names else None,
         }
         return content_hash({key: array for key, array in arrays.items() if array is not None})
 

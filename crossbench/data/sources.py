@@ -20,6 +20,7 @@ from crossbench.data.canonical import (
     group_names,
 )
 from crossbench.data.content import member_hashes
+from crossbench.data.covariates import ARRAYS, canonical_covariates
 from crossbench.data.dataset import Dataset
 from crossbench.data.embedded import embedded_file, read_embedded
 from crossbench.data.facts import check_facts, facts, notes
@@ -158,6 +159,7 @@ def read_file(
         form: tuple[Any, ...] = (card.kind, *(getattr(card.source, key) for key in _FORM))
         if card.input:
             form = (*form, card.input)
+        form = (*form, *(name for name in ARRAYS if name in archive))
         memo = Memo(archive.watch, form, cache_dir)
         known = memo.recall()
         archive.verify = known is None
@@ -181,7 +183,7 @@ def read_file(
     return replace(
         dataset,
         intensity=found.survey.span,
-        warnings=(*about, *spellings, *found.survey.warnings),
+        warnings=(*about, *spellings, *dataset.warnings, *found.survey.warnings),
         axes=card.source.axes,
         origin=origin_facts(file, made, joined),
     )
@@ -205,12 +207,14 @@ def _as_kind(
     """As :func:`_dataset`, of a file that holds samples of this kind."""
     where = str(archive.file)
     stored, official = _stored(archive, kind)
-    own = {name: archive.read(name) for name in ("groups", "covariate") if name in archive}
+    names = ("groups", "covariate", *ARRAYS)
+    own = {name: archive.read(name) for name in names if name in archive}
     images = kind.canonical(stored, where=where, axes=card.source.axes)
     samples, classes = len(images), len(card.classes)
     covariate = own.get("covariate")
     if covariate is not None:
         covariate = canonical_numbers(covariate, "covariate", samples=samples, where=where)
+    known = canonical_covariates(own, samples=samples, where=where)
     dataset = Dataset(
         images=images,
         labels=canonical_labels(
@@ -220,6 +224,10 @@ def _as_kind(
         groups=None,
         official=official,
         covariate=covariate,
+        site=known.site,
+        covariates=known.values,
+        covariate_names=known.names,
+        warnings=known.notes,
         source=source,
         file=archive.file,
         content_hash="",

@@ -136,6 +136,8 @@ def features_at(
         groups=None,
         official=None,
         covariate=None,
+        site=None,
+        covariates=None,
         watch=None,
     )
     return replace(loader, dataset=dataset, indices=np.arange(len(loader)), transform=_as_stored)

@@ -473,3 +473,24 @@ def test_a_card_that_names_a_group_which_the_file_lacks(folders: Folders) -> Non
     (note,) = folders.open(replace(CARD, group="patient")).warnings
     assert note.startswith("ungrouped: the card says group = 'patient', but the file has no array")
     assert note.endswith("samples of one patient may lie on both sides of a split")
+
+
+def test_site_and_covariates_of_a_file_are_content_where_there_are_any(folders: Folders) -> None:
+    known = {
+        "site": np.array(["a", "b"] * 10),
+        "covariates": np.arange(20.0)[:, None],
+        "covariate_names": np.array(["age"]),
+    }
+    folders.write(images=IMAGES, labels=LABELS)
+    without = folders.open()
+    assert (without.site, without.covariates, without.covariate_names) == (None, None, ())
+    assert without.content_hash == content_hash({"images": without.images, "labels": LABELS})
+    folders.write(images=IMAGES, labels=LABELS, **known)
+    dataset = folders.open()
+    assert dataset.site is not None
+    assert dataset.site.tolist() == known["site"].tolist()
+    assert dataset.covariates is not None
+    assert dataset.covariate_names == ("age",)
+    assert dataset.content_hash == content_hash(
+        {"images": dataset.images, "labels": LABELS} | known
+    )

@@ -37,7 +37,7 @@ def draw_recordings(card: TaskCard, where: str) -> dict[str, NDArray[Any]]:
         where: ``connectivity``, ``timeseries``, ``both``, ``site`` or ``none``.
 
     Returns:
-        ``images`` (N, R, T) float32, ``lengths``, ``labels``, ``groups`` and ``sites``.
+        ``images`` (N, R, T) float32, ``lengths``, ``labels``, ``groups`` and ``site``.
     """
     rng = np.random.default_rng(sum(card.name.encode()))
     labels = np.arange(_RECORDINGS) % len(card.classes)
@@ -65,7 +65,7 @@ def draw_recordings(card: TaskCard, where: str) -> dict[str, NDArray[Any]]:
         "lengths": lengths,
         "labels": labels,
         "groups": np.arange(_RECORDINGS),
-        "sites": np.array([f"site-{site + 1}" for site in sites]),
+        "site": np.array([f"site-{site + 1}" for site in sites]),
     }
 
 

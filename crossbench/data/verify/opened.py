@@ -45,7 +45,8 @@ class Opened:
         made: How it was imported; None of any other file.
         grouped_by: Where groups that were joined afterwards are from; empty where none were.
         acquisition: (N, F) numbers on how samples were acquired, by what they are: of the array
-            ``acquisition``, such as original sizes, and of ``sites``, one column a site.
+            ``acquisition``, such as original sizes, and of ``sites`` or ``site``, one column a
+            site.
     """
 
     card: TaskCard
@@ -65,7 +66,7 @@ def open_anyway(card: TaskCard, file: Path, *, data_dir: Path) -> Opened:
     with NpzFile(file) as archive:
         made = None if card.embedded else import_facts(archive)
         digests = {name: archive.digest(name) for name in {DIGEST: "", **card.checksum}}
-        names = ("acquisition", "sites")
+        names = ("acquisition", "sites", "site")
         acquisition = {name: archive.read(name) for name in names if name in archive}
     silent: dict[str, Any] = dict.fromkeys(("shape", "channels", "class_counts", "intensity"))
     lenient = replace(card, checksum={}, origins=(), **silent)

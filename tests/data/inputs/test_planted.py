@@ -18,5 +18,5 @@ def test_phantoms_are_the_same_every_time_and_end_where_they_say(where):
     for recording, length in zip(first["images"], first["lengths"], strict=True):
         assert recording[:, :length].all()
         assert not recording[:, length:].any()
-    agree = (first["sites"] == np.array(["site-1", "site-2"])[first["labels"]]).mean()
+    agree = (first["site"] == np.array(["site-1", "site-2"])[first["labels"]]).mean()
     assert (agree > 0.8) == (where == "site")
