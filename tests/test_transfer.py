@@ -17,7 +17,6 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
-from crossbench.execution.local import Silence
 from crossbench.nets.weights.checkpoint import data_file, read_facts, unpack_hashes
 from crossbench.pretraining.run import Silence as Quiet
 from crossbench.results.boards.boards import split_boards
@@ -25,6 +24,7 @@ from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.records.loading import load_results
 from crossbench.results.records.store import Store
+from crossbench.runs.execute import Silence
 from crossbench.runs.exposure import units_of
 from crossbench.specs.requests import RunRequest
 

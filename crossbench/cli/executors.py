@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from crossbench.execution.sweep import Executor
+    from crossbench.execution.processes import Processes
+    from crossbench.execution.ray.executor import Ray
     from crossbench.results.records.store import Store
 
 LOCAL, RAY = "local", "ray"
@@ -59,7 +60,7 @@ def prepare_executor(options: Namespace) -> None:
 
 
 @contextmanager
-def executor_of(options: Namespace, store: Store, device: Any) -> Iterator[Executor | None]:
+def executor_of(options: Namespace, store: Store, device: Any) -> Iterator[Processes | Ray | None]:
     """What does the runs while the block lasts; None has this process do them.
 
     Raises:

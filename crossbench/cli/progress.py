@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from pathlib import Path
-from queue import SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,8 +20,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from crossbench.cli.output import say
 from crossbench.cli.views import duration
 from crossbench.data.acquire.listening import Listener
+from crossbench.errors import CrossbenchError
 from crossbench.files.sizes import amount
 
 if TYPE_CHECKING:
@@ -158,11 +159,9 @@ class ProgressBar(_Bar):
 
     Args:
         plans: What is run.
-        elsewhere: Identities of the runs that other processes finish.
     """
 
-    def __init__(self, plans: Sequence[Plan], elsewhere: SimpleQueue[str] | None = None) -> None:
-        self._elsewhere: SimpleQueue[str] = elsewhere or SimpleQueue()
+    def __init__(self, plans: Sequence[Plan]) -> None:
         self._idle = True  # no network has been begun
         self._pixels: dict[str, int] = {}
         self._left: dict[str, int] = {}
@@ -195,8 +194,6 @@ class ProgressBar(_Bar):
             work = samples * self._pixels[run.identity]
             self._left[run.identity] -= work
             self._bar.advance(self._bar_id, work)
-        while not self._elsewhere.empty():
-            self._count(self._elsewhere.get())
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         """Count the run, and say so if it failed."""
@@ -271,12 +268,11 @@ class PretrainBar(_Bar):
 
     def __init__(self, request: PretrainRequest, group: ProcessGroup | None = None) -> None:
         self._samples = 0
-        what = f"{request.form} on {Path(request.data).name}"
         super().__init__(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             _SpeedColumn(group.size if group else 1),
             shown=group is None or group.is_main,
-            description=f"{what}, seed {request.seed}, fold {request.fold}",
+            description=_network_name(request),
             total=None,
             epoch=0,
             epochs=request.settings.epochs,
@@ -304,6 +300,45 @@ class PretrainBar(_Bar):
         task = self._bar.tasks[0]
         what = f"{task.description}, {task.fields['epoch']}/{task.fields['epochs']} epochs"
         return f"{what}, {self._times()}"
+
+
+class PretrainLines:
+    """A listener that says how one of several pretrainings gets on, for whose bars is no room."""
+
+    def __init__(self, request: PretrainRequest) -> None:
+        self._request = request
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, CrossbenchError):
+            self._say(f"failed: {error}")
+
+    def started(self, request: PretrainRequest, samples: int) -> None:  # noqa: ARG002
+        """Say so."""
+        self._say("begun")
+
+    def advanced(self, samples: int) -> None:
+        """Ignore."""
+
+    def epoch_done(self, row: dict[str, Any]) -> None:
+        """Say so."""
+        self._say(f"epoch {row['epoch']} of {self._request.settings.epochs} done")
+
+    def _say(self, what: str) -> None:
+        say([f"pretraining of {_network_name(self._request)}: {what}"])
+
+
+def _network_name(request: PretrainRequest) -> str:
+    """A network to pretrain, in words."""
+    what = f"{request.form} on {Path(request.data).name}"
+    return f"{what}, seed {request.seed}, fold {request.fold}"
 
 
 class _SpeedColumn(ProgressColumn):

@@ -13,14 +13,14 @@ from crossbench.cli.arguments import (
     add_repetitions,
     add_settings,
 )
-from crossbench.cli.jobs import add_jobs, left_failed, team
+from crossbench.cli.executors import add_executor, executor_of, prepare_executor
+from crossbench.cli.jobs import add_isolation, add_jobs, jobs_of, left_failed
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, say
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from crossbench.cli.jobs import Team
     from crossbench.transfer import TransferPlan, TransferRequest
 
 
@@ -78,48 +78,41 @@ def add(commands: Any) -> None:
     add_data_dir(where)
     add_device(where)
     how = transfer.add_argument_group("how")
-    add_jobs(how)
+    add_jobs(how, None, "1; on Ray, as many as there is room for")
+    add_isolation(how, "each run or pretraining")
+    add_executor(how)
     how.add_argument(
         "--dry-run", action="store_true", help="show the stages and their cost; run nothing"
     )
 
 
 def _transfer(options: argparse.Namespace) -> int:
-    with team(options) as together:
-        return _transfer_with(options, together)
-
-
-def _transfer_with(options: argparse.Namespace, together: Team) -> int:
     from crossbench import transfer
-    from crossbench.cli.progress import PretrainBar, ProgressBar
+    from crossbench.cli.progress import PretrainBar, PretrainLines, ProgressBar
     from crossbench.cli.views import not_applicable_view, stages_view, warnings_view
     from crossbench.environment.arithmetic import find_device
     from crossbench.results.records.store import Store
-    from crossbench.specs.reader import to_mapping
 
+    prepare_executor(options)
     device, store = find_device(options.device), Store(options.out)
     with aside():
         plan = transfer.prepare(_request(options), store, device)
     say([f"not loaded: {why}" for why in plan.scratch[0].request.left_out])
     with aside():
         stages = transfer.estimate_transfer(plan, store, device)
-    print(stages_view(stages, jobs=options.jobs), flush=True)
+    print(stages_view(stages, jobs=jobs_of(options)), flush=True)
     said = [not_applicable_view(each) + warnings_view(each) for each in plan.scratch]
     say(list(dict.fromkeys(line for lines in said for line in lines)))
     if options.dry_run:
         return EXIT_OK
-    together.begin(
-        "crossbench.transfer:help_transfer",
-        request=to_mapping(plan.request),
-        device=str(device),
-    )
-    with aside():
+    with executor_of(options, store, device) as executor, aside():
         written, left = transfer.run(
             plan,
             store,
             device,
-            watch_pretraining=PretrainBar,
-            watch_plans=lambda plans: ProgressBar(plans, together.heard),
+            watch_pretraining=PretrainBar if executor is None else PretrainLines,
+            watch_plans=ProgressBar,
+            executor=executor,
         )
     failed = sum(record.status == "failed" for record in written)
     _print_tables(options.out, plan)

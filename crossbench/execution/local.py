@@ -10,13 +10,12 @@ from crossbench.errors import CrossbenchError, RequestError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
 from crossbench.execution.attempts import Attempts
-from crossbench.execution.child import tell
 from crossbench.execution.claims import Claims
 from crossbench.execution.processes import Processes
 from crossbench.execution.signals import ending_in_order
 from crossbench.execution.sweep import Sweep
 from crossbench.runs.context import RunContext, TaskContext
-from crossbench.runs.execute import Silence, execute_run
+from crossbench.runs.execute import execute_run
 from crossbench.runs.planner import make_plan
 from crossbench.runs.request import resolve
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from crossbench.execution.sweep import Executor, Item
     from crossbench.results.records.store import Store
     from crossbench.runs.execute import Listener
-    from crossbench.runs.plan import Plan, PlannedRun
+    from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
     from crossbench.specs.requests import RunRequest
 
@@ -92,6 +91,7 @@ def execute_all(
     fail_fast: bool = False,
     wait: bool = True,
     executor: Executor | None = None,
+    first: Callable[[], None] | None = None,
 ) -> list[RunRecord]:
     """Run what plans have to do; each run leaves a record, failures included.
 
@@ -103,6 +103,7 @@ def execute_all(
         fail_fast: Whether the first failure ends the plan.
         wait: Whether what other processes are doing is waited for, at the end.
         executor: Does the runs, each where it hurts no other; None has this process do them.
+        first: Called by each of the executor's threads before it begins with runs.
 
     Returns:
         The records written, by whichever process, in the order in which they were met.
@@ -116,7 +117,7 @@ def execute_all(
         fail_fast=fail_fast,
     )
     with nullcontext() if executor is None else ending_in_order():
-        return sweep.do(plans, wait=wait)
+        return sweep.do(plans, wait=wait, first=first)
 
 
 class Local:
@@ -157,11 +158,3 @@ class Local:
 
     def kill(self) -> None:
         """Do nothing, as :meth:`stop`."""
-
-
-class Teller(Silence):
-    """The listener of a helping process: tells the first process which runs are done."""
-
-    def finished(self, run: PlannedRun, record: RunRecord) -> None:  # noqa: ARG002
-        """Tell the run's identity."""
-        tell(run.identity)

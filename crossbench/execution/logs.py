@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-    from crossbench.runs.plan import PlannedRun
-
 #: The folder of logs below a results folder.
 LOGS = "logs"
 
@@ -39,9 +37,9 @@ class RunLog:
         self._file: Path | None = None
         self._stream: BinaryIO | None = None
 
-    def begin(self, run: PlannedRun) -> None:
+    def begin(self, identity: str) -> None:
         """Write to the log of a run, which is made anew unless it is at it already."""
-        file = self._root / log_name(run.identity)
+        file = self._root / log_name(identity)
         if file == self._file:
             return
         self.end(kept=False)

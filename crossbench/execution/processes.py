@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
 from crossbench.execution.isolation import UNLIMITED, Limits
-from crossbench.execution.logs import RunLog
+from crossbench.execution.logs import RunLog, log_name
 from crossbench.execution.relay import Relay, describe_group
 from crossbench.files.atomic import remove_abandoned
+from crossbench.files.hashing import hash_json
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import torch
 
@@ -54,7 +55,7 @@ class Processes:
         """Have one process do a group; see :class:`crossbench.execution.sweep.Executor`."""
         with RunLog(self._store.root) as log:
             relay = Relay(group, listener, done, log)
-            child = self._start(group)
+            child = self._start_group(group)
             try:
                 child.result(self._limits, relay.hear, relay.note)
             except ChildDiedError as died:
@@ -65,6 +66,50 @@ class Processes:
             except CrossbenchError as error:
                 reason = str(error).replace(f"{self._store.root}/", "")  # it goes into a record
                 raise ChildDiedError(0, verdict="refused", reason=reason) from error
+            finally:
+                with self._lock:
+                    self._working.discard(child)
+
+    @property
+    def here(self) -> Processes:
+        """What does work on this machine that runs need first: this."""
+        return self
+
+    def call(
+        self,
+        work: str,
+        arguments: Mapping[str, Any],
+        *,
+        name: str,
+        hear: Callable[[Any], object],
+    ) -> None:
+        """Have one process do work that is no run.
+
+        Args:
+            work: ``module:function``.
+            arguments: Its arguments by name, as JSON.
+            name: Tells it from all other work of the results folder; its log is named by that.
+            hear: Called with each value that the work tells.
+
+        Raises:
+            CrossbenchError: If the work raised one, or its process died; the message is the same,
+                or says where what it printed is.
+        """
+        with RunLog(self._store.root) as log:
+            log.begin(hash_json(name))
+            child = self._start(work, arguments)
+            try:
+                child.result(self._limits, hear, log.note)
+            except ChildDiedError as died:
+                if self._stopped:
+                    raise KeyboardInterrupt from died
+                where = f"; what it printed is in {log_name(hash_json(name))}"
+                raise ChildDiedError(
+                    died.code,
+                    died.last_words,
+                    verdict=died.verdict,
+                    reason=f"{name}: {died}{where}",
+                ) from died
             finally:
                 with self._lock:
                     self._working.discard(child)
@@ -83,14 +128,15 @@ class Processes:
             for child in self._working:
                 child.kill()
 
-    def _start(self, group: Sequence[Item]) -> Child:
+    def _start_group(self, group: Sequence[Item]) -> Child:
         asked = describe_group(group, out=str(self._store.root), device=self._device)
+        return self._start("crossbench.execution.group:do_group", {"group": to_mapping(asked)})
+
+    def _start(self, work: str, arguments: Mapping[str, Any]) -> Child:
         with self._lock:
             if self._stopped:
                 raise KeyboardInterrupt
-            child = isolation.start(
-                "crossbench.execution.group:do_group", {"group": to_mapping(asked)}
-            )
+            child = isolation.start(work, arguments)
             self._working.add(child)
         return child
 

@@ -37,7 +37,7 @@ class Relay:
     ) -> None:
         self._runs = {run.identity: run for _, _, run in group}
         self._listener, self._done, self._log = listener, done, log
-        log.begin(group[0][2])
+        log.begin(group[0][2].identity)
 
     def hear(self, told: dict[str, Any]) -> None:
         """Pass on :class:`News`, as JSON."""
@@ -46,7 +46,7 @@ class Relay:
         if news.samples is not None:
             self._listener.advanced(run, news.samples)
         elif news.record is None:
-            self._log.begin(run)
+            self._log.begin(run.identity)
             self._listener.started(run)
         else:
             record = from_mapping(RunRecord, news.record, where="the record of a process")

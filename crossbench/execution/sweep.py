@@ -106,7 +106,13 @@ class Sweep:
         self._over = False
         self._fault: BaseException | None = None
 
-    def do(self, plans: Sequence[Plan], *, wait: bool = True) -> list[RunRecord]:
+    def do(
+        self,
+        plans: Sequence[Plan],
+        *,
+        wait: bool = True,
+        first: Callable[[], None] | None = None,
+    ) -> list[RunRecord]:
         """Do what plans have to do; each run leaves a record, failures included.
 
         What another process is doing meanwhile is not done again.
@@ -114,28 +120,38 @@ class Sweep:
         Args:
             plans: What to run.
             wait: Whether what other processes are doing is waited for, at the end.
+            first: What each thread does before it takes runs.
 
         Returns:
             The records written, by whichever process, in the order in which they were met.
         """
         groups = list(_groups(plans))
-        jobs = min(self._executor.jobs if self._claims.shared else 1, len(groups))
+        jobs = self._executor.jobs if self._claims.shared else 1
+        if first is None:
+            jobs = min(jobs, len(groups))
         if jobs > 1:
-            self._share(longest_first(groups, _size), jobs, wait=wait)
+            self._share(longest_first(groups, _size), jobs, wait=wait, first=first)
         else:
-            self._take(groups, wait=wait)
+            self._take(groups, wait=wait, first=first)
         while self._put_off and not self._over:
             item = self._put_off.pop(0)
             for _ in self._claims.each([[item]], _identity, wait=wait):
                 self._try(self._alone, [item], last=True)
         return list(self._written.values())
 
-    def _share(self, groups: Sequence[list[Item]], jobs: int, *, wait: bool) -> None:
+    def _share(
+        self,
+        groups: Sequence[list[Item]],
+        jobs: int,
+        *,
+        wait: bool,
+        first: Callable[[], None] | None,
+    ) -> None:
         """Have several threads take groups, each with a process at work for it."""
 
         def take(ended: threading.Event) -> None:
             try:
-                self._take(groups, wait=wait)
+                self._take(groups, wait=wait, first=first)
             except BaseException as error:  # noqa: BLE001  (the main thread raises it)
                 self._end(error)
             finally:
@@ -165,8 +181,16 @@ class Sweep:
             self._claims.close()
             self._executor.stop()
 
-    def _take(self, groups: Iterable[Iterable[Item]], *, wait: bool) -> None:
+    def _take(
+        self,
+        groups: Iterable[Iterable[Item]],
+        *,
+        wait: bool,
+        first: Callable[[], None] | None = None,
+    ) -> None:
         """Do the groups that no other thread or process has claimed, until none is left."""
+        if first is not None:
+            first()
         for group in self._claims.each(groups, _identity, wait=wait):
             left = []
             for item in group:

@@ -14,9 +14,10 @@ from crossbench import nets
 from crossbench.api import prepare
 from crossbench.cli.views import warnings_view
 from crossbench.data.sources import open_task
-from crossbench.execution.local import Silence, execute, execute_all
+from crossbench.execution.local import execute, execute_all
 from crossbench.registry.tasks import find_task
 from crossbench.results.records.store import Store
+from crossbench.runs.execute import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

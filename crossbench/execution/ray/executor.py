@@ -16,6 +16,7 @@ from crossbench.errors import RecordError, RequestError
 from crossbench.errors.foreign import ChildDiedError, describe
 from crossbench.execution.isolation import UNLIMITED, Limits
 from crossbench.execution.logs import RunLog
+from crossbench.execution.processes import Processes
 from crossbench.execution.ray import nodes
 from crossbench.execution.ray.parcels import pack
 from crossbench.execution.ray.resources import Needs
@@ -53,6 +54,9 @@ class Ray:
         jobs: Groups at a time at most; None for as many as the cluster has room for.
         limits: What each process may use; time counts for each run.
 
+    Attributes:
+        here: What does work on this machine that runs need first.
+
     Raises:
         RequestError: If no node has room for a run.
     """
@@ -66,6 +70,7 @@ class Ray:
         limits: Limits = UNLIMITED,
     ) -> None:
         self._store, self._device, self._limits = store, device, limits
+        self.here = Processes(store, device, limits=limits)
         self._variables = {_THREADS: os.environ[_THREADS]} if _THREADS in os.environ else {}
         self._needs = Needs(gpu=device.type == "cuda", limit=limits.memory)
         self._parcels = _Parcels()
@@ -113,6 +118,7 @@ class Ray:
         with self._lock:
             self._stopped = True
             working = list(self._working)
+        self.here.stop()
         for task in working:
             ray.cancel(task)
 
@@ -122,6 +128,7 @@ class Ray:
 
         with self._lock:
             working = list(self._working)
+        self.here.kill()
         for task in working:
             ray.cancel(task, force=True)
 

@@ -102,11 +102,8 @@ def pack(plan: Plan, task: TaskPlan) -> Parcel:
     if files := _data(plan, task):
         trees[_DATA], data_dir = files, _place(_DATA)
     init = asked.init
-    if (file := _checkpoint(asked, task)) is not None:
-        trees[_INIT], init = (
-            Tree(root=file.parent, files={file.name: file}),
-            _place(_INIT, file.name),
-        )
+    if (found := _checkpoints(asked, task)) is not None:
+        trees[_INIT], init = found
     request = replace(
         asked, tasks=(name,), plugins=plugins, data_dir=data_dir, init=init, limit=None
     )
@@ -171,8 +168,22 @@ def _data(plan: Plan, task: TaskPlan) -> Tree | None:
     )
 
 
-def _checkpoint(asked: RunRequest, task: TaskPlan) -> Path | None:
-    """The one file that all runs start from; one of several is looked for there at its path."""
-    found = {Path(run.init.source) for run in task.runs if run.init and run.init.source != RANDOM}
-    named = Path(asked.init).expanduser()
-    return named.absolute() if found == {named} else None
+def _checkpoints(asked: RunRequest, task: TaskPlan) -> tuple[Tree, str] | None:
+    """The files that runs start from, and the init that names them as they are sent.
+
+    What the identity takes from the path of a file, its folder's name at most, stays. Others are
+    looked for at their paths: weights by name, and files whose whole path the identity holds.
+    """
+    inits = [run.init for run in task.runs if run.init and run.init.source != RANDOM]
+    files = [Path(init.source).absolute() for init in inits]
+    parts = Path(asked.init).expanduser().absolute().parts
+    if set(files) == {Path(*parts)}:
+        place, tree = files[0].name, Tree(root=files[0].parent, files={files[0].name: files[0]})
+        return tree, _place(_INIT, place)
+    open_parts = [place for place, part in enumerate(parts) if "{" in part]
+    if not files or not open_parts or any(init.about is None for init in inits):
+        return None
+    depth = open_parts[0] - 1  # the folder before gives weights without a name theirs
+    root = Path(*files[0].parts[:depth])
+    tree = Tree(root=root, files={file.relative_to(root).as_posix(): file for file in files})
+    return tree, _place(_INIT, "/".join([files[0].parts[depth], *parts[open_parts[0] :]]))

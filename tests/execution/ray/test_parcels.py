@@ -6,17 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
+from crossbench import nets
 from crossbench.errors import RequestError
 from crossbench.execution.local import prepare
 from crossbench.execution.ray.parcels import Parcel, pack
 from crossbench.execution.ray.shelf import MARK, is_here
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, pack_checkpoint
 from crossbench.results.records.store import Store
 from crossbench.specs.requests import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CHECKPOINT = CheckpointMetadata(
+    method="plain",
+    dims=2,
+    backbone="test_resnet",
+    num_classes=2,
+    recipe="r" * 64,
+    statistics="imagenet",
+)
 PLUGIN = """\
 {before}
 from crossbench_baselines.conv3d import Conv3d
@@ -101,3 +112,27 @@ def test_a_file_outside_of_the_plugins_folder_is_refused(
     )
     with pytest.raises(RequestError, match=r"parts.py' lies outside of the plugin's folder"):
         packed(tmp_path, methods="mine", plugins=[str(file)])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_checkpoints_of_every_fold_go_together_unless_the_identity_holds_their_path(
+    make_task: Callable[..., Path], tmp_path: Path, told: bool
+) -> None:
+    make_task()
+    folder = tmp_path / "weights" / "mine"
+    folder.mkdir(parents=True)
+    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    for fold in range(2):
+        file = folder / f"fold{fold}.{'safetensors' if told else 'pth'}"
+        if told:
+            file.write_bytes(pack_checkpoint(network.state_dict(), CHECKPOINT))
+        else:
+            torch.save(network.state_dict(), file)
+    init = f"{folder}/fold{{fold}}.*"
+    parcel = packed(tmp_path, init=init, folds=[0, 1])
+    if not told:
+        assert ("init" in parcel.trees, parcel.request["init"]) == (False, init)
+        return
+    assert parcel.request["init"] == f"{MARK}init{MARK}/mine/fold{{fold}}.*"
+    names = {f"mine/fold{fold}.safetensors" for fold in range(2)}
+    assert parcel.trees["init"].files == {name: folder.parent / name for name in names}
