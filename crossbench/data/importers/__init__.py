@@ -44,6 +44,6 @@ def find_importer(name: str) -> Importer:
         raise RequestError(msg)
     lacking = [package for package in importer.needs if find_spec(package) is None]
     if lacking:
-        msg = f"{where} needs {', '.join(lacking)}, not installed; pip install 'crossbench[data]'"
-        raise RequestError(msg)
+        msg = f"{where} needs {', '.join(lacking)}, not installed;"
+        raise RequestError(f"{msg} pip install 'crossbench[{importer.extra}]'")
     return importer

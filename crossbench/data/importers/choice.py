@@ -37,8 +37,8 @@ def choose(
     Args:
         card: The task.
         root: Where fetched distributions lie.
-        folder: The distribution; None for what was fetched of the origin. One file that ends in
-            ``.npz`` is read as the authors' form.
+        folder: The distribution; None for what was fetched of the origin, or what the importer
+            locates. One file that ends in ``.npz`` is read as the authors' form.
         origin: Name of the origin; empty for the first that has an importer and, where no folder
             is given, was fetched.
         importer: Name of another importer than the origin's.
@@ -52,12 +52,14 @@ def choose(
     if not importer and folder is not None and folder.suffix.lower() == ".npz":
         importer = NPZ_IMPORTER
     found = _origin(card, root, folder, origin, importer)
-    place = folder if folder is not None else root.originals(card.name, found.name)
+    reader = find_importer(importer or found.importer)
+    place = folder or root.originals(card.name, found.name)
+    if folder is None and not place.exists():
+        place = reader.locate() or place
     if not place.exists():
         wanted = f"--from {folder}" if folder is not None else f"original distribution {place}"
         msg = f"task {card.name!r}: {wanted} is not there"
         raise RequestError(f"{msg}; get it by crossbench data fetch {card.name}, or name it")
-    reader = find_importer(importer or found.importer)
     return Import(
         card=card,
         origin=found,

@@ -36,13 +36,15 @@ class Form:
     """Shape and dtype that all samples of an import share.
 
     Attributes:
-        shape: Shape of each.
+        shape: Shape of each, that of the longest where they differ in length.
         dtype: Their dtype.
+        lengths: Where each ends along the last axis; empty where all have one length.
         notes: What is to be said of the dtype.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    lengths: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -94,17 +96,24 @@ class Samples:
         forms = [(image.shape, image.dtype) for image in map(map_npy, self.parts)]
         shape, first = forms[0]
         names = [sample.id for sample in self.listing.samples]
+        fixed, but = (-1, " but for the last axis") if self.asked.importer.ragged else (None, "")
         for (found, each), name in zip(forms, names, strict=True):
-            if found != shape:
+            if len(found) != len(shape) or found[:fixed] != shape[:fixed]:
                 msg = f"sample {name!r} has shape {found}, {names[0]!r} {shape}"
-                raise DataError(f"{msg}; all samples of a data file have one shape")
+                raise DataError(f"{msg}; all samples of a data file have one shape{but}")
             if each.kind != first.kind:
                 msg = f"sample {name!r} is {each}, {names[0]!r} {first}"
                 raise DataError(f"{msg}; all samples of a data file are of one kind of numbers")
         dtype = np.result_type(*{each for _, each in forms})
         narrowed = dtype == np.float32 and (self.work / _NARROWED).exists()
         note = "float64 became float32, which holds every value of these samples exactly"
-        return Form(shape=shape, dtype=dtype, notes=(note,) if narrowed else ())
+        lengths = tuple(found[-1] for found, _ in forms if found)
+        return Form(
+            shape=(*shape[:-1], max(lengths)) if lengths else shape,
+            dtype=dtype,
+            lengths=lengths if len(set(lengths)) > 1 else (),
+            notes=(note,) if narrowed else (),
+        )
 
     def _read(self, place: int) -> None:
         sample, asked = self.listing.samples[place], self.asked

@@ -24,7 +24,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same samples make the same file whenever t
 
 
 def write(file: Path, samples: Samples, form: Form, *, about: Mapping[str, Any]) -> None:
-    """Write the images one after the other, and what is known of them.
+    """Write the images one after the other, and what is known of them; zeros after short ones.
 
     Args:
         file: The npz file.
@@ -33,7 +33,11 @@ def write(file: Path, samples: Samples, form: Form, *, about: Mapping[str, Any])
         about: How they were made, plain values.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for name, column in columns(samples.listing, about).items():
+        site = "site" if samples.asked.importer.sited else "sites"
+        known = columns(samples.listing, about, site=site)
+        if form.lengths:
+            known["lengths"] = np.array(form.lengths, np.int64)
+        for name, column in known.items():
             with _member(archive, name) as stream:
                 npy.write_array(stream, column, allow_pickle=False)
         with _member(archive, "images") as stream:
@@ -41,11 +45,13 @@ def write(file: Path, samples: Samples, form: Form, *, about: Mapping[str, Any])
             header = {"descr": form.dtype.str, "fortran_order": False, "shape": shape}
             npy.write_array_header_1_0(stream, header)
             for image in map(map_npy, samples.parts):
-                stream.write(np.ascontiguousarray(image, form.dtype).data)
+                stream.write(np.ascontiguousarray(_filled(image, form), form.dtype).data)
 
 
-def columns(listing: Listing, about: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """The arrays beside the images; those of which nothing is known are left out."""
+def columns(
+    listing: Listing, about: Mapping[str, Any], *, site: str = "sites"
+) -> dict[str, NDArray[Any]]:
+    """The arrays beside the images, sites as ``site``; of what is unknown there is none."""
     samples = listing.samples
     known: dict[str, NDArray[Any]] = {
         "labels": np.array([sample.label for sample in samples], np.int64),
@@ -55,16 +61,30 @@ def columns(listing: Listing, about: Mapping[str, Any]) -> dict[str, NDArray[Any
     if all(sample.group for sample in samples):
         known["groups"] = np.array([sample.group for sample in samples], np.str_)
     if all(sample.site for sample in samples):
-        known["sites"] = np.array([sample.site for sample in samples], np.str_)
+        known[site] = np.array([sample.site for sample in samples], np.str_)
     if all(sample.official >= 0 for sample in samples):
         known["official"] = np.array([sample.official for sample in samples], np.int8)
     covariate = np.array([sample.covariate for sample in samples], np.float64)
     if np.isfinite(covariate).all():
         known["covariate"] = covariate
+    names = list(dict.fromkeys(name for sample in samples for name in sample.covariates))
+    if names:
+        numbers = [[sample.covariates.get(name, np.nan) for name in names] for sample in samples]
+        known["covariates"] = np.array(numbers, np.float64)
+        known["covariate_names"] = np.array(names, np.str_)
     acquisition = np.array([sample.acquisition for sample in samples], np.float64)
     if acquisition.size:
         known["acquisition"] = acquisition
     return known
+
+
+def _filled(image: NDArray[Any], form: Form) -> NDArray[Any]:
+    """A sample in the shape of the longest, with zeros after its end."""
+    if image.shape == form.shape:
+        return image
+    filled = np.zeros(form.shape, image.dtype)
+    filled[..., : image.shape[-1]] = image
+    return filled
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

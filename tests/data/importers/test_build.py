@@ -103,6 +103,40 @@ def test_what_is_dropped_is_told(folder: Path, root: Path) -> None:
     assert made.listing.dropped == (("a_p0_00.npy", "as asked for"),)
 
 
+class Ragged(Cells):
+    """Samples that end one column earlier from class to class, of two covariates."""
+
+    ragged = True
+    sited = True
+
+    def original(self, card: Any, name: str) -> Original:
+        made = super().original(card, name)
+        known = {"age": 40.0} | ({"male": 1.0} if made.label else {})
+        return replace(made, covariates=known)
+
+    def read(self, source: Any, sample: Original) -> Any:
+        return super().read(source, sample)[:, sample.label :]
+
+
+def test_shorter_samples_end_in_zeros_and_covariates_may_be_unknown(
+    folder: Path, root: Path
+) -> None:
+    made = run(folder, root, importer=Ragged())
+    with np.load(made.file, allow_pickle=False) as arrays:
+        assert arrays["images"].shape == (12, 8, 8)
+        assert arrays["lengths"].tolist() == [8] * 6 + [7] * 6
+        assert not arrays["images"][6:, :, 7].any()
+        assert arrays["images"][:6, :, 7].any()
+        assert set(arrays["site"]) == {"here"}
+        assert "sites" not in arrays
+        assert arrays["covariate_names"].tolist() == ["age", "male"]
+        np.testing.assert_array_equal(arrays["covariates"][[0, 6]], [[40, np.nan], [40, 1]])
+    np.save(folder / "a_p9_12.npy", np.ones((7, 8), np.uint8))
+    match = r"'a_p9_12.npy' has shape \(7, 8\), .*; all samples .* one shape but for the last axis"
+    with pytest.raises(DataError, match=match):
+        run(folder, root, importer=Ragged())
+
+
 # ------------------------------------------------------------------------- stopping
 
 
