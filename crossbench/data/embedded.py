@@ -13,10 +13,12 @@ from crossbench.data.dataset import Dataset
 from crossbench.data.facts import check_facts, facts, notes
 from crossbench.data.formats.npz import NpzFile, content_hash
 from crossbench.data.inputs import find_kind, kind_of
-from crossbench.data.survey import survey
+from crossbench.data.survey import Known, Memo, survey
+from crossbench.data.unpacked import copy_of, make_copy
 from crossbench.data.variation import inverted, permuted
 from crossbench.errors import CardError, DataError, MissingDataError
 from crossbench.specs import EmbeddedSource
+from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from crossbench.specs import TaskCard
 
 
-def read_embedded(card: TaskCard) -> Dataset:
+def read_embedded(card: TaskCard, cache_dir: Path | None = None) -> Dataset:
     """The samples of a card whose file ships beside it.
 
     Ratings above ``source.threshold`` are class 1 and those below it class 0. Samples rated
@@ -34,6 +36,8 @@ def read_embedded(card: TaskCard) -> Dataset:
 
     Args:
         card: A card with ``source.kind = "embedded"``.
+        cache_dir: Where an uncompressed copy of the file is kept, which is quick to open, with
+            what is known of its samples; None reads the file itself.
 
     Raises:
         CardError: If the card's source is of another kind.
@@ -46,11 +50,44 @@ def read_embedded(card: TaskCard) -> Dataset:
         msg = f"task {card.name!r}: its source.kind is {source.kind!r}; this reads 'embedded' alone"
         raise CardError(msg)
     file = embedded_file(card)
+    if cache_dir is None:
+        return _read(card, source, file, file)
+    copy = copy_of(file, cache_dir)
+    if copy is not None:
+        try:
+            return _read(card, source, file, copy, cache_dir)
+        except DataError:  # of the copy, or of the file as well, which then says so itself
+            copy.unlink(missing_ok=True)
+    dataset = _read(card, source, file, file)
+    make_copy(file, cache_dir)
+    return dataset
+
+
+def _read(
+    card: TaskCard,
+    source: EmbeddedSource,
+    file: Path,
+    copy: Path,
+    cache_dir: Path | None = None,
+) -> Dataset:
+    """The samples, read from the file or from its copy.
+
+    Args:
+        card: The card.
+        source: Its source.
+        file: The file.
+        copy: The file, or its uncompressed copy.
+        cache_dir: Where it is kept what is known of the copy's samples; None keeps nothing.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     spellings: tuple[str, ...] = ()
     codes: NDArray[np.int64] | None = None
     members: NDArray[np.uint64] | None = None
-    with NpzFile(file) as archive:
+    with NpzFile(copy) as archive:
+        form = ("embedded", card.kind, to_mapping(source))
+        memo = Memo(archive.watch, form, cache_dir) if cache_dir is not None else None
+        known = memo.recall() if memo is not None else None
+        archive.verify = known is None
         images, volumes = _images(archive, source.images, card)
         ratings = _column(archive, source.label, len(images))
         kept = ratings != source.threshold
@@ -63,21 +100,25 @@ def read_embedded(card: TaskCard) -> Dataset:
             codes, spellings = canonical_groups(groups, samples=len(images), where=str(file))
             arrays["groups"] = codes[kept]
             members = member_hashes(card.cohort, group_names(groups)) if card.cohort else None
-        digests = {name: archive.digest(name) for name in card.checksum}
     if not kept.any():
         msg = f"{file}: the threshold and bounds of task {card.name!r} leave no sample"
         raise DataError(msg)
     images = images[kept]
     arrays["images"] = inverted(images, where=str(file)) if source.invert else images
     arrays["labels"] = (ratings[kept] > source.threshold).astype(np.int64)
-    found = survey(arrays["images"], where=str(file))
     images, labels = arrays["images"], arrays["labels"]
+    found = survey(images, where=str(file)) if known is None else known.survey
+    digests = _digests(file, card)
     stated = facts(card, images=images, labels=labels, span=found.span, digests=digests)
     check_facts(stated, where=str(file))
     strata = None
     if source.permute is not None:
         strata = arrays["labels"]  # the same folds as with the labels as they were
         arrays["labels"] = permuted(strata, source.permute)
+    if known is None:
+        known = Known(content_hash=content_hash(arrays), survey=found)
+        if memo is not None:
+            memo.keep(known)
     return Dataset(
         images=arrays["images"],
         labels=arrays["labels"],
@@ -87,7 +128,7 @@ def read_embedded(card: TaskCard) -> Dataset:
         covariate=arrays.get("covariate"),
         source="embedded",
         file=file,
-        content_hash=content_hash(arrays),
+        content_hash=known.content_hash,
         strata=strata,
         axes=card.source.axes,
         intensity=found.span,
@@ -98,6 +139,14 @@ def read_embedded(card: TaskCard) -> Dataset:
             *found.warnings,
         ),
     )
+
+
+def _digests(file: Path, card: TaskCard) -> dict[str, str]:
+    """The file's own digests, of the algorithms that the card names."""
+    if not card.checksum:
+        return {}
+    with NpzFile(file) as archive:
+        return {name: archive.digest(name) for name in card.checksum}
 
 
 def embedded_file(card: TaskCard) -> Path:

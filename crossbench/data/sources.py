@@ -123,7 +123,7 @@ def open_task(
         DataError: If the file is damaged or does not fit the card; the message names both.
     """
     if card.embedded:
-        return read_embedded(card)
+        return read_embedded(card, cache_dir)
     if data == "phantom":
         return read_file(card, phantom_file(card, cache_dir), "phantom", cache_dir)
     file = find_file(card, data=data, data_dir=data_dir, cache_dir=cache_dir)

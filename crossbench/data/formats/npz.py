@@ -167,6 +167,11 @@ class NpzFile:
     def __contains__(self, key: str) -> bool:
         return key in self._infos
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the arrays."""
+        return tuple(self._infos)
+
     def shape(self, key: str) -> tuple[int, ...]:
         """The shape of an array, from its header alone.
 
