@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.evaluation.baselines import BASELINES
 from crossbench.registry.presets import find_preset
 from crossbench.registry.tracks import find_track, load_tracks, track_runs
 from crossbench.results.records.overrides import overrides_of
@@ -31,7 +31,7 @@ def holes(records: Sequence[RunRecord], asked: Iterable[RunKey] | None = None) -
     """The runs of a grid that no record is of, in order; a failed run is no hole.
 
     Beside each of a method's runs stand the plain baselines: majority and logistic everywhere,
-    covariate on the tasks that have any such run.
+    those of covariates on the tasks that have any such run.
 
     Args:
         records: Of one method and of plain baselines.
@@ -78,7 +78,7 @@ def _plain(records: Iterable[RunRecord], task: str) -> list[str]:
     there = {record.key.method for record in records if record.key.task == task}
     return [
         name
-        for name, baseline in PLAIN_BASELINES.items()
+        for name, baseline in BASELINES.items()
         if not baseline.needs_covariate or name in there
     ]
 

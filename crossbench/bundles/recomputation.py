@@ -14,7 +14,7 @@ import numpy as np
 from crossbench.bundles.settings import preset_of
 from crossbench.environment.provenance import package_versions
 from crossbench.errors import DataError, RequestError
-from crossbench.evaluation.plain import predict_plain
+from crossbench.evaluation.baselines import QUICK, predict
 from crossbench.files.hashing import hash_json
 from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import registered_task
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from crossbench.specs import Preset, RunRecord, TaskCard
 
 
-#: Plain baselines that take milliseconds; a regression on all pixels takes seconds a fold.
-_QUICK = ("majority", "covariate")
 _TOLERANCE = 1e-3  # of a probability: solvers differ from version to version
 
 
@@ -109,7 +107,7 @@ class _Source:
             preset, split, dataset.labels
         ):
             yield "its samples or labels are not those that its seed and fold give on this data"
-        elif record.key.method in _QUICK and record.status == "ok":
+        elif record.key.method in QUICK and record.status == "ok":
             yield from _plain(path, record, dataset, split)
 
     def _dataset(self, card: TaskCard, preset: Preset, record: RunRecord) -> Dataset | None:
@@ -155,12 +153,10 @@ def _contradictions(record: RunRecord, card: TaskCard, dataset: Dataset) -> Iter
 
 def _plain(path: Path, record: RunRecord, dataset: Dataset, split: Split) -> Iterator[str]:
     """Whether a plain baseline's predictions are those that it makes here."""
-    again = predict_plain(
+    again = predict(
         record.key.method,
+        dataset,
         features=lambda _: np.empty((0, 0)),
-        labels=dataset.labels,
-        covariate=dataset.covariate,
-        num_classes=dataset.num_classes,
         train=np.concatenate([split.train, split.val]),
         test=split.test,
     )

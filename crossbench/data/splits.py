@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from crossbench.data.formats.npz import content_hash
+from crossbench.data.sites import left_out, stratify
 from crossbench.data.subset import draw_share, subset
 from crossbench.errors import SplitError
 
@@ -57,6 +58,7 @@ def make_splits(
     labels: NDArray[np.int64],
     groups: NDArray[np.int64] | None = None,
     official: NDArray[np.int8] | None = None,
+    site: NDArray[np.str_] | None = None,
 ) -> list[Split]:
     """The splits that the settings ask for, seed by seed and fold by fold.
 
@@ -64,6 +66,9 @@ def make_splits(
       ascending training indices validates, as in the authors' scripts.
     - ``standard``: stratified k-fold that keeps groups whole where there are any. About
       the share of the training part, drawn stratified and in whole groups, validates.
+      Strata are the classes, at each site by itself where sites are known.
+    - ``leave-site-out``: each site with two classes or more is tested in turn; of the others,
+      a share, drawn stratified and in whole groups, validates.
     - ``official``: the publisher's parts, the same for every seed.
 
     Args:
@@ -71,17 +76,21 @@ def make_splits(
         labels: (N,) class of each sample.
         groups: (N,) patient (or lesion, scan) of each sample, where known.
         official: (N,) 0 train, 1 validation, 2 test, where the publisher has a split.
+        site: (N,) name of the site of each sample, where known.
 
     Raises:
         SplitError: If there are too few samples, groups or members of every class, if a
-            training or test part has one class, or if there is no official split.
+            training or test part has one class, or if there is no official split, or not as
+            many sites as folds.
     """
     folds = 1 if settings.scheme == "official" else settings.folds
     _check_settings(settings, folds)
     if settings.scheme == "paper":
         splits = _paper(settings, labels)
     elif settings.scheme == "standard":
-        splits = _standard(settings, labels, groups)
+        splits = _standard(settings, labels, groups, site)
+    elif settings.scheme == "leave-site-out":
+        splits = _leave_site_out(settings, labels, groups, site)
     else:
         splits = _official(settings, groups, official)
     wanted = settings.run_folds or range(folds)
@@ -107,24 +116,62 @@ def _paper(settings: SplitSettings, labels: NDArray[np.int64]) -> Iterator[Split
 
 
 def _standard(
-    settings: SplitSettings, labels: NDArray[np.int64], groups: NDArray[np.int64] | None
+    settings: SplitSettings,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    site: NDArray[np.str_] | None,
 ) -> Iterator[Split]:
-    note = _rare_classes(labels, groups, settings.folds)
+    folds, notes = settings.folds, _rare_classes(labels, groups, settings.folds)
+    strata = labels
+    if site is not None:
+        strata, joined = stratify(labels, site, groups, folds)
+        notes = (*notes, *joined)
     for seed in settings.seeds:
-        for fold, (rest, test) in enumerate(_stratified(labels, groups, settings.folds, seed)):
+        for fold, (rest, test) in enumerate(_stratified(strata, groups, folds, seed)):
             if settings.run_folds and fold not in settings.run_folds:
                 continue  # drawing what validates takes most of the time
-            own = None if groups is None else groups[rest]
-            val = draw_share(labels[rest], own, settings.validation, seed)
-            yield Split(
-                seed=seed,
-                fold=fold,
-                train=np.delete(rest, val),
-                val=rest[val],
-                test=test,
-                grouped=groups is not None,
-                warnings=note,
-            )
+            split = _validated(settings, strata, groups, seed, fold, rest, test)
+            yield dataclasses.replace(split, warnings=notes)
+
+
+def _validated(
+    settings: SplitSettings,
+    strata: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    seed: int,
+    fold: int,
+    rest: Indices,
+    test: Indices,
+) -> Split:
+    """The fold, whose rest is divided into what is fitted and a share that validates."""
+    own = None if groups is None else groups[rest]
+    val = draw_share(strata[rest], own, settings.validation, seed)
+    return Split(
+        seed=seed,
+        fold=fold,
+        train=np.delete(rest, val),
+        val=rest[val],
+        test=test,
+        grouped=groups is not None,
+    )
+
+
+def _leave_site_out(
+    settings: SplitSettings,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    site: NDArray[np.str_] | None,
+) -> Iterator[Split]:
+    parts, notes = left_out(labels, site, settings.folds)
+    (seed,) = settings.seeds
+    for fold, (name, others, test) in enumerate(parts):
+        rest = others
+        said = f"tested on site {name!r}"
+        if groups is not None and (both := np.isin(groups[others], groups[test])).any():
+            said = f"{said}, and not trained on {both.sum()} samples elsewhere of its groups"
+            rest = others[~both]
+        split = _validated(settings, labels, groups, seed, fold, rest, test)
+        yield dataclasses.replace(split, warnings=(*notes, said))
 
 
 def _stratified(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.evaluation.plain import predict_plain
+from crossbench.evaluation.baselines import predict
 from crossbench.protocols.interface import Finding, Outcome, Passes, Protocol, SampleCost
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Plain(Protocol):
-    """No network: majority class, logistic regression of pixels, or a covariate."""
+    """No network: majority class, logistic regression of pixels or covariates."""
 
     name: str = "plain"
     title: str = "A plain baseline"
@@ -44,12 +44,10 @@ class Plain(Protocol):
         """Predict the test part from the training and validation parts."""
         dataset, split = context.dataset, context.split
         return Outcome(
-            log_probabilities=predict_plain(
+            log_probabilities=predict(
                 context.key.method,
+                dataset,
                 features=partial(context.kind.features, dataset.images),
-                labels=dataset.labels,
-                covariate=dataset.covariate,
-                num_classes=dataset.num_classes,
                 train=np.concatenate([split.train, split.val]),
                 test=split.test,
             )

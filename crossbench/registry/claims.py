@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 PLUGIN_FILE = "plugin file"
 #: Names that no method may have: what selects methods, inits, and the plain baselines.
-RESERVED = frozenset({ALL, "none", "random", "majority", "logistic", "covariate", "chance"})
+RESERVED = frozenset(
+    {ALL, "none", "random", "majority", "logistic", "covariate", "covariates", "chance"}
+)
 
 #: Of whatever name, and without hyperparameters.
 PLAIN = MethodName("", {})

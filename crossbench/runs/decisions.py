@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.data.inputs import kind_of, pixels
 from crossbench.environment.provenance import package_versions
+from crossbench.evaluation import covariates
 from crossbench.evaluation import plain as plain_baselines
 from crossbench.files.hashing import hash_file, hash_json
 from crossbench.nets.weights.init import find_init
@@ -93,9 +94,7 @@ class Fold:
 
     def plain_run(self, name: str) -> PlannedRun:
         """The run of a plain baseline."""
-        files = (plain_baselines.__file__, pixels.__file__)
-        source = hash_json([hash_file(Path(file)) for file in files])
-        hashes = {"name": name, **self._parts, "method": source}
+        hashes = {"name": name, **self._parts, "method": _plain_source(name)}
         return PlannedRun(
             key=self._key(name, backbone="none", init="none", protocol=PLAIN.name),
             identity=identity_of(hashes),
@@ -150,9 +149,11 @@ class Fold:
 
 
 @cache
-def _plain_source() -> str:
-    """The part ``method`` of plain baselines: a hash of their code."""
-    return hash_file(Path(plain_baselines.__file__))
+def _plain_source(name: str) -> str:
+    """The part ``method`` of a plain baseline: a hash of its code."""
+    own = {covariates.COVARIATES.name: (covariates,)}
+    modules = own.get(name, (plain_baselines, pixels))
+    return hash_json([hash_file(Path(str(module.__file__))) for module in modules])
 
 
 def _kind_hash(kind: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crossbench.data.acquire.status import command
 from crossbench.data.inputs import kind_of
 from crossbench.errors import DataError, MissingDataError, RequestError, SplitError
-from crossbench.evaluation.plain import applicable_plain
+from crossbench.evaluation.baselines import applicable
 from crossbench.files.data_root import DataRoot
 from crossbench.runs.compatibility import Trials
 from crossbench.runs.decisions import Fold
@@ -52,7 +52,7 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
             continue
         try:
             dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
-            plain = applicable_plain(has_covariate=dataset.covariate is not None)
+            plain = applicable(dataset)
             runs = trials.passed(
                 _runs(request, card, dataset, methods, plain, store),
                 card,

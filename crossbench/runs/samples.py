@@ -52,7 +52,7 @@ def _drawn(preset: Preset, dataset: Dataset) -> list[Split]:
     limit = preset.input.max_samples
     strata = dataset.labels if dataset.strata is None else dataset.strata
     if limit is None or limit >= len(dataset):
-        return make_splits(preset.split, strata, dataset.groups, dataset.official)
+        return make_splits(preset.split, strata, dataset.groups, dataset.official, dataset.site)
     seed = derive_seed("subset", limit)
     split = preset.split
     least = split.folds + 1 if split.scheme == "standard" else 1  # a test part, and both others
@@ -62,6 +62,7 @@ def _drawn(preset: Preset, dataset: Dataset) -> list[Split]:
         strata[chosen],
         None if dataset.groups is None else dataset.groups[chosen],
         None if dataset.official is None else dataset.official[chosen],
+        None if dataset.site is None else dataset.site[chosen],
     )
     return [
         dataclasses.replace(

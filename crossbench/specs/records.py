@@ -19,7 +19,8 @@ class RunKey:
     """Coordinates of a run, in the words of a request.
 
     ``method`` is a registered method, or a plain baseline (``majority``, ``logistic``,
-    ``covariate``), in which case backbone and init are ``none`` and protocol ``plain``.
+    ``covariate``, ``covariates``), in which case backbone and init are ``none`` and protocol
+    ``plain``.
     """
 
     preset: str

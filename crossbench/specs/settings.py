@@ -37,10 +37,10 @@ class SplitSettings:
 
     Attributes:
         scheme: ``paper`` (shuffled k-fold, unstratified, ungrouped, first 20 % of the
-            training indices validate), ``standard`` (stratified group k-fold) or
-            ``official`` (MedMNIST's own).
-        folds: Folds of one repetition; ``official`` has one.
-        seeds: One repetition a seed.
+            training indices validate), ``standard`` (stratified group k-fold),
+            ``leave-site-out`` (each site is tested in turn) or ``official`` (MedMNIST's own).
+        folds: Folds of one repetition; ``official`` has one, ``leave-site-out`` one a site.
+        seeds: One repetition a seed; one under ``leave-site-out``, which draws no folds.
         run_folds: Folds to run; empty means all.
         validation: Share of the training part that validates.
         max_labelled: Upper bound on the labelled samples, of training and validation together: a
@@ -48,7 +48,7 @@ class SplitSettings:
             group of each class fits. Test parts stay whole.
     """
 
-    scheme: Literal["paper", "standard", "official"]
+    scheme: Literal["paper", "standard", "leave-site-out", "official"]
     folds: Annotated[int, Meta(ge=1, le=MOST_FOLDS, description=f"from 1 to {MOST_FOLDS}")]
     seeds: Annotated[tuple[Seed, ...], _SEEDS]
     run_folds: tuple[int, ...] = ()
@@ -65,6 +65,8 @@ class SplitSettings:
         count = f"scheme {self.scheme!r} has {'one' if official else 'two or more'}"
         yield "folds", (self.folds == 1) == official, count
         yield "seeds", _are_distinct(self.seeds), "it must hold each once"
+        once = self.scheme != "leave-site-out" or len(self.seeds) == 1
+        yield "seeds", once, "leaving sites out repeats nothing, so ask for one seed"
         chosen = _are_distinct(self.run_folds) and set(self.run_folds) <= set(range(self.folds))
         yield "run_folds", chosen, f"folds count from 0 to {self.folds - 1}, each once"
 

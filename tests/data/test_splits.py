@@ -311,3 +311,59 @@ def test_a_limit_without_room_for_every_class_names_the_setting() -> None:
     message = "2 samples cannot hold 8 classes; raise split.max_labelled"
     with pytest.raises(SplitError, match=message):
         make_splits(ask("standard", max_labelled=10), np.arange(400) % 8)
+
+
+# --------------------------------------------------------------------------- sites
+
+
+def at_sites() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, groups of two samples, and three sites of 40, 40 and 20 samples, half a class."""
+    labels = np.repeat(np.arange(50) % 2, 2)
+    return labels, np.repeat(np.arange(50), 2), np.repeat(["a", "b", "c"], [40, 40, 20])
+
+
+def test_standard_keeps_each_class_at_each_site_in_proportion() -> None:
+    labels, groups, site = at_sites()
+    for split in make_splits(ask("standard"), labels, groups, site=site):
+        check_partition(split, 100)
+        assert split.warnings == ()
+        for name, count in (("a", 4), ("b", 4), ("c", 2)):
+            own = labels[split.test][site[split.test] == name]
+            assert np.bincount(own, minlength=2).tolist() == [count, count]
+            assert len(np.unique(labels[split.val][site[split.val] == name])) == 2
+
+
+def test_standard_is_the_same_without_sites_and_with_one() -> None:
+    labels, groups, site = at_sites()
+    without = make_splits(ask("standard"), labels, groups)
+    one = make_splits(ask("standard"), labels, groups, site=np.full_like(site, "a"))
+    assert [each.content_hash for each in without] == [each.content_hash for each in one]
+
+
+def test_leave_site_out_tests_each_site_and_trains_on_the_others() -> None:
+    labels, groups, site = at_sites()
+    splits = make_splits(ask("leave-site-out", 3), labels, groups, site=site)
+    assert [split.fold for split in splits] == [0, 1, 2]
+    for name, split in zip("abc", splits, strict=True):
+        check_partition(split, 100)
+        assert np.array_equal(split.test, np.flatnonzero(site == name))
+        assert split.warnings == (f"tested on site '{name}'",)
+        assert split.grouped
+    (one,) = make_splits(ask("leave-site-out", 3, run_folds=(1,)), labels, groups, site=site)
+    assert one.content_hash == splits[1].content_hash
+
+
+def test_who_was_at_two_sites_is_not_trained_on_where_one_is_tested() -> None:
+    labels, groups, site = at_sites()
+    site[0] = "c"
+    split = make_splits(ask("leave-site-out", 3), labels, groups, site=site)[2]
+    assert 1 not in np.concatenate([split.train, split.val])
+    assert split.warnings == (
+        "tested on site 'c', and not trained on 1 samples elsewhere of its groups",
+    )
+
+
+def test_leaving_sites_out_takes_one_seed() -> None:
+    settings = ask("leave-site-out", 3, seeds=(0, 1))
+    complaints = [said for _, holds, said in settings.demands() if not holds]
+    assert complaints == ["leaving sites out repeats nothing, so ask for one seed"]

@@ -12,7 +12,7 @@ from own_method import METHOD
 from third_party import SOURCE
 
 from crossbench.errors import RequestError
-from crossbench.evaluation.plain import PLAIN_BASELINES
+from crossbench.evaluation.baselines import BASELINES
 from crossbench.nets.weights.loading import RANDOM
 from crossbench.registry.claims import RESERVED
 from crossbench.registry.method_identity import method_hash
@@ -243,7 +243,7 @@ def test_a_name_that_means_something_else(tmp_path: Path, name: str) -> None:
 
 
 def test_plain_baselines_and_inits_have_reserved_names() -> None:
-    assert {*PLAIN_BASELINES, RANDOM} < RESERVED
+    assert {*BASELINES, RANDOM} < RESERVED
 
 
 def test_a_long_error_is_told_in_a_sane_length(tmp_path: Path) -> None:

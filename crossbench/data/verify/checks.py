@@ -191,7 +191,9 @@ def _standard(opened: Opened) -> tuple[list[Split], list[Finding]]:
     dataset = opened.dataset
     strata = dataset.labels if dataset.strata is None else dataset.strata
     try:
-        return make_splits(find_preset(_PRESET).split, strata, dataset.groups), []
+        return make_splits(
+            find_preset(_PRESET).split, strata, dataset.groups, site=dataset.site
+        ), []
     except SplitError as error:
         text = f"the standard folds cannot be drawn: {error}"
         return [], [Finding(check="folds", level="fault", text=text)]

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import unknown_name
+from crossbench.evaluation.baselines import BASELINES
 from crossbench.evaluation.metrics import METRICS, expected_by_chance
-from crossbench.evaluation.plain import PLAIN_BASELINES
 from crossbench.results.boards.contents import contents_of, with_contents
 from crossbench.results.boards.draws import with_weights
 
@@ -80,7 +80,7 @@ class Board:
     def plain(self) -> list[str]:
         """Names of the plain baselines, the plainest first."""
         names = set(self.runs.loc[self.runs["protocol"] == "plain", "row"])
-        return sorted(names, key=[*PLAIN_BASELINES, *sorted(names)].index)
+        return sorted(names, key=[*BASELINES, *sorted(names)].index)
 
     @cached_property
     def beside(self) -> list[str]:
