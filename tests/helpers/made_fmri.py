@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from crossbench.registry.tasks import find_task
+
 REGIONS = ("A", "B", "C", "B")  # names may be there twice, as in RPN-signature
+
+CARD = replace(
+    find_task("phantom-both"),
+    name="response",
+    classes=("no", "yes"),
+    input={"atlas": "four", "tr": 2.0, "window": 20},
+)
+OPTIONS: dict[str, Any] = {
+    "label": "Response",
+    "classes": ("0", "1"),
+    "covariates": ("age=Age", "male=gender:male", "Drug:duloxetine"),
+    "site": ("Drug", "gender"),
+    "motion": "{id}_*desc-confounds_timeseries.tsv",
+}
 
 
 def series(seed: int, volumes: int = 24, regions: int = len(REGIONS)) -> np.ndarray:

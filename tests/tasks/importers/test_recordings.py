@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import made_fmri
 import numpy as np
 import pytest
+from made_fmri import CARD, OPTIONS
 
 from crossbench.data.importers import Distribution, find_importer
 from crossbench.data.importers.build import Import, Imported, build
@@ -18,20 +18,6 @@ from crossbench.files.data_root import DataRoot
 from crossbench.registry.tasks import find_task
 from crossbench.specs.origins import ManualOrigin
 from crossbench_tasks.importers._series import read_series
-
-CARD = replace(
-    find_task("phantom-both"),
-    name="response",
-    classes=("no", "yes"),
-    input={"atlas": "four", "tr": 2.0, "window": 20},
-)
-OPTIONS: dict[str, Any] = {
-    "label": "Response",
-    "classes": ("0", "1"),
-    "covariates": ("age=Age", "male=gender:male", "Drug:duloxetine"),
-    "site": ("Drug", "gender"),
-    "motion": "{id}_*desc-confounds_timeseries.tsv",
-}
 
 
 def run(folder: Path, root: Path, card: Any = CARD, **options: Any) -> Imported:
@@ -203,3 +189,43 @@ def test_a_participant_has_one_row(tmp_path: Path) -> None:
     folder = made_fmri.bids(tmp_path / "from", 4, participant_id=names)
     with pytest.raises(DataError, match="participant 'sub-02' has 2 rows; keep one of them"):
         run(folder, tmp_path / "data")
+
+
+def test_the_registered_tasks_read_their_tables(tmp_path: Path) -> None:
+    """The columns of ds000208's and ABIDE's tables, by the options of the cards."""
+    folder = made_fmri.bids(
+        tmp_path / "ds000208", study=["n/a", *[1] * 3, *[2] * 4], Response=["n/a", *"0101010"]
+    )
+    first = listed("ds000208-response", folder)
+    assert [sample.label for sample in first.samples] == [0, 1, 0, 1, 0, 1, 0]
+    assert first.samples[-1].site == "2 duloxetine"
+    assert first.samples[-1].covariates == {
+        "age": 47.5, "male": 1, "duloxetine": 1, "second_study": 1,
+    }  # fmt: skip
+    assert first.dropped == (("sub-01", "no value in column 'Response'"),)
+    folder = tmp_path / "ABIDE_pcp"
+    folder.mkdir()
+    (folder / "Phenotypic_V1_0b_preprocessed1.csv").write_text(
+        ",SUB_ID,SITE_ID,FILE_ID,DX_GROUP,AGE_AT_SCAN,SEX,func_mean_fd,NOTE\n"
+        '0,50002,PITT,no_filename,1,16.77,1,0.1,"a, b"\n'
+        "1,50003,PITT,Pitt_0050003,1,24.45,1,0.3,\n"
+        "2,50004,NYU,no_filename,1,19.09,2,,\n"
+        "3,50005,NYU,NYU_0050005,2,13.73,2,,\n"
+    )
+    for name in ("Pitt_0050003", "NYU_0050005"):
+        file = folder / "cpac" / "filt_noglobal" / f"{name}_rois_cc200.1D"
+        made_fmri.write_series(file, made_fmri.series(0, 30), ["#1", "#2", "#3", "#4"])
+    found = listed("abide-diagnosis", folder)
+    assert [(each.id, each.label, each.site, each.group) for each in found.samples] == [
+        ("Pitt_0050003", 1, "PITT", "50003"),
+        ("NYU_0050005", 0, "NYU", "50005"),
+    ]
+    assert found.samples[0].covariates == {"age": 24.45, "male": 1, "mean_fd": 0.3}
+    assert found.samples[1].covariates == {"age": 13.73, "male": 0}
+
+
+def listed(task: str, folder: Path) -> Any:
+    card = find_task(task)
+    importer = find_importer("recordings")
+    options = {**importer.defaults, **card.origins[0].options}
+    return importer.list(Distribution(card=card, folder=folder, options=options))
