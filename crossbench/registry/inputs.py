@@ -30,6 +30,7 @@ class InputEntry:
         channels: Numbers of channels that a stored sample may have.
         sized: Whether samples of any size are fed at the card's ``input_size``.
         made_of: Kind whose samples a file may hold instead; empty for none.
+        tasks: Its tasks in words; empty where they are called by their axes.
     """
 
     point: Point
@@ -39,6 +40,7 @@ class InputEntry:
     channels: tuple[int, ...] = ()
     sized: bool = False
     made_of: str = ""
+    tasks: str = ""
 
     def demands(self, card: TaskCard) -> Iterator[Demand]:
         """Demands on a card of this kind."""
@@ -87,6 +89,12 @@ def find_input_entry(name: str) -> InputEntry:
     return entries[name]
 
 
+def tasks_in_words(kind: str, dimension: int) -> str:
+    """Tasks of an input kind in words, such as ``2D tasks``, whether or not it is registered."""
+    entry = input_entries().get(kind)
+    return (entry.tasks if entry else "") or f"{dimension}D tasks"
+
+
 def _entry(name: str, claims: list[Point]) -> InputEntry:
     point = claims[0]
     if len(claims) > 1:
@@ -96,8 +104,8 @@ def _entry(name: str, claims: list[Point]) -> InputEntry:
         fault = f"of {point.distribution}: {point.fault}; reinstall {point.distribution}"
         return InputEntry(point=point, fault=fault)
     stated = declarations(point.entry.module, point.entry.attr)
-    fields = {key: stated[key] for key in ("dims", "axes", "channels", "sized", "made_of")
-              if key in stated}  # fmt: skip
+    known = ("dims", "axes", "channels", "sized", "made_of", "tasks")
+    fields = {key: stated[key] for key in known if key in stated}
     lacking = [key for key in ("dims", "axes", "channels") if key not in fields]
     if lacking or stated.get("name") != name:
         msg = f"its source must declare name = {name!r} and dims, axes and channels as literals"

@@ -54,6 +54,8 @@ class InputKind(ABC):
         sized: Whether samples of any size are fed at the card's ``input_size``; otherwise at the
             size that they are stored in.
         made_of: Kind whose samples a file may hold instead, to be reduced to this one's.
+        tasks: Its tasks in a few words, such as ``fMRI tasks``, which boards of them are called by
+            and divided by; empty for ``2D tasks``, by the number of axes.
         caption: One sentence on what :meth:`pictures` shows; empty where that is plain.
     """
 
@@ -65,6 +67,7 @@ class InputKind(ABC):
     extras: ClassVar[tuple[str, ...]] = ()
     sized: ClassVar[bool] = False
     made_of: ClassVar[str] = ""
+    tasks: ClassVar[str] = ""
     caption: ClassVar[str] = ""
 
     # --------------------------------------------------------------------- what a card decides

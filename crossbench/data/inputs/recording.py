@@ -91,6 +91,7 @@ class Recording(InputKind):
     channels = (1,)
     channels_fed = 1
     extras = ("lengths",)
+    tasks = "fMRI tasks"
     caption = "Correlations between regions, and regions over time from left to right."
 
     def configured(self, options: Mapping[str, Any], *, where: str) -> Recording:

@@ -1,9 +1,9 @@
 """Boards: groups of runs that may be compared.
 
-A board is one data source, dimension, edition, preset, protocol, backbone and init, with equal
-settings throughout. By which metric it ranks is a question to it and divides nothing. On a board,
-methods whose code, weights or own settings changed are told apart by name; and tasks whose data or
-card changed are on all boards of a table.
+A board is one data source, dimension, kind of tasks, edition, preset, protocol, backbone and init,
+with equal settings throughout. By which metric it ranks is a question to it and divides nothing. On
+a board, methods whose code, weights or own settings changed are told apart by name; and tasks whose
+data or card changed are on all boards of a table.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import unknown_name
 from crossbench.evaluation.baselines import BASELINES
 from crossbench.evaluation.metrics import METRICS, expected_by_chance
+from crossbench.registry.inputs import tasks_in_words
 from crossbench.results.boards.contents import contents_of, with_contents
 from crossbench.results.boards.draws import with_weights
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 CHANCE = "chance"
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
-_PLAIN = ["source", "dimension", "edition", "preset", "split_settings"]
+_PLAIN = ["source", "dimension", "tasks", "edition", "preset", "split_settings"]
 _NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
 _METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
@@ -212,7 +213,7 @@ def split_boards(
         raise unknown_name("metric", metric, METRICS)
     if frame.empty:  # without columns, where there was no record
         return []
-    frame = frame.reset_index(drop=True)
+    frame = frame.reset_index(drop=True).assign(tasks=_tasks(frame))
     contents = contents_of(frame) if contents is None else contents
     columns = _columns(frame, contents)
     keys = frame[[*_NETWORK, *_CELL]]  # a frame of runs has many columns: copy few of them
@@ -239,6 +240,12 @@ def split_boards(
         runs = with_contents(board.runs, board.source, contents)
         boards.append(replace(board, runs=runs, contents=contents))
     return sorted(boards, key=lambda board: (SOURCES.index(board.source), board.title))
+
+
+def _tasks(frame: pd.DataFrame) -> list[str]:
+    """What each run's tasks are called, which is what boards are divided by."""
+    of_kind = zip(frame["kind"], frame["dimension"], strict=True)
+    return [tasks_in_words(kind, dimension) for kind, dimension in of_kind]
 
 
 def _settings(what: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,7 +298,7 @@ def _board(
 
 def _title(name: Mapping[str, Any], difference: str) -> str:
     edition = f" of {name['edition']}" if name["edition"] else ""
-    parts = [f"{name['dimension']}D tasks{edition}", f"{name['source']} data"]
+    parts = [f"{name['tasks']}{edition}", f"{name['source']} data"]
     parts.append(f"preset {name['preset']}")
     if "init" in name:
         untrained = " (untrained backbone)" if name["init"] == "random" else ""

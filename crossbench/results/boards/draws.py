@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crossbench.results.boards.boards import Board
 
 LINEAR_PROBE = "linear-probe"
+_FROZEN_FUSION = "frozen-fusion"
 
 
 def with_weights(runs: pd.DataFrame) -> pd.DataFrame:
@@ -19,12 +20,13 @@ def with_weights(runs: pd.DataFrame) -> pd.DataFrame:
 
     ``weights`` is a name of each run's initial weights, equal where runs share them; missing for
     the plain baselines, which have none. Random weights are drawn for each method, task, seed and
-    fold; under the linear probe for each method, task and seed, whatever the fold. A checkpoint is
-    known by its hash, which a run has of its own where the init named a file for each seed or fold.
+    fold; for all folds of a seed at once under the linear probe, and where an encoder stays frozen
+    beside parts that learn. A checkpoint is known by its hash, which a run has of its own where the
+    init named a file for each seed or fold.
     """
     draw = runs["task"] + " seed " + runs["seed"].astype(str)
     fold = " fold " + runs["fold"].astype(str)
-    draw = draw.where(runs["protocol"] == LINEAR_PROBE, draw + fold)
+    draw = draw.where(_shares_frozen(runs), draw + fold)
     file = runs["hash_weights"].where(runs["hash_weights"] != "", runs["hash_init"])
     random = _are_random(runs)
     names = draw.where(random, file)
@@ -57,6 +59,19 @@ def shared_words(board: Board) -> str:
     if fewest == 1 and runs.loc[runs["protocol"] != "plain", "random_weights"].all():
         return f"{said} these alone, and of one random draw nothing is tested."
     return f"{said} these weights."
+
+
+def _shares_frozen(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Whether a run's frozen weights are drawn once for all folds of its seed.
+
+    Under ``frozen-fusion`` a network that names no encoder has nothing frozen: all of it learns.
+    """
+    probe = runs["protocol"] == LINEAR_PROBE
+    counts = ["parameters_total", "parameters_trainable"]
+    if not set(counts) <= set(runs.columns):
+        return probe
+    total, trainable = (runs[name] for name in counts)
+    return probe | ((runs["protocol"] == _FROZEN_FUSION) & (trainable < total))
 
 
 def _are_random(runs: pd.DataFrame) -> pd.Series[bool]:

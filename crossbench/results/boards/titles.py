@@ -23,7 +23,7 @@ _SETTINGS = ("split_settings", "fit_settings")
 def heading(board: Board) -> str:
     """What a board compares, in words: ``3D tasks, random weights, weak probe``."""
     shared = board.shared
-    tasks = f"{shared['dimension']}D tasks"
+    tasks = shared["tasks"]
     edition = f" of {shared['edition']}" if shared["edition"] else ""
     phantom = "Phantoms of " if board.source == "phantom" else ""
     parts = [f"{phantom}{tasks}{edition}", _weights(shared.get("init", ""))]

@@ -31,7 +31,8 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     """Records as a DataFrame with one row each, in the order given.
 
     Columns: the run (``preset task method backbone init protocol seed fold``), what it is
-    (``status source dimension edition metric grouped``, and ``classes``, how many its task has),
+    (``status source kind dimension edition metric grouped``, the kind empty where unknown, and
+    ``classes``, how many its task has),
     its results (``score``, the value of the main metric, and every metric of
     :data:`~crossbench.evaluation.metrics.METRICS` by name; ``partial``, a JSON object of those that
     are means over fewer classes than there are, and why), its cost (``parameters_* cost_* seconds_*
@@ -55,6 +56,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "init": _init(record),
         "status": record.status,
         "source": record.source,
+        "kind": str(_task(record).get("kind", "")),
         "dimension": record.dimension,
         "edition": str(_task(record).get("edition", "")),
         "classes": _classes(record),

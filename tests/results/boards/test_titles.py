@@ -36,6 +36,13 @@ def test_a_board_is_named_in_words(
     assert heading(board) == words
 
 
+def test_a_kind_that_names_its_tasks_has_boards_of_its_own(frame: Any, record: Any) -> None:
+    runs = frame(record(), record("conv2d")).assign(kind=["image", "recording"])
+    boards = split_boards(runs)
+    assert [heading(board).partition(",")[0] for board in boards] == ["2D tasks", "fMRI tasks"]
+    assert boards[1].title.startswith("fMRI tasks · real data")
+
+
 def test_boards_of_one_heading_are_told_apart_by_what_differs(frame: Any, record: Any) -> None:
     boards = boards_of(
         frame,
