@@ -15,7 +15,7 @@ from crossbench.cli.arguments import (
     run_request,
 )
 from crossbench.cli.data.fetch import add_means
-from crossbench.cli.executors import add_executor, executor_of, prepare_executor
+from crossbench.cli.executors import RAY, add_executor, executor_of, prepare_executor
 from crossbench.cli.jobs import add_isolation, add_jobs, jobs_of, left_failed
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say, tracked
 from crossbench.errors import RequestError
@@ -108,7 +108,17 @@ def add(commands: Any) -> None:
         help="with --dry-run: how long N processes or GPUs would take, one a run at a time",
     )
     how.add_argument(
-        "--price", type=float, metavar="P", help="with --simulate: what each costs an hour"
+        "--nodes",
+        default="",
+        metavar="K[,L]",
+        help="with --dry-run --executor ray: how long K machines would take, to which the data of "
+        "each task is sent once",
+    )
+    how.add_argument(
+        "--gpus", type=int, default=1, metavar="G", help="with --nodes: runs at a time on each (1)"
+    )
+    how.add_argument(
+        "--price", type=float, metavar="P", help="with --simulate or --nodes: of each an hour"
     )
     add_jobs(how, None, "1; on Ray, as many as there is room for")
     add_isolation(how)
@@ -123,7 +133,7 @@ def _run(options: Namespace) -> int:
     from crossbench.execution.local import prepare_all
     from crossbench.results.records.store import Store
 
-    _processes(options)  # refused before anything is timed
+    _check_simulation(options)
     prepare_executor(options)
     device, store, requests = find_device(options.device), Store(options.out), _requests(options)
     if options.fetch and not _fetch(options, next(iter(requests.values())).tasks):
@@ -237,25 +247,53 @@ def _dry_run(plan: Plan, device: Any, options: Namespace) -> dict[str, Any]:
 
 
 def _schedules(plan: Plan, cost: Estimate, options: Namespace) -> list[Schedule]:
-    """What the numbers of processes that are asked for would come to."""
+    """What the numbers of processes or machines that are asked for would come to."""
     from crossbench.execution.simulation import group_seconds, longest_first, simulate
 
-    seconds = longest_first(group_seconds(plan, cost.by_run), lambda each: each)
-    return [simulate(seconds, count) for count in _processes(options)]
+    groups = longest_first(group_seconds(plan, cost.by_run), lambda each: each[0])
+    seconds = [each for each, _ in groups]
+    alone = [simulate(seconds, count) for count in _counts(options, "simulate")]
+    nodes = _counts(options, "nodes")
+    if not nodes:
+        return alone
+    from crossbench.execution.ray.parcels import data_to_send
+
+    sent = {task.card.name: data_to_send(plan, task) for task in plan.tasks}
+    data = [sent[task] for _, task in groups]
+    return [
+        *alone,
+        *(simulate(seconds, each * options.gpus, nodes=each, data=data) for each in nodes),
+    ]
 
 
-def _processes(options: Namespace) -> list[int]:
-    """The numbers of processes to simulate.
+def _check_simulation(options: Namespace) -> None:
+    """Refuse what cannot be simulated before anything is timed.
 
     Raises:
-        RequestError: If one is none, or nothing is to be simulated.
+        RequestError: If a number is none, or nothing is to be simulated.
     """
-    words = split_names(options.simulate) if options.simulate else []
-    if (words or options.price is not None) and not (words and options.dry_run):
-        raise RequestError("--simulate and --price say what --dry-run shows; add what is missing")
+    counts = _counts(options, "simulate") + _counts(options, "nodes")
+    if (counts or options.price is not None) and not (counts and options.dry_run):
+        msg = "--simulate, --nodes and --price say what --dry-run shows; add what is missing"
+        raise RequestError(msg)
+    if options.nodes and options.executor != RAY:
+        raise RequestError(f"--nodes (={options.nodes}) are of --executor ray; add that")
+    if options.gpus < 1 or (options.gpus > 1 and not options.nodes):
+        raise RequestError(f"--gpus (={options.gpus}) must be at least 1, of each of --nodes")
+
+
+def _counts(options: Namespace, name: str) -> list[int]:
+    """The numbers that an option names.
+
+    Raises:
+        RequestError: If one is none.
+    """
+    given = getattr(options, name)
+    words = split_names(given) if given else []
     for word in words:
         if not word.isdecimal() or not int(word):
-            raise RequestError(f"--simulate: {word!r} is no number of processes; name 1 or more")
+            of = "processes" if name == "simulate" else "machines"
+            raise RequestError(f"--{name}: {word!r} is no number of {of}; name 1 or more")
     return [int(word) for word in words]
 
 

@@ -136,9 +136,11 @@ def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:
 
 def schedules_view(schedules: Sequence[Schedule], price: float | None = None) -> str:
     """What numbers of processes would take, and what that costs at a price an hour of each."""
+    several = any(each.nodes > 1 for each in schedules)
     return table(
         [
-            {
+            ({"nodes": each.nodes} if several else {})
+            | {
                 "processes": each.processes,
                 "time": duration(each.makespan),
                 "idle": f"{each.idle:.0%}",

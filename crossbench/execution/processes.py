@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
+from crossbench.execution.gpus import Gpus
 from crossbench.execution.isolation import UNLIMITED, Limits
 from crossbench.execution.logs import RunLog, log_name
 from crossbench.execution.relay import Relay, describe_group
+from crossbench.execution.resources import Needs, kind_of
 from crossbench.files.atomic import remove_abandoned
 from crossbench.files.hashing import hash_json
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import torch
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from crossbench.execution.isolation import Child
     from crossbench.execution.sweep import Item
@@ -32,7 +35,8 @@ class Processes:
 
     Args:
         store: Where records go.
-        device: Where networks run.
+        device: Where networks run; ``cuda`` without a number spreads them over all GPUs that
+            ``$CUDA_VISIBLE_DEVICES`` leaves, several to one where their memory allows.
         jobs: Processes at a time.
         limits: What each may use; time counts for each run.
     """
@@ -42,6 +46,9 @@ class Processes:
     ) -> None:
         self.jobs = jobs
         self._store, self._device, self._limits = store, device, limits
+        self._needs = Needs(gpu=device.type == "cuda", limit=limits.memory)
+        spread = device.type == "cuda" and device.index is None and jobs > 1
+        self._gpus = Gpus(torch.cuda.device_count()) if spread else None
         self._working: set[Child] = set()
         self._lock = threading.Lock()
         self._stopped = False
@@ -53,9 +60,14 @@ class Processes:
         done: Callable[[RunRecord], object],
     ) -> None:
         """Have one process do a group; see :class:`crossbench.execution.sweep.Executor`."""
-        with RunLog(self._store.root) as log:
-            relay = Relay(group, listener, done, log)
-            child = self._start_group(group)
+
+        def finish(record: RunRecord) -> None:
+            self._needs.learn(kind_of(group), record)
+            done(record)
+
+        with self._place(kind_of(group)) as device, RunLog(self._store.root) as log:
+            relay = Relay(group, listener, finish, log)
+            child = self._start_group(group, device)
             try:
                 child.result(self._limits, relay.hear, relay.note)
             except ChildDiedError as died:
@@ -119,6 +131,8 @@ class Processes:
         with self._lock:
             self._stopped = True
             working = list(self._working)
+        if self._gpus is not None:
+            self._gpus.close()
         for child in working:
             child.interrupt()
 
@@ -128,8 +142,17 @@ class Processes:
             for child in self._working:
                 child.kill()
 
-    def _start_group(self, group: Sequence[Item]) -> Child:
-        asked = describe_group(group, out=str(self._store.root), device=self._device)
+    @contextmanager
+    def _place(self, kind: Hashable) -> Iterator[torch.device]:
+        """Where runs of a kind are done: the first on a GPU of their own, as far as there are."""
+        if self._gpus is None:
+            yield self._device
+            return
+        with self._gpus.place(self._needs.of(kind, cpus=1).gpus) as number:
+            yield torch.device("cuda", number)
+
+    def _start_group(self, group: Sequence[Item], device: torch.device) -> Child:
+        asked = describe_group(group, out=str(self._store.root), device=device)
         return self._start("crossbench.execution.group:do_group", {"group": to_mapping(asked)})
 
     def _start(self, work: str, arguments: Mapping[str, Any]) -> Child:

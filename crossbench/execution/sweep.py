@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
-from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from crossbench.errors.foreign import ChildDiedError
@@ -24,7 +23,7 @@ from crossbench.runs.context import RunContext, TaskContext
 from crossbench.runs.execute import Silence, begin_record, write_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import torch
 
@@ -320,10 +319,8 @@ def _groups(plans: Iterable[Plan]) -> Iterator[list[Item]]:
     """What there is to do, the runs together that share a network's features."""
     for plan in plans:
         for task in plan.tasks:
-            groups: dict[Hashable, list[Item]] = defaultdict(list)
-            for run in task.todo:
-                groups[run.feature_key].append((plan, task, run))
-            yield from groups.values()
+            for group in task.groups:
+                yield [(plan, task, run) for run in group]
 
 
 def _size(group: Sequence[Item]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,14 @@ class TaskPlan:
     def todo(self) -> tuple[PlannedRun, ...]:
         """The runs without a valid record."""
         return tuple(run for run in self.runs if not run.done)
+
+    @property
+    def groups(self) -> list[list[PlannedRun]]:
+        """The runs to do, those together that share a network's features."""
+        found: dict[Hashable, list[PlannedRun]] = defaultdict(list)
+        for run in self.todo:
+            found[run.feature_key].append(run)
+        return list(found.values())
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -129,6 +129,10 @@ def test_a_dry_run_simulates_schedules(
     one, three, many = json.loads(capsys.readouterr().out)["schedules"]
     assert one["makespan"] >= three["makespan"] >= many["makespan"] > 0
     assert one["busy"] == three["busy"] == many["busy"]
+    words[words.index("--simulate") + 1] = "1"
+    assert main([*words, "--executor", "ray", "--nodes", "2,500", "--gpus", "2"]) == 0
+    table = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert [row[:2] for row in table] == [["1", "1"], ["2", "4"], ["500", "1000"]]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +140,11 @@ def test_a_dry_run_simulates_schedules(
     [
         (["--dry-run", "--simulate", "some"], "--simulate: 'some' is no number of processes"),
         (["--dry-run", "--simulate", "0"], "--simulate: '0' is no number of processes; name 1"),
-        (["--simulate", "2"], "--simulate and --price say what --dry-run shows; add what is"),
-        (["--dry-run", "--price", "2"], "--simulate and --price say what --dry-run shows"),
+        (["--simulate", "2"], "--simulate, --nodes and --price say what --dry-run shows; add w"),
+        (["--dry-run", "--price", "2"], "--nodes and --price say what --dry-run shows"),
+        (["--dry-run", "--nodes", "2"], "--nodes (=2) are of --executor ray; add that"),
+        (["--dry-run", "--executor", "ray", "--nodes", "no"], "'no' is no number of machines"),
+        (["--dry-run", "--simulate", "2", "--gpus", "4"], "--gpus (=4) must be at least 1, of"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(

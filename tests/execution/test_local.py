@@ -16,10 +16,11 @@ import torch
 
 import crossbench
 from crossbench.api import prepare
-from crossbench.execution.local import Silence, execute
+from crossbench.execution.local import execute
 from crossbench.protocols import find_protocol
 from crossbench.protocols.linear_probe import LinearProbe
 from crossbench.results.records.store import Found, Store, read_predictions
+from crossbench.runs.execute import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

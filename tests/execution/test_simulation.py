@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crossbench.api import prepare
 from crossbench.errors import RequestError
 from crossbench.execution import sweep
-from crossbench.execution.simulation import Schedule, longest_first, simulate
+from crossbench.execution.simulation import Data, Schedule, longest_first, simulate
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -84,6 +84,28 @@ def test_a_sweep_hands_out_what_takes_longest_first(
     assert first == second == ["conv3d"]
     assert sweep._size(groups[0]) > sweep._size(groups[1]) > 0
     assert {name for names in rest for name in names} <= {"majority", "logistic", "covariate"}
+
+
+@given(seconds=SECONDS, nodes=st.integers(1, 9), each=st.integers(1, 9), task=st.integers(1, 4))
+def test_data_comes_to_each_node_once(
+    seconds: list[float], nodes: int, each: int, task: int
+) -> None:
+    data = [Data(task=str(number % task), seconds=2.0) for number in range(len(seconds))]
+    there = [Data(task=one.task, seconds=0.0) for one in data]
+    alone = simulate(seconds, nodes * each)
+    sent = simulate(seconds, nodes * each, nodes=nodes, data=data)
+    assert sent.busy == alone.busy
+    assert simulate(seconds, nodes * each, nodes=nodes, data=there).makespan == alone.makespan
+    assert sent.makespan <= sum(seconds) + 2.0 * nodes * task
+    if seconds:
+        assert sent.makespan >= max(sum(seconds) / (nodes * each), 2.0 + min(seconds))
+
+
+def test_one_machine_sends_to_one_node_after_the_other() -> None:
+    scan, slide = Data(task="scan", seconds=10.0), Data(task="slide", seconds=1.0)
+    assert simulate([5.0, 5.0], 2, nodes=2, data=[scan, scan]).makespan == 25
+    assert simulate([5.0, 5.0], 2, nodes=1, data=[scan, scan]).makespan == 15
+    assert simulate([5.0, 5.0], 2, nodes=2, data=[scan, slide]).makespan == 16
 
 
 def test_without_a_process_nothing_is_simulated() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,7 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         try:
             with _as_before(scratch):
+                os.environ.update(_VARIABLES | (_own_token() if address is None else {}))
                 ray.init(**_options(address, scratch))
         except Exception as error:
             where = "Ray cannot be started here" if address is None else f"no Ray at {address!r}"
@@ -102,6 +105,16 @@ def _options(address: str | None, scratch: Path) -> dict[str, Any]:
     }
 
 
+@cache
+def _own_token() -> dict[str, str]:
+    """The token of a cluster of this process, unless the user's variables say something of it.
+
+    Without it Ray would write one into the home folder, for which every cluster then asks.
+    """
+    said = any(name.startswith("RAY_AUTH_") for name in os.environ)
+    return {} if said else {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
 def _short_scratch() -> Path:
     """A folder for Ray's files, whose path leaves room for the names of sockets."""
     scratch = make_scratch()
@@ -122,7 +135,6 @@ def _as_before(folder: Path) -> Iterator[None]:
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if main else None
     with nothing_inherited():
-        os.environ.update(_VARIABLES)
         os.chdir(folder)
         try:
             yield

@@ -19,8 +19,8 @@ from crossbench.execution.logs import RunLog
 from crossbench.execution.processes import Processes
 from crossbench.execution.ray import nodes
 from crossbench.execution.ray.parcels import pack
-from crossbench.execution.ray.resources import Needs
 from crossbench.execution.relay import Relay, describe_group
+from crossbench.execution.resources import Needs, kind_of
 from crossbench.files.scratch import make_scratch
 from crossbench.results.records.files import read_record
 from crossbench.results.records.writing import copy_run
@@ -29,7 +29,7 @@ from crossbench.specs import ComputeSettings
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
@@ -96,7 +96,7 @@ class Ray:
 
         def finish(record: RunRecord) -> None:
             left.pop(0)
-            self._needs.learn(_kind(group), record)
+            self._needs.learn(kind_of(group), record)
             done(record)
 
         with RunLog(self._store.root) as log:
@@ -151,7 +151,7 @@ class Ray:
         import ray
 
         compute = group[0][0].request.preset.compute
-        needed = self._needs.of(_kind(group), cpus=thread_count(compute))
+        needed = self._needs.of(kind_of(group), cpus=thread_count(compute))
         if not self._room(needed):  # what was measured has found room before
             needed = replace(needed, memory=self._limits.memory or 0)
         self._check_room(needed)
@@ -324,9 +324,3 @@ class _LostError(Exception):
 def _first(error: Exception) -> str:
     """The first sentence of what Ray says, which goes on for paragraphs."""
     return str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
-
-
-def _kind(group: Sequence[Item]) -> Hashable:
-    """What runs have in common that hold the same memory."""
-    _, task, run = group[0]
-    return run.key.method, task.card.name, run.key.protocol

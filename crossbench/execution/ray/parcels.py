@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.data.sources import data_files
 from crossbench.errors import RequestError
 from crossbench.execution.ray.shelf import MARK
+from crossbench.execution.simulation import Data
 from crossbench.files.hashing import hash_file
 from crossbench.registry.claims import plugin_path
 from crossbench.registry.method_identity import identify, sources
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from crossbench.specs.requests import RunRequest
 
 _CODE, _CARD, _DATA, _INIT = "code", "card", "data", "init"
+_BANDWIDTH = 125e6  # bytes a second
 _PIECE = 16 * 2**20  # bytes sent at a time: an object store holds several, however small
 
 
@@ -108,6 +110,13 @@ def pack(plan: Plan, task: TaskPlan) -> Parcel:
         asked, tasks=(name,), plugins=plugins, data_dir=data_dir, init=init, limit=None
     )
     return Parcel(request=to_mapping(request), carried=carried, trees=trees)
+
+
+def data_to_send(plan: Plan, task: TaskPlan) -> Data:
+    """What sending a task's data to a machine takes, over a network of a gigabit a second."""
+    tree = _data(plan, task)
+    size = sum(path.stat().st_size for path in tree.files.values()) if tree else 0
+    return Data(task=task.card.name, seconds=size / _BANDWIDTH)
 
 
 def _place(tree: str, place: str = "") -> str:

@@ -284,8 +284,13 @@ def test_a_node_with_other_versions_does_nothing(
 
 
 def test_a_cluster_of_ones_own_ends_with_the_command(
-    words: Callable[..., list[str]], start: Callable[..., Any], tmp_path: Path
+    words: Callable[..., list[str]],
+    start: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     before = set(Path(tempfile.gettempdir()).glob("crossbench-*/session_*"))
     process = start(words("there", "--executor", "ray", "--jobs", "1"))
     wait_for(lambda: list((tmp_path / "there").rglob("*.json")))
@@ -296,3 +301,4 @@ def test_a_cluster_of_ones_own_ends_with_the_command(
     wait_for(lambda: not workers())
     assert set(Path(tempfile.gettempdir()).glob("crossbench-*/session_*")) <= before
     assert results(tmp_path / "there")
+    assert not list(tmp_path.glob("home/.ray/*"))  # a token, for which later clusters would ask

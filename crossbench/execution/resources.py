@@ -1,4 +1,4 @@
-"""Resources that a task asks of a cluster: asked for, or measured from the runs before it."""
+"""Resources that runs ask of a machine or cluster: asked for, or measured from earlier runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from crossbench.execution.sweep import Item
     from crossbench.specs import RunRecord
 
 _SPARE = 1.25  # of measured memory: what allocators keep, and runs that differ
@@ -88,6 +89,12 @@ class Needs:
             if self._gpus and whole and "cuda" in held:
                 share = gpu_share(held["cuda"], whole)
                 self._shares[kind] = max(self._shares.get(kind, 0.0), share)
+
+
+def kind_of(group: Sequence[Item]) -> Hashable:
+    """What runs have in common that hold the same memory."""
+    _, task, run = group[0]
+    return run.key.method, task.card.name, run.key.protocol
 
 
 def gpu_share(held: int, whole: int) -> float:

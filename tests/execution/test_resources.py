@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from crossbench.execution.ray.resources import Needs, Resources, gpu_share
+from crossbench.execution.resources import Needs, Resources, gpu_share
 
 GIB = 2**30
 NODE = {"CPU": 8.0, "GPU": 1.0, "memory": 16.0 * GIB}
