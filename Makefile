@@ -8,7 +8,8 @@ READY := .venv/.ready
 .PHONY: demo test slow lint types contracts unit bench examples clean
 
 demo: $(USABLE)
-	$(BIN)/crossbench run --method crossd --task all --preset smoke --jobs 2 --out results/demo
+	$(BIN)/crossbench transfer --preset smoke --method acs,conv3d,crossd --protocol linear-probe \
+		--folds 0 1 2 --jobs 2 --out results/demo
 	$(BIN)/crossbench report results/demo
 	@echo "To use crossbench in this shell: source $(BIN)/activate"
 

@@ -236,13 +236,14 @@ def _results(chosen: pd.DataFrame, folder: Path, results: str) -> Iterator[None]
             yield
 
 
-def _printed(line: str, title: str) -> list[str]:
-    """What a command prints: the tables whose titles begin with ``title``."""
+def _printed(line: str, titles: str | list[str]) -> list[str]:
+    """What a command prints: the tables whose titles begin with one of ``titles``."""
+    wanted = (titles,) if isinstance(titles, str) else tuple(titles)
     with contextlib.redirect_stdout(io.StringIO()) as out:
         if code := command_line(shlex.split(line)[1:]):
             raise RuntimeError(f"{line} ended with code {code}")
     tables = out.getvalue().rstrip().split("\n\n\n")
-    kept = [table.strip("\n") for table in tables if table.strip("\n").startswith(title)]
+    kept = [table.strip("\n") for table in tables if table.strip("\n").startswith(wanted)]
     lines = "\n\n\n".join(kept).splitlines() + ["", "[...]"] * (len(kept) < len(tables))
     return [part for line in lines for part in textwrap.wrap(line, WIDTH) or [""]]
 
