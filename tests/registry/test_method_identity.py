@@ -248,6 +248,7 @@ def test_registered_methods_are_made_of_their_own_files() -> None:
 
 
 OF_RECORDINGS = {"fc-cnn", "fmm-tc", "fmm-tc-random", "ts-brainlm"}
+CONVERTING_NOTHING = {"conv2d", "slices-2d", "fmcib", "medicalnet"} | OF_RECORDINGS
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +261,7 @@ def unedited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ("edited", "planned_again"),
     [
         ("acs.py", {"acs"}),
-        ("_volumetric.py", set(method_entries()) - {"conv2d", "slices-2d"} - OF_RECORDINGS),
+        ("_volumetric.py", set(method_entries()) - CONVERTING_NOTHING),
         ("_brainlm.py", OF_RECORDINGS),
         ("crossd.py", {"crossd", "crossd-aligned", "crossd-fixed", "crossd-lifted"}),
         ("observers.py", set()),

@@ -62,6 +62,7 @@ class KnownWeights:
         name: What ``--init`` calls it; entries for other layers or backbones may share it.
         file: Its path in the repository, or on this machine where there is none; empty where
             it is in packages.
+        url: Where it is to be downloaded by hand, where it is in no repository.
         layers: What it fits, as :func:`catalogue_forms` says it.
         repo: ``OWNER/NAME`` on Hugging Face.
         revision: Commit, tag or branch of the repository.
@@ -80,6 +81,7 @@ class KnownWeights:
     name: str
     file: str = ""
     layers: tuple[str, ...] = ()
+    url: str = ""
     repo: str = ""
     revision: str = ""
     packages: tuple[PackageFile, ...] = ()
@@ -95,10 +97,12 @@ class KnownWeights:
 
     @property
     def source(self) -> str:
-        """The place of the file: ``hf:REPO/FILE@REV``, ``pip:NAME==VERSION/FILE``, or its path."""
+        """The place of the file: ``hf:REPO/FILE@REV``, ``pip:NAME==VERSION/FILE``, URL or path."""
         if self.packages:
             return " + ".join(f"pip:{each.package}/{each.file}" for each in self.packages)
-        return f"{HUB_PREFIX}{self.repo}/{self.file}@{self.revision}" if self.repo else self.file
+        if self.repo:
+            return f"{HUB_PREFIX}{self.repo}/{self.file}@{self.revision}"
+        return self.url or self.file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +250,8 @@ def _checked(weights: KnownWeights, file: Path) -> KnownWeights:
         ("layers", weights.layers, "it must list the methods that the weights fit"),
         ("file", bool(weights.file) != bool(weights.packages), "give it, or packages instead"),
         ("repo", not (weights.repo and weights.packages), "give it, or packages instead"),
+        ("url", not (weights.url and (weights.repo or weights.packages)), "give it, or these"),
+        ("file", not weights.url or Path(weights.file).name == weights.file, "a name, beside url"),
         ("revision", weights.revision or not weights.repo, "a repo needs one"),
         ("packages", pinned, "each package must be NAME==VERSION"),
         ("packages", inside, "each file must be a path within the packages"),
@@ -256,7 +262,7 @@ def _checked(weights: KnownWeights, file: Path) -> KnownWeights:
         if not holds:
             value = getattr(weights, key)
             raise CardError(f"{file}: weights {weights.name!r}: {key!r} is {value!r}; {demand}")
-    if weights.repo or weights.packages:
+    if weights.repo or weights.packages or weights.url:
         return weights
     return replace(weights, file=str(file.parent / Path(weights.file).expanduser()))
 

@@ -180,7 +180,7 @@ def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoin
 
     Args:
         file: A safetensors file, or one of ``torch.save`` that holds a state dict or one under
-            the key ``model``, ``module`` or ``state_dict``.
+            the key ``model``, ``module``, ``state_dict`` or ``trunk_state_dict``.
         sha256: What its bytes must have as digest; None takes any.
 
     Raises:

@@ -3,7 +3,8 @@
 A file of the Hugging Face Hub is downloaded by ``huggingface_hub``, into its cache and by its
 environment variables (``HF_HOME``, ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``): one at a
 time, resumed where the connection was cut, and put in place whole. Files of an installed package
-are read where they lie; the package is never imported, nor installed.
+are read where they lie; the package is never imported, nor installed. A file that is known by its
+URL is downloaded by the user.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ def present(weights: KnownWeights) -> tuple[Path, ...]:
         parts = [path for each in weights.packages if (path := _packed(each)[0])]
         return tuple(parts) if len(parts) == len(weights.packages) else ()
     if not weights.repo:
-        return (Path(weights.file),) if Path(weights.file).is_file() else ()
+        path = _by_hand(weights) if weights.url else Path(weights.file)
+        return (path,) if path.is_file() else ()
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(weights.repo, weights.file, revision=weights.revision)
     return (Path(found),) if isinstance(found, str) else ()
+
+
+def _by_hand(weights: KnownWeights) -> Path:
+    """Where a file is looked for that crossbench does not download."""
+    return cache_dir() / "weights" / weights.name / weights.file
 
 
 def fetch(weights: KnownWeights) -> Path:
@@ -78,6 +85,9 @@ def _verify(weights: KnownWeights, path: Path, found: str) -> None:
 def _download(weights: KnownWeights) -> Path:
     if weights.packages:
         raise WeightsError(_not_installed(weights))
+    if weights.url:
+        msg = f"weights {weights.name!r} are not here, and crossbench does not fetch {weights.url}"
+        raise WeightsError(f"{msg}; download it to {_by_hand(weights)}, or pass its path as init")
     if not weights.repo:
         msg = f"no weights {weights.name!r} at {weights.file!r}; correct the file's path"
         raise WeightsError(msg)

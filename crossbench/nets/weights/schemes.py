@@ -1,7 +1,8 @@
 """Key schemes: published names of tensors, translated to timm's.
 
 A scheme is recognised by keys and shapes alone. Renaming changes no tensor and loses none: what a
-scheme does not know keeps its key, and is told of when the checkpoint is matched to a network.
+scheme does not know keeps its key, and is told of when the checkpoint is matched to a network. Of a
+model with several parts the image encoder is taken, and its scheme's name says so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 #: Luke Melas-Kyriazi's EfficientNet-PyTorch, and the ports that keep its names.
 EFFICIENTNET_PYTORCH = "EfficientNet-PyTorch"
+
+#: Merlin, whose image encoder stands beside a text encoder and has two heads.
+MERLIN = "Merlin's image encoder"
+
+_ENCODER = "encode_image.i3_resnet."
+_HEADS = ("classifier.", "contrastive_head.")
 
 _OUTSIDE = {
     "_conv_stem": "conv_stem",
@@ -50,6 +57,9 @@ def timm_keys(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         The tensors in their order, under their own keys where no scheme is recognised; its
         name is then empty.
     """
+    encoder = _merlin_encoder(tensors)
+    if encoder:
+        return encoder, MERLIN
     if not {"_conv_stem.weight", "_blocks.0._depthwise_conv.weight"} <= tensors.keys():
         return dict(tensors), ""
     blocks = _efficientnet_blocks(tensors)
@@ -57,6 +67,16 @@ def timm_keys(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     if len(renamed) < len(tensors):  # it holds some tensor under both names
         return dict(tensors), ""
     return renamed, EFFICIENTNET_PYTORCH
+
+
+def _merlin_encoder(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The image encoder of Merlin's without its heads, by torchvision's keys; empty for others."""
+    inside = {
+        key.removeprefix(_ENCODER): tensor
+        for key, tensor in tensors.items()
+        if key.startswith(_ENCODER)
+    }
+    return {key: tensor for key, tensor in inside.items() if not key.startswith(_HEADS)}
 
 
 class _Block(NamedTuple):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 START = 4096
 
 _WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DistributedDataParallel prepend
-_CONTAINERS = ("model", "module", "state_dict")  # keys of what holds a state dict
+_CONTAINERS = ("model", "module", "state_dict", "trunk_state_dict")  # keys of state dicts
 _DEEPEST = 3  # of these, one within the other
 _LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
 _SHOWN = 4  # keys in a message
@@ -45,8 +45,8 @@ def parse_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
 
     Args:
         content: A safetensors file, or one of ``torch.save`` holding a state dict or one under
-            the key ``model``, ``module`` or ``state_dict``. The prefixes of torch.compile and
-            DistributedDataParallel are stripped from the keys.
+            the key ``model``, ``module``, ``state_dict`` or ``trunk_state_dict``. The prefixes of
+            torch.compile and DistributedDataParallel are stripped from the keys.
         path: The file, for messages.
 
     Raises:

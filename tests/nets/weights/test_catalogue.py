@@ -47,7 +47,7 @@ def test_what_ships_is_pinned_where_it_can_be() -> None:
         "hf:timm/resnet18.tv_in1k/model.safetensors@bbd144b3e5565108aad885f145491d11bc6ce807"
     )
     assert plain.sha256.startswith("694f673df6520a31")
-    assert all(each.revision or each.packages for each in known_weights())
+    assert all(each.revision or each.packages or each.url for each in known_weights())
 
 
 def test_layers_without_weights() -> None:
@@ -81,6 +81,8 @@ def test_own_weights_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"repo": "", "file": ""}, "'file' is ''; give it, or packages instead"),
         ({"packages": PACKED}, "'file' is 'deep/model.safetensors'; give it, or packages"),
         ({"file": "", "packages": PACKED}, "'repo' is 'lab/net'; give it, or packages instead"),
+        ({"url": "https://x.org/w"}, "'url' is 'https://x.org/w'; give it, or these"),
+        ({"url": "https://x.org/w", "repo": ""}, "model.safetensors'; a name, beside url"),
         (SERVED | {"packages": PACKED}, "'sha256' is ''; packages need one, of the whole"),
         (SERVED | {"packages": [PACKED[0] | {"package": "net"}]}, "must be NAME==VERSION"),
         *(

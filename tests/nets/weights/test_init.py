@@ -223,7 +223,7 @@ def test_the_catalogue_knows_weights_by_name_place_and_bytes(
         found = find_init(init, METHOD, **RUN)
         assert (found.statistics, found.basis) == ("radimagenet", "as the catalogue says")
     wanted = {"in1k": {"imagenet", "inception"}, "rin": {"radimagenet"}}
-    wanted |= {"astra": {"unit"}, "brainlm": {"unit"}}
+    wanted |= {key: {"unit"} for key in ("astra", "brainlm", "fmcib", "medicalnet", "merlin")}
     for known in known_weights()[1:]:
         assert known.statistics in wanted[known.name]
         method = load_method({"plain": "acs"}.get(known.layers[0], known.layers[0]))

@@ -157,7 +157,7 @@ def test_checkpoint_of_another_method(tmp_path: Path, state: dict[str, Tensor]) 
         ({}, "holds no state dict, at its top level or under 'model'"),
         (
             torch.ones(3),
-            "or under 'model', 'module', 'state_dict', at all",
+            "or under 'model', 'module', 'state_dict', 'trunk_state_dict', at all",
         ),
     ],
 )

@@ -303,3 +303,21 @@ def test_parts_that_cannot_be_joined(tmp_path: Path, monkeypatch: pytest.MonkeyP
     weights = find_known("in1k", load_method("acs"), BACKBONE)
     with pytest.raises(WeightsError, match=r"the 2 parts of weights 'in1k' cannot be joined \("):
         fetch(weights)
+
+
+def test_a_file_that_is_downloaded_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSBENCH_CACHE", str(tmp_path / "cache"))
+    url = {"url": "https://example.org/w.pth", "repo": "", "revision": ""}
+    own_weights(
+        monkeypatch, tmp_path, file="w.pth", sha256=hashlib.sha256(CONTENT).hexdigest(), **url
+    )
+    known = find_known("in1k", load_method("acs"), BACKBONE)
+    assert (known.source, present(known)) == ("https://example.org/w.pth", ())
+    place = tmp_path / "cache" / "weights" / "in1k" / "w.pth"
+    with pytest.raises(
+        WeightsError, match=f"does not fetch https://example.org/w.pth; .* to {place}"
+    ):
+        fetch(known)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(CONTENT)
+    assert fetch(known) == place

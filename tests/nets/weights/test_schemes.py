@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import timm
 import torch
@@ -12,9 +14,10 @@ from crossbench.nets.weights.catalogue import find_known
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.inspection import carry
 from crossbench.nets.weights.retrieval import fetch, present
-from crossbench.nets.weights.schemes import EFFICIENTNET_PYTORCH, timm_keys
+from crossbench.nets.weights.schemes import EFFICIENTNET_PYTORCH, MERLIN, timm_keys
 from crossbench.registry.methods import load_method
 
+HEADS = ("classifier", "contrastive_head")
 LITE = "tf_efficientnet_lite0"
 
 
@@ -51,6 +54,22 @@ def test_every_tensor_is_renamed(name: str) -> None:
     assert scheme == EFFICIENTNET_PYTORCH
     assert renamed.keys() == state.keys()
     assert all(renamed[key] is state[key] for key in state)
+
+
+def test_of_merlin_the_image_encoder_is_taken(tmp_path: Path) -> None:
+    state = build_model("i3resnet", dims=3, num_classes=0, backbone="test_resnet").state_dict()
+    theirs = {f"encode_image.i3_resnet.{key}": tensor for key, tensor in state.items()}
+    more = {f"encode_image.i3_resnet.{head}.weight": torch.ones(2, 3, 1, 1, 1) for head in HEADS}
+    torch.save(theirs | more | {"encode_text.weight": torch.ones(2)}, tmp_path / "m.pt")
+    checkpoint = read_checkpoint(tmp_path / "m.pt")
+    assert checkpoint.scheme == MERLIN
+    assert checkpoint.tensors.keys() == state.keys()
+    (volumes,) = [
+        each
+        for each in carry(checkpoint, load_method("i3resnet"), "test_resnet")
+        if each.kind == "volume"
+    ]
+    assert (volumes.misfit, volumes.converted) == ("", False)
 
 
 def test_what_is_not_recognised_stays() -> None:
