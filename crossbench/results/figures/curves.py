@@ -69,7 +69,9 @@ def curve_frame(curves: Curves) -> pd.DataFrame:
 
 def _layers(frame: pd.DataFrame, metric: str, plain: list[str]) -> list[dict[str, Any]]:
     names = list(dict.fromkeys(frame["line"]))
-    look = marks.look("line", [name for name in names if name not in plain], plain, shown=names)
+    fitted = [name for name in names if name not in plain]
+    look = marks.look("line", fitted, plain, shown=names)
+    dash = {"field": "line", "type": "nominal", "legend": None}
     for channel in look.values():  # names are long: one in a line
         channel["legend"] = channel["legend"] | {"columns": 1}
     ticks = sorted(set(frame["labelled"]))
@@ -91,7 +93,12 @@ def _layers(frame: pd.DataFrame, metric: str, plain: list[str]) -> list[dict[str
         },
         {
             "mark": {"type": "line", "strokeWidth": 2},
-            "encoding": {"x": x, "y": field("score", **y), "color": look["color"]},
+            "encoding": {
+                "x": x,
+                "y": field("score", **y),
+                "color": look["color"],
+                "strokeDash": dash | {"scale": marks.dashes(fitted, plain)},
+            },
         },
         {
             "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},

@@ -122,8 +122,25 @@ def colours(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def shapes(names: Sequence[str]) -> dict[str, Any]:
-    """A scale of shapes beside the colours, so that no reading rests on colour alone."""
-    return {"domain": list(names), "range": _cycled(_SHAPES, len(names))}
+    """A scale of shapes beside the colours, so that no reading rests on colour alone.
+
+    Where colours begin again, shapes do not: each name has a pair of its own.
+    """
+    count = len(_SHAPES)
+    chosen = [_SHAPES[(place + place // count) % count] for place in range(len(names))]
+    return {"domain": list(names), "range": chosen}
+
+
+def dashes(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
+    """A scale of strokes: broken where a line has the colour of one before it.
+
+    Args:
+        names: Names that have a colour each.
+        plain: Names that follow in grey.
+    """
+    count = len(_METHOD_COLOURS if plain else PALETTE)
+    broken = [[6, 4] if place >= count else [1, 0] for place in range(len(names))]
+    return {"domain": [*names, *plain], "range": broken + [[1, 0]] * len(plain)}
 
 
 def look(

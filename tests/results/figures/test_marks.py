@@ -47,3 +47,13 @@ def test_long_names_are_whole_on_lines_that_end_at_one_height() -> None:
     axis = marks.whole_names(["short", "a-very-long-name-of-a-task"], across=True)
     assert '["", "short"]' in axis["labelExpr"]
     assert axis["labelLimit"] == 0
+
+
+def test_colour_and_shape_together_are_a_names_own() -> None:
+    names = [f"line {place}" for place in range(30)]
+    looks = zip(
+        marks.colours(names, ["plain"])["range"], marks.shapes(names)["range"], strict=False
+    )
+    assert len(set(looks)) == len(names)
+    strokes = marks.dashes(names[:7], ["plain"])["range"]
+    assert strokes == [[1, 0]] * 6 + [[6, 4], [1, 0]]
