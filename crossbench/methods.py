@@ -298,11 +298,15 @@ class Observer(Protocol):
     A package registers the class under the entry point group ``crossbench.observers``. Nothing
     here changes a run or its record: the network is fitted and tested by then.
 
+    A further method ``gather(layer, measured)`` is optional: of what was measured of all samples it
+    makes arrays of any shape, which are kept in its place.
+
     Attributes:
-        layer: The kind of layer that is looked into, wherever a network has it.
+        layer: The kind of layer, or kinds, that are looked into, wherever a network has them; a
+            network itself is one, whose ``forward`` may be called without calling the observer.
     """
 
-    layer: type[nn.Module]
+    layer: type[nn.Module] | tuple[type[nn.Module], ...]
 
     def measure(self, layer: nn.Module, inputs: Tensor) -> Mapping[str, Tensor]:
         """Measure the layer on each sample of a batch.

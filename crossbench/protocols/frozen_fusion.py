@@ -176,6 +176,7 @@ class FrozenFusion(Protocol):
                 "cost": {"gmacs": multiply_adds(model, context.input_shape) / 1e9},
             },
             seconds={} if kept is None else {"test": kept.seconds * share},
+            diagnostics=context.diagnose(model, test.loader),
             fitted=context.keep(model.state_dict, value_range),
         )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 64  # measured, at most
 DRAWN = 4  # of these, pictured
+WHOLE = "network"  # name of the layer that is all of it
 
 
 @torch.no_grad()
@@ -47,7 +48,7 @@ def diagnose(
         None if the network has no layer that is observed.
     """
     watched = [
-        (name, layer, observer)
+        (name or WHOLE, layer, observer)
         for name, layer in model.named_modules()
         for observer in observers
         if isinstance(layer, observer.layer)
@@ -97,6 +98,6 @@ def _arrays(
 ) -> dict[str, NDArray[np.float32]]:
     measured = {key: torch.cat([batch[key] for batch in rows]) for key in rows[0]}
     pictures = observer.picture(layer, {key: values[drawn] for key, values in measured.items()})
-    return {
-        key: values.float().cpu().numpy() for key, values in (measured | dict(pictures)).items()
-    }
+    gather = getattr(observer, "gather", None)
+    kept = measured if gather is None else gather(layer, measured)
+    return {key: values.float().cpu().numpy() for key, values in {**kept, **pictures}.items()}

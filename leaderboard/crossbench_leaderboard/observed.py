@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
@@ -22,9 +22,21 @@ if TYPE_CHECKING:
     from crossbench_leaderboard.state import Results
 
 
-def picked_run(
-    results: Results, *, method: str, key: str
-) -> tuple[RunRecord, Diagnostics | None] | None:
+class Observed(NamedTuple):
+    """A run and its diagnostics."""
+
+    record: RunRecord
+    diagnostics: Diagnostics | None
+
+
+def observed(results: Results) -> list[Observed]:
+    """Every run with diagnostics; those that cannot be read are named on the page."""
+    frame = results.frame
+    runs = [_read(Path(path)) for path in _with_diagnostics(frame)["path"]]
+    return [run for run in runs if run is not None]
+
+
+def picked_run(results: Results, *, method: str, key: str) -> Observed | None:
     """A run that has diagnostics; None, and the reason in words, where there is none to show.
 
     Args:
@@ -32,16 +44,25 @@ def picked_run(
         method: The method that the advice on new runs names.
         key: Name of the choice in the address.
     """
-    runs = _observed(results.frame)
+    runs = _with_diagnostics(results.frame)
     if runs.empty:
-        st.info("No run here has diagnostics. A new run writes them beside its record when asked:")
-        words: list[object] = ["--method", method, "--diagnostics", "--out", out_folder(results)]
-        st.code(arguments("crossbench", "run", *words), language="bash", wrap_lines=True)
+        advise(results, "No run here has diagnostics", method=method)
         return None
-    path = Path(_pick(runs, key)["path"])
+    return _read(Path(_pick(runs, key)["path"]))
+
+
+def advise(results: Results, lack: str, **options: str) -> None:
+    """Say what there is none of, and the command whose runs have it."""
+    st.info(f"{lack}. A new run writes them beside its record when asked:")
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    ends: list[object] = ["--diagnostics", "--out", out_folder(results)]
+    st.code(arguments("crossbench", "run", *words, *ends), language="bash", wrap_lines=True)
+
+
+def _read(path: Path) -> Observed | None:
     try:
         record = read_record(path)
-        return record, read_diagnostics(path, record)
+        return Observed(record, read_diagnostics(path, record))
     except RecordError as error:
         st.error("The diagnostics cannot be read:")
         st.text(str(error))
@@ -54,7 +75,7 @@ def show_command(record: RunRecord) -> None:
     command(f"{run_command(record, 'diagnostics')} --diagnostics")
 
 
-def _observed(frame: pd.DataFrame) -> pd.DataFrame:
+def _with_diagnostics(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs with diagnostics beside their records."""
     networks = (frame["status"] == "ok") & (frame["protocol"] != "plain")
     return frame[networks & (frame["diagnostics"] != "")]
