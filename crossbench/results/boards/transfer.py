@@ -169,7 +169,9 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
     missing: list[str] = []
     for board, method in cells:
         protocol = _of(board, "protocol")
-        compared = (("random", others[board.title], protocol), ("scratch", scratch, FROM_SCRATCH))
+        compared = [("random", others[board.title], protocol)]
+        if scratch:  # where nothing was trained from scratch, nobody asked what that would give
+            compared.append(("scratch", scratch, FROM_SCRATCH))
         for kind, found, under in compared:
             try:
                 pairs[kind][protocol, method] = _paired(board, _only(found, under), method, task)

@@ -36,9 +36,11 @@ def gain_table(transfer: Transfer) -> Table:
     turned = (
         "" if higher_is_better(transfer.metric) else "; the sign is turned, for lower is better"
     )
+    scratch = any(gain.over_scratch for gain in transfer.gains)
+    over = f"pretrained less the method's random weights under {FROM_SCRATCH}{turned}"
     notes = (
         f"gain: pretrained less random weights, same method and protocol{turned}.",
-        f"over scratch: pretrained less the method's random weights under {FROM_SCRATCH}{turned}.",
+        *([f"over scratch: {over}."] if scratch else []),
         f"In brackets: 95 % interval, corrected resampled t{how_many}.",
         f"{_SHOWN} differs at 5 % after Holm over its column.",
         *_power_notes("gain", {_name(gain): gain.over_random for gain in transfer.gains}),
@@ -54,13 +56,13 @@ def gain_table(transfer: Transfer) -> Table:
                 _score(gain.random),
                 _score(gain.pretrained),
                 _difference(gain.over_random),
-                _difference(gain.over_scratch),
+                *([_difference(gain.over_scratch)] if scratch else []),
             ),
         )
         for gain in transfer.gains
     ]
     return Table.of_rows(
-        map(Header, ("random", "pretrained", "gain", "over scratch")),
+        map(Header, ("random", "pretrained", "gain", *(["over scratch"] if scratch else []))),
         rows,
         title=transfer.title,
         subtitle=f"{title_of(transfer.metric)}, means",
