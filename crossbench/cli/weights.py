@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from crossbench.cli.arguments import add_plugins, path
 from crossbench.cli.names import chosen_methods
 from crossbench.cli.output import EXIT_OK, aside, print_json, say
+from crossbench.specs import Statistics
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from crossbench.nets.weights.checkpoint import Checkpoint
     from crossbench.nets.weights.inspection import Carry
@@ -36,6 +38,7 @@ def add(commands: Any) -> None:
     _add_list(actions)
     _add_fetch(actions)
     _add_inspect(actions)
+    _add_convert(actions)
 
 
 def _add_list(actions: Any) -> None:
@@ -66,7 +69,9 @@ def _add_inspect(actions: Any) -> None:
         "inspect", help="show what a checkpoint holds and which methods it fits in 2D and in 3D"
     )
     inspect.set_defaults(command=_inspect)
-    inspect.add_argument("file", type=path, metavar="FILE", help="a .safetensors or .pth file")
+    inspect.add_argument(
+        "file", metavar="FILE|NAME", help="a .safetensors or .pth file, or a name of weights list"
+    )
     inspect.add_argument("--method", default="all", metavar="X[,Y]", help="methods to try (all)")
     add_plugins(inspect)
     inspect.add_argument(
@@ -75,6 +80,32 @@ def _add_inspect(actions: Any) -> None:
     )
     inspect.add_argument("--keys", action="store_true", help="show what becomes of every key")
     inspect.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_convert(actions: Any) -> None:
+    convert = actions.add_parser(
+        "convert",
+        help="write a foreign checkpoint as one of our own, which says what it is",
+        description="Write a checkpoint of a known key scheme as .safetensors with metadata: what "
+        "network it fits, the SHA-256 of its origin and, where said, its channel statistics.",
+    )
+    convert.set_defaults(command=_convert)
+    convert.add_argument("file", type=path, metavar="FILE", help="a .safetensors or .pth file")
+    convert.add_argument(
+        "--to", required=True, type=path, metavar="NAME|FILE", help="NAME.safetensors is written"
+    )
+    convert.add_argument("--method", default="conv2d", help="whose networks it fits (conv2d)")
+    add_plugins(convert)
+    convert.add_argument(
+        "--backbone",
+        default=_DEFAULT_BACKBONE,
+        help=f"the timm network that it fits ({_DEFAULT_BACKBONE})",
+    )
+    convert.add_argument(
+        "--statistics",
+        choices=get_args(Statistics),
+        help="whose channel statistics normalised the inputs (not known)",
+    )
 
 
 # --------------------------------------------------------------------------- list and fetch
@@ -124,14 +155,36 @@ def _fetch(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-# ---------------------------------------------------------------------------------- inspect
+# ---------------------------------------------------------------------- convert and inspect
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from crossbench.errors import RequestError
+    from crossbench.nets.weights.checkpoint import read_checkpoint
+    from crossbench.nets.weights.conversion import convert
+
+    methods = chosen_methods(options)
+    if len(methods) != 1:
+        raise RequestError(f"--method {options.method!r} is {len(methods)} methods; name one")
+    checkpoint = read_checkpoint(options.file)
+    with aside():
+        made = convert(checkpoint, methods[0], options.backbone, options.statistics)
+    name = str(options.to).removesuffix(".safetensors")
+    target = Path(f"{name}.safetensors")
+    if target.exists():
+        raise RequestError(f"{target} is there already; remove it, or choose another --to")
+    made.write(target)
+    print(target)
+    return EXIT_OK
 
 
 def _inspect(options: argparse.Namespace) -> int:
     from crossbench.nets.weights.checkpoint import read_checkpoint
     from crossbench.nets.weights.inspection import carry
 
-    checkpoint = read_checkpoint(options.file)
+    checkpoint = read_checkpoint(_named_file(options))
     said = checkpoint.about.backbone if checkpoint.about is not None else _DEFAULT_BACKBONE
     backbone = options.backbone or said
     methods = chosen_methods(options)
@@ -147,6 +200,37 @@ def _inspect(options: argparse.Namespace) -> int:
         if options.keys:
             print(_key_tables(carries))
     return EXIT_OK
+
+
+def _named_file(options: argparse.Namespace) -> Path:
+    """The file to inspect; a name's is fetched, and its backbone and methods are the ones to try.
+
+    Raises:
+        RequestError: If a name stands for several files, of which --method and --backbone leave
+            more than one, or none.
+    """
+    from crossbench.errors import RequestError
+    from crossbench.nets.weights.catalogue import catalogue_forms, known_weights
+    from crossbench.nets.weights.retrieval import fetch
+
+    named = [each for each in known_weights() if each.name == options.file]
+    if not named:
+        return path(options.file)
+    methods = chosen_methods(options)
+    forms = {form for method in methods for form in catalogue_forms(method)}
+    left = [
+        each
+        for each in named
+        if forms & {*each.layers} and options.backbone in {None, "", each.backbone}
+    ]
+    if len(left) != 1:
+        there = ", ".join(f"{each.backbone} ({' '.join(each.layers)})" for each in named)
+        msg = f"{options.file!r} stands for {len(left)} files with this --method and --backbone"
+        raise RequestError(f"{msg}; there are {there}: name them so that one is left")
+    options.backbone = options.backbone or left[0].backbone or None
+    fitting = [each.name for each in methods if {*catalogue_forms(each)} & {*left[0].layers}]
+    options.method = ",".join(fitting)
+    return fetch(left[0])
 
 
 def _content(checkpoint: Checkpoint) -> dict[str, Any]:

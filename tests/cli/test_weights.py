@@ -139,3 +139,19 @@ def test_inspect_a_foreign_file_under_another_backbone(
     assert "unknown backbone 'resnet_18'" in capsys.readouterr().err
     assert main(["weights", "inspect", str(tmp_path / "absent.pth")]) == 2
     assert "no checkpoint at" in capsys.readouterr().err
+
+
+def test_inspect_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = build_model("conv2d", dims=2, num_classes=3, backbone=SMALL)
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    entry = f'[[weights]]\nname = "mine"\nfile = "mine.pth"\nbackbone = "{SMALL}"\n'
+    (tmp_path / "weights.toml").write_text(entry + 'layers = ["plain"]\n')
+    monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
+    assert main(["weights", "inspect", "mine", "--method", "acs,crossd"]) == 0
+    shown = capsys.readouterr().out
+    assert f"in {SMALL}:" in shown
+    assert [line for line in shown.splitlines() if line.startswith("crossd")] == []
+    assert main(["weights", "inspect", "mine", "--method", "crossd"]) == 2
+    assert "'mine' stands for 0 files with this --method" in capsys.readouterr().err
