@@ -56,6 +56,7 @@ def test_every_file_that_is_not_python_comes_along(installed: Path) -> None:
 
 def test_the_installed_command_lists_and_reports(installed: Path, tmp_path: Path) -> None:
     examples = installed / "crossbench_leaderboard" / "examples"
+    of_ct = examples.with_name("examples_ct")
     here = {"PYTHONPATH": str(installed)}
     where = call("-P", "-c", "import crossbench; print(crossbench.__file__)", cwd=tmp_path, **here)
     assert Path(where.strip()).is_relative_to(installed)
@@ -68,7 +69,7 @@ def test_the_installed_command_lists_and_reports(installed: Path, tmp_path: Path
     assert len(tasks) == 21  # the paper's 17, and the embedded four
     every = {row["name"] for row in json.loads(call(*listing, "--all", cwd=tmp_path, **here))}
     assert every > {"nodule-malignancy-inverted-3d", "vessel-28", "retina"}
-    report = call(
-        "-P", "-m", "crossbench", "report", examples, "--format", "csv", cwd=tmp_path, **here
-    )
-    assert "nodule-malignancy-3d" in report
+    report = ("-P", "-m", "crossbench", "report", examples, of_ct, "--format", "csv")
+    printed = call(*report, cwd=tmp_path, **here)
+    assert "nodule-malignancy-3d" in printed
+    assert "nodule-malignancy-ct-3d" in printed

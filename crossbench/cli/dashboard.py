@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _APP = "crossbench_leaderboard"
 _NEEDED = ("streamlit", "altair", "pyarrow")
 _RESULTS = Path("results")
+_EXAMPLES = ("examples", "examples_ct")
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
 
@@ -53,7 +54,7 @@ def _dashboard(options: argparse.Namespace) -> NoReturn:
         if not folder.is_dir():
             msg = f"no results folder {str(folder)!r}; correct it, or leave it out for the examples"
             raise RequestError(msg)
-    folders = options.folders or [_default_folder(app)]
+    folders = options.folders or _default_folders(app)
     command = server_words(
         app, folders, host=options.host, port=options.port, browser=not options.no_browser
     )
@@ -120,10 +121,11 @@ def _find_app() -> Path:
     return Path(spec.origin).parent
 
 
-def _default_folder(app: Path) -> Path:
+def _default_folders(app: Path) -> list[Path]:
     """``results``, or the examples that ship with the app where there is none."""
-    examples = app / "examples"
-    if _RESULTS.is_dir() or not examples.is_dir():
-        return _RESULTS
-    say([f"no folder {str(_RESULTS)!r} here: showing the example results in {examples}"])
+    examples = [folder for name in _EXAMPLES if (folder := app / name).is_dir()]
+    if _RESULTS.is_dir() or not examples:
+        return [_RESULTS]
+    where = ", ".join(map(str, examples))
+    say([f"no folder {str(_RESULTS)!r} here: showing the example results in {where}"])
     return examples

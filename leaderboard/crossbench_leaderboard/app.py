@@ -16,7 +16,7 @@ import streamlit as st
 
 from crossbench.errors import CrossbenchError
 from crossbench.registry.entries import VIEW_GROUP, points
-from crossbench_leaderboard.state import EXAMPLES, Results, arguments, load, plain
+from crossbench_leaderboard.state import EXAMPLE_FOLDERS, Results, arguments, load, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,11 +111,11 @@ def _where(results: Results) -> str:
     """The folders in words; the examples are named as such."""
     names = [
         "the examples that ship with crossbench: not your own results"
-        if folder.resolve() == EXAMPLES
+        if folder.resolve() in EXAMPLE_FOLDERS
         else str(folder)
         for folder in results.folders
     ]
-    return ", ".join(names) or "no folder"
+    return ", ".join(dict.fromkeys(names)) or "no folder"
 
 
 def _nothing_yet(results: Results) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Results that ship with the dashboard, shown where there are none of one's own.
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
+#: Every folder of them: those of nodules, and those of computed tomography.
+EXAMPLE_FOLDERS = (EXAMPLES, EXAMPLES.with_name("examples_ct").resolve())
+
 #: What stands where there is nothing to say.
 NONE = "–"
 
@@ -91,7 +94,7 @@ def _opened(folders: Sequence[Path]) -> tuple[tuple[HostedBoard, ...], list[Path
 
 def out_folder(results: Results) -> Path:
     """Output folder of suggested commands: the one shown; never the examples or a hosted board."""
-    others = [EXAMPLES, *(board.folder.resolve() for board in results.hosted)]
+    others = [*EXAMPLE_FOLDERS, *(board.folder.resolve() for board in results.hosted)]
     shown = [folder for folder in results.folders if folder.resolve() not in others]
     return shown[0] if shown else Path("results")
 

@@ -79,10 +79,12 @@ def test_without_results_the_examples_are_shown_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: Any, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "app" / "examples").mkdir(parents=True)
+    examples = [tmp_path / "app" / name for name in ("examples", "examples_ct")]
+    for folder in examples:
+        folder.mkdir(parents=True)
     monkeypatch.setattr(dashboard, "_find_app", lambda: tmp_path / "app")
     main(["dashboard"])
-    assert folders_of(started[0]) == [str(tmp_path / "app" / "examples")]
+    assert folders_of(started[0]) == [str(folder) for folder in examples]
     assert "no folder 'results' here: showing the example results" in capsys.readouterr().err
 
 

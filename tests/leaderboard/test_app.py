@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 import crossbench_leaderboard
 from crossbench.results.records.store import Store
-from crossbench_leaderboard.app import VIEWS
+from crossbench_leaderboard.app import VIEWS, _where
 from crossbench_leaderboard.choices import AS_DECLARED
-from crossbench_leaderboard.state import EXAMPLES, Results, out_folder, plain
+from crossbench_leaderboard.state import EXAMPLE_FOLDERS, EXAMPLES, Results, out_folder, plain
 
 APP = Path(crossbench_leaderboard.__file__).parent / "app.py"
 
@@ -95,11 +96,18 @@ def test_the_frame_says_what_is_read_and_reads_anew_when_asked(
 def test_examples_are_named_as_such_and_never_written_to(
     monkeypatch: pytest.MonkeyPatch, results_folder: Path
 ) -> None:
-    page = open_app(monkeypatch, EXAMPLES)
+    shipped = "the examples that ship with crossbench: not your own results"
+    page = open_app(monkeypatch, EXAMPLE_FOLDERS[1])
     assert not page.exception
-    assert "the examples that ship with crossbench: not your own results" in said(page)
+    assert shipped in said(page)
+    board = page.selectbox(key="leaderboard-board")
+    assert board.value.startswith("3D tasks, weights in1k, linear probe")  # of CT, all labelled
+    assert "all labelled" in board.value
+    drawn = [json.loads(each.proto.spec)["description"] for each in page.get("vega_lite_chart")]
+    assert "on nodule-malignancy-ct-3d by number of labelled samples" in drawn[-1]
     assert "examples" not in said(open_app(monkeypatch, results_folder))
-    shown = Results(folders=(EXAMPLES,), frame=pd.DataFrame(), broken=())
+    shown = Results(folders=EXAMPLE_FOLDERS, frame=pd.DataFrame(), broken=())
+    assert _where(shown) == shipped
     assert out_folder(shown) == Path("results")
     assert out_folder(replace(shown, folders=(EXAMPLES, results_folder))) == results_folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from crossbench.results.boards.notes import grid_in_words
@@ -18,6 +19,7 @@ _NO_WEIGHTS = ("", "none")
 # What tells boards of one heading apart, what says most first.
 _PARTS = {"preset": "preset {}", "backbone": "{}", "source": "{} data", "settings": "{}"}
 _SETTINGS = ("split_settings", "fit_settings")
+_LABELLED = re.compile(r"split\.max_labelled = (\d+|null)")
 
 
 def heading(board: Board) -> str:
@@ -40,7 +42,8 @@ def headings(boards: Sequence[Board]) -> list[str]:
     """
     names = [heading(board) for board in boards]
     for part, words in _PARTS.items():
-        names = _told_apart(names, [words.format(board.shared.get(part, "")) for board in boards])
+        told = [words.format(board.shared.get(part, "")) for board in boards]
+        names = _told_apart(names, [_in_words(each) for each in told])
     return _told_apart(names, [str(place + 1) for place in range(len(names))])
 
 
@@ -61,6 +64,11 @@ def setting_line(board: Board) -> str:
 def differing_settings(board: Board) -> dict[str, Any]:
     """The settings of a board, by dotted key, that differ from those of its preset."""
     return beside_preset(board.shared["preset"], _settings(board))
+
+
+def _in_words(settings: str) -> str:
+    """Settings as a board tells them, the number of labelled samples in words."""
+    return _LABELLED.sub(lambda found: f"{found[1]} labelled".replace("null", "all"), settings)
 
 
 def _weights(init: str) -> str:

@@ -11,6 +11,8 @@ from crossbench.results.figures import marks
 from crossbench.results.figures.figure import compose, field, tooltip
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from crossbench.results.boards.curves import Curves
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme
@@ -27,15 +29,18 @@ def curve_figure(curves: Curves, *, theme: Theme = "light") -> Figure:
         theme: Light or dark.
     """
     frame = curve_frame(curves)
+    short = _short([line.name for line in curves.lines])
+    frame["line"] = frame["line"].map(short)
     metric = title_of(curves.metric)
     bars = frame["low"].notna().any()
     return compose(
         frame,
-        _layers(frame, metric, [line.name for line in curves.lines if line.plain]),
+        _layers(frame, metric, [short[line.name] for line in curves.lines if line.plain]),
         name=f"labelled-{curves.task}-{curves.protocol}",
         title=f"{metric} by labelled samples",
         subtitle=[
             f"{curves.task}, {curves.protocol}; means over runs.",
+            _left_out(short),
             "Bars: 95 % intervals (corrected for overlapping training parts)." if bars else "",
         ],
         alt=_in_words(frame, metric, curves.task),
@@ -65,6 +70,21 @@ def curve_frame(curves: Curves) -> pd.DataFrame:
         for place, line in enumerate(curves.lines)
         for point in line.points
     ).astype({"low": float, "high": float})
+
+
+def _short(names: Sequence[str]) -> dict[str, str]:
+    """Names without what follows method and init, where these tell them apart already."""
+    heads = {name: name.partition(", ")[0] for name in names}
+    return heads if len({*heads.values()}) == len(heads) else {name: name for name in names}
+
+
+def _left_out(short: Mapping[str, str]) -> str:
+    """A sentence of what the short names leave out, by method."""
+    found: dict[str, dict[str, None]] = {}
+    for name, head in short.items():
+        if rest := name[len(head) :].removeprefix(", "):
+            found.setdefault(rest, {})[head.partition(" from ")[0]] = None
+    return "; ".join(f"{', '.join(methods)}: {rest}" for rest, methods in found.items())
 
 
 def _layers(frame: pd.DataFrame, metric: str, plain: list[str]) -> list[dict[str, Any]]:

@@ -8,9 +8,12 @@ import streamlit as st
 
 from crossbench.evaluation.statistics import MIN_TASKS
 from crossbench.results.boards.board_columns import board_columns, with_columns
+from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.groups import task_groups
 from crossbench.results.boards.published import table2
 from crossbench.results.boards.tables import leaderboard, ranked
+from crossbench.results.figures.curves import curve_figure
 from crossbench.results.figures.heat_map import heat_map
 from crossbench.results.figures.standings import standings
 from crossbench_leaderboard.choices import chips, pick_board
@@ -43,6 +46,7 @@ def show(results: Results) -> None:
     show_figure(standings(board, rows=rows, theme=theme()))
     _link_methods(board)
     show_figure(heat_map(board, rows=rows, theme=theme()))
+    _show_curves(results, board, metric)
     _show_table(board, rows)
     show_submissions(results.hosted)
     _show_published(board)
@@ -86,6 +90,17 @@ def _show_claim(rows: list[Standing]) -> None:
             f"No claim over tasks: a claim needs {MIN_TASKS} on which two or more methods have "
             f"every run; this board has {first.total}. What can be said of each is said below."
         )
+
+
+def _show_curves(results: Results, board: Board, metric: str | None) -> None:
+    """The board's tasks by number of labelled samples, which are boards apart."""
+    frame = results.frame
+    same = frame["task"].isin(board.runs["task"]) & (frame["preset"] == board.shared["preset"])
+    protocols = set(board.runs["protocol"])
+    for curves in learning_curves(split_boards(frame[same], metric)):
+        if curves.protocol in protocols and curves.task in board.tasks:
+            show_figure(curve_figure(curves, theme=theme()))
+            link_to("pretraining", "What pretraining is worth, in numbers")
 
 
 def _link_methods(board: Board) -> None:

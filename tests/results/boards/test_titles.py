@@ -43,6 +43,13 @@ def test_a_kind_that_names_its_tasks_has_boards_of_its_own(frame: Any, record: A
     assert boards[1].title.startswith("fMRI tasks · real data")
 
 
+def test_numbers_of_labelled_samples_are_told_in_words(frame: Any, record: Any) -> None:
+    limits = ({"split": {"max_labelled": limit}} for limit in (16, None))
+    boards = boards_of(frame, *(record(settings=each) for each in limits))
+    ends = [name.rpartition(" · ")[2] for name in headings(boards)]
+    assert sorted(ends) == ["16 labelled", "all labelled"]
+
+
 def test_boards_of_one_heading_are_told_apart_by_what_differs(frame: Any, record: Any) -> None:
     boards = boards_of(
         frame,
