@@ -10,7 +10,7 @@ import streamlit as st
 
 from crossbench_baselines.shifts import kernel_frame, shift_frame, shift_layers
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.choices import pick
+from crossbench_leaderboard.choices import chips, pick, switch
 from crossbench_leaderboard.observed import picked_run, show_command
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ _EXPLANATION = (
     "the layer uses not the middle slice of its 3D kernel but its neighbour, rolled by one in the "
     "plane; the angle moves the shift away from there, by at most 1.11 voxels along an axis."
 )
-_WIDTH = 160
+_CELL = 18  # pixels
+_BESIDE = 3  # kernels in a row
 _DIVERGING = (charts.PALETTE[1], "#F7F7F7", charts.PALETTE[0])
 _AXES = {"first": "first axis", "second": "second axis", "third": "third axis"}
 
@@ -120,12 +121,9 @@ def _kernels(diagnostics: Diagnostics) -> None:
         "From the first input channel. *Middle slice*: of the 3D kernel, before any shift. "
         "*Angle 0*: what the layer would use without turning. *Sample*: what it uses for that one."
     )
-    with st.container(horizontal=True):
-        for number, name in enumerate(shown):
-            with st.container(width=_WIDTH, gap=None):
-                kernel = frame[frame["kernel"] == name]
-                st.text(name)
-                charts.show(_heat(kernel, what, reach), f"kernel-{number}", title=name, data=kernel)
+    kernels = placed(frame[frame["kernel"].isin(shown)], shown)
+    title = f"Kernels of {layer}, output channel {channel}: {', '.join(shown)}"
+    charts.show(_heat(kernels, what, reach), "kernels", title=title, data=kernels)
     st.caption(
         f"Colours run from {-reach:.2g} (vermilion) over 0 (white) to {reach:.2g} (blue). Rows are "
         "the kernel's second axis, columns its third."
@@ -142,22 +140,42 @@ def _pick_kernels(diagnostics: Diagnostics) -> tuple[str, int, list[int], bool]:
     with right:
         channel = int(pick("Output channel", list(map(str, range(count))), "channel"))
     drawn = [int(index) for index in diagnostics.drawn]
-    samples = st.multiselect("Samples", drawn, default=drawn, key="operator-samples")
-    change = st.toggle("Show the change from angle 0", key="operator-change")
+    samples = [int(index) for index in chips("Samples", drawn, "drawn", default=drawn)]
+    change = switch("Show the change from angle 0", "change")
     return layer, channel, samples, change
 
 
-def _heat(kernel: pd.DataFrame, what: str, reach: float) -> Any:
-    axis = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
+def placed(frame: pd.DataFrame, shown: list[str]) -> pd.DataFrame:
+    """The kernels beside and below each other: columns ``x x2 y y2``, in cells.
+
+    Args:
+        frame: Columns ``kernel row column`` and others.
+        shown: Names of the kernels in their order.
+    """
+    side = int(frame[["row", "column"]].to_numpy().max()) + 1
+    places = frame["kernel"].map({name: place for place, name in enumerate(shown)}).astype(int)
+    x = frame["column"] + places % _BESIDE * (side + 0.1 * side)
+    y = frame["row"] + places // _BESIDE * (side + 0.1 * side + 1.5) + 1.5  # words above
+    return frame.assign(x=x, x2=x + 1, y=y, y2=y + 1)
+
+
+def _heat(kernels: pd.DataFrame, what: str, reach: float) -> Any:
     scale = alt.Scale(domain=[-reach, 0, reach], range=_DIVERGING)
-    return (
-        alt.Chart(kernel)
-        .mark_rect()
-        .encode(
-            x=alt.X("column:O", title="third axis", axis=axis),
-            y=alt.Y("row:O", title="second axis", axis=axis),
-            color=alt.Color(f"{what}:Q", scale=scale, legend=None),
-            tooltip=["row:O", "column:O", alt.Tooltip(f"{what}:Q", format="+.4f")],
-        )
-        .properties(height=_WIDTH + 20)  # the lower axis' title
+    across, down = (
+        alt.Scale(nice=False, domain=[0, float(kernels[name].max())]) for name in ("x2", "y2")
     )
+    x = alt.X("x:Q", axis=None, scale=across)
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(**down.to_dict(), reverse=True))
+    base = alt.Chart(kernels)
+    cells = base.mark_rect().encode(
+        x=x,
+        x2="x2:Q",
+        y=y,
+        y2="y2:Q",
+        color=alt.Color(f"{what}:Q", scale=scale, legend=None),
+        tooltip=["kernel:N", "row:O", "column:O", alt.Tooltip(f"{what}:Q", format="+.4f")],
+    )
+    first = (alt.datum.row == 0) & (alt.datum.column == 0)
+    names = base.transform_filter(first).mark_text(align="left", baseline="bottom", dy=-4)
+    words = names.encode(x=x, y=y, text="kernel:N")
+    return (cells + words).properties(height=int(_CELL * kernels["y2"].max()))

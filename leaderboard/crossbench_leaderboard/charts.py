@@ -37,9 +37,9 @@ def show(chart: Any, name: str, *, title: str, data: pd.DataFrame) -> None:
     show_figure(Figure(name=name, title=title, alt=title, spec=spec, data=data, theme=chosen))
 
 
-def colours(names: Sequence[str]) -> alt.Scale:
-    """The same colour for the same name on every chart of a page."""
-    return alt.Scale(**marks.colours(names))
+def colours(names: Sequence[str], plain: Sequence[str] = ()) -> alt.Scale:
+    """The same colour for the same name on every chart of a page; plain ones in grey."""
+    return alt.Scale(**marks.colours(names, plain))
 
 
 def shapes(names: Sequence[str]) -> alt.Scale:
@@ -65,29 +65,40 @@ def colour(field: str, names: Sequence[str], shown: Sequence[str] | None = None)
         names: Every name that has a colour on the page.
         shown: Those that have a mark on this chart; all where None.
     """
-    return alt.Color(field, scale=colours(names), legend=_legend(names if shown is None else shown))
+    return alt.Color(field, scale=colours(names), legend=legend(names if shown is None else shown))
 
 
 def shape(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Shape:
     """Shapes for the same legend as the colours."""
-    return alt.Shape(field, scale=shapes(names), legend=_legend(names if shown is None else shown))
+    return alt.Shape(field, scale=shapes(names), legend=legend(names if shown is None else shown))
 
 
-def _legend(names: Sequence[str]) -> alt.Legend:
+def legend(names: Sequence[str]) -> alt.Legend:
+    """A legend below the chart, of the names that have a mark."""
     return alt.Legend(**marks.legend(names))
 
 
-def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
+def names_axis(field: str, names: Sequence[str]) -> alt.Y:
+    """Names below each other in this order, on every layer of a chart alike."""
+    domain = alt.Scale(domain=list(names))
+    return alt.Y(f"{field}:N", scale=domain, sort=None, title=None, axis=alt.Axis(labelLimit=180))
+
+
+def intervals(
+    frame: pd.DataFrame, *, title: str, order: Sequence[str], plain: Sequence[str] = ()
+) -> Any:
     """A dot a name with its interval, the names below each other.
 
     Args:
         frame: Columns ``name``, ``value``, ``low`` and ``high``; NaN where there is no interval.
         title: What the values are.
         order: Names, the first on top.
+        plain: Names below them, in grey.
     """
+    names = [*order, *plain]
     base = alt.Chart(frame).encode(
-        y=alt.Y("name:N", sort=list(order), title=None, axis=alt.Axis(labelLimit=180)),
-        color=alt.Color("name:N", scale=colours(order), legend=None),
+        y=names_axis("name", names),
+        color=alt.Color("name:N", scale=colours(order, plain), legend=None),
         tooltip=[
             alt.Tooltip("name:N"),
             *(alt.Tooltip(f"{column}:Q", format=".3f") for column in ("value", "low", "high")),
@@ -97,9 +108,9 @@ def intervals(frame: pd.DataFrame, *, title: str, order: Sequence[str]) -> Any:
     bars = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", **x), x2=alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         x=alt.X("value:Q", **x),
-        shape=alt.Shape("name:N", scale=shapes(order), legend=None),
+        shape=alt.Shape("name:N", scale=shapes(names), legend=None),
     )
-    return (bars + dots).properties(height=marks.rows_height(len(order)))
+    return (bars + dots).properties(height=marks.rows_height(len(names)))
 
 
 def whole_names(names: Sequence[str], *, across: bool = False, upright: bool = False) -> alt.Axis:

@@ -76,6 +76,12 @@ def one_of(label: str, options: Sequence[str], key: str) -> str:
     return str(_kept(key, [chosen], [])[0])
 
 
+def switch(label: str, key: str, *, on: bool = False) -> bool:
+    """Choose whether; see :func:`pick`."""
+    widget = _restored(key, (False, True), [on], several=False)
+    return bool(_kept(key, [st.toggle(label, key=widget)], [on])[0])
+
+
 def chips(
     label: str, options: Sequence[Any], key: str, *, default: Sequence[Any] = ()
 ) -> list[Any]:

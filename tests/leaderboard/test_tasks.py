@@ -53,7 +53,7 @@ def test_what_is_chosen_is_shown(open_view: Open, words: Words) -> None:
     page.selectbox(key="metric").set_value("log_loss")
     page.selectbox(key="task").set_value("nodule-sphericity-2d")
     page.selectbox(key="row").set_value("majority")
-    page.toggle(key="tasks-samples").set_value(False).run()
+    page.toggle(key="samples").set_value(False).run()
     assert not page.exception
     assert "--task nodule-sphericity-2d" in words(page)
     table = page.dataframe[0].value.set_index("Method")
@@ -117,7 +117,7 @@ def test_data_that_contradicts_its_card_is_said_to_be_unreadable(
     images = np.arange(4 * 8**3).reshape(4, 8, 8, 8)
     np.savez(tmp_path / "data" / "mosmed_128.npz", images=images, labels=[0, 1, 0, 1])
     page = open_view("tasks", tmp_path)
-    page.toggle(key="tasks-samples").set_value(True).run()
+    page.toggle(key="samples").set_value(True).run()
     assert not page.exception
     assert any("cannot be read" in each.value for each in page.error)
     assert "shape (W, H, D) is [8, 8, 8], but card 'mosmed' says [128, 128, 64]" in words(page)

@@ -43,7 +43,7 @@ def headings(boards: Sequence[Board]) -> list[str]:
     names = [heading(board) for board in boards]
     for part, words in _PARTS.items():
         told = [words.format(board.shared.get(part, "")) for board in boards]
-        names = _told_apart(names, [_in_words(each) for each in told])
+        names = _told_apart(names, [in_words(each) for each in told])
     return _told_apart(names, [str(place + 1) for place in range(len(names))])
 
 
@@ -66,7 +66,7 @@ def differing_settings(board: Board) -> dict[str, Any]:
     return beside_preset(board.shared["preset"], _settings(board))
 
 
-def _in_words(settings: str) -> str:
+def in_words(settings: str) -> str:
     """Settings as a board tells them, the number of labelled samples in words."""
     return _LABELLED.sub(lambda found: f"{found[1]} labelled".replace("null", "all"), settings)
 

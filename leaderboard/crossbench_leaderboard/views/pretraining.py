@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
-from crossbench.evaluation.metrics import title_of
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.curves import curve_table, learning_curves
 from crossbench.results.boards.pretrainings import pretrain_tables
+from crossbench.results.boards.titles import in_words
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.boards.transfer_tables import contrast_table, gain_table
-from crossbench.results.figures import marks
 from crossbench.results.figures.curves import curve_figure
+from crossbench.results.figures.pretraining import pretraining_gains
 from crossbench.results.records.pretrainings import read_pretrainings
-from crossbench_leaderboard import charts
 from crossbench_leaderboard.choices import pick, pick_metric
 from crossbench_leaderboard.display import show_figure, show_table, theme
-from crossbench_leaderboard.state import arguments, command, out_folder
+from crossbench_leaderboard.state import arguments, command, out_folder, plain
 
 if TYPE_CHECKING:
     from crossbench.results.boards.transfer import Transfer
     from crossbench_leaderboard.state import Results
-
-_WEIGHTS = ("random", "pretrained")
 
 
 def show(results: Results) -> None:
@@ -38,61 +33,51 @@ def show(results: Results) -> None:
         _worth(_pick(found))
     else:
         st.write("No runs here from random and from pretrained weights alike. This makes them:")
-    command(arguments("crossbench", "transfer", "--out", out_folder(results)))
-    for number, curves in enumerate(learning_curves(split_boards(results.frame, metric)), 1):
-        show_figure(curve_figure(curves, theme=theme()))
-        show_table(curve_table(curves), f"curve-{number}")
+        st.code(_command(results), language="bash", wrap_lines=True)
+    _curves(results, metric)
     _networks(results)
+    if found:
+        command(_command(results))
+
+
+def _command(results: Results) -> str:
+    return arguments("crossbench", "transfer", "--out", out_folder(results))
 
 
 def _pick(found: list[Transfer]) -> Transfer:
-    titles = [transfer.title for transfer in found]
-    return found[titles.index(pick(f"Task and weights ({len(found)})", titles, "transfer"))]
+    """One of them; at first of real data, all of it labelled, and of most methods."""
+    titles = [in_words(transfer.title) for transfer in found]
+    first = min(range(len(found)), key=lambda place: _weight(titles[place], found[place]))
+    return found[
+        titles.index(pick(f"Task and weights ({len(found)})", titles, "transfer", first=first))
+    ]
+
+
+def _weight(title: str, transfer: Transfer) -> tuple[bool, bool, int]:
+    some = " labelled" in title and "all labelled" not in title
+    return " · real data · " not in title, some, -len(transfer.gains)
 
 
 def _worth(transfer: Transfer) -> None:
     """Gains by method and protocol, and their contrasts."""
-    frame = _means(transfer)
-    title = title_of(transfer.metric)
-    charts.show(_chart(frame, title), "pretraining", title=transfer.title, data=frame)
-    show_table(gain_table(transfer), "gains")
+    if any(gain.over_random for gain in transfer.gains):
+        show_figure(pretraining_gains(transfer, theme=theme()))
+    with st.expander("The numbers"):
+        show_table(gain_table(transfer), "gains")
     if transfer.contrasts:
         with st.expander("What pretraining is worth to one method more than to another"):
             show_table(contrast_table(transfer), "contrasts")
 
 
-def _means(transfer: Transfer) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "run": f"{gain.protocol} · {gain.method}",
-            "protocol": gain.protocol,
-            "method": gain.method,
-            "weights": weights,
-            "score": score,
-        }
-        for gain in transfer.gains
-        for weights, score in zip(_WEIGHTS, (gain.random, gain.pretrained), strict=True)
-    )
-
-
-def _chart(frame: pd.DataFrame, title: str) -> Any:
-    """A line from the mean of random weights to that of pretrained ones."""
-    order = list(dict.fromkeys(frame["run"]))
-    x = alt.X("score:Q", axis=charts.few(f"{title}, mean over runs"), scale=charts.scores())
-    y = alt.Y("run:N", sort=order, title=None, axis=alt.Axis(labelLimit=180))
-    lines = alt.Chart(frame).mark_line(color="#8C8C8C", strokeWidth=2).encode(x, y, detail="run:N")
-    dots = (
-        alt.Chart(frame)
-        .mark_point(filled=True, size=110, opacity=1)
-        .encode(
-            x,
-            y,
-            charts.colour("weights:N", _WEIGHTS),
-            charts.shape("weights:N", _WEIGHTS),
-            tooltip=["run:N", "weights:N", alt.Tooltip("score:Q", format=".3f")],
-        )
-    )
-    return (lines + dots).properties(height=marks.rows_height(len(order)))
+def _curves(results: Results, metric: str | None) -> None:
+    """Scores by number of labelled samples, where several were tried."""
+    if results.frame.empty:
+        return
+    for number, curves in enumerate(learning_curves(split_boards(results.frame, metric)), 1):
+        st.subheader(plain(f"Labelled samples: {curves.task}"))
+        show_figure(curve_figure(curves, theme=theme()))
+        with st.expander("The numbers"):
+            show_table(curve_table(curves), f"curve-{number}")
 
 
 def _networks(results: Results) -> None:

@@ -34,6 +34,9 @@ _FILTERS = {
     "task": ("Task", "tasks"),
     "source": ("Data source", "source"),
 }
+_STATUS = {"ok": marks.PALETTE[0], "failed": marks.PALETTE[1]}
+_LINES = {"train_loss": "training", "val_loss": "validation", "val_accuracy": "validation"}
+_SAMPLES = ("training", "validation")
 _SHARING = ("linear-probe",)
 _COLUMNS = {
     "status": "Status",
@@ -71,6 +74,8 @@ def show(results: Results) -> None:
         "Seconds": st.column_config.NumberColumn(format="%.1f"),
     }
     st.caption(f"{len(runs)} of {len(results.frame)} records")
+    if len(runs):
+        _show_counts(runs)
     show_frame(table, "runs", title="Runs", formats=formats, height=320)
     if runs["protocol"].isin(_SHARING).any():
         st.caption(
@@ -81,6 +86,28 @@ def show(results: Results) -> None:
         return
     record = _show_record(runs, out_folder(results))
     _show_difference(runs, record)
+
+
+def _show_counts(runs: pd.DataFrame) -> None:
+    """A bar a task, cut into what became of its runs."""
+    counts = runs.groupby(["task", "status"]).size().rename("runs").reset_index()
+    tasks, found = sorted(counts["task"].unique()), [*_STATUS]
+    found += sorted(set(counts["status"]) - set(found))
+    scale = alt.Scale(domain=found, range=[_STATUS.get(each, marks.GREY) for each in found])
+    shown = [each for each in found if each in set(counts["status"])]
+    chart = (
+        alt.Chart(counts)
+        .mark_bar()
+        .encode(
+            x=alt.X("runs:Q", axis=charts.few("runs", tickMinStep=1)),
+            y=charts.names_axis("task", tasks),
+            color=alt.Color("status:N", scale=scale, legend=charts.legend(shown)),
+            order=alt.Order("status:N", sort="descending"),
+            tooltip=["task:N", "status:N", "runs:Q"],
+        )
+        .properties(height=marks.rows_height(len(tasks)))
+    )
+    charts.show(chart, "runs-by-task", title="Runs by task and status", data=counts)
 
 
 def _telling(table: pd.DataFrame) -> pd.DataFrame:
@@ -173,18 +200,22 @@ def _curve_chart(
     curve: pd.DataFrame, along: str, columns: list[str], title: str, record: RunRecord
 ) -> Any:
     """Lines along the epochs, the one whose weights were tested marked."""
-    names = [name for name in columns if name in curve]
-    points = curve.melt(along, names, var_name="name").dropna()
-    scale = alt.Scale(type="log") if along == "C" else alt.Scale(nice=False)
-    steps = {"grid": False} if along == "C" else {"tickMinStep": 1}
+    found = [name for name in columns if name in curve]
+    names = [_LINES[name] for name in found]
+    named = curve[[along, *found]].rename(columns=_LINES)
+    points = named.melt(along, names, var_name="name").dropna()
+    scale = alt.Scale(type="log", nice=False) if along == "C" else alt.Scale(nice=False)
+    steps: dict[str, Any] = {"tickMinStep": 1}
+    if along == "C":  # what was tried, and nothing between
+        steps = {"grid": False, "values": sorted(set(curve["C"])), "format": "~g"}
     lines = (
         alt.Chart(points)
         .mark_line(point=alt.OverlayMarkDef(size=45))
         .encode(
             x=alt.X(f"{along}:Q", scale=scale, axis=charts.few(along, **steps)),
             y=alt.Y("value:Q", axis=charts.few(title), scale=alt.Scale(zero=False)),
-            color=charts.colour("name:N", names),
-            shape=charts.shape("name:N", names),
+            color=charts.colour("name:N", _SAMPLES, names),
+            shape=charts.shape("name:N", _SAMPLES, names),
             tooltip=[f"{along}:Q", "name:N", alt.Tooltip("value:Q", format=".4f")],
         )
     )

@@ -21,12 +21,14 @@ from crossbench.results.boards.standings import means_over_runs
 from crossbench.results.figures import marks
 from crossbench.results.records.store import read_predictions, read_record
 from crossbench_leaderboard import charts
-from crossbench_leaderboard.choices import pick, pick_board
+from crossbench_leaderboard.choices import pick, pick_board, switch
 from crossbench_leaderboard.display import show_frame
 from crossbench_leaderboard.montage import evenly, montage
 from crossbench_leaderboard.state import arguments, command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossbench.evaluation.statistics import Estimate
     from crossbench.results.boards.boards import Board
     from crossbench.specs import TaskCard
@@ -85,7 +87,7 @@ def _show_results(board: Board, task: str, runs: pd.DataFrame) -> None:
         rows.append({"name": CHANCE, "value": chance[task]})
     table = pd.DataFrame(rows).astype({"runs": "Int64", "of": "Int64"})
     done = runs[runs["status"] == "ok"].dropna(subset=[metric])
-    chart = _fold_chart(table, done.assign(score=done[metric]), title_of(metric))
+    chart = _fold_chart(table, done.assign(score=done[metric]), title_of(metric), board.methods)
     charts.show(chart, "task", title=f"{title_of(metric)} on {task} by method", data=table)
     st.caption(
         "Small dots: one run each. Large marks: the mean, with its 95 % interval, corrected for "
@@ -114,20 +116,22 @@ def _row(
     }
 
 
-def _fold_chart(table: pd.DataFrame, runs: pd.DataFrame, title: str) -> Any:
-    names = list(table["name"])
+def _fold_chart(table: pd.DataFrame, runs: pd.DataFrame, title: str, methods: Sequence[str]) -> Any:
+    shown = list(table["name"])
+    names = [name for name in shown if name in methods]
+    plain = [name for name in shown if name not in methods]
     dots = (
         alt.Chart(runs[["row", "score", "seed", "fold"]])
         .mark_point(size=35, opacity=0.6, filled=True)
         .encode(
             x=alt.X("score:Q", axis=charts.few(title), scale=charts.scores()),
-            y=alt.Y("row:N", sort=names, title=None),
+            y=charts.names_axis("row", shown),
             yOffset=alt.YOffset("fold:O"),
-            color=alt.Color("row:N", scale=charts.colours(names), legend=None),
+            color=alt.Color("row:N", scale=charts.colours(names, plain), legend=None),
             tooltip=["row:N", "seed:O", "fold:O", alt.Tooltip("score:Q", format=".3f")],
         )
     )
-    return dots + charts.intervals(table, title=title, order=names)
+    return dots + charts.intervals(table, title=title, order=names, plain=plain)
 
 
 # ------------------------------------------------------------------------ predictions
@@ -156,7 +160,8 @@ def _show_predictions(runs: pd.DataFrame, card: TaskCard | None) -> None:
     with left:
         st.caption(f"Confusion over the test samples of {len(own)} runs; rows add up to one.")
         title = f"Confusion of {name}"
-        charts.show(_confusion_chart(confused, names), "confusion", title=title, data=confused)
+        cells = _cells(confused, names)
+        charts.show(_confusion_chart(cells, names), "confusion", title=title, data=cells)
     with right:
         st.caption("Class balance of these test samples.")
         balance = pd.DataFrame({"class": names, "samples": confused.sum(axis=1).to_numpy()})
@@ -178,11 +183,12 @@ def _pooled(paths: pd.Series[str]) -> tuple[Any, Any, int]:
     return labels, predicted, read[0].log_probabilities.shape[1]
 
 
-def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
+def _cells(confused: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """One row a pair of classes: ``true predicted share samples``."""
     count = confused.to_numpy()
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
     truth, guess = np.indices(count.shape)
-    cells = pd.DataFrame(
+    return pd.DataFrame(
         {
             "true": np.array(names, object)[truth.ravel()],
             "predicted": np.array(names, object)[guess.ravel()],
@@ -190,6 +196,9 @@ def _confusion_chart(confused: pd.DataFrame, names: list[str]) -> Any:
             "samples": count.ravel(),
         }
     )
+
+
+def _confusion_chart(cells: pd.DataFrame, names: list[str]) -> Any:
     upright = len(names) > _FEW_CLASSES
     across = charts.whole_names(names, across=True, upright=upright)
     base = alt.Chart(cells).encode(
@@ -263,7 +272,7 @@ def _show_samples(card: TaskCard, source: str) -> None:
         return
     if not file.is_file():
         st.info("The phantoms have not been made on this machine; a run makes them.")
-    elif st.toggle("Show samples", value=card.embedded, key="tasks-samples"):
+    elif switch("Show samples", "samples", on=card.embedded):
         try:
             pictures = _pictures(card.name, data)
         except DataError as error:  # damaged, or not what the card says
