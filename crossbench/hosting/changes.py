@@ -29,7 +29,7 @@ from crossbench.hosting.folder import (
     open_board,
 )
 from crossbench.hosting.log import LOG, Entry, Log, now
-from crossbench.hosting.unpacked import unpacked_records
+from crossbench.hosting.sketches import keep_sketches, kept_sketches, sketched
 from crossbench.results.records.folders import file_name
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.toml import to_toml
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from crossbench.bundles.manifest import Manifest
     from crossbench.hosting.folder import HostedBoard, Submission
+    from crossbench.results.records.sketches import Sketch
 
 _LOCK = ".lock"
 _DIGITS = 8
@@ -128,11 +129,13 @@ def add_bundle(
         if not others_may:
             _check_authors(manifest, superseded)
         _check_holds(bundle, list(faults(copy)))
-        _check_agrees(copy, [each for each in board.in_force if each not in superseded])
+        runs = _agreeing(copy, [each for each in board.in_force if each not in superseded])
         with replacing(bundle_file(folder, entry.id)) as draft:
             shutil.copyfile(copy, draft)
         _append(folder, entry)
-        return Added(_submission(folder, entry.id), superseded)
+        submission = _submission(folder, entry.id)
+        keep_sketches(submission, runs)
+        return Added(submission, superseded)
 
 
 def remove_submission(folder: Path, name: str, reason: str, *, when: str | None = None) -> Removed:
@@ -239,13 +242,13 @@ def _check_holds(bundle: Path, faults: Sequence[object]) -> None:
         raise BundleError(f"{bundle} does not hold, and was not added:\n{listed}")
 
 
-def _check_agrees(bundle: Path, others: Sequence[Submission]) -> None:
-    """Refuse what contradicts the records that would stand beside it."""
-    if not others:
-        return
-    board = unpacked_records(others)
+def _agreeing(bundle: Path, others: Sequence[Submission]) -> tuple[Sketch, ...]:
+    """The bundle's runs; what contradicts the records that would stand beside it is refused."""
+    board = [run for each in others for run in kept_sketches(each)]
     with open_bundle(bundle) as opened:
-        faults = list(disagreements(opened.records, board))
+        runs = sketched(opened.records)
+    faults = list(disagreements(runs, board))
     if faults:
         listed = "\n".join(f"  {fault}" for fault in faults)
         raise RecordError(f"the bundle contradicts the board, and was not added:\n{listed}")
+    return runs

@@ -8,13 +8,16 @@ from made_boards import PLAIN, run
 from made_records import identified
 
 from crossbench.hosting.agreement import disagreements
+from crossbench.hosting.sketches import sketched
+from crossbench.results.records.sketches import Sketch
 from crossbench.results.records.store import Store
 
 
-def folder(path: Path, *runs: tuple[object, object]) -> Path:
+def folder(path: Path, *runs: tuple[object, object]) -> tuple[Sketch, ...]:
+    """The sketches of a folder of these runs."""
     for each in runs:
         Store(path).write(*each)
-    return path
+    return sketched(path)
 
 
 def test_equal_runs_agree(tmp_path: Path) -> None:

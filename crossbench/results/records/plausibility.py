@@ -10,16 +10,13 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from crossbench.files.hashing import hash_array
-from crossbench.results.records.files import read_predictions
 from crossbench.results.records.kinds import Broken
+from crossbench.results.records.sketches import sketch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from crossbench.results.records.predictions import Predictions
+    from crossbench.results.records.sketches import Sketch
     from crossbench.results.records.store import FoundRun
     from crossbench.specs import RunRecord
 
@@ -98,65 +95,41 @@ def _is_shared(record: RunRecord) -> bool:
 
 def copies(found: Sequence[FoundRun]) -> Iterator[Broken]:
     """The second of each pair of :func:`copied_pairs`, and what it is a copy of."""
-    for earlier, item in copied_pairs(found):
-        why = f"its predictions are, bit for bit, those of {earlier.path} ({earlier.record.key})"
+    for earlier, later in copied_pairs([sketch(item) for item in found]):
+        first, item = found[earlier], found[later]
+        why = f"its predictions are, bit for bit, those of {first.path} ({first.record.key})"
         yield Broken(item.path, f"{why}: one is a copy, or both are one method")
 
 
-def copied_pairs(found: Sequence[FoundRun]) -> Iterator[tuple[FoundRun, FoundRun]]:
-    """Networks' records whose predictions are, bit for bit, an earlier one's, which comes first.
+def copied_pairs(runs: Sequence[Sketch]) -> Iterator[tuple[int, int]]:
+    """Places of networks' runs whose predictions are, bit for bit, an earlier one's.
 
     The samples that they are said to be of, and their order, do not count. Equal predictions are
     passed over where two honest runs can have them: where all samples have the same; of plain
     baselines among each other; of the same coordinates, as after a change of a comment; under a
     linear probe of the same weights, which draws nothing; and of 2D networks from one seed, for
     many methods' 2D networks are the same.
+
+    Returns:
+        The place of the earlier run, and that of the later one.
     """
-    groups: dict[str, list[FoundRun]] = defaultdict(list)
-    for item in found:
-        if item.record.predictions is not None:
-            predictions = read_predictions(item.path)
-            if not _constant(predictions):
-                groups[_content(predictions)].append(item)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, run in enumerate(runs):
+        if run.content:
+            groups[run.content].append(place)
     for group in groups.values():
-        for position, item in enumerate(group):
+        for position, later in enumerate(group):
             for earlier in group[:position]:
-                if not item.record.key.plain and not _may_agree(item.record, earlier.record):
-                    yield earlier, item
+                if not runs[later].key.plain and not _may_agree(runs[later], runs[earlier]):
+                    yield earlier, later
                     break
 
 
-def _constant(predictions: Predictions) -> bool:
-    rows = predictions.log_probabilities
-    return len(rows) < 2 or bool(np.all(rows == rows[0]))
-
-
-def _content(predictions: Predictions) -> str:
-    """The predictions' rows in an order of their own, whatever samples they are said to be of."""
-    rows = predictions.log_probabilities.astype(np.float64)
-    return hash_array(rows[np.lexsort(rows.T)])
-
-
-def _may_agree(one: RunRecord, other: RunRecord) -> bool:
+def _may_agree(one: Sketch, other: Sketch) -> bool:
     if one.key.plain or other.key.plain:
         return one.key.plain and other.key.plain
-    if _coordinates(one) == _coordinates(other):
+    if one.coordinates == other.coordinates:
         return True
-    if _weights(one) == _weights(other) and _draws_nothing(one) and _draws_nothing(other):
+    if one.weights == other.weights and one.draws_nothing and other.draws_nothing:
         return True
     return one.dimension == 2 and (one.key.seed, one.key.fold) == (other.key.seed, other.key.fold)
-
-
-def _coordinates(record: RunRecord) -> tuple[Any, ...]:
-    key = record.key
-    return key.method, key.backbone, key.protocol, key.seed, key.fold, _weights(record)
-
-
-def _weights(record: RunRecord) -> tuple[Any, ...]:
-    hashes = record.provenance["hashes"]
-    return hashes.get("init"), hashes.get("weights")
-
-
-def _draws_nothing(record: RunRecord) -> bool:
-    """Whether a run is a linear probe of weights that are no random draw."""
-    return record.selected_epoch is None and record.key.init != "random"
