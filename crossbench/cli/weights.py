@@ -94,7 +94,7 @@ def _add_convert(actions: Any) -> None:
     convert.add_argument(
         "--to", required=True, type=path, metavar="NAME|FILE", help="NAME.safetensors is written"
     )
-    convert.add_argument("--method", default="conv2d", help="whose networks it fits (conv2d)")
+    convert.add_argument("--method", required=True, help="whose networks it fits")
     add_plugins(convert)
     convert.add_argument(
         "--backbone",

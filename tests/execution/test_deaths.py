@@ -229,8 +229,17 @@ def test_a_process_that_is_killed_from_outside_has_a_successor(
     assert marks(tmp_path) == []
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("how", ["--no-isolate", "--isolate", "--jobs=2"])
+@pytest.mark.parametrize(
+    ("how", "sent"),
+    [
+        ("--no-isolate", signal.SIGINT),
+        ("--isolate", signal.SIGTERM),
+        pytest.param("--no-isolate", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("--isolate", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("--jobs=2", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("--jobs=2", signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interruption_is_no_abandoned_attempt(
     deadly: Callable[..., list[str]], tmp_path: Path, sent: signal.Signals, how: str
 ) -> None:
@@ -275,7 +284,9 @@ def test_a_second_interruption_does_not_wait(
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("code", ["sys.exit(0)", "os._exit(0)"])
+@pytest.mark.parametrize(
+    "code", ["os._exit(0)", pytest.param("sys.exit(0)", marks=pytest.mark.slow)]
+)
 def test_a_plugin_whose_import_ends_the_process_is_no_success(
     deadly: Callable[..., list[str]], tmp_path: Path, code: str
 ) -> None:

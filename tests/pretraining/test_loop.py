@@ -252,6 +252,7 @@ with process_group("cpu") as (group, device):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_equal_weights(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))

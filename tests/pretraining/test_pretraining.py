@@ -467,6 +467,7 @@ def test_a_killed_process_is_gone_on_from_bit_for_bit(
     assert record.metrics == expected.metrics
 
 
+@pytest.mark.slow
 def test_torchrun_shares_the_work(ask: Ask, task: Path) -> None:
     request = ask(task)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

@@ -8,6 +8,7 @@ import pytest
 from measure_isolation import main
 
 
+@pytest.mark.slow
 def test_both_ways_are_timed_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--turns", "1", "--folds", "1", "--samples", "40"]) == 0
     turn, cpu, clock = capsys.readouterr().out.splitlines()

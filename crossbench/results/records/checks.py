@@ -30,6 +30,7 @@ COLUMNS = frozenset(
         *(
             "status",
             "source",
+            "kind",
             "dimension",
             "edition",
             "classes",
