@@ -28,7 +28,7 @@ _EXPLANATION = (
     "the layer uses not the middle slice of its 3D kernel but its neighbour, rolled by one in the "
     "plane; the angle moves the shift away from there, by at most 1.11 voxels along an axis."
 )
-_CELL = 18  # pixels
+_CELL = 15  # pixels
 _BESIDE = 3  # kernels in a row
 _DIVERGING = (charts.PALETTE[1], "#F7F7F7", charts.PALETTE[0])
 _AXES = {"first": "first axis", "second": "second axis", "third": "third axis"}
@@ -161,11 +161,13 @@ def placed(frame: pd.DataFrame, shown: list[str]) -> pd.DataFrame:
 
 def _heat(kernels: pd.DataFrame, what: str, reach: float) -> Any:
     scale = alt.Scale(domain=[-reach, 0, reach], range=_DIVERGING)
+    # Ranges in pixels: cells stay square on a page of any width.
     across, down = (
-        alt.Scale(nice=False, domain=[0, float(kernels[name].max())]) for name in ("x2", "y2")
+        alt.Scale(nice=False, domain=[0, end], range=[0, _CELL * end])
+        for end in (float(kernels["x2"].max()), float(kernels["y2"].max()))
     )
     x = alt.X("x:Q", axis=None, scale=across)
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(**down.to_dict(), reverse=True))
+    y = alt.Y("y:Q", axis=None, scale=down)
     base = alt.Chart(kernels)
     cells = base.mark_rect().encode(
         x=x,
