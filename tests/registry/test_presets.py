@@ -10,7 +10,7 @@ import pytest
 
 from crossbench.errors import CardError, RequestError
 from crossbench.registry import presets
-from crossbench.registry.presets import find_preset, load_presets, override
+from crossbench.registry.presets import choose_preset, find_preset, load_presets, override
 from crossbench.specs import FitSettings, SplitSettings
 
 if TYPE_CHECKING:
@@ -160,3 +160,10 @@ def test_a_part_that_sets_anything_else_is_refused(part: Path, text: str, messag
     part.write_text(text)
     with pytest.raises(CardError, match=f"^{re.escape(f'{part}: {message}')}"):
         find_preset("paper")
+
+
+def test_seeds_are_known_before_a_scheme_that_allows_one() -> None:
+    leaving = ["split.scheme=leave-site-out", "split.folds=2"]
+    assert choose_preset("standard", leaving, seeds=[43]).split.seeds == (43,)
+    with pytest.raises(RequestError, match="leaving sites out repeats nothing"):
+        choose_preset("standard", leaving)

@@ -77,12 +77,15 @@ def choose_preset(
     Raises:
         RequestError: If no preset has this name, or a setting is malformed or out of range.
     """
-    preset = override(find_preset(name), settings)
-    named = {"--seeds": ("split.seeds", seeds), "--folds": ("split.run_folds", folds)}
-    for flag, (key, values) in named.items():
-        if values is not None:
-            preset = override(preset, [f"{key}={list(values)}"], where=flag)
-    return preset
+    # Seeds come first, for a scheme may allow one alone, and again, for a flag outweighs a setting.
+    preset = _with_flag(find_preset(name), "--seeds", "split.seeds", seeds)
+    preset = override(preset, settings)
+    preset = _with_flag(preset, "--seeds", "split.seeds", seeds)
+    return _with_flag(preset, "--folds", "split.run_folds", folds)
+
+
+def _with_flag(preset: Preset, flag: str, key: str, values: Sequence[int] | None) -> Preset:
+    return preset if values is None else override(preset, [f"{key}={list(values)}"], where=flag)
 
 
 def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -> Preset:
