@@ -72,12 +72,12 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def disturb(tensor: Tensor, seed: int = 4) -> None:
-    """Change every value of a tensor a little, in place."""
+    """Change every value of a tensor a little, up or down, in place; deep networks stay finite."""
     if tensor.dtype == torch.bool:
         tensor.logical_not_()
     elif tensor.is_floating_point():
         noise = torch.rand(tensor.shape, generator=torch.Generator().manual_seed(seed)).to(tensor)
-        tensor.mul_(1 + 0.1 * noise).add_(0.01 + 0.01 * noise)
+        tensor.mul_(1 + 0.1 * noise).add_(0.02 * (noise - 0.5))
     else:
         tensor.add_(1)
 

@@ -10,7 +10,7 @@ import torch
 
 from crossbench.conformance.comparing import draw, make
 from crossbench.conformance.geometry import Geometry
-from crossbench.conformance.target import LayerCase, NetworkCase, Target
+from crossbench.conformance.target import BACKBONES, LayerCase, NetworkCase, Target
 from crossbench.environment.measure import interleave, peak_memory, return_freed_blocks
 from crossbench.errors import ConversionError
 from crossbench.nets.cost import count_multiply_adds
@@ -33,11 +33,12 @@ def measure(target: Target) -> Iterator[Cost]:
     """A method's cost in eval mode, without gradients, for one sample.
 
     Measured are a layer of a ResNet's first stage, in the highest dimension that the method has,
-    and its networks on ResNet-18. What the method refuses is left out.
+    and its networks on ResNet-18, or on the only backbone that it takes. What the method refuses is
+    left out.
     """
     return_freed_blocks()
     layers = list(target.layers([_LAYER]))[-1:]
-    networks = (replace(case, backbone=_BACKBONE) for case in target.networks())
+    networks = map(_as_measured, target.networks())
     cases: list[LayerCase | NetworkCase] = [*layers, *networks]
     for case in cases:
         try:
@@ -60,6 +61,12 @@ def _cost(case: LayerCase | NetworkCase, device: torch.device) -> Cost:
         method=spent["method"],
         plain=spent.get("plain"),
     )
+
+
+def _as_measured(case: NetworkCase) -> NetworkCase:
+    """The case on ResNet-18, unless the method has refused that already."""
+    small = BACKBONES.index(case.backbone) <= BACKBONES.index(_BACKBONE)
+    return replace(case, backbone=_BACKBONE) if small else case
 
 
 def _is_spatial(case: LayerCase | NetworkCase) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crossbench.methods import Convolution, Method
 
 #: 2D networks that networks are made from: the first that the method does not refuse.
-BACKBONES = ("test_resnet", "resnet18")
+BACKBONES = ("test_resnet", "resnet18", "resnet50")
 
 #: Layers that all but shapes is tried on, from the smallest on; the last is like a ResNet's stem.
 LADDER = (
