@@ -11,8 +11,10 @@ from crossbench.specs import Statistics
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from crossbench.methods import Method
+    from crossbench.nets.weights.catalogue import KnownWeights
     from crossbench.nets.weights.checkpoint import Checkpoint
     from crossbench.nets.weights.inspection import Carry
 
@@ -183,11 +185,15 @@ def _convert(options: argparse.Namespace) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from crossbench.nets.weights.checkpoint import read_checkpoint
     from crossbench.nets.weights.inspection import carry
+    from crossbench.nets.weights.retrieval import fetch
 
-    checkpoint = read_checkpoint(_named_file(options))
+    methods, backbone = chosen_methods(options), options.backbone
+    named = _named(options.file, methods, backbone)
+    if named is not None:
+        methods, backbone = _fitting(named, methods), backbone or named.backbone
+    checkpoint = read_checkpoint(fetch(named) if named is not None else path(options.file))
     said = checkpoint.about.backbone if checkpoint.about is not None else _DEFAULT_BACKBONE
-    backbone = options.backbone or said
-    methods = chosen_methods(options)
+    backbone = backbone or said
     with aside():
         carries = [each for method in methods for each in carry(checkpoint, method, backbone)]
     content = _content(checkpoint)
@@ -202,35 +208,34 @@ def _inspect(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _named_file(options: argparse.Namespace) -> Path:
-    """The file to inspect; a name's is fetched, and its backbone and methods are the ones to try.
+def _named(name: str, methods: Sequence[Method], backbone: str | None) -> KnownWeights | None:
+    """The entry of the catalogue that a name stands for with these methods; None for a file.
 
     Raises:
-        RequestError: If a name stands for several files, of which --method and --backbone leave
-            more than one, or none.
+        RequestError: If it stands for several files, of which methods and backbone leave more than
+            one, or none.
     """
     from crossbench.errors import RequestError
-    from crossbench.nets.weights.catalogue import catalogue_forms, known_weights
-    from crossbench.nets.weights.retrieval import fetch
+    from crossbench.nets.weights.catalogue import known_weights
 
-    named = [each for each in known_weights() if each.name == options.file]
+    named = [each for each in known_weights() if each.name == name]
     if not named:
-        return path(options.file)
-    methods = chosen_methods(options)
-    forms = {form for method in methods for form in catalogue_forms(method)}
+        return None
     left = [
-        each
-        for each in named
-        if forms & {*each.layers} and options.backbone in {None, "", each.backbone}
+        each for each in named if _fitting(each, methods) and backbone in {None, "", each.backbone}
     ]
     if len(left) != 1:
         there = ", ".join(f"{each.backbone} ({' '.join(each.layers)})" for each in named)
-        msg = f"{options.file!r} stands for {len(left)} files with this --method and --backbone"
+        msg = f"{name!r} stands for {len(left)} files with this --method and --backbone"
         raise RequestError(f"{msg}; there are {there}: name them so that one is left")
-    options.backbone = options.backbone or left[0].backbone or None
-    fitting = [each.name for each in methods if {*catalogue_forms(each)} & {*left[0].layers}]
-    options.method = ",".join(fitting)
-    return fetch(left[0])
+    return left[0]
+
+
+def _fitting(weights: KnownWeights, methods: Sequence[Method]) -> tuple[Method, ...]:
+    """The methods that an entry of the catalogue is for."""
+    from crossbench.nets.weights.catalogue import catalogue_forms
+
+    return tuple(each for each in methods if {*catalogue_forms(each)} & {*weights.layers})
 
 
 def _content(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def measure(target: Target) -> Iterator[Cost]:
     """
     return_freed_blocks()
     layers = list(target.layers([_LAYER]))[-1:]
-    networks = map(_as_measured, target.networks())
+    networks = (
+        replace(case, backbone=max(case.backbone, _BACKBONE, key=BACKBONES.index))
+        for case in target.networks()
+    )
     cases: list[LayerCase | NetworkCase] = [*layers, *networks]
     for case in cases:
         try:
@@ -61,12 +64,6 @@ def _cost(case: LayerCase | NetworkCase, device: torch.device) -> Cost:
         method=spent["method"],
         plain=spent.get("plain"),
     )
-
-
-def _as_measured(case: NetworkCase) -> NetworkCase:
-    """The case on ResNet-18, unless the method has refused that already."""
-    small = BACKBONES.index(case.backbone) <= BACKBONES.index(_BACKBONE)
-    return replace(case, backbone=_BACKBONE) if small else case
 
 
 def _is_spatial(case: LayerCase | NetworkCase) -> bool:

@@ -6,7 +6,6 @@ restores all of its own. What an address asks for that is not to be had is passe
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -184,9 +183,8 @@ def pick_board(
 
 def _weight(board: Board) -> tuple[int, int, bool]:
     """Sort key: real data first, then the larger boards, all samples labelled before some."""
-    limited = json.loads(board.runs["split_settings"].iloc[0]).get("split.max_labelled")
     size = len(board.methods) * len(board.tasks)
-    return SOURCES.index(board.source), -size, limited is not None
+    return SOURCES.index(board.source), -size, board.labelled_limit is not None
 
 
 def _show_what_it_is(board: Board, metric: str | None) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 CHANCE = "chance"
 #: Where data may be from, what says most about medicine first.
 SOURCES = ("real", "embedded", "phantom")
+#: The setting that bounds the labelled samples, by its dotted key.
+LABELLED_LIMIT = "split.max_labelled"
 _PLAIN = ["source", "dimension", "tasks", "edition", "preset", "split_settings"]
 _NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
@@ -98,6 +100,12 @@ class Board:
         """What a blind guess expects of a metric, by task; without those where it is unknown."""
         expected = {task: expected_by_chance(metric, n) for task, n in self._classes.items()}
         return {task: value for task, value in expected.items() if value is not None}
+
+    @cached_property
+    def labelled_limit(self) -> int | None:
+        """The bound on labelled samples under which its runs were; None where there is none."""
+        limit: int | None = json.loads(self.runs["split_settings"].iloc[0]).get(LABELLED_LIMIT)
+        return limit
 
     @cached_property
     def tasks(self) -> list[str]:

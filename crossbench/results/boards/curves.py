@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import Estimate, corrected_mean
+from crossbench.results.boards.boards import LABELLED_LIMIT
 from crossbench.results.boards.draws import is_one_random_draw
 from crossbench.results.boards.table import Cell, Header, Table
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from crossbench.results.boards.boards import Board
 
-_LIMIT = "split.max_labelled"
 _SHARED = ("source", "dimension", "tasks", "edition", "preset", "protocol")
 _NAMED = ("method", "init", "backbone", "fit_settings")  # a line's parts, of which few are said
 
@@ -92,14 +92,14 @@ def learning_curves(boards: Sequence[Board]) -> list[Curves]:
     for board in boards:
         if board.methods:
             shared = json.loads(board.runs["split_settings"].iloc[0])
-            shared.pop(_LIMIT, None)
+            shared.pop(LABELLED_LIMIT, None)
             key = [str(board.shared.get(name, "")) for name in _SHARED]
             groups[*key, json.dumps(shared, sort_keys=True)].append(board)
     return [
         _curves(group, task)
         for group in groups.values()
         for task in sorted({task for board in group for task in board.counted})
-        if len({_limit(board) for board in group if task in board.counted}) > 1
+        if len({board.labelled_limit for board in group if task in board.counted}) > 1
     ]
 
 
@@ -168,7 +168,7 @@ def _curves(boards: Sequence[Board], task: str) -> Curves:
             if len(done):
                 key = (method, *(str(done[name].iloc[0]) for name in _NAMED[1:]))
                 # Plain baselines stand on the boards of all inits.
-                found[key].setdefault(_limit(board), _point(board, done, first.metric))
+                found[key].setdefault(board.labelled_limit, _point(board, done, first.metric))
                 drawn |= {key} if is_one_random_draw(own) else set()
     plain = {key: key[0] in first.plain for key in found}
     names = _names([key for key in found if not plain[key]])
@@ -198,12 +198,7 @@ def _point(board: Board, runs: pd.DataFrame, metric: str) -> Point:
     except StatisticsError:  # of one run alone
         score = Estimate(value=float(scores.mean()))
     labelled = (runs["samples_train"] + runs["samples_val"]).mean()
-    return Point(limit=_limit(board), labelled=float(labelled), score=score, runs=len(runs))
-
-
-def _limit(board: Board) -> int | None:
-    limit: int | None = json.loads(board.runs["split_settings"].iloc[0]).get(_LIMIT)
-    return limit
+    return Point(limit=board.labelled_limit, labelled=float(labelled), score=score, runs=len(runs))
 
 
 def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

@@ -111,10 +111,13 @@ class Transfer:
     """Every gain on one task from one pretraining.
 
     ``gains`` are by protocol and method, ``contrasts`` by protocol and pair of methods; ``missing``
-    says what could not be compared, and why; ``data`` which data of the task is in use.
+    says what could not be compared, and why; ``data`` which data of the task is in use. ``source``
+    is that of the data, and ``limited`` whether not all samples were labelled.
     """
 
     title: str
+    source: str
+    limited: bool
     task: str
     init: str
     metric: str
@@ -195,6 +198,8 @@ def _transfer(boards: Sequence[Board], task: str, init: str, metric: str) -> Tra
     )
     return Transfer(
         title=_title(own[0], task, init),
+        source=own[0].source,
+        limited=own[0].labelled_limit is not None,
         task=task,
         init=init,
         metric=metric,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.results.boards.pairwise import verdict_frame
 from crossbench.results.figures import marks
 from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.forest import ONE, forest, gains_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,6 @@ OUTCOMES = {"better": "#0072B2", "equivalent": marks.GREY, "worse": "#D55E00"}
 """What the posterior probabilities are of, with their colours."""
 
 _ROW = 36
-_ONE: dict[str, Any] = {"values": [{}]}  # the data of what is drawn once
 
 
 def gains(comparison: Comparison, *, theme: Theme = "light") -> Figure:
@@ -93,39 +93,13 @@ def _in_words(frame: pd.DataFrame, comparison: Comparison) -> str:
 
 
 def _gain_layers(frame: pd.DataFrame, comparison: Comparison) -> list[dict[str, Any]]:
-    tasks = list(frame["task"])
-    x = {"axis": marks.figures_axis(f"gain in {comparison.metric_words}", format="+~g")}
-    y = field("task", "nominal", scale={"domain": tasks}, title=None, axis=marks.whole_names(tasks))
-    shown = [verdict for verdict in VERDICTS if verdict in set(frame["verdict"])]
-    verdict = {"field": "verdict", "type": "nominal", "legend": marks.legend(shown)}
-    colour = verdict | {"scale": {"domain": list(VERDICTS), "range": list(VERDICTS.values())}}
-    shape = verdict | {"scale": marks.shapes(list(VERDICTS))}
+    axis = gains_axis(f"gain in {comparison.metric_words}")
     words = tooltip(task="", verdict="", gain="+.3f", low="+.3f", high="+.3f", p_holm=".2g")
-    rope = {"x": {"datum": -comparison.rope} | x, "x2": {"datum": comparison.rope}}
+    rope = {"x": {"datum": -comparison.rope} | axis, "x2": {"datum": comparison.rope}}
     return [
-        {"data": _ONE, "mark": {"type": "rect", "color": marks.GREY, "opacity": 0.25}}
+        {"data": ONE, "mark": {"type": "rect", "color": marks.GREY, "opacity": 0.25}}
         | {"encoding": rope},
-        {"data": _ONE, "mark": {"type": "rule", "color": marks.GREY, "strokeDash": [4, 3]}}
-        | {"encoding": {"x": {"datum": 0} | x}},
-        {
-            "mark": marks.interval(),
-            "encoding": {
-                "y": y,
-                "x": field("low", **x),
-                "x2": {"field": "high"},
-                "color": colour,
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 120, "opacity": 1},
-            "encoding": {
-                "y": y,
-                "x": field("gain", **x),
-                "color": colour,
-                "shape": shape,
-                "tooltip": words,
-            },
-        },
+        *forest(frame, "task", "verdict", VERDICTS, axis=axis, words=words),
     ]
 
 

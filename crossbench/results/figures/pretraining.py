@@ -9,7 +9,8 @@ import pandas as pd
 from crossbench.evaluation.metrics import title_of
 from crossbench.results.boards.transfer import ALPHA
 from crossbench.results.figures import marks
-from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.figure import compose, tooltip
+from crossbench.results.figures.forest import forest, gains_axis
 
 if TYPE_CHECKING:
     from crossbench.results.boards.transfer import Transfer
@@ -22,7 +23,6 @@ SHOWN = {
     "no difference shown": marks.GREY,
     "pretrained is worse": "#D55E00",
 }
-_ONE: dict[str, Any] = {"values": [{}]}  # the data of what is drawn once
 
 
 def pretraining_gains(transfer: Transfer, *, theme: Theme = "light") -> Figure:
@@ -80,42 +80,10 @@ def _shown(gain: float) -> str:
 
 
 def _layers(frame: pd.DataFrame, title: str) -> list[dict[str, Any]]:
-    runs = list(frame["run"])
-    x = {"axis": marks.figures_axis(title, format="+~g")}
-    y = field("run", "nominal", scale={"domain": runs}, title=None, axis=marks.whole_names(runs))
-    found = [each for each in SHOWN if each in set(frame["shown"])]
-    shown = {"field": "shown", "type": "nominal", "legend": marks.legend(found)}
-    colour = shown | {"scale": {"domain": list(SHOWN), "range": list(SHOWN.values())}}
-    shape = shown | {"scale": marks.shapes(list(SHOWN))}
     words = tooltip(
         run="", gain="+.3f", low="+.3f", high="+.3f", p_holm=".2g", random=".3f", pretrained=".3f"
     )
-    return [
-        {
-            "data": _ONE,
-            "mark": {"type": "rule", "color": marks.GREY, "strokeDash": [4, 3]},
-            "encoding": {"x": {"datum": 0} | x},
-        },
-        {
-            "mark": marks.interval(),
-            "encoding": {
-                "y": y,
-                "x": field("low", **x),
-                "x2": {"field": "high"},
-                "color": colour,
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-            "encoding": {
-                "y": y,
-                "x": field("gain", **x),
-                "color": colour,
-                "shape": shape,
-                "tooltip": words,
-            },
-        },
-    ]
+    return forest(frame, "run", "shown", SHOWN, axis=gains_axis(title), words=words)
 
 
 def _in_words(frame: pd.DataFrame, metric: str, transfer: Transfer) -> str:

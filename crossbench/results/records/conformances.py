@@ -10,18 +10,20 @@ Checking the same code again replaces the file.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RecordError
-from crossbench.results.records.folders import CONFORMANCE_ENDING, json_files, method_folder
-from crossbench.results.records.kinds import Broken, Found, broken_file, check_folder
+from crossbench.results.records.folders import CONFORMANCE_ENDING, method_folder
+from crossbench.results.records.kinds import find_files
 from crossbench.results.records.reading import MAX_RECORD, parse_json, read_regular
 from crossbench.results.records.writing import place
 from crossbench.specs.conformance import ConformanceReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossbench.results.records.kinds import Broken, Found
 
 
 def report_path(root: Path, report: ConformanceReport) -> Path:
@@ -52,17 +54,7 @@ def find_reports(
     Raises:
         RequestError: If a folder does not exist.
     """
-    found: list[Found[ConformanceReport]] = []
-    broken: list[Broken] = []
-    for folder in dict.fromkeys(map(Path, folders)):
-        check_folder(folder)
-        for path in json_files(folder):
-            if path.name.endswith(CONFORMANCE_ENDING):
-                try:
-                    found.append(Found(path, read_report(path)))
-                except RecordError as error:
-                    broken.append(broken_file(path, error))
-    return found, broken
+    return find_files(folders, CONFORMANCE_ENDING, read_report)
 
 
 def read_report(path: Path) -> ConformanceReport:

@@ -12,7 +12,7 @@ from crossbench.results.records.reading import as_spec, read_mapping
 from crossbench.results.records.writing import place, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
@@ -74,17 +74,33 @@ class RecordKind(Generic[T]):
         Raises:
             RequestError: If a folder does not exist.
         """
-        found: list[Found[T]] = []
-        broken: list[Broken] = []
-        for folder in dict.fromkeys(map(Path, folders)):
-            check_folder(folder)
-            for path in json_files(folder):
-                if path.name.endswith(self.ending):
-                    try:
-                        found.append(Found(path, self.read(path)))
-                    except RecordError as error:
-                        broken.append(broken_file(path, error))
-        return found, broken
+        return find_files(folders, self.ending, self.read)
+
+
+def find_files(
+    folders: Sequence[Path | str], ending: str, read: Callable[[Path], T]
+) -> tuple[list[Found[T]], list[Broken]]:
+    """What is read from the files of an ending below several folders, and broken ones.
+
+    Args:
+        folders: Each is searched once.
+        ending: How the names of the files end.
+        read: Reads one; RecordError names what is broken.
+
+    Raises:
+        RequestError: If a folder does not exist.
+    """
+    found: list[Found[T]] = []
+    broken: list[Broken] = []
+    for folder in dict.fromkeys(map(Path, folders)):
+        check_folder(folder)
+        for path in json_files(folder):
+            if path.name.endswith(ending):
+                try:
+                    found.append(Found(path, read(path)))
+                except RecordError as error:
+                    broken.append(broken_file(path, error))
+    return found, broken
 
 
 def broken_file(path: Path, error: RecordError) -> Broken:

@@ -47,15 +47,14 @@ def _command(results: Results) -> str:
 def _pick(found: list[Transfer]) -> Transfer:
     """One of them; at first of real data, all of it labelled, and of most methods."""
     titles = [in_words(transfer.title) for transfer in found]
-    first = min(range(len(found)), key=lambda place: _weight(titles[place], found[place]))
+    first = min(range(len(found)), key=lambda place: _weight(found[place]))
     return found[
         titles.index(pick(f"Task and weights ({len(found)})", titles, "transfer", first=first))
     ]
 
 
-def _weight(title: str, transfer: Transfer) -> tuple[bool, bool, int]:
-    some = " labelled" in title and "all labelled" not in title
-    return " · real data · " not in title, some, -len(transfer.gains)
+def _weight(transfer: Transfer) -> tuple[bool, bool, int]:
+    return transfer.source != "real", transfer.limited, -len(transfer.gains)
 
 
 def _worth(transfer: Transfer) -> None:

@@ -6,7 +6,6 @@ in the notes of its repository and in issues 12 and 27.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +17,7 @@ from crossbench.data.clusters import clusters, sharing
 from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import whole
 from crossbench.errors import DataError
+from crossbench.files.hashing import hash_file
 from crossbench_tasks.importers._files import walk
 from crossbench_tasks.importers._pixels import gray_picture, resized
 
@@ -114,8 +114,7 @@ def _groups(
 def _hash(file: Path) -> str:
     if not file.is_file() or file.stat().st_size > _FRAME:
         raise DataError(f"{file}: is no picture of at most {_FRAME} bytes; get it again")
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hash_file(file)
 
 
 def _cleaned(samples: Sequence[Original]) -> Listing:

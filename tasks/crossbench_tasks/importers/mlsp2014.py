@@ -6,7 +6,6 @@ classes. The wheel of geomstats carries both; it is never imported.
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import numpy as np
 
 from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.errors import DataError, RequestError
+from crossbench.files.hashing import hash_file
 from crossbench_tasks.importers._files import find, read_csv
 
 if TYPE_CHECKING:
@@ -76,6 +76,6 @@ class Mlsp2014(Importer):
 def _checked(folder: Path, name: str) -> Path:
     """A file of the challenge, whose content is the known one."""
     file = find(folder, name, of="geomstats 2.8.0")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != _DIGESTS[name]:
+    if hash_file(file) != _DIGESTS[name]:
         raise DataError(f"{file}: is not the file of geomstats 2.8.0; {_INSTALL}")
     return file
