@@ -6,6 +6,7 @@ The package that brings the paper's methods registers a folder with ``published.
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 _REPORTED = "Reported figures: not measured here, and never ranked with those that are."
 
+#: Sign of a figure that its authors set in bold; bold face is the best of what was measured here.
+_BOLD = "ᵇ"
+_IN_BOLD = f"{_BOLD} in bold in the authors' tables, where they are at hand."
+_PRINTED = "{mark} as printed in the paper."
+
 # ------------------------------------------------------------------------- figures
 
 
@@ -29,7 +35,8 @@ def table1() -> pd.DataFrame:
     """Table I, a row an init and method.
 
     Columns: ``init method``, the macro-averaged ``precision recall f1 balanced_accuracy``,
-    ``accuracy`` (all in [0, 1]), ``source``.
+    ``accuracy`` (all in [0, 1]), ``mark`` (the sign printed beside the accuracy, or empty),
+    ``bold`` (the columns that the authors set in bold), ``source``.
     """
     table = _read()["table1"]
     return pd.DataFrame(
@@ -37,6 +44,8 @@ def table1() -> pd.DataFrame:
             "init": row["init"],
             "method": row["method"],
             **dict(zip(table["columns"], row["figures"], strict=True)),
+            "mark": row.get("mark", ""),
+            "bold": tuple(itertools.compress(table["columns"], row["bold"])),
             "source": table["source"],
         }
         for row in table["rows"]
@@ -47,9 +56,10 @@ def table2() -> pd.DataFrame:
     """Table II, a row an init, method and task.
 
     Columns: ``group`` (a card's ``group_by``), ``dimension init method task``, ``mean`` and
-    ``std`` (accuracy over 15 runs, in [0, 1]), ``average`` (over the tasks of the group, as
-    printed), ``mark`` (the sign printed beside the average, or empty), ``note`` (what is odd about
-    the figures, or empty), ``source``.
+    ``std`` (accuracy over 15 runs, in [0, 1]), ``bold`` (whether the authors set the mean in bold,
+    None where unknown), ``average`` (over the tasks of the group, as printed), ``bold_average``,
+    ``mark`` (the sign printed beside the average, or empty), ``note`` (what is odd about the
+    figures, or empty), ``source``.
     """
     table = _read()["table2"]
     return pd.DataFrame(
@@ -61,14 +71,22 @@ def table2() -> pd.DataFrame:
             "task": task,
             "mean": mean,
             "std": std,
+            "bold": bold,
             "average": row["average"],
+            "bold_average": row["bold"][-1] if "bold" in row else None,
             "mark": row.get("mark", ""),
             "note": group.get("note", ""),
             "source": table["source"],
         }
         for group in table["groups"]
         for row in group["rows"]
-        for task, mean, std in zip(group["tasks"], row["mean"], row["std"], strict=True)
+        for task, mean, std, bold in zip(
+            group["tasks"],
+            row["mean"],
+            row["std"],
+            row["bold"][:-1] if "bold" in row else [None] * len(group["tasks"]),
+            strict=True,
+        )
     )
 
 
@@ -105,21 +123,33 @@ def _table1() -> Table:
     figures = table1()
     metrics = [name for name in figures.columns if name in METRICS]
     rows = {
-        Header(f"{row['method']}, init {row['init']}"): [_figure(row[name], 4) for name in metrics]
+        Header(f"{row['method']}, init {row['init']}"): [
+            _figure(
+                row[name],
+                4,
+                mark=_BOLD * (name in row["bold"]) + row["mark"] * (name == metrics[-1]),
+            )
+            for name in metrics
+        ]
         for _, row in figures.iterrows()
     }
     columns = [Header(METRICS[name].title) for name in metrics]
-    return _reported("table1", columns, rows, axes=("method", "metric"))
+    marks = [_PRINTED.format(mark=mark) for mark in figures["mark"].unique() if mark]
+    return _reported("table1", columns, rows, axes=("method", "metric"), notes=[_IN_BOLD, *marks])
 
 
 def _table2(group: str, figures: pd.DataFrame) -> Table:
     rows = {}
     for (init, method), row in figures.groupby(["init", "method"], sort=False):
-        average = _figure(row["average"].iloc[0], mark=row["mark"].iloc[0])
-        means = zip(row["mean"], row["std"], strict=True)
+        bold = _BOLD * bool(row["bold_average"].iloc[0])
         rows[Header(f"{method}, init {init}")] = [
-            *(Cell(text=f"{mean:.3f} ± {std:.3f}", value=mean, spread=std) for mean, std in means),
-            average,
+            *(
+                Cell(
+                    text=f"{mean:.3f} ± {std:.3f}", value=mean, spread=std, mark=_BOLD * bool(bold)
+                )
+                for mean, std, bold in zip(row["mean"], row["std"], row["bold"], strict=True)
+            ),
+            _figure(row["average"].iloc[0], mark=bold + row["mark"].iloc[0]),
         ]
     return _reported(
         "table2",
@@ -128,7 +158,8 @@ def _table2(group: str, figures: pd.DataFrame) -> Table:
         axes=("method", "task"),
         suffix=f", {GROUPS[group]}",
         notes=[
-            *(f"{mark} as printed in the paper." for mark in figures["mark"].unique() if mark),
+            *[_IN_BOLD] * bool(figures["bold"].any()),
+            *(_PRINTED.format(mark=mark) for mark in figures["mark"].unique() if mark),
             *filter(None, figures["note"].unique()),
         ],
     )

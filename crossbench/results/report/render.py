@@ -208,6 +208,7 @@ _LATEX = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"} | {
     ord("‡"): r"$^\ddagger$",
     ord("§"): r"$^{\S}$",
     ord("↑"): r"$\uparrow$",
+    ord("ᵇ"): r"$^{\mathrm{b}}$",
     ord("–"): "--",
     ord("\N{REPLACEMENT CHARACTER}"): "?",
 }
