@@ -155,11 +155,11 @@ def _write(draft: Path, table: pa.Table) -> None:
 
 
 def _united(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Broken]]:
-    """One row for each run, and the records that contradict one another."""
+    """One row for each run and preset, and the records that contradict one another."""
     if table.empty:
         return pd.DataFrame(), []
     results = [name for name in METRICS if name in table]
-    table = table.drop_duplicates(["identity", "status", _DIGEST, *results])
+    table = table.drop_duplicates(["identity", "preset", "status", _DIGEST, *results])
     several = table[table.duplicated("identity", keep=False)]
     if several.empty:
         return table.drop(columns=_OWN).reset_index(drop=True), []
@@ -173,7 +173,7 @@ def _united(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Broken]]:
 
 
 def _settled(paths: pd.Series[Any]) -> tuple[set[str], list[Broken]]:
-    """The valid one of several records of a run, and contradicting records."""
+    """The valid ones of several records of a run, and contradicting records."""
     found = [item for path in paths if isinstance(item := read_file(Path(path)), Found)]
     try:
         kept, conflicts = unite(found)

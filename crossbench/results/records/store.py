@@ -145,7 +145,7 @@ def read_file(path: Path) -> FoundRun | Broken | None:
 
 
 def read_folders(folders: Sequence[Path | str]) -> tuple[list[FoundRun], list[Broken]]:
-    """Valid records of several folders, one per run, and broken files.
+    """Valid records of several folders, one per run and preset, and broken files.
 
     Where two folders hold the same run, a finished one stands over a failed one, and of two
     with equal results the first stands.
@@ -175,18 +175,23 @@ def read_folders(folders: Sequence[Path | str]) -> tuple[list[FoundRun], list[Br
 
 
 def unite(found: Iterable[FoundRun]) -> tuple[list[FoundRun], list[tuple[FoundRun, FoundRun]]]:
-    """One record per run, and the pairs with different results of one run.
+    """One record per run and preset, and the pairs with different results of one run.
 
-    A finished run stands over a failed one, and of two with equal results the first stands.
+    A finished run stands over a failed one, and of two with equal results the first stands. A run
+    that two presets agree on has a place on the boards of both.
     """
-    known: dict[str, FoundRun] = {}
+    known: dict[tuple[str, str], FoundRun] = {}
+    finished: dict[str, FoundRun] = {}
     conflicts: list[tuple[FoundRun, FoundRun]] = []
     for item in found:
-        earlier = known.setdefault(item.record.identity, item)
-        if _conflict(earlier, item):
-            conflicts.append((earlier, item))
-        elif earlier.record.status != "ok" and item.record.status == "ok":
-            known[item.record.identity] = item
+        record = item.record
+        done = record.status == "ok"
+        if done and _disagree(first := finished.setdefault(record.identity, item), item):
+            conflicts.append((first, item))
+            continue
+        place = record.key.preset, record.identity
+        if known.setdefault(place, item).record.status != "ok" and done:
+            known[place] = item
     return list(known.values()), conflicts
 
 
@@ -199,9 +204,9 @@ def _read_folder(folder: Path) -> list[FoundRun | Broken]:
     return items
 
 
-def _conflict(one: FoundRun, other: FoundRun) -> bool:
-    """Whether two finished records of one run disagree about its results."""
-    if one is other or one.record.status != "ok" or other.record.status != "ok":
+def _disagree(one: FoundRun, other: FoundRun) -> bool:
+    """Whether two finished records of one run have different results."""
+    if one is other:
         return False
     if one.record.metrics != other.record.metrics:
         return True

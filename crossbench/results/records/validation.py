@@ -205,10 +205,10 @@ def _old_auroc(predictions: Predictions) -> float | None:
 def _duplicates(found: Sequence[FoundRun]) -> Iterator[Broken]:
     """Files that record a run which another file records."""
     kept, conflicts = unite(found)
-    standing = {item.record.identity: item.path for item in kept}
+    standing = {(item.record.key.preset, item.record.identity): item.path for item in kept}
     contradicting = {str(path) for pair in conflicts for path, _ in pair}
     for path, record in found:
-        first = standing.get(record.identity)
+        first = standing.get((record.key.preset, record.identity))
         if str(path) in contradicting:
             yield Broken(path, "another file has other results of the same run; remove one")
         elif first != path:

@@ -239,6 +239,17 @@ def test_a_finished_run_stands_over_a_failed_one(
         assert records.broken == ()
 
 
+def test_a_run_that_two_presets_agree_on_is_a_run_of_both(tmp_path: Path, scored: Scored) -> None:
+    record, predictions = scored()
+    other = dataclasses.replace(record, key=dataclasses.replace(record.key, preset="smoke"))
+    for each in (record, other):
+        Store(tmp_path).write(each, predictions)
+    records = read_cached([tmp_path])
+    assert sorted(records.frame["preset"]) == sorted([record.key.preset, "smoke"])
+    assert records.broken == ()
+    same(records.frame, uncached(tmp_path))
+
+
 @pytest.mark.parametrize("kind", ["metrics", "predictions"])
 def test_records_that_contradict_each_other_are_broken_both(
     tmp_path: Path, scored: Scored, kind: str

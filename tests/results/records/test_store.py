@@ -209,6 +209,20 @@ def test_different_results_of_one_run_are_a_conflict(
     assert f"{one} and {other}" in str(caught.value)
 
 
+def test_a_run_that_two_presets_agree_on_is_a_run_of_both(tmp_path: Path, scored: Scored) -> None:
+    record, predictions = scored()
+    other = dataclasses.replace(record, key=dataclasses.replace(record.key, preset="smoke"))
+    store = Store(tmp_path)
+    for each in (record, other):
+        store.write(each, predictions)
+    frame = load_results(tmp_path)
+    assert sorted(frame["preset"]) == sorted([record.key.preset, "smoke"])
+    assert frame["identity"].nunique() == 1
+    store.write(dataclasses.replace(other, metrics={"accuracy": 0.125}), predictions)
+    with pytest.raises(RecordError, match="same run, different results; remove one"):
+        read_folders([tmp_path])
+
+
 def test_equal_results_in_other_bytes_are_no_conflict(tmp_path: Path, scored: Scored) -> None:
     """As from a machine whose zlib packs otherwise, and which was slower."""
     Store(tmp_path / "one").write(*scored())
