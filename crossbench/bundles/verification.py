@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbench.bundles.bundle import open_bundle
 from crossbench.bundles.comparison import AGREEMENT, METRIC, Rerun, compare
+from crossbench.bundles.initial_weights import hash_weights, initial_weights
 from crossbench.bundles.reinstallation import reinstall
 from crossbench.environment.arithmetic import find_device
 from crossbench.errors import BundleError, CrossbenchError, RequestError
@@ -48,14 +49,15 @@ class VerifyRequest:
     Attributes:
         sample: Number of runs.
         seed: Draws them.
-        init: Weights of runs that start from a file of the author's; empty for none.
+        init: Files of weights that the author's runs start from; each serves the runs that were
+            recorded with its hash.
         data_dir: Where downloaded data lies; None asks ``$CROSSBENCH_DATA``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     sample: int
     seed: int
-    init: str = ""
+    init: tuple[str, ...] = ()
     data_dir: str | None = None
     device: str = "auto"
 
@@ -117,7 +119,7 @@ def prospect(path: Path, request: VerifyRequest) -> Prospect:
     with open_bundle(path) as bundle:
         drawn, finished = _draw(bundle, request)
         runs = [str(record.key) for _, record in drawn]
-        return Prospect(bundle.manifest, runs, finished)
+        return Prospect(bundle.manifest, runs, len(finished))
 
 
 def verify(
@@ -132,23 +134,26 @@ def verify(
 
     Raises:
         BundleError: As :func:`prospect`.
-        RequestError: As :func:`prospect`.
+        RequestError: As :func:`prospect`, or if weights are missing or are none of the bundle's.
     """
     with open_bundle(path) as bundle, tempfile.TemporaryDirectory(prefix="crossbench-") as folder:
         drawn, finished = _draw(bundle, request)
+        files = hash_weights(request.init, (record for _, record in finished))
+        inits = [initial_weights(record, files) for _, record in drawn]
         site, results = Path(folder, "site"), Path(folder, "results")
         site.mkdir()
         installed = reinstall(bundle, site)
         reruns = []
-        for number, item in enumerate(drawn, start=1):
+        for number, (item, init) in enumerate(zip(drawn, inits, strict=True), start=1):
             listener(f"{number} of {len(drawn)}: {item.record.key}")
-            reruns.append(_made_again(item, request, installed, results / str(number)))
+            reruns.append(_made_again(item, init, request, installed, results / str(number)))
         runs = [str(record.key) for _, record in drawn]
-        return Verified(Prospect(bundle.manifest, runs, finished), reruns, installed.built_in)
+        found = Prospect(bundle.manifest, runs, len(finished))
+        return Verified(found, reruns, installed.built_in)
 
 
-def _draw(bundle: Bundle, request: VerifyRequest) -> tuple[list[FoundRun], int]:
-    """Some of the method's finished runs, and how many there are."""
+def _draw(bundle: Bundle, request: VerifyRequest) -> tuple[list[FoundRun], list[FoundRun]]:
+    """Some of the method's finished runs, and all of them."""
     if request.sample < 1:
         raise RequestError(f"sample (={request.sample}) must be at least 1")
     name = bundle.manifest.method.name
@@ -160,11 +165,11 @@ def _draw(bundle: Bundle, request: VerifyRequest) -> tuple[list[FoundRun], int]:
     if not finished:
         raise BundleError(f"the bundle has no finished run of {name!r}; there is nothing to verify")
     count = min(request.sample, len(finished))
-    return random.Random(request.seed).sample(finished, count), len(finished)  # noqa: S311
+    return random.Random(request.seed).sample(finished, count), finished  # noqa: S311
 
 
 def _made_again(
-    item: FoundRun, request: VerifyRequest, installed: Installed, results: Path
+    item: FoundRun, init: str, request: VerifyRequest, installed: Installed, results: Path
 ) -> Rerun:
     """A run made again in a process of its own, and compared."""
     path, record = item
@@ -172,7 +177,7 @@ def _made_again(
         why = f"task {record.key.task!r} is none that is registered here"
         return Rerun(run=str(record.key), outcome="failed", detail=why)
     try:
-        asked = _request(item, request, installed)
+        asked = _request(item, init, request, installed)
         _run(asked, request, installed, results)
     except CrossbenchError as error:  # such as a preset that is none here
         return Rerun(run=str(record.key), outcome="failed", detail=_in_words(error))
@@ -191,7 +196,7 @@ def _in_words(error: CrossbenchError) -> str:
     return clean("\n".join(each for each in (str(error), printed) if each))
 
 
-def _request(item: FoundRun, request: VerifyRequest, installed: Installed) -> RunRequest:
+def _request(item: FoundRun, init: str, request: VerifyRequest, installed: Installed) -> RunRequest:
     record, key = item.record, item.record.key
     settings = record.provenance.get("settings") or {}
     threads = record.provenance.get("threads")
@@ -201,7 +206,7 @@ def _request(item: FoundRun, request: VerifyRequest, installed: Installed) -> Ru
         tasks=(key.task,),
         preset=key.preset,
         protocol=key.protocol,
-        init=request.init if request.init and key.init != "random" else key.init,
+        init=init,
         statistics=settings.get("statistics"),
         backbone=key.backbone,
         seeds=(key.seed,),

@@ -19,7 +19,7 @@ from crossbench.specs.requests import ALL, split_names
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from crossbench.methods import Method
 
@@ -56,7 +56,7 @@ def check_names(options: argparse.Namespace) -> None:
         _check_metric(options.metric)
     if asked.get("data_dir"):
         data_dir(options.data_dir)
-    _check_init(asked.get("init") or "")
+    _check_inits(asked.get("init") or ())
 
 
 def chosen_methods(options: argparse.Namespace) -> tuple[Method, ...]:
@@ -92,8 +92,9 @@ def _check_metric(name: str) -> None:
         raise unknown_name("metric", name, METRICS)
 
 
-def _check_init(init: str) -> None:
-    """Refuse the path of a file that is not there; names and patterns are looked up later."""
-    is_path = init.endswith(_CHECKPOINTS) and not init.startswith("hf:")
-    if is_path and not set(init) & set("{*?[") and not Path(init).expanduser().is_file():
-        raise RequestError(f"no checkpoint at {init!r}; correct the path given to --init")
+def _check_inits(given: str | Sequence[str]) -> None:
+    """Refuse paths of files that are not there; names and patterns are looked up later."""
+    for init in [given] if isinstance(given, str) else given:
+        is_path = init.endswith(_CHECKPOINTS) and not init.startswith("hf:")
+        if is_path and not set(init) & set("{*?[") and not Path(init).expanduser().is_file():
+            raise RequestError(f"no checkpoint at {init!r}; correct the path given to --init")

@@ -31,7 +31,11 @@ def add(commands: Any) -> None:
     verify.add_argument("--seed", type=int, help="draws them (another one each time)")
     verify.add_argument("--trust", action="store_true", help="run the code of the bundle")
     verify.add_argument(
-        "--init", default="", help="weights of runs that start from a file of the author's"
+        "--init",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="weights of the author's that runs start from, found by their hash; repeatable",
     )
     verify.add_argument("--json", action="store_true", help="the comparison as JSON")
     add_data_dir(verify)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from made_submission import BESIDE, PLUGIN, SETTINGS, TASK
+import timm
+import torch
+from made_submission import BESIDE, PLUGIN, SETTINGS, TASK, Made
 from tampering import Opened, arrays_of, forge, rescored
 
+import crossbench
 from crossbench.bundles.bundle import open_bundle
 from crossbench.bundles.conformance import bundled_report
+from crossbench.bundles.submission import submit
 from crossbench.bundles.validation import validate_bundle
 from crossbench.bundles.verification import VerifyRequest, prospect
 from crossbench.cli import main
@@ -121,6 +125,38 @@ def test_from_a_file_to_a_verified_bundle(tmp_path: Path) -> None:
     assert " pass, " in conformance_of(tmp_path / "b.zip")
     assert "all holds: 4 records, 4 of them held against their task's data" in told
     assert "mine on nodule-malignancy-3d, seed 43, fold 0: equal, " in told
+
+
+@pytest.mark.slow
+def test_runs_from_a_file_of_weights_are_made_again_from_that_file(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(1)
+    network = timm.create_model("test_resnet", num_classes=0)
+    weights, results = tmp_path / "own.pth", tmp_path / "results"
+    torch.save(network.state_dict(), weights)
+    for init in (str(weights), "random"):
+        crossbench.run(
+            "mine",
+            TASK,
+            plugins=[str(made.plugin)],
+            preset="smoke",
+            backbone="test_resnet",
+            settings=SETTINGS,
+            init=init,
+            statistics="imagenet",
+            device="cpu",
+            out=results,
+        )
+    bundle = tmp_path / "b.zip"
+    submit(made.request(folders=(results,)), bundle)
+    words = ["verify", str(bundle), "--trust", "--sample", "2", "--device", "cpu"]
+    assert main([*words, "--init", str(weights)]) == 0
+    assert capsys.readouterr().out.count("fold 0: equal, ") == 2
+    assert main(words) == 2
+    assert "add --init FILE, or draw other runs by --seed" in capsys.readouterr().err
+    assert main([*words, "--init", "no/such.pth"]) == 2
+    assert "no checkpoint at 'no/such.pth'" in capsys.readouterr().err
 
 
 def commanded(folder: Path, *commands: list[str]) -> str:
