@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -258,6 +259,42 @@ def test_a_full_disk_is_refused_before_the_first_byte(
     with pytest.raises(FetchError, match=r"b\.npz needs 300 kB more, and 1\.0 kB are free"):
         get(means=Means(free=lambda _: 1000, patience=QUICK))
     assert hidden(tmp_path / "data") == []
+
+
+FILLED = """
+import subprocess, sys
+from pathlib import Path
+from crossbench.data.acquire.http import ResumingDownloader
+from crossbench.errors import FetchError
+
+url, folder = sys.argv[1], Path(sys.argv[2])
+had = ResumingDownloader(folder / "b.npz", free=lambda _: 10**9)  # room that others then take
+try:
+    had(url)
+except FetchError as error:
+    print(error)
+print([path.name for path in folder.iterdir() if path.name[0] != "."])
+subprocess.run(["mount", "-o", "remount,size=1m", str(folder)], check=True)
+had = ResumingDownloader(folder / "b.npz")
+had(url)
+print(had.resumed, had.partial.file.stat().st_size)
+"""
+
+
+def test_a_disk_that_fills_on_the_way_keeps_what_has_come(host: Host, tmp_path: Path) -> None:
+    mount = f"mount -t tmpfs -o size=128k none {tmp_path}"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    words = [sys.executable, "-c", FILLED, f"{host.url}/b.npz", str(tmp_path)]
+    told = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert re.search(r"b\.npz needs \d+ kB more, and .* are free", told[0])
+    assert told[1:] == ["[]", f"True {len(CONTENT)}"]
+    assert [wanted is not None for _, wanted in host.asked] == [False, True]
 
 
 def test_offline_fetches_nothing(
