@@ -15,11 +15,12 @@ import numpy as np
 from crossbench.data.importers import Distribution, Importer, Listing, Original
 from crossbench.data.importers.options import words
 from crossbench.errors import DataError, RequestError
+from crossbench.files.hashing import hash_file
 from crossbench_tasks.importers._files import find, read_csv, walk
 from crossbench_tasks.importers._series import check_regions, check_series, read_series
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -58,6 +59,9 @@ class RpnSignature(Importer):
     the composite of cold, heat and mechanical pain thresholds of Zunhammer et al. (2016,
     doi:10.1097/j.pain.0000000000000634), by the mean and deviation at Bochum, as in the
     repository's ``PAINTeR/qst.py``.
+
+    A subject whose file equals that of an earlier one is left out: two people have no recording in
+    common, and that it is the earlier one's is the likelier.
     """
 
     name = "rpn-signature"
@@ -71,13 +75,16 @@ class RpnSignature(Importer):
         samples: list[Original] = []
         dropped: list[tuple[str, str]] = []
         reference = _read_site(source.folder, _REFERENCE).thresholds if label == "pain" else None
-        for name in asked:
+        recordings = {name: _recordings(source.folder, name) for name in asked}
+        copies = _copies(source.folder, recordings.values())
+        for name, files in recordings.items():
             site = _read_site(source.folder, name)
-            files = _recordings(source.folder, name)
             labels = site.male if reference is None else _above_median(site, reference)
             for place, subject in enumerate(site.names):
                 if subject not in files:
                     dropped.append((subject, "row without its recording"))
+                elif subject in copies:
+                    dropped.append((subject, f"its recording is a copy of {copies[subject]}'s"))
                 elif np.isnan(labels[place]):
                     dropped.append((subject, f"no {label} in the table"))
                 else:
@@ -187,6 +194,18 @@ def _recordings(folder: Path, site: str) -> dict[str, str]:
         if match.group(1) in found:
             raise DataError(f"{home}: {match.group(1)} has two recordings; keep one of them")
         found[match.group(1)] = (home.relative_to(folder) / path).as_posix()
+    return found
+
+
+def _copies(folder: Path, recordings: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Subjects whose file has the content of an earlier one's, with whose."""
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for files in recordings:
+        for subject, file in sorted(files.items()):
+            earlier = first.setdefault(hash_file(folder / file), subject)
+            if earlier != subject:
+                found[subject] = earlier
     return found
 
 

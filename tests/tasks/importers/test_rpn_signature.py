@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,23 @@ def test_pain_is_above_the_median_of_the_site(clone: Path) -> None:
     assert [each.label for each in found.samples] == [0, 0, 0, 1, 1, 1] * 2
     assert set(found.samples[0].covariates) == {"age", "male", "mean_fd"}
     assert np.isnan(found.samples[2].covariates["male"])
+
+
+@pytest.mark.parametrize("label", ["sex", "pain"])
+def test_a_copy_of_anothers_recording_is_left_out(tmp_path: Path, label: str) -> None:
+    home = made_fmri.rpn_signature(tmp_path) / "data" / "essen-sample" / "regional_timeseries"
+    for subject, other in (("002", "001"), ("005", "004")):
+        (file,) = home.glob(f"essen-{subject}_pumi-?.tsv")
+        (copied,) = home.glob(f"essen-{other}_pumi-?.tsv")
+        shutil.copyfile(copied, file)
+    shutil.copyfile(copied, next(home.glob("essen-004_pumi-?-scrubbed.tsv")))  # never read
+    found = listed(tmp_path, label=label)
+    assert [reason for reason in found.dropped if "copy" in reason[1]] == [
+        ("essen-002", "its recording is a copy of essen-001's"),
+        ("essen-005", "its recording is a copy of essen-004's"),
+    ]
+    kept = [each.id for each in found.samples if each.site == "essen"]
+    assert kept == [f"essen-{number:03}" for number in (1, 3, 4, 6)]
 
 
 def test_what_is_no_clone_is_refused(clone: Path, tmp_path: Path) -> None:
