@@ -14,6 +14,8 @@ import numpy as np
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from crossbench.data.inputs import InputKind
@@ -133,9 +135,32 @@ def canonical_groups(
     if groups.dtype.kind in "iu":
         return codes.astype(np.int64), ()
     names = [_text(spelling) for spelling in spellings.tolist()]
-    plain = [plain_spelling(name) for name in names]
+    plain, notes = fold_spellings(names, "groups")
+    if "" in plain:
+        empty = "some samples have an empty group identifier and are taken as one group"
+        notes = (*notes, empty)
     _, joined = np.unique(plain, return_inverse=True)
-    return joined[codes].astype(np.int64), _notes(names, plain)
+    return joined[codes].astype(np.int64), notes
+
+
+def fold_spellings(names: Sequence[str], what: str) -> tuple[list[str], tuple[str, ...]]:
+    """The plain spelling of each identifier, and a note where several spellings are one.
+
+    Args:
+        names: Identifiers, each once.
+        what: What the note calls them.
+    """
+    plain = [plain_spelling(name) for name in names]
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for name, same in zip(names, plain, strict=True):
+        spelt[same].append(name)
+    several = [forms for forms in spelt.values() if len(forms) > 1]
+    if not several:
+        return plain, ()
+    shown = " and ".join(map(repr, several[0][:3]))
+    more = f" ({len(several)} such identifiers)" if len(several) > 1 else ""
+    differ = "differ in white space, case or form alone and are taken as one"
+    return plain, (f"{what} {shown} {differ}{more}",)
 
 
 def plain_spelling(identifier: str) -> str:
@@ -191,20 +216,3 @@ def group_names(groups: NDArray[Any]) -> tuple[str, ...]:
 
 def _text(identifier: str | bytes) -> str:
     return identifier if isinstance(identifier, str) else identifier.decode("latin-1")
-
-
-def _notes(names: list[str], plain: list[str]) -> tuple[str, ...]:
-    """Notes on identifiers that are spelt in several ways, and on empty ones."""
-    spelt: dict[str, list[str]] = defaultdict(list)
-    for name, same in zip(names, plain, strict=True):
-        spelt[same].append(name)
-    several = [forms for forms in spelt.values() if len(forms) > 1]
-    notes = []
-    if several:
-        shown = " and ".join(map(repr, several[0][:3]))
-        more = f" ({len(several)} such identifiers)" if len(several) > 1 else ""
-        differ = "differ in white space or case alone and are taken as one"
-        notes.append(f"groups {shown} {differ}{more}")
-    if "" in spelt:
-        notes.append("some samples have an empty group identifier and are taken as one group")
-    return tuple(notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbench.data.canonical import plain_spelling
+from crossbench.data.canonical import fold_spellings
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,18 +70,16 @@ def _sites(
     if site.shape != (samples,) or site.dtype.kind != "U":
         msg = f"{where}: array 'site' is {site.dtype} of shape {site.shape}"
         raise DataError(f"{msg}; {samples} samples need ({samples},) strings")
-    spelt: dict[str, dict[str, None]] = {}
-    for name in sorted(set(site.tolist())):
-        spelt.setdefault(plain_spelling(name), {})[" ".join(name.split())] = None
-    if "" in spelt:
-        empty = [not plain_spelling(name) for name in site.tolist()]
-        msg = f"{where}: the site of sample {empty.index(True)} is empty"
+    spellings, codes = np.unique(site, return_inverse=True)
+    plain, notes = fold_spellings(spellings.tolist(), "sites")
+    first: dict[str, str] = {}
+    for name, same in zip(spellings.tolist(), plain, strict=True):
+        first.setdefault(same, " ".join(name.split()))
+    named = np.array([first[same] for same in plain], np.str_)[codes]
+    if "" in first:
+        msg = f"{where}: the site of sample {int(np.argmax(np.array(plain)[codes] == ''))} is empty"
         raise DataError(f"{msg}; name it, or leave 'site' out")
-    first = {plain: next(iter(forms)) for plain, forms in spelt.items()}
-    named = np.array([first[plain_spelling(name)] for name in site.tolist()], np.str_)
-    several = [list(forms) for forms in spelt.values() if len(forms) > 1]
-    differ = "differ in case or form alone and are taken as one"
-    return named, tuple(f"sites {' and '.join(map(repr, forms))} {differ}" for forms in several)
+    return named, notes
 
 
 def _names(names: NDArray[Any], where: str) -> tuple[str, ...]:

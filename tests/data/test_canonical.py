@@ -148,7 +148,7 @@ def test_identifiers_that_differ_in_space_or_case_are_one_and_are_named() -> Non
     groups, notes = canonical_groups(stored, samples=8, where=WHERE)
     assert groups.tolist() == [1, 2, 1, 2, 0, 1, 0, 3]
     (note,) = notes
-    differ = "differ in white space or case alone and are taken as one (2 such identifiers)"
+    differ = "differ in white space, case or form alone and are taken as one (2 such identifiers)"
     assert note == f"groups ' P 01' and 'P  01' {differ}"
 
 

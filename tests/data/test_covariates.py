@@ -3,12 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crossbench.data.canonical import canonical_groups
 from crossbench.data.covariates import canonical_covariates
 from crossbench.errors import DataError
 
 SITE = np.array(["Bochum", "Essen", "Bochum"])
 VALUES = np.array([[31.0, 0.1], [np.nan, 0.2], [44.0, np.nan]])
 NAMES = np.array(["age", "mean_fd"])
+DIFFER = "differ in white space, case or form alone and are taken as one"
 KNOWN = {"site": SITE, "covariates": VALUES, "covariate_names": NAMES}
 
 
@@ -32,7 +34,17 @@ def test_sites_spelt_differently_are_one_and_that_is_said() -> None:
     assert found.site is not None
     assert found.site.tolist() == ["Essen", "Essen", "Bochum"]
     (note,) = found.notes
-    assert "'Essen' and 'essen'" in note
+    assert note == f"sites 'Essen' and 'essen ' {DIFFER}"
+
+
+def test_notes_on_sites_are_those_on_groups() -> None:
+    site = np.array(["a", "A", "ﬁn", "fin", " x"])
+    sites = canonical_covariates({"site": site}, samples=5, where="f.npz")
+    _, groups = canonical_groups(site, samples=5, where="f.npz")
+    assert sites.site is not None
+    assert sites.site.tolist() == ["A", "A", "fin", "fin", "x"]
+    assert [note.replace("groups", "sites") for note in groups] == list(sites.notes)
+    assert sites.notes == (f"sites 'A' and 'a' {DIFFER} (2 such identifiers)",)
 
 
 def test_a_nan_of_another_bit_pattern_is_the_same_content() -> None:

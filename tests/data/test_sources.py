@@ -462,7 +462,9 @@ def test_samples_and_groups_that_look_wrong_are_named(folders: Folders) -> None:
     folders.write(images=images, labels=LABELS, groups=groups)
     dataset = folders.open()
     respelt, blank = dataset.warnings
-    assert respelt.startswith("groups 'P1' and 'p1' differ in white space or case alone and are")
+    assert respelt.startswith(
+        "groups 'P1' and 'p1' differ in white space, case or form alone and are"
+    )
     assert blank == "2 samples hold one value only, blank or constant: 3, 7"
     assert dataset.groups is not None
     assert dataset.groups.tolist() == [0, 1] * 10
