@@ -54,6 +54,7 @@ class Rehearsal:
         preset: The settings.
         batch: Samples of the smallest batch that is trained on.
         feed: Runs a network on a batch of so many inputs; raises ConversionError if it cannot.
+        keeps: Whether the fitted network is to be kept.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Rehearsal:
     preset: Preset
     batch: int
     feed: Callable[[torch.nn.Module, int], None]
+    keeps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ class Protocol(ABC):
 
         Raises:
             ConversionError: If the network cannot take its inputs.
+            WeightsError: If it is to be kept and cannot be.
         """
 
     @abstractmethod

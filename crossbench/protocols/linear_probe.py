@@ -81,6 +81,8 @@ class LinearProbe(Protocol):
         """Feed one sample; parameters that learn with the head elsewhere do not here."""
         from crossbench.nets.roles import roles_of
 
+        if rehearsal.keeps:
+            _place_of_head(network)
         network.eval()
         rehearsal.feed(network, 1)
         roles = roles_of(network)
@@ -199,12 +201,18 @@ def with_head(
     """
     import torch
 
+    place = _place_of_head(network)
+    head = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
+    return network.state_dict() | {f"{place}.{part}": tensor for part, tensor in head.items()}
+
+
+def _place_of_head(network: torch.nn.Module) -> str:
+    """The name of a network's classifier among its modules."""
     from crossbench.errors import WeightsError
 
-    place = network.get_classifier()  # type: ignore[operator]
-    names = [name for name, module in network.named_modules() if module is place]
-    if not names:
-        msg = f"{type(network).__name__} does not name its classifier, so it cannot be kept"
-        raise WeightsError(f"{msg}; leave out --save-weights or choose another --backbone")
-    head = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-    return network.state_dict() | {f"{names[0]}.{part}": tensor for part, tensor in head.items()}
+    head = network.get_classifier()  # type: ignore[operator]
+    for name, module in network.named_modules():
+        if module is head:
+            return str(name)
+    msg = f"{type(network).__name__} does not name its classifier, so it cannot be kept"
+    raise WeightsError(f"{msg}; leave out --save-weights or choose another --backbone")

@@ -58,6 +58,7 @@ class Trial:
         protocol: How the network is fitted.
         lora: What low-rank updates are.
         batch: Samples of the smallest batch that it is trained on.
+        keeps: Whether it is to be kept when it is fitted.
     """
 
     method: Method
@@ -71,6 +72,7 @@ class Trial:
     protocol: Protocol
     preset: Preset
     batch: int
+    keeps: bool
 
 
 Apart: TypeAlias = Callable[[Callable[[], dict[str, Any]]], dict[str, Any]]
@@ -140,6 +142,7 @@ def _try(trial: Trial, init: str | Checkpoint) -> Finding:
         preset=trial.preset,
         batch=trial.batch,
         feed=lambda network, batch: _feed(network, trial, batch=batch),
+        keeps=trial.keeps,
     )
     return trial.protocol.rehearse(network, rehearsal)
 
@@ -188,12 +191,13 @@ class Trials:
         self._reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     def unsuited(self, method: Method, card: TaskCard) -> bool:
-        """Whether a method lacks the task's dimension or the weights that are asked for."""
+        """Whether a method cannot do a task, as far as is known without its data."""
         asked = self._request.asked
         if card.kind not in input_kinds(method):
             reason = _other_inputs(method, card)
         else:
-            reason = lacks_weights(asked.init, method, asked.backbone)
+            lacking = lacks_weights(asked.init, method, asked.backbone)
+            reason = lacking or _unkept(self._request, card)
         if reason:
             self._reasons[method.name, card.name].append(reason)
         return bool(reason)
@@ -258,9 +262,18 @@ class Trials:
             protocol=run.protocol,
             preset=preset,
             batch=batch,
+            keeps=self._request.asked.save_weights,
         )
         known.append((shape, examine(trial, self._apart)))
         return known[-1][1]
+
+
+def _unkept(request: Resolved, card: TaskCard) -> str:
+    """Why no network that is fitted to a task can be kept, where such are asked for."""
+    if not request.asked.save_weights or not kind_of(card).learns(request.preset.input):
+        return ""
+    msg = "what its inputs take from the training part is in no checkpoint"
+    return f"{msg}; leave --save-weights out"
 
 
 def _other_inputs(method: Method, card: TaskCard) -> str:

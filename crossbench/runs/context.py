@@ -15,7 +15,6 @@ from crossbench.data.transforms import RandomSource
 from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
-from crossbench.errors import RequestError
 from crossbench.nets.weights.checkpoint import FittedNetwork, read_checkpoint
 from crossbench.registry.methods import load_observers
 from crossbench.runs.checkpoint import describe_fitted
@@ -271,9 +270,6 @@ class RunContext:
         """The fitted network, where such are to be kept."""
         if not self.request.asked.save_weights:
             return None
-        if self.task.kind.learns(self.preset.input):
-            msg = f"what inputs of {self.key.task} take from the training part is in no checkpoint"
-            raise RequestError(f"{msg}; leave --save-weights out")
         return FittedNetwork(
             tensors=tensors(), about=describe_fitted(self.run, self.task, self.dataset, limits)
         )

@@ -3,11 +3,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from crossbench.errors import RequestError
+from crossbench.errors import RequestError, WeightsError
 from crossbench.protocols import PROTOCOLS, find_protocol
+from crossbench.protocols.interface import Rehearsal
 from crossbench.protocols.linear_probe import LinearProbe
 from crossbench.protocols.staged import StagedFit
+from crossbench.registry.presets import find_preset
 from crossbench.specs import LoraSettings
 from crossbench.specs.reader import to_mapping
 
@@ -63,6 +66,26 @@ def test_lora_alone_adapts_and_trains_batch_norm_where_told_to() -> None:
         assert any(stage.freezes_norm for stage in frozen.stages) is protocol.adapts
         assert not any(stage.freezes_norm for stage in trained.stages)
         assert (trained == protocol) is not protocol.adapts
+
+
+class Nameless(nn.Linear):
+    """A network whose classifier is none of its modules."""
+
+    def get_classifier(self) -> nn.Module:
+        return nn.Identity()
+
+
+def test_linear_probe_rehearses_whether_a_network_can_be_kept() -> None:
+    rehearsal = Rehearsal(
+        method="m",
+        init="random",
+        preset=find_preset("standard"),
+        batch=2,
+        feed=lambda *_: None,
+        keeps=True,
+    )
+    with pytest.raises(WeightsError, match=r"Nameless does not name its classifier, so it cannot"):
+        find_protocol("linear-probe").rehearse(Nameless(2, 2), rehearsal)
 
 
 def test_linear_probe_tries_the_strongest_penalty_first() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from crossbench.api import prepare
 from crossbench.cli import main
-from crossbench.errors import RequestError
+from crossbench.errors import DataError, RequestError
 from crossbench.execution.isolation import Limits
 from crossbench.nets import build_model
 from crossbench.results.records.store import Store
@@ -23,6 +23,28 @@ if TYPE_CHECKING:
     from crossbench.runs.plan import Plan
 
 GROUPED = "regnetx_002"  # groups that a view would get a part of
+
+TANGENTS = """
+name = "tangents"
+title = "Tangents"
+kind = "recording"
+dimension = 2
+modality = "Drawing"
+classes = ["one", "other"]
+licence = "CC0-1.0"
+citation = "Drawn for the tests"
+metric = "accuracy"
+version = 1
+
+[input]
+atlas = "twelve"
+tr = 2.0
+connectivity = "tangent"
+
+[source]
+kind = "npz"
+file = "tangents.npz"
+"""
 
 PLUGIN = """\
 import os, sys
@@ -101,6 +123,21 @@ def test_nothing_that_can_be_is_an_error_with_every_reason(plan: Callable[..., P
     message = r"no requested method can do any requested task .*:\nnot applicable: acs on blobs: "
     with pytest.raises(RequestError, match=message):
         plan("acs", backbone=GROUPED)
+
+
+def test_a_network_that_cannot_be_kept_is_refused_before_it_is_fitted(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    card = tmp_path / "tangents.toml"
+    card.write_text(TANGENTS, encoding="utf-8")
+    message = (
+        r"not applicable: fmm-tc on tangents: what its inputs take from the training part is in no "
+        "checkpoint; leave --save-weights out"
+    )
+    with pytest.raises(RequestError, match=message):
+        plan("fmm-tc", task=str(card), save_weights=True)
+    with pytest.raises(DataError, match=r"tangents\.npz"):  # it is looked for without
+        plan("fmm-tc", task=str(card))
 
 
 @pytest.mark.parametrize(
