@@ -84,6 +84,10 @@ def fit_nilearn(kind: str, recordings: Sequence[NDArray[Any]]) -> Nilearn:
 
 def cut(recording: NDArray[Any]) -> NDArray[np.float64]:
     """(T', R) volumes before the end of a recording (R, T)."""
+    return recording[:, : count_volumes(recording)].T.astype(np.float64)
+
+
+def count_volumes(recording: NDArray[Any]) -> int:
+    """Volumes before the end of a recording (R, T), after which every region is 0."""
     (volumes,) = np.nonzero((recording != 0).any(axis=0))
-    end = volumes[-1] + 1 if len(volumes) else 0
-    return recording[:, :end].T.astype(np.float64)
+    return int(volumes[-1]) + 1 if len(volumes) else 0

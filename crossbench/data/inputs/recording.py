@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from crossbench.data.inputs.connectivity import FITTED, Correlation, cut, fit_nilearn
+from crossbench.data.inputs.connectivity import (
+    FITTED,
+    Correlation,
+    count_volumes,
+    cut,
+    fit_nilearn,
+)
 from crossbench.data.inputs.interface import Example, InputKind
 from crossbench.data.inputs.pixels import as_picture
 from crossbench.data.inputs.planted import REGIONS, VOLUMES, draw_recordings
@@ -177,7 +183,7 @@ class Recording(InputKind):
     def _check_lengths(self, images: NDArray[Any], where: str) -> None:
         least = self._asked.window or _SHORTEST
         for place, recording in enumerate(images):
-            volumes = _volumes(recording)
+            volumes = count_volumes(recording)
             if volumes < least:
                 msg = f"{where}: recording {place} has {volumes} volumes, fewer than {least}"
                 which = "the card's window" if self._asked.window else "make any connectivity"
@@ -296,15 +302,9 @@ class Recording(InputKind):
         return [as_picture(matrix[None], -1, 1), as_picture(scaled[None], -3, 3)]
 
 
-def _volumes(recording: NDArray[Any]) -> int:
-    """Volumes before the end of a recording (R, T)."""
-    (found,) = np.nonzero((recording != 0).any(axis=0))
-    return int(found[-1]) + 1 if len(found) else 0
-
-
 def _constant(recording: NDArray[Any]) -> bool:
     """Whether a region never varies before the end of the recording."""
-    return bool((np.ptp(recording[:, : _volumes(recording)], axis=1) == 0).any())
+    return bool((np.ptp(recording[:, : count_volumes(recording)], axis=1) == 0).any())
 
 
 def _persistence(recording: NDArray[Any]) -> NDArray[np.float64]:

@@ -78,7 +78,7 @@ class RecordingTransform:
 def present(samples: Tensor) -> Tensor:
     """Which volumes are before the end of their recording: (B, R, T) as (B, T) bool.
 
-    After it every region is 0.
+    As :func:`crossbench.data.inputs.connectivity.count_volumes`, of a batch on its device.
     """
     any_region = (samples != 0).any(dim=1)
     return any_region.flip(1).cummax(dim=1).values.flip(1)
