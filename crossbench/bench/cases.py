@@ -49,11 +49,13 @@ class Network:
 
     Attributes:
         name: Name of the case.
-        shape: (B, 3, H, W) or (B, 3, D, H, W) of the input.
+        kind: Input kind.
+        shape: (B, C, H, W) or (B, C, D, H, W) of the input.
         backbone: timm name.
     """
 
     name: str
+    kind: str
     shape: tuple[int, ...]
     backbone: str
 

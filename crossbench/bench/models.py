@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crossbench.bench.cases import Network, parse_input
 from crossbench.bench.record import measure
-from crossbench.data.inputs import kind_of
+from crossbench.data.inputs import find_kind, kind_of
 from crossbench.errors import RequestError
 from crossbench.methods import KINDS, input_kinds
 from crossbench.registry.tasks import load_tasks
@@ -29,7 +29,7 @@ def find_networks(inputs: Sequence[str], *, batch: int, backbone: str) -> list[N
 
     Args:
         inputs: Sizes such as ``224``, ``96x128`` or ``64x64x64``; ``tasks`` stands for those of
-            all registered tasks.
+            all registered tasks of images and volumes.
         batch: Samples a call.
         backbone: timm name.
 
@@ -41,10 +41,17 @@ def find_networks(inputs: Sequence[str], *, batch: int, backbone: str) -> list[N
     sizes: list[tuple[int, ...]] = []
     for text in inputs:
         sizes += _task_sizes() if text == TASKS else [parse_input(text)]
-    return [
-        Network(name="x".join(map(str, size)), shape=(batch, 3, *size), backbone=backbone)
-        for size in dict.fromkeys(sizes)
-    ]
+    return [_network(size, batch, backbone) for size in dict.fromkeys(sizes)]
+
+
+def _network(size: tuple[int, ...], batch: int, backbone: str) -> Network:
+    kind = find_kind(KINDS[len(size)])
+    return Network(
+        name="x".join(map(str, size)),
+        kind=kind.name,
+        shape=(batch, kind.channels_fed, *size),
+        backbone=backbone,
+    )
 
 
 def bench_models(
@@ -56,15 +63,15 @@ def bench_models(
         Two records a network, as soon as they are there.
     """
     for network in networks:
-        kind = KINDS[network.dimension]
-        names = [method.name for method in methods if kind in input_kinds(method)]
+        names = [method.name for method in methods if network.kind in input_kinds(method)]
         for backward in (False, True):
             yield measure(network, names, setup, machine, backward=backward)
 
 
 def _task_sizes() -> list[tuple[int, ...]]:
-    """What the networks of the registered tasks are fed, 2D before 3D, small before large."""
-    sizes = {size for card in load_tasks().values() if (size := _size(card)) is not None}
+    """What networks are fed of registered images and volumes, 2D before 3D, small before large."""
+    cards = (card for card in load_tasks().values() if card.kind in KINDS.values())
+    sizes = {size for card in cards if (size := _size(card)) is not None}
     return sorted(sizes, key=lambda size: (len(size), size))
 
 

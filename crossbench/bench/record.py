@@ -29,6 +29,7 @@ Outcomes = dict[str, dict[str, Any]]
 # ResNet-18, as multiples of its input.
 _LAYER_ROOM = {"forward": 3, "train-step": 6}
 _NETWORK_ROOM = {"forward": 15, "train-step": 50}
+_SAID = ("name", "kind", "shape")  # of a case, by other fields of its record
 _LACKING = ("out-of-memory", "killed")
 
 
@@ -142,9 +143,7 @@ def measure(
         dimension=case.dimension,
         shape=case.shape,
         batch=job.batch,
-        settings={
-            key: value for key, value in to_mapping(case).items() if key not in {"name", "shape"}
-        },
+        settings={key: value for key, value in to_mapping(case).items() if key not in _SAID},
         device=setup.device,
         dtype=setup.dtype,
         threads=setup.threads,

@@ -121,6 +121,7 @@ def _network(job: Job, method: Method, given: Given) -> Workload:
     module = build_model(
         method,
         dims=network.dimension,
+        kind=network.kind,
         shape=network.shape[2:],
         num_classes=_CLASSES,
         backbone=network.backbone,

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from crossbench.errors import ConversionError
 from crossbench.errors.foreign import describe
+from crossbench.nets.places import CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -69,7 +70,7 @@ def try_on_volume(network: nn.Module, converted: Collection[nn.Module]) -> None:
 def _run(network: nn.Module, converted: Collection[nn.Module]) -> Tensor:
     for side in _SIDES:
         watch = _Watch(network, converted)
-        volume = next(network.parameters()).new_zeros(1, 3, side, side, side)
+        volume = next(network.parameters()).new_zeros(1, CHANNELS, side, side, side)
         try:
             with watch:
                 output: Tensor = network(volume)

@@ -18,6 +18,9 @@ from crossbench.methods import LayerPlace
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: Channels of what backbones take; gray samples are fed three times over.
+CHANNELS = 3
+
 #: The spatial shapes of the inputs of a convolution, by its name.
 _Shapes = dict[str, tuple[int, ...]]
 
@@ -68,5 +71,5 @@ def _followed(network: nn.Module, sides: tuple[int, ...]) -> _Shapes:
             seen.setdefault(name, set()).add(tuple(inputs[0].shape[2:]))
 
         module.register_forward_pre_hook(note)
-    traced(torch.empty(1, 3, *sides, device="meta"))
+    traced(torch.empty(1, CHANNELS, *sides, device="meta"))
     return {name: next(iter(shapes)) for name, shapes in seen.items() if len(shapes) == 1}

@@ -90,7 +90,7 @@ def test_batches_are_cut_to_the_memory_that_is_free() -> None:
     assert _fitting_batch(layer, 0, backward=True) == 1
     strided = dataclasses.replace(layer, stride=2)
     assert _fitting_batch(strided, needed // 2, backward=False) == 32
-    network = Network(name="b", shape=(8, 3, 10, 10), backbone="resnet18")
+    network = Network(name="b", kind="image", shape=(8, 3, 10, 10), backbone="resnet18")
     assert _fitting_batch(network, 4 * 8 * 15 * 300 - 1, backward=False) == 4
 
 

@@ -108,7 +108,10 @@ def test_networks_have_the_sizes_of_the_tasks_once_each() -> None:
     sizes = {network.shape[2:] for network in networks}
     for card in load_tasks().values():
         assert card.shape is None or card.dimension == 2 or card.shape in sizes
-    assert {network.dimension for network in networks} == {2, 3}
+    assert {(network.kind, network.dimension) for network in networks} == {
+        ("image", 2),
+        ("volume", 3),
+    }
 
 
 def test_a_batch_is_positive() -> None:

@@ -83,9 +83,13 @@ def test_a_method_that_builds_networks_has_no_layer(job: Callable[..., Job]) -> 
         make(asked, method, draw(asked, CPU))
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 33, 32), (2, 3, 32, 33, 34)])
-def test_the_baseline_of_networks_is_plain(job: Callable[..., Job], shape: tuple[int, ...]) -> None:
-    network = Network(name="small", shape=shape, backbone="test_resnet")
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("image", (2, 3, 33, 32)), ("volume", (2, 3, 32, 33, 34))]
+)
+def test_the_baseline_of_networks_is_plain(
+    job: Callable[..., Job], kind: str, shape: tuple[int, ...]
+) -> None:
+    network = Network(name="small", kind=kind, shape=shape, backbone="test_resnet")
     (method,) = resolve([PLAIN_LAYERS[network.dimension]], ())
     asked = job("time", layer=None, network=network, backward=True)
     workload = make(asked, method, draw(asked, CPU))
