@@ -61,7 +61,7 @@ def prepare_executor(options: Namespace) -> None:
 
 @contextmanager
 def executor_of(options: Namespace, store: Store, device: Any) -> Iterator[Processes | Ray | None]:
-    """What does the runs while the block lasts; None has this process do them.
+    """The executor of the runs while the block lasts; None where this process does them.
 
     Raises:
         RequestError: If there is no such cluster, or it has no room for a run.

@@ -303,7 +303,7 @@ class PretrainBar(_Bar):
 
 
 class PretrainLines:
-    """A listener that says how one of several pretrainings gets on, for whose bars is no room."""
+    """A listener that prints lines on one of several pretrainings, in the place of a bar."""
 
     def __init__(self, request: PretrainRequest) -> None:
         self._request = request

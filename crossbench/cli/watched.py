@@ -1,4 +1,4 @@
-"""Commands that run code of methods, done in a process whose end another one sees."""
+"""Commands that run methods' code, in a child process whose end the parent reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters: what hangs together by pairs, or by things that are shared, directly or in a chain."""
+"""Clusters of samples, connected by pairs or by what they share, directly or in a chain."""
 
 from __future__ import annotations
 

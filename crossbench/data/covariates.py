@@ -1,4 +1,4 @@
-"""What is known of samples beside their images: the site of acquisition, and covariates."""
+"""Site of acquisition and covariates of samples, from the arrays of a data file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look into a fitted network: what its layers tell of themselves on a few test samples."""
+"""Per-layer diagnostics of a fitted network, on a few samples of the test part."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def diagnose(
     identity: str,
     precision: str = "float32",
 ) -> Diagnostics | None:
-    """What the observed layers of a network tell of themselves on some samples of a loader.
+    """Diagnostics of the observed layers of a network, on some samples of a loader.
 
     Args:
         model: The network; left in evaluation mode.

@@ -40,7 +40,7 @@ _BATCH_PIXELS = 2**20  # a batch of 32 volumes of 32 voxels a side, or of 20 ima
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """What a network without its classifier makes of N samples.
+    """Pooled features of N samples, by a network without its classifier.
 
     Attributes:
         values: (N, F) float32, pooled over space.

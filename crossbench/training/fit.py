@@ -1,4 +1,4 @@
-"""Playing a protocol's stages: train, validate, keep the weights of the best epoch."""
+"""Stages of a protocol in turn: train, validate, keep the weights of the best epoch."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class DivergedError(CrossbenchError):
-    """The training loss left the finite numbers."""
+    """A training loss that is NaN or infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What fitting left behind, besides the model, which holds the selected weights.
+    """Result of a fit, besides the model, which holds the selected weights.
 
     Attributes:
         curve: One row an epoch; a validation loss that is not finite is None.
@@ -135,7 +135,7 @@ def scheduled_lr(settings: FitSettings, epoch: int) -> float:
 
 
 def prepare(model: nn.Module, schedule: Schedule, lora: LoraSettings) -> Schedule:
-    """Give the network what the protocol is to train of it.
+    """Add the low-rank updates that a protocol trains, where it trains any.
 
     Args:
         model: The network; a protocol without low-rank updates leaves it as it is.

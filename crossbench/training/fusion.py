@@ -45,7 +45,7 @@ class Embedded(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FusionFit:
-    """What fitting left behind, besides the network, which holds the selected weights.
+    """Result of a fit, besides the network, which holds the selected weights.
 
     Attributes:
         curve: One row an epoch.

@@ -35,7 +35,7 @@ def accepted(root: DataRoot) -> dict[str, str]:
 
 
 def accept(root: DataRoot, names: Iterable[str], cards: Iterable[TaskCard]) -> None:
-    """Keep that terms are accepted.
+    """Note that terms are accepted.
 
     Raises:
         RequestError: If no origin of these tasks has terms of such a name.

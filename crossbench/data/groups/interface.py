@@ -67,7 +67,7 @@ class Grouping(ABC):
 
     @abstractmethod
     def applies(self, card: TaskCard) -> bool:
-        """Whether it is a task's."""
+        """Whether the grouping is for a task."""
 
     @abstractmethod
     def steps(self, card: TaskCard) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ FITTED = ("tangent",)
 
 
 class Measure(Protocol):
-    """What connectivity is."""
+    """A measure of connectivity between regions."""
 
     def __call__(self, samples: Tensor) -> Tensor:
         """Connectivity (B, R, R), 0 on the diagonal, of time series (B, R, T)."""

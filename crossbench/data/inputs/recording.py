@@ -210,7 +210,7 @@ class Recording(InputKind):
     # ---------------------------------------------------------------------------- what is fed
 
     def learns(self, settings: InputSettings) -> bool:
-        """Where connectivity is fitted, or regions are scaled by more than their recording."""
+        """Whether connectivity is fitted, or regions are scaled by more than their recording."""
         scaled = self._series and settings.scaling != "sample"
         return scaled or self._asked.connectivity in FITTED
 

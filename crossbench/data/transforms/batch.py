@@ -33,7 +33,7 @@ STATISTICS = {
 
 
 class BatchTransform(Protocol):
-    """What turns a batch as it is stored into a batch that a network is fed."""
+    """Transform of a stored batch into a batch of network inputs."""
 
     def __call__(self, raw: Tensor, random: RandomSource | None = None) -> Tensor:
         """Transform a batch; ``raw`` is left as it is.
