@@ -41,6 +41,7 @@ Side = Literal["kernel", "input", "divided"]
 
 _VECTOR = 16  # channels that oneDNN takes at a time
 _MOVED = 25  # multiplications in the time that one number takes to be written and read again
+_TURNED = 16  # the same of a patch's number, which stays in the cache
 
 
 def cross_d_conv2d(  # noqa: PLR0913 - those of nn.functional.conv2d and one
@@ -100,7 +101,7 @@ def _side(x: Tensor, weights_3d: Tensor, geometry: Geometry) -> Side:
     batch, pixels = len(x), math.prod(geometry.out)
     if not _can_divide(x, weights_3d):
         return "input" if size * pixels <= outputs else "kernel"
-    if size * pixels >= outputs * (size**2 - 1):  # the patches' K^4 against the kernels' K^5 - K^3
+    if pixels * (size**2 + _TURNED) >= outputs * (size**3 - size):
         return "kernel"
     to_patches = batch * pixels * (size - 1 + size**3 / outputs)
     to_both = batch * (size + _MOVED) + size * _MOVED

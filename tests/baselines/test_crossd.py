@@ -442,12 +442,15 @@ def test_forward_holds_no_complex_and_no_six_axis_tensor() -> None:
 
 @pytest.mark.parametrize(
     ("batch", "outputs", "inputs", "side", "space"),
-    [  # of ResNet-18's 3x3 layers at 224 pixels, then at 64 and one sample
+    [  # of ResNet-18's 3x3 layers at 224 pixels, then at 64, 128, 32 and 28, and one sample
         (8, 64, 64, 56, "kernel"),
         (8, 128, 128, 28, "kernel"),
         (8, 256, 256, 14, "divided"),
         (8, 512, 512, 7, "divided"),
         (8, 128, 128, 8, "divided"),
+        (8, 128, 128, 16, "kernel"),
+        (8, 64, 64, 8, "kernel"),
+        (8, 64, 64, 7, "divided"),
         (8, 256, 256, 4, "input"),
         (8, 512, 512, 2, "input"),
         (1, 512, 512, 7, "input"),

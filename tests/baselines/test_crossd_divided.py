@@ -114,7 +114,7 @@ def test_functional_transforms() -> None:
 
 def layer() -> tuple[CrossDConv2d, Tensor]:
     """A layer and an input that it answers with a divided shift."""
-    made, x = CrossDConv2d(8, 64, 3, padding=1, bias=True), torch.randn(4, 8, 8, 8)
+    made, x = CrossDConv2d(8, 96, 3, padding=1, bias=True), torch.randn(4, 8, 8, 8)
     assert _side(x, made.weights_3d, Geometry((1, 1), (1, 1), (1, 1), 1, (8, 8))) == "divided"
     return made, x
 
@@ -122,7 +122,7 @@ def layer() -> tuple[CrossDConv2d, Tensor]:
 def test_the_layer_survives_copies_files_and_casts() -> None:
     made, x = layer()
     wanted = made.eval()(x)
-    twin = CrossDConv2d(8, 64, 3, padding=1, bias=True).eval()
+    twin = CrossDConv2d(8, 96, 3, padding=1, bias=True).eval()
     twin.load_state_dict(safetensors.torch.load(safetensors.torch.save(made.state_dict())))
     copies = [twin, copy.deepcopy(made), pickle.loads(pickle.dumps(made)), made.half().float()]
     for made_again, tolerance in zip(copies, (0, 0, 0, 1e-2), strict=True):

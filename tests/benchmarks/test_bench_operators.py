@@ -70,7 +70,9 @@ def test_resnet18(
 
 @pytest.mark.parametrize("work", [forward, step])
 @pytest.mark.parametrize("side", ["kernel", "input", "divided"])
-@pytest.mark.parametrize(("channels", "size"), [(128, 28), (256, 14), (512, 7), (256, 4), (512, 2)])
+@pytest.mark.parametrize(
+    ("channels", "size"), [(64, 8), (128, 16), (128, 28), (256, 14), (512, 7), (256, 4), (512, 2)]
+)
 def test_side(
     benchmark: BenchmarkFixture,
     channels: int,
