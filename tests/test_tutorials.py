@@ -47,3 +47,12 @@ def test_a_method_gets_from_an_empty_file_to_the_board(tmp_path: Path) -> None:
     for step in steps(DOCS / "add-a-method.md"):
         take(step, tmp_path)
     assert (tmp_path / "site" / "index.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_folder_of_recordings_gets_to_the_board(tmp_path: Path) -> None:
+    for step in steps(DOCS / "fmri.md"):
+        take(step, tmp_path)
+    methods = {path.parent.name for path in (tmp_path / "results").rglob("*-fold0-*.json")}
+    assert methods == {"fc-cnn", "majority", "logistic", "covariates"}
