@@ -35,7 +35,9 @@ _EXPLANATION = (
 )
 _MATRIX = 100  # regions whose edges are drawn, at most
 _RANKED = 15  # regions
-_SIDE = 460  # pixels of the matrix
+_SIDE = 300  # pixels of the matrix, which a narrow screen has
+_MARGIN = 60  # pixels of its labels
+_GAP = 14  # pixels between names of bars
 _DIVERGING = (charts.PALETTE[1], "#F7F7F7", charts.PALETTE[0])
 
 
@@ -70,9 +72,10 @@ def _cells(runs: list[Observed]) -> dict[str, list[tuple[Observed, Arrays]]]:
 
 def _shares(cells: dict[str, list[tuple[Observed, Arrays]]]) -> None:
     st.subheader("Shares of the views")
-    frame = pd.DataFrame(
-        [{"cell": name, **shares(arrays)} for name, runs in cells.items() for _, arrays in runs]
-    )
+    named = _short(list(cells))
+    labels = list(named.values())
+    rows = [(named[name], arrays) for name, runs in cells.items() for _, arrays in runs]
+    frame = pd.DataFrame([{"cell": label, **shares(arrays)} for label, arrays in rows])
     means = frame.groupby("cell", sort=False).mean().reset_index()
     long = means.melt("cell", var_name="view", value_name="share")
     names = list(VIEWS.values())
@@ -80,14 +83,20 @@ def _shares(cells: dict[str, list[tuple[Observed, Arrays]]]) -> None:
         alt.Chart(long)
         .mark_bar()
         .encode(
-            y=alt.Y("cell:N", sort=list(cells), title=None, axis=charts.whole_names(list(cells))),
+            y=alt.Y("cell:N", sort=labels, title=None, axis=charts.whole_names(labels)),
             x=alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=charts.few("share")),
             color=charts.colour("view:N", names),
             tooltip=["cell:N", "view:N", alt.Tooltip("share:Q", format=".3f")],
         )
-        .properties(height=60 + 40 * len(cells))
+        .properties(height=(charts.whole_height(labels) + _GAP) * len(labels))
     )
     charts.show(chart, "view-shares", title="Shares of the views by task", data=long)
+
+
+def _short(names: list[str]) -> dict[str, str]:
+    """Names without what follows their dot, where they differ before it."""
+    short = {name: name.partition(" · ")[0] for name in names}
+    return short if len(set(short.values())) == len(names) else dict(zip(names, names, strict=True))
 
 
 def _matrix(runs: list[Arrays]) -> None:
@@ -99,7 +108,7 @@ def _matrix(runs: list[Arrays]) -> None:
         f"{which or f'{regions} regions'}, in the atlas's order from 1. Blue speaks for the "
         "decision taken, vermilion against it."
     )
-    with st.container(width=_SIDE):
+    with st.container(width=_SIDE + _MARGIN):
         charts.show(_heat(frame), "edges", title="Attributions to edges", data=frame)
 
 
@@ -109,6 +118,7 @@ def _heat(frame: pd.DataFrame) -> Any:
     labelled = regions[:: max(1, len(regions) // 10)]
     axis = alt.Axis(values=labelled, ticks=False, domain=False, grid=False, labelAngle=0)
     scale = alt.Scale(domain=[-reach, 0, reach], range=_DIVERGING)
+    side = alt.Scale(range=[0, _SIDE])  # in pixels: cells stay square on a page of any width
     legend = alt.Legend(
         orient="bottom", title="adds to the decision", gradientLength=200, tickCount=3
     )
@@ -116,8 +126,8 @@ def _heat(frame: pd.DataFrame) -> Any:
         alt.Chart(frame)
         .mark_rect()
         .encode(
-            x=alt.X("column:O", title="region", axis=axis),
-            y=alt.Y("row:O", title="region", axis=axis),
+            x=alt.X("column:O", title="region", axis=axis, scale=side),
+            y=alt.Y("row:O", title="region", axis=axis, scale=side),
             color=alt.Color("attribution:Q", scale=scale, legend=legend),
             tooltip=["row:O", "column:O", alt.Tooltip("attribution:Q", format="+.3g")],
         )

@@ -116,3 +116,8 @@ def intervals(
 def whole_names(names: Sequence[str], *, across: bool = False, upright: bool = False) -> alt.Axis:
     """An axis of long names, none of them cut: on lines of their own, or upright."""
     return alt.Axis(**marks.whole_names(names, across=across, upright=upright))
+
+
+def whole_height(names: Sequence[str]) -> int:
+    """Pixels that the tallest name on such an axis takes."""
+    return marks.whole_height(names)

@@ -1,9 +1,12 @@
-"""Hand-made attributions of a network of recordings, complete to rounding."""
+"""Attributions of networks of recordings: by hand, complete to rounding, and of a fitted one."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+import crossbench
 from crossbench.results.records.diagnostics import Diagnostics
 
 
@@ -34,3 +37,20 @@ def make_attributions(
         drawn=np.arange(4),
         layers={"network": {name: values.astype(np.float32) for name, values in arrays.items()}},
     )
+
+
+def attribute_phantom(folder: Path) -> None:
+    """Fit two folds of a small network to a phantom, and write records and attributions."""
+    table = crossbench.run(
+        "fc-cnn",
+        "phantom-connectivity",
+        preset="fusion",
+        backbone="test_resnet",
+        seeds=[43],
+        folds=[0, 1],
+        settings=['data="phantom"', "fit.epochs=2", "compute.threads=1"],
+        diagnostics=True,
+        out=folder,
+        device="cpu",
+    )
+    assert (table["status"] == "ok").all(), table["error_message"].tolist()

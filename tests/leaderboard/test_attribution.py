@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_attributions import make_attributions
+from made_attributions import attribute_phantom, make_attributions
 from record_files import companion
 from streamlit.testing.v1 import AppTest
 
@@ -15,6 +16,14 @@ from crossbench.results.records.store import Store
 
 OpenView = Callable[..., AppTest]
 Words = Callable[[AppTest], str]
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folds of a network over connectivity, fitted and looked into."""
+    folder = tmp_path_factory.mktemp("explained")
+    attribute_phantom(folder)
+    return folder
 
 
 @pytest.fixture
@@ -49,6 +58,19 @@ def test_shares_edges_regions_and_checks_are_drawn(
     assert "--diagnostics" in said
     (table,) = page.dataframe
     assert len(table.value) == 3
+
+
+def test_a_real_run_is_drawn_and_its_attributions_add_up(
+    open_view: OpenView, words: Words, explained: Path
+) -> None:
+    page = open_view("attribution", explained)
+    (option,) = page.selectbox("attributed").options
+    assert option == "fc-cnn on phantom-connectivity · phantom data, fusion, init random"
+    assert len(page.get("vega_lite_chart")) == 4
+    (found,) = re.findall(r"They differ by ([\d.]+)% of it on average", words(page))
+    assert float(found) < 10
+    (table,) = page.dataframe
+    assert table.value.iloc[:, 0].tolist() == ["edges, as in the matrix", "regions by connectivity"]
 
 
 def test_without_attributions_the_page_says_how_to_get_them(

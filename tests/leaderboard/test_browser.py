@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 import take_screenshots as script
+from made_attributions import attribute_phantom
 
 from crossbench.evaluation.metrics import title_of
 from crossbench.results.records.diagnostics import Diagnostics
@@ -39,7 +40,7 @@ def address(
     tmp_path_factory: pytest.TempPathFactory,
     browser: Any,
 ) -> Iterator[str]:
-    """The dashboard over the common results and the diagnostics of one run."""
+    """The dashboard over the common results, the diagnostics of one run, and attributions."""
     own = tmp_path_factory.mktemp("browser")
     shutil.copytree(results_folder, own / "results")
     path = min((own / "results/standard/nodule-malignancy-2d/crossd").glob("*.json"))
@@ -48,6 +49,7 @@ def address(
     write_run(path, record, read_predictions(path), diagnostics=diagnostics)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROSSBENCH_CACHE", str(own / "cache"))
+        attribute_phantom(own / "results")
         with script.dashboard(own / "results") as address:
             yield address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 from itertools import chain
@@ -57,7 +58,7 @@ def request_of(record: RunRecord) -> RunRequest:
         preset=key.preset,
         seeds=(key.seed,),
         folds=(key.fold,),
-        settings=overrides_of(record),
+        settings=(*_data(record), *overrides_of(record)),
     )
     if key.plain:
         return request
@@ -70,6 +71,13 @@ def request_of(record: RunRecord) -> RunRequest:
         statistics=(record.provenance.get("settings") or {}).get("statistics"),
         plugins=(f"./{base_name(key.method)}.py",) if _has_own_method(record) else (),
     )
+
+
+def _data(record: RunRecord) -> tuple[str, ...]:
+    """The override of the preset's data, where the run was on the other of real and phantom."""
+    preset = load_presets().get(record.key.preset)
+    given = preset is None or record.source in ("embedded", preset.data) or _has_own_card(record)
+    return () if given else (f"data={json.dumps(record.source)}",)
 
 
 def left_to_add(record: RunRecord) -> list[str]:

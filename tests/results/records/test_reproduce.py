@@ -30,6 +30,12 @@ def test_the_command_finds_the_very_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert (summary["runs"], summary["done_before"]) == (1, 1)
 
 
+def test_data_that_is_not_the_presets_is_told() -> None:
+    for source, told in (("phantom", True), ("real", False), ("embedded", False)):
+        record, _ = make_run("acs", "blood", source=source)  # type: ignore[arg-type]
+        assert ('data="phantom"' in shlex.split(run_command(record, "out"))) is told
+
+
 def test_low_rank_settings_are_told() -> None:
     record, _ = make_run("acs", "blood")
     used = {"settings": {"lora": {"rank": 2, "batch_norm": "frozen"}}}
