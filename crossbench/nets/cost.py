@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +24,8 @@ def multiply_adds(model: nn.Module, input_shape: Sequence[int]) -> int:
     Returns:
         The number for the whole model at batch size 1.
     """
-    first = next(model.parameters())
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    first = next(tensors, torch.empty(0))  # features may be plain functions of the input
     sample = torch.zeros(1, *input_shape, device=first.device, dtype=first.dtype)
     modes = {module: module.training for module in model.modules()}
     model.eval()

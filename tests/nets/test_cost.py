@@ -24,6 +24,10 @@ def test_resnet18_has_the_published_cost() -> None:
     assert multiply_adds(model, (3, 224, 224)) == pytest.approx(1.814e9, rel=1e-3)
 
 
+def test_a_network_without_parameters_costs_nothing() -> None:
+    assert multiply_adds(nn.Flatten(), (2, 4, 4)) == 0
+
+
 def test_modes_and_statistics_stay() -> None:
     model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)).train()
     model[1].eval()
