@@ -1,0 +1,66 @@
+"""Say what a setting is worth: runs of two results folders, paired by task, method, seed and fold.
+
+    crossbench run ... --out one
+    crossbench run ... --set fusion.zero_grad=step --out other
+    python scripts/compare_settings.py one other [--metric mcc]
+
+Boards keep runs under different settings apart, which are no methods to choose between. The gain of
+OTHER over ONE is that of the same folds, by the corrected resampled t test (docs/statistics.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import crossbench
+from crossbench.evaluation.statistics import corrected_t
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+_RUN = ["task", "method", "seed", "fold", "hash_split"]
+
+
+def gains(one: pd.DataFrame, other: pd.DataFrame, metric: str) -> Iterator[str]:
+    """A sentence for each task and method that both have, plain baselines last.
+
+    Args:
+        one: Runs under the setting that is measured against.
+        other: Runs under the other.
+        metric: A metric of which more is better; ``score`` is each run's main one.
+
+    Raises:
+        StatisticsError: If a run failed, or there is one alone.
+    """
+    pairs = one.merge(other, on=_RUN, suffixes=("_one", "_other"))
+    pairs["plain"] = pairs["protocol_one"] == "plain"
+    for (task, _, method), rows in pairs.groupby(["task", "plain", "method"]):
+        before, after = rows[f"{metric}_one"], rows[f"{metric}_other"]
+        folds = json.loads(rows["split_settings_one"].iloc[0])["split.folds"]
+        found = corrected_t(before, after, folds=folds)
+        said = "equal" if found.identical else f"gain {found.gain:+.3f}, p = {found.p_value:.2g}"
+        means = f"{before.mean():.3f} and {after.mean():.3f}"
+        yield f"{method} on {task}: {means}, {said}, {len(rows)} runs"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print the sentences; 1 where no run is in both folders."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("one", type=Path)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--metric", default="score", help="another than each run's main one")
+    options = parser.parse_args(words)
+    one, other = (crossbench.load_results(each) for each in (options.one, options.other))
+    found = list(gains(one, other, options.metric))
+    print("\n".join(found) or f"no run is in {options.one} and in {options.other}")
+    return 0 if found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
