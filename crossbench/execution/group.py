@@ -37,6 +37,7 @@ class RunGroup:
         seeds: Seeds of the runs.
         folds: Their folds.
         runs: What the planning process has noticed of each run, by identity, in turn.
+        origin: Where that process has the method from; None for a plain baseline.
         out: Results folder.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
     """
@@ -47,6 +48,7 @@ class RunGroup:
     seeds: tuple[int, ...]
     folds: tuple[int, ...]
     runs: dict[str, tuple[str, ...]]
+    origin: dict[str, Any] | None
     out: str
     device: str
 
@@ -88,7 +90,9 @@ def do_group(group: dict[str, Any]) -> None:
             folds=asked.folds,
         )
     device = find_device(asked.device)
-    shared = TaskContext(request=request, task=task, device=device, opened=dataset)
+    shared = TaskContext(
+        request=request, task=task, device=device, opened=dataset, origin=asked.origin
+    )
     for identity, noticed in asked.runs.items():
         run = _find(task, identity, noticed)
         tell(to_mapping(News(run=identity)), begins=True)

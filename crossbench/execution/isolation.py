@@ -39,18 +39,6 @@ if TYPE_CHECKING:
 #: Seconds that an interrupted process has to end by itself.
 GRACE = 10.0
 
-# what every run needs, and what most import when they begin
-_PRELOADED = [
-    "torch",
-    "timm",
-    "crossbench.execution.group",
-    "crossbench.data.inputs.volume",
-    "crossbench.data.transforms.volume",
-    "crossbench.nets.lora",
-    "crossbench.training.features",
-    "crossbench.training.fit",
-    "sklearn.linear_model",
-]
 _ROOM = 70  # bytes of a folder's path to which a socket's name can be added; 108 in all on Linux
 _PERIOD = 0.05  # seconds between looks at limits
 _TAIL = 16_000  # bytes kept of what a process prints; a crash lists its extension modules
@@ -127,7 +115,9 @@ def start(work: str, arguments: Mapping[str, Any]) -> Child:
 def warm_up() -> None:
     """Have the server that forks processes import what they need, while this process goes on."""
     if can_fork():
-        multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
+        multiprocessing.get_context("forkserver").set_forkserver_preload(
+            ["crossbench.execution.preloaded"]
+        )
         with nothing_inherited(), _short_paths():
             forkserver.ensure_running()
 

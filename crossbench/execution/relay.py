@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crossbench.execution.group import News, RunGroup
+from crossbench.registry.method_origin import method_origin
 from crossbench.specs import RunRecord
 from crossbench.specs.reader import from_mapping
 
@@ -74,6 +75,7 @@ def describe_group(group: Sequence[Item], *, out: str, device: torch.device) -> 
         seeds=tuple(sorted({run.key.seed for _, _, run in group})),
         folds=tuple(sorted({run.key.fold for _, _, run in group})),
         runs={run.identity: run.noticed for _, _, run in group},
+        origin=None if first.method is None else method_origin(first.method),
         out=out,
         device=str(device),
     )

@@ -10,22 +10,25 @@ import ast
 import contextlib
 import importlib.machinery
 import importlib.util
+import os
 import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache, update_wrapper
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from crossbench.errors.foreign import describe, message_of, show
 from crossbench.methods import KINDS
 from crossbench.specs.method_names import write_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from importlib.metadata import Distribution
+
+T = TypeVar("T")
 
 COLUMN_GROUP = "crossbench.columns"
 GROUPING_GROUP = "crossbench.groupings"
@@ -88,6 +91,34 @@ class Point(NamedTuple):
         return f"its entry point {show(self.entry.value)} is not of the form module:attribute"
 
 
+class while_installed(Generic[T]):  # noqa: N801  (a decorator)
+    """Keep what a function reads of packages as long as the import path and its folders are equal.
+
+    Args:
+        read: The function.
+    """
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._kept = lru_cache(maxsize=1)(lambda _: read())
+        update_wrapper(self, read)
+
+    def __call__(self) -> T:
+        """What the function reads."""
+        return self._kept(tuple((entry, _changed(entry)) for entry in sys.path))
+
+    def cache_clear(self) -> None:
+        """Read anew the next time."""
+        self._kept.cache_clear()
+
+
+def _changed(entry: str) -> int:
+    """When a folder's entries last changed, in nanoseconds; 0 where there is none."""
+    try:
+        return os.stat(entry).st_mtime_ns  # noqa: PTH116  (asked for often)
+    except OSError:
+        return 0
+
+
 def points(group: str) -> list[Point]:
     """The entry points of a group, malformed ones included."""
     return [point for point in _registered()[0] if point.entry.group == group]
@@ -138,7 +169,7 @@ def missing_task_packages() -> tuple[str, ...]:
     )
 
 
-@cache
+@while_installed
 def method_entries() -> dict[str, MethodEntry]:
     """The registered methods by name, found without importing them."""
     found: dict[str, list[Point]] = defaultdict(list)
@@ -168,26 +199,9 @@ def _entry(claims: list[Point]) -> MethodEntry:
     )
 
 
+@while_installed
 def _registered() -> tuple[list[Point], tuple[str, ...]]:
-    """Entry points for crossbench, of each package once, and messages on faults.
-
-    They are read anew where the import path or a folder on it has changed.
-    """
-    return _read(tuple((entry, _changed(entry)) for entry in sys.path))
-
-
-def _changed(entry: str) -> int:
-    """When a folder's entries last changed, in nanoseconds; 0 where there is none."""
-    try:
-        return Path(entry).stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-@lru_cache(maxsize=1)
-def _read(
-    path: tuple[tuple[str, int], ...],  # noqa: ARG001  (what the answer depends on)
-) -> tuple[list[Point], tuple[str, ...]]:
+    """Entry points for crossbench, of each package once, and messages on faults."""
     found: list[Point] = []
     faults: list[str] = []
     seen = set()

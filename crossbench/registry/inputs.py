@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RequestError, unknown_name
-from crossbench.registry.entries import INPUT_GROUP, Point, declarations, owners, points
+from crossbench.registry.entries import (
+    INPUT_GROUP,
+    Point,
+    declarations,
+    owners,
+    points,
+    while_installed,
+)
 from crossbench.specs.cards import are_sizes
 
 if TYPE_CHECKING:
@@ -63,7 +69,7 @@ class InputEntry:
         yield "source.axes", axes is None or sorted(axes) in map(sorted, orders), letters
 
 
-@cache
+@while_installed
 def input_entries() -> dict[str, InputEntry]:
     """The registered input kinds by name, found without importing them."""
     found: dict[str, list[Point]] = defaultdict(list)

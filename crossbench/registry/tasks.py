@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 
 from crossbench.errors import CardError, RequestError, unknown_name
 from crossbench.methods import KINDS
-from crossbench.registry.entries import missing_task_packages, task_folders
+from crossbench.registry.entries import missing_task_packages, task_folders, while_installed
 from crossbench.registry.inputs import find_input_entry, input_entries
 from crossbench.specs import TaskCard
 from crossbench.specs.extra import ExtraTasks
@@ -86,7 +85,7 @@ def _checked(card: TaskCard, file: Path, *, where: str) -> TaskCard:
     return dataclasses.replace(card, path=file.resolve())
 
 
-@cache
+@while_installed
 def _registered() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
     """The cards that load, by name, and a message for each that does not."""
     faults = list(missing_task_packages())
@@ -106,7 +105,7 @@ def _registered() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
     return {name: cards[0] for name, cards in found.items() if len(cards) == 1}, tuple(faults)
 
 
-@cache
+@while_installed
 def _extra() -> tuple[dict[str, TaskCard], tuple[str, ...]]:
     """The extra tasks that load, by name, and a message for each that does not."""
     found, faults = load_tasks(), []

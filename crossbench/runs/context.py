@@ -16,6 +16,7 @@ from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
 from crossbench.nets.weights.checkpoint import FittedNetwork, read_checkpoint
+from crossbench.registry.method_origin import method_origin
 from crossbench.registry.methods import load_observers
 from crossbench.runs.checkpoint import describe_fitted
 from crossbench.runs.samples import open_samples
@@ -52,12 +53,14 @@ class TaskContext:
         task: The runs on the task.
         device: Where networks run.
         opened: The task's samples, where they are open already.
+        origin: Where the runs' one method is from, where that is known already.
     """
 
     request: Resolved
     task: TaskPlan
     device: torch.device
     opened: Dataset | None = None
+    origin: dict[str, Any] | None = None
     _shared: tuple[Hashable, Any] | None = None
 
     @cached_property
@@ -143,6 +146,13 @@ class RunContext:
         if self.run.method is None:
             raise ValueError(f"{self.run.key} is a plain baseline and has no network")
         return self.run.method
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Where the method is from; None of a plain baseline."""
+        if self.run.method is None:
+            return None
+        return self.of_task.origin or method_origin(self.run.method)
 
     @property
     def init(self) -> Init:

@@ -17,7 +17,6 @@ from crossbench.errors.foreign import kind_of, message_of, show, traceback_of
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.files.checkout import git_state
 from crossbench.files.hashing import hash_json
-from crossbench.registry.method_origin import method_origin
 from crossbench.results.records.predictions import Predictions
 from crossbench.specs import RunRecord, TaskCard
 from crossbench.specs.reader import to_mapping
@@ -169,7 +168,7 @@ def _provenance(context: RunContext, begin: datetime) -> dict[str, Any]:
         "hashes": run.hashes,
         **({"data": context.task.origin} if context.task.origin else {}),
         "facts": run.facts,
-        "method": None if run.method is None else method_origin(run.method),
+        "method": context.origin,
         "card": card_hash(card),
         "classes": list(card.classes),
         "settings": run.settings,

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from third_party import PACKAGE
 
-from crossbench.registry import entries
-
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,8 +34,6 @@ def damaged(installed: Path, tmp_path: Path) -> Path:
 def here(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The damaged package, found by this very process."""
     monkeypatch.syspath_prepend(damaged)
-    entries.method_entries.cache_clear()
     yield damaged
-    entries.method_entries.cache_clear()
     for name in [name for name in sys.modules if name.startswith("example_operator")]:
         del sys.modules[name]

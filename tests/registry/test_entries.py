@@ -128,8 +128,10 @@ def test_a_package_that_is_installed_meanwhile_is_found(
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     assert "late" not in {point.entry.name for point in entries.points(entries.METHOD_GROUP)}
+    assert "late" not in method_entries()
     about = tmp_path / "late-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[crossbench.methods]\nlate = late:Late\n")
     assert "late" in {point.entry.name for point in entries.points(entries.METHOD_GROUP)}
+    assert "late" in method_entries()

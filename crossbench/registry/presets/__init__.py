@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RequestError, unknown_name
-from crossbench.registry.entries import preset_folders
+from crossbench.registry.entries import preset_folders, while_installed
 from crossbench.specs import Preset
 from crossbench.specs.overrides import overridden
 from crossbench.specs.reader import check, from_mapping
@@ -33,7 +32,7 @@ class _Parts:
     methods: dict[str, _Part]
 
 
-@cache
+@while_installed
 def load_presets() -> dict[str, Preset]:
     """The presets that ship with crossbench, by name, with what packages add to them.
 
