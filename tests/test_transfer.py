@@ -62,7 +62,9 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     axes = np.mgrid[:32, :32, :32] - 15.5
     inside = (axes**2).sum(0)[None] < radius[:, None, None, None] ** 2
     volumes = (200 * inside + random.integers(0, 40, inside.shape)).astype(np.uint8)
-    np.savez(folder / "balls.npz", volumes=volumes, radius=radius, groups=np.arange(48) // 2)
+    mood = np.repeat(random.permutation([5.0, 10.0] * 12), 2)
+    arrays = {"volumes": volumes, "radius": radius, "mood": mood, "groups": np.arange(48) // 2}
+    np.savez(folder / "balls.npz", **arrays)
     found = {}
     for dimension in (2, 3):
         found[dimension] = folder / f"balls-{dimension}d.toml"
@@ -178,6 +180,21 @@ def test_the_weights_of_another_fold_are_refused(
             folds=[fold],
             settings=["split.folds=2"],
         )
+
+
+def test_a_source_of_the_same_groups_in_other_folds_is_refused_before_anything_runs(
+    cards: dict[int, Path], tmp_path: Path
+) -> None:
+    moody = cards[3].with_name("moods-3d.toml")
+    text = CARD.format(dimension=3).replace("balls-3d", "moods-3d").replace("radius", "mood")
+    moody.write_text(text, encoding="utf-8")
+    asked = ask(cards, tmp_path)
+    asked = dataclasses.replace(asked, run=dataclasses.replace(asked.run, tasks=(str(moody),)))
+    message = r"source 'balls-2d' trains in seed 43, fold 0 on \d+ of the 12 groups that moods-3d "
+    message += "tests on, so runs from its weights would be refused; take a 2D task whose folds"
+    with pytest.raises(RequestError, match=message):
+        transfer.prepare(asked, Store(tmp_path), CPU)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_gains_are_those_of_the_records(done: tuple[Path, Any, Any]) -> None:

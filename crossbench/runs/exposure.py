@@ -36,19 +36,23 @@ def check_unseen(init: Init, dataset: Dataset, split: Split, *, task: str) -> No
     Raises:
         RequestError: If they were; the message counts what was seen.
     """
-    seen = _seen_by(init)
-    if not seen:
-        return
-    units, word = units_of(dataset, split.test)
-    shared = _shared(seen, dataset, units)
-    if len(shared):
+    if what := tested_of(_seen_by(init), dataset, split):
         msg = (
-            f"init {str(init.source)!r} has seen {len(shared)} of the {len(units)} {word}s "
+            f"init {str(init.source)!r} has seen {what} "
             f"that {task} tests on in seed {split.seed}, fold {split.fold}; take weights that "
             "were made without them, such as those of the same seed and fold ({seed} and "
             "{fold} in --init stand for the run's own)"
         )
         raise RequestError(msg)
+
+
+def tested_of(seen: tuple[TrainingSamples, ...], dataset: Dataset, split: Split) -> str:
+    """How much of a test part was seen, such as ``3 of the 12 groups``; empty for nothing."""
+    if not seen:
+        return ""
+    units, word = units_of(dataset, split.test)
+    count = len(_shared(seen, dataset, units))
+    return f"{count} of the {len(units)} {word}s" if count else ""
 
 
 def suspicion(init: Init, card: TaskCard) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from crossbench.nets.backbones import layer_form
 from crossbench.nets.declarations import takes_image_weights
 from crossbench.protocols import PROTOCOLS
 from crossbench.specs.requests import ALL, RunRequest
+from crossbench.transfer.folds import check_folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,8 @@ def prepare(request: TransferRequest, store: Store, device: torch.device) -> Tra
     """Resolve every name, draw the folds and look up what is done.
 
     Raises:
-        RequestError: If a name is unknown, or source and target do not go together.
+        RequestError: If a name is unknown, or a fold of the source trains on what that of the
+            target tests.
         DataError: If data is missing or damaged.
     """
     run = dataclasses.replace(request.run, strict=True)
@@ -99,14 +101,16 @@ def prepare(request: TransferRequest, store: Store, device: torch.device) -> Tra
     for method in scratch[0].request.methods:
         if method.name in planned and takes_image_weights(method):
             forms[layer_form(method)].append(method)
+    pretrainings = tuple(
+        pretrain_request(request, scratch[0].request, methods[0], seed, fold, device)
+        for seed, fold in folds
+        for methods in forms.values()
+    )
+    check_folds(pretrainings, scratch[0])
     return TransferPlan(
         request=request,
         forms={form: [method.name for method in methods] for form, methods in forms.items()},
-        pretrainings=tuple(
-            pretrain_request(request, scratch[0].request, methods[0], seed, fold, device)
-            for seed, fold in folds
-            for methods in forms.values()
-        ),
+        pretrainings=pretrainings,
         scratch=scratch,
         named=tuple(
             local.prepare(dataclasses.replace(each, init=init), store)
