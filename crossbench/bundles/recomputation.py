@@ -18,7 +18,7 @@ from crossbench.evaluation.baselines import QUICK, predict
 from crossbench.files.hashing import hash_json
 from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import registered_task
-from crossbench.results.records.identity import split_facts, task_facts
+from crossbench.results.records.identity import split_facts, table_of, task_facts
 from crossbench.results.records.store import read_predictions
 from crossbench.runs.samples import draw_splits, open_samples
 
@@ -174,8 +174,9 @@ def _card(record: RunRecord) -> TaskCard:
     card = registered_task(record.key.task)
     if card is None:
         raise _NotHereError(f"task {record.key.task!r} is none that is registered here")
-    version = record.provenance["facts"]["task"].get("version")
-    if version != card.version:
-        msg = f"task {card.name!r} is of version {card.version} here, and {version} in the records"
-        raise _NotHereError(msg)
+    facts = record.provenance["facts"]["task"]
+    for part, known in zip(card.parts, (facts, table_of(facts, "fitted_on")), strict=False):
+        if (version := known.get("version")) != part.version:
+            msg = f"task {part.name!r} is of version {part.version} here, and {version} in the"
+            raise _NotHereError(f"{msg} records")
     return card

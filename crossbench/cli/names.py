@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.output import aside, say
 from crossbench.errors import RequestError, unknown_name
@@ -13,13 +13,13 @@ from crossbench.registry.claims import plugin_path
 from crossbench.registry.entries import method_entries
 from crossbench.registry.methods import choose_methods
 from crossbench.registry.presets import choose_preset
-from crossbench.registry.tasks import find_task
+from crossbench.registry.tasks import find_run_task, find_task
 from crossbench.specs.method_names import MethodName
 from crossbench.specs.requests import ALL, split_names
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from crossbench.methods import Method
 
@@ -42,10 +42,7 @@ def check_names(options: argparse.Namespace) -> None:
     methods = asked.get("methods") or asked.get("method")
     if methods and not asked.get("plugins"):  # a plugin's code tells its name
         _check_methods(methods)
-    for key in ("task", "tasks", "source"):
-        for name in split_names(asked[key]) if asked.get(key) else ():
-            if name != ALL:
-                find_task(name)
+    _check_tasks(asked)
     if asked.get("preset"):
         settings = () if "data" in asked else asked.get("settings", ())  # pretrain has its own
         choose_preset(options.preset, settings, seeds=asked.get("seeds"), folds=asked.get("folds"))
@@ -57,6 +54,17 @@ def check_names(options: argparse.Namespace) -> None:
     if asked.get("data_dir"):
         data_dir(options.data_dir)
     _check_inits(asked.get("init") or ())
+
+
+def _check_tasks(asked: Mapping[str, Any]) -> None:
+    if "folders" in asked:  # a report is of the tasks that its records name
+        return
+    for key in ("task", "tasks", "source"):
+        for name in split_names(asked[key]) if asked.get(key) else ():
+            if name != ALL and "train_task" in asked:
+                find_run_task(name, asked["train_task"])
+            elif name != ALL:
+                find_task(name)
 
 
 def chosen_methods(options: argparse.Namespace) -> tuple[Method, ...]:

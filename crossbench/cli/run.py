@@ -25,7 +25,6 @@ from crossbench.specs.requests import split_names
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
 
     from crossbench.execution.simulation import Schedule
     from crossbench.execution.sweep import Executor
@@ -54,6 +53,11 @@ def add(commands: Any) -> None:
     )
     what.add_argument(
         "--task", dest="tasks", default="all", metavar="X[,Y]", help="tasks, card files, or all"
+    )
+    what.add_argument(
+        "--train-task",
+        metavar="A",
+        help="task whose samples fit the networks that are tested on --task (the task itself)",
     )
     what.add_argument(
         "--track", metavar="NAME", help="a fixed grid to submit: tasks, preset, protocols and all"
@@ -136,7 +140,7 @@ def _run(options: Namespace) -> int:
     _check_simulation(options)
     prepare_executor(options)
     device, store, requests = find_device(options.device), Store(options.out), _requests(options)
-    if options.fetch and not _fetch(options, next(iter(requests.values())).tasks):
+    if options.fetch and not _fetch(options, next(iter(requests.values()))):
         return EXIT_OK
     with aside():
         plans = prepare_all(requests.values(), store)
@@ -202,7 +206,7 @@ def _code(plan: Plan, store: Store, written: list[RunRecord]) -> int:
     return EXIT_FAILED if failed or unfinished or plan.broken else EXIT_OK
 
 
-def _fetch(options: Namespace, tasks: Sequence[str]) -> bool:
+def _fetch(options: Namespace, request: RunRequest) -> bool:
     """Fetch what is not there of the tasks that are asked for; what cannot be had stays open.
 
     A dry run says what would be fetched.
@@ -216,6 +220,7 @@ def _fetch(options: Namespace, tasks: Sequence[str]) -> bool:
     from crossbench.files.paths import data_dir
     from crossbench.specs.requests import ALL
 
+    tasks = request.tasks if request.train_task is None else (*request.tasks, request.train_task)
     cards = [card for card in chosen(tasks) if card.origins]
     root = DataRoot(data_dir(options.data_dir))
     if options.dry_run:

@@ -21,14 +21,14 @@ class Stored:
     """The samples of a file as they lie in it, before a card chooses among or changes them.
 
     Attributes:
-        images: (M, C, *spatial) in canonical form.
+        images: (M, C, *spatial) in canonical form, an array a file.
         groups: (M,) int64 codes, those of the task's samples; None where there are none.
         rows: (N,) int64: which of them each sample of the task is made of.
         members: (G,) hashes of the groups by code, where they are of a cohort: a group counts as
             seen in one task of it when it was seen in another, whatever its samples are there.
     """
 
-    images: NDArray[Any]
+    images: tuple[NDArray[Any], ...]
     groups: NDArray[np.int64] | None
     rows: NDArray[np.int64]
     members: NDArray[np.uint64] | None = None
@@ -36,7 +36,10 @@ class Stored:
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:
         """(M,) hashes as of :func:`sample_hashes`, computed once."""
-        return sample_hashes(self.images)
+        return np.concatenate([sample_hashes(each) for each in self.images])
+
+    def __len__(self) -> int:
+        return sum(map(len, self.images))
 
     def of_units(self, units: NDArray[np.int64]) -> NDArray[np.uint64]:
         """The distinct hashes, but for blank samples, of all that the file has of some units.

@@ -47,6 +47,8 @@ class Dataset:
         axes: The order in which the file stores the axes in space, where it is another.
         origin: How the file was imported and grouped, as records say it
             (:func:`crossbench.data.imported.origin_facts`); empty of a published file.
+        parts: The tested samples and, behind them, those that networks are fitted on, where these
+            are another task's; empty where they are the task's own.
         watch: The open file, where the images are mapped from it; None where they are in memory.
     """
 
@@ -70,6 +72,7 @@ class Dataset:
     axes: str | None = None
     origin: dict[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
+    parts: tuple[Dataset, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,7 +82,7 @@ class Dataset:
         """The file's samples, by whose content those of other files can be told to be the same."""
         every = np.arange(len(self))
         return self.stored or Stored(
-            images=self.images, groups=self.groups, rows=every, members=self.members
+            images=(self.images,), groups=self.groups, rows=every, members=self.members
         )
 
     def hash_content(self) -> str:
@@ -105,6 +108,8 @@ class Dataset:
         Raises:
             DataError: If the samples are others now, or some of them are gone.
         """
+        for part in self.parts:
+            part.check_unchanged()
         if self.watch is None or (now := self.watch.now()) == self.watch.state:
             return
         size = self.watch.state.size

@@ -132,7 +132,7 @@ def _read(
         strata=strata,
         axes=card.source.axes,
         intensity=found.span,
-        stored=Stored(images=volumes, groups=codes, rows=np.flatnonzero(kept), members=members),
+        stored=Stored(images=(volumes,), groups=codes, rows=np.flatnonzero(kept), members=members),
         warnings=(
             *notes(card, arrays["images"], grouped="groups" in arrays),
             *spellings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
@@ -16,7 +16,7 @@ from crossbench.data.subset import draw_share, subset
 from crossbench.errors import SplitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -53,12 +53,30 @@ class Split:
         return content_hash({"train": self.train, "val": self.val, "test": self.test})
 
 
+class Labelled(NamedTuple):
+    """What splits are drawn by.
+
+    Attributes:
+        labels: (N,) class of each sample.
+        groups: (N,) patient (or lesion, scan) of each sample, where known.
+        official: (N,) 0 train, 1 validation, 2 test, where the publisher has a split.
+        site: (N,) name of the site of each sample, where known.
+    """
+
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+    official: NDArray[np.int8] | None = None
+    site: NDArray[np.str_] | None = None
+
+
 def make_splits(
     settings: SplitSettings,
     labels: NDArray[np.int64],
     groups: NDArray[np.int64] | None = None,
     official: NDArray[np.int8] | None = None,
     site: NDArray[np.str_] | None = None,
+    *,
+    fitted: Labelled | None = None,
 ) -> list[Split]:
     """The splits that the settings ask for, seed by seed and fold by fold.
 
@@ -71,12 +89,17 @@ def make_splits(
       a share, drawn stratified and in whole groups, validates.
     - ``official``: the publisher's parts, the same for every seed.
 
+    Where other samples are fitted, these give the folds' test parts alone, so that runs are paired
+    with those that are fitted on these. All of the others are fitted but for the share, drawn
+    stratified and in whole groups for each seed, that validates.
+
     Args:
         settings: Scheme, folds, seeds and the share that validates.
         labels: (N,) class of each sample.
         groups: (N,) patient (or lesion, scan) of each sample, where known.
         official: (N,) 0 train, 1 validation, 2 test, where the publisher has a split.
         site: (N,) name of the site of each sample, where known.
+        fitted: The samples that are fitted in the place of these, whose indices begin at N.
 
     Raises:
         SplitError: If there are too few samples, groups or members of every class, if a
@@ -93,6 +116,11 @@ def make_splits(
         splits = _leave_site_out(settings, labels, groups, site)
     else:
         splits = _official(settings, groups, official)
+    if fitted is not None:
+        splits = _fitted_elsewhere(splits, settings, fitted, start=len(labels))
+        unlike = np.full(len(labels), -1)  # in no part that is limited by groups
+        groups = None if fitted.groups is None else np.concatenate([unlike, fitted.groups])
+        labels = np.concatenate([labels, fitted.labels])
     wanted = settings.run_folds or range(folds)
     return [
         _checked(_limited(split, settings, labels, groups), labels)
@@ -172,6 +200,25 @@ def _leave_site_out(
             rest = others[~both]
         split = _validated(settings, labels, groups, seed, fold, rest, test)
         yield dataclasses.replace(split, warnings=(*notes, said))
+
+
+def _fitted_elsewhere(
+    splits: Iterable[Split], settings: SplitSettings, fitted: Labelled, *, start: int
+) -> Iterator[Split]:
+    """The test parts, with other samples to fit, whose indices begin at ``start``."""
+    every = np.arange(start, start + len(fitted.labels))
+    drawn = {
+        seed: draw_share(fitted.labels, fitted.groups, settings.validation, seed)
+        for seed in settings.seeds
+    }
+    for split in splits:
+        val = drawn[split.seed]
+        yield dataclasses.replace(
+            split,
+            train=np.delete(every, val),
+            val=every[val],
+            grouped=split.grouped and fitted.groups is not None,
+        )
 
 
 def _stratified(

@@ -15,6 +15,7 @@ from crossbench.methods import KINDS
 from crossbench.registry.entries import missing_task_packages, task_folders, while_installed
 from crossbench.registry.inputs import find_input_entry, input_entries
 from crossbench.specs import TaskCard
+from crossbench.specs.cross import cross, task_names
 from crossbench.specs.extra import ExtraTasks
 from crossbench.specs.reader import check, from_mapping
 from crossbench.specs.toml import read_toml
@@ -45,9 +46,38 @@ def extra_faults() -> tuple[str, ...]:
 
 
 def registered_task(name: str) -> TaskCard | None:
-    """The card of a registered task, extra ones included; None where there is none."""
-    card = _registered()[0].get(name)
-    return _extra()[0].get(name) if card is None else card
+    """The card of a registered task, extra ones included; None where there is none.
+
+    Also that of one registered task fitted on another.
+    """
+    cards = [_registered()[0].get(each) or _extra()[0].get(each) for each in task_names(name)]
+    found = [card for card in cards if card is not None]
+    if len(found) < len(cards):
+        return None
+    try:
+        return cross(*found) if len(found) > 1 else found[0]
+    except RequestError:  # tasks whose cards have changed since
+        return None
+
+
+def find_run_task(name: str, train_task: str | None = None) -> TaskCard:
+    """The card of a task that runs are of.
+
+    Args:
+        name: As for :func:`find_task`, or the name of one task fitted on another.
+        train_task: As for :func:`find_task`: what networks are fitted on; None for the task itself.
+
+    Raises:
+        RequestError: As by :func:`find_task`, or if the two do not go together.
+        CardError: If a file is malformed.
+    """
+    tested, *fitted = [name] if name.endswith(".toml") else task_names(name)
+    if train_task is not None:
+        fitted.append(train_task)
+    if len(fitted) > 1:
+        msg = f"task {name!r} says already what it is fitted on; leave train task {train_task!r}"
+        raise RequestError(f"{msg} out, or name {tested!r}")
+    return cross(find_task(tested), *map(find_task, fitted)) if fitted else find_task(tested)
 
 
 def find_task(name: str) -> TaskCard:
@@ -60,6 +90,10 @@ def find_task(name: str) -> TaskCard:
     """
     if name.endswith(".toml"):
         return load_card(Path(name))
+    parts = task_names(name)
+    if len(parts) > 1:
+        msg = f"task {name!r} is one fitted on another and has no data of its own"
+        raise RequestError(f"{msg}; name {' or '.join(map(repr, parts))}")
     card = registered_task(name)
     if card is None:
         known = unknown_name("task", name, [*load_tasks(), *extra_tasks()])

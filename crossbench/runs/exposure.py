@@ -55,6 +55,23 @@ def tested_of(seen: tuple[TrainingSamples, ...], dataset: Dataset, split: Split)
     return f"{count} of the {len(units)} {word}s" if count else ""
 
 
+def check_apart(dataset: Dataset, *, task: str) -> None:
+    """Refuse to fit networks on another task that has samples or groups of the tested one.
+
+    Raises:
+        RequestError: If it has; the message counts them.
+    """
+    if not dataset.parts:
+        return
+    tested = np.arange(len(dataset.parts[0]))
+    units, word = units_of(dataset, tested)
+    others, _ = units_of(dataset, np.arange(len(tested), len(dataset)))
+    shared = dataset.as_stored.units_with(dataset.as_stored.of_units(others), units)
+    if len(shared):
+        msg = f"task {task!r}: {len(shared)} of the {len(units)} {word}s to test are among those"
+        raise RequestError(f"{msg} to fit; take a train task of other data")
+
+
 def suspicion(init: Init, card: TaskCard) -> tuple[str, ...]:
     """The warning that weights may have seen a task's groups, where the catalogue says so.
 

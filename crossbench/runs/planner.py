@@ -13,6 +13,7 @@ from crossbench.evaluation.baselines import applicable
 from crossbench.files.data_root import DataRoot
 from crossbench.runs.compatibility import Trials
 from crossbench.runs.decisions import Fold
+from crossbench.runs.exposure import check_apart
 from crossbench.runs.plan import Plan, PlannedRun, TaskPlan, with_passes
 from crossbench.runs.samples import draw_splits, open_samples
 from crossbench.specs.requests import ALL
@@ -52,6 +53,7 @@ def make_plan(request: Resolved, store: Store, apart: Apart | None = None) -> Pl
             continue
         try:
             dataset = open_samples(card, request.preset, request.data_dir, request.cache_dir)
+            check_apart(dataset, task=card.name)
             plain = applicable(dataset)
             runs = trials.passed(
                 _runs(request, card, dataset, methods, plain, store),
@@ -158,7 +160,8 @@ def _check_data(plan: Plan, *, strict: bool) -> None:
 
 def _to_copy(plan: Plan) -> list[str]:
     """The commands that bring the data of several tasks, one a line."""
-    cards = [card for card in plan.request.tasks if card.name in plan.missing and card.origins]
+    missing = [card for card in plan.request.tasks if card.name in plan.missing]
+    cards = [part for card in missing for part in card.parts if part.origins]
     commands = [command(card, DataRoot(plan.request.data_dir)) for card in cards]
     return ["To get them:", *commands] if len(commands) > 1 else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from crossbench.files.paths import cache_dir, data_dir
 from crossbench.protocols import find_protocol
 from crossbench.registry.methods import choose_methods
 from crossbench.registry.presets import choose_preset
-from crossbench.registry.tasks import find_task, load_tasks, registered_task
+from crossbench.registry.tasks import find_run_task, load_tasks, registered_task
 from crossbench.specs.requests import ALL
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def resolve(request: RunRequest) -> Resolved:
         asked=request,
         methods=chosen.methods,
         left_out=chosen.left_out,
-        tasks=_tasks(request.tasks),
+        tasks=_tasks(request.tasks, request.train_task),
         preset=preset,
         protocol=find_protocol(request.protocol or preset.protocol),
         data_dir=data_dir(request.data_dir),
@@ -90,15 +91,15 @@ def resolve(request: RunRequest) -> Resolved:
     )
 
 
-def _tasks(names: Sequence[str]) -> tuple[TaskCard, ...]:
+def _tasks(names: Sequence[str], train_task: str | None) -> tuple[TaskCard, ...]:
     if list(names) == [ALL]:
         return tuple(card for card in load_tasks().values() if not card.control)
-    cards = [find_task(name) for name in names]
-    for card in cards:
+    cards = tuple(find_run_task(name, train_task) for name in names)
+    for card in itertools.chain.from_iterable(card.parts for card in cards):
         if card.metric not in METRICS:
             raise RequestError(f"{card.path}: {unknown_name('metric', card.metric, METRICS)}")
         taken = registered_task(card.name)
         if taken is not None and card.path != taken.path:
             msg = f"{card.path}: name {card.name!r} is taken by a registered task; rename it"
             raise RequestError(msg)
-    return tuple(cards)
+    return cards

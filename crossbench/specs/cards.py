@@ -109,6 +109,11 @@ class TaskCard:
         """Whether the data ships with the card."""
         return isinstance(self.source, EmbeddedSource)
 
+    @property
+    def parts(self) -> tuple[TaskCard, ...]:
+        """The tasks whose data files hold its samples, that which is tested first: itself."""
+        return (self,)
+
     def fingerprint(self) -> dict[str, Any]:
         """The facts that reach the numbers, as identities hash them."""
         return {

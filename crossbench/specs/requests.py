@@ -24,6 +24,8 @@ class RunRequest:
     Attributes:
         methods: Registered methods, or those of plugins; ``("all",)`` stands for all of both.
         tasks: Names or card files; ``("all",)`` stands for every registered one.
+        train_task: Name or card file of the task whose samples fit the networks that are tested on
+            each of the tasks; None fits each on its own.
         preset: ``paper``, ``standard``, ``smoke`` or another of the shipped presets.
         protocol: How networks are fitted; None takes the preset's.
         init: ``random``, a known name, ``hf:REPO/FILE@REV`` or the path of a checkpoint.
@@ -46,6 +48,7 @@ class RunRequest:
 
     methods: tuple[str, ...] = (ALL,)
     tasks: tuple[str, ...] = (ALL,)
+    train_task: str | None = None
     preset: str = "standard"
     protocol: str | None = None
     init: str = RANDOM
@@ -65,6 +68,9 @@ class RunRequest:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise RequestError(f"limit (={self.limit}) must be at least 1")
+        if self.train_task is not None and self.tasks == (ALL,):
+            msg = f"train_task (={self.train_task!r}) is for tasks of its classes, not for all"
+            raise RequestError(f"{msg}; name them")
         known = get_args(Statistics)
         if self.statistics is not None and self.statistics not in known:
             raise unknown_name("statistics", self.statistics, known)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from crossbench.evaluation.metrics import METRICS, title_of
-from crossbench.registry.tasks import extra_tasks, load_tasks
+from crossbench.registry.tasks import registered_task
 from crossbench.results.boards.boards import SOURCES, split_boards
 from crossbench.results.boards.contents import content_notes, contents_of
 from crossbench.results.boards.tables import PHANTOM
@@ -207,7 +207,8 @@ def filtered(frame: pd.DataFrame) -> pd.DataFrame:
     Args:
         frame: Runs, with the columns of ``to_frame``.
     """
-    runs = frame.assign(modality=frame["task"].map(_modalities()).fillna("unknown"))
+    modalities = {task: _modality(task) for task in frame["task"].unique()}
+    runs = frame.assign(modality=frame["task"].map(modalities))
     plain_runs = runs["protocol"] == "plain"
     kept = plain_runs | ~plain_runs
     with st.popover("Filters", icon=":material/filter_list:"):
@@ -219,6 +220,6 @@ def filtered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[kept]
 
 
-def _modalities() -> dict[str, str]:
-    cards = [*load_tasks().values(), *extra_tasks().values()]
-    return {card.name: card.modality for card in cards}
+def _modality(task: str) -> str:
+    card = registered_task(task)
+    return "unknown" if card is None else card.modality

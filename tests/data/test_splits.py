@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from crossbench.data.splits import Split, make_splits
+from crossbench.data.splits import Labelled, Split, make_splits
 from crossbench.errors import SplitError
 from crossbench.specs import SplitSettings
 
@@ -367,3 +367,53 @@ def test_leaving_sites_out_takes_one_seed() -> None:
     settings = ask("leave-site-out", 3, seeds=(0, 1))
     complaints = [said for _, holds, said in settings.demands() if not holds]
     assert complaints == ["leaving sites out repeats nothing, so ask for one seed"]
+
+
+# ------------------------------------------------------------------ fitted on other samples
+
+
+@settings(max_examples=20)
+@given(cohorts(), cohorts(), st.booleans(), st.integers(2, 5), st.integers(0, 2**32 - 9))
+def test_other_samples_are_fitted_and_the_folds_tested_are_the_same(
+    tested: Any, fitted: Any, grouped: bool, folds: int, seed: int
+) -> None:
+    labels, groups = tested
+    others = Labelled(fitted[0], fitted[1] if grouped else None)
+    asked = ask("standard", folds, (seed, seed + 1))
+    own = make_splits(asked, labels, groups)
+    for split, alone in zip(make_splits(asked, labels, groups, fitted=others), own, strict=True):
+        assert (split.seed, split.fold, split.grouped) == (alone.seed, alone.fold, grouped)
+        assert np.array_equal(split.test, alone.test)
+        rest = np.sort(np.concatenate([split.train, split.val])) - len(labels)
+        assert np.array_equal(rest, np.arange(len(others.labels)))
+        if others.groups is not None:
+            parts = (others.groups[part - len(labels)] for part in (split.train, split.val))
+            assert not np.intersect1d(*parts).size
+
+
+def test_the_limit_of_labels_is_on_what_is_fitted() -> None:
+    labels, other = np.arange(60) % 2, Labelled(np.arange(80) // 2 % 2, np.arange(80) // 2)
+    asked = ask("standard", max_labelled=20)
+    for split in make_splits(asked, labels, fitted=other):
+        assert len(split.test) == 12
+        assert len(split.train) + len(split.val) <= 20
+
+
+@pytest.mark.parametrize("scheme", ["paper", "official", "leave-site-out"])
+def test_every_scheme_tests_its_own_parts_and_fits_all_of_the_others(scheme: str) -> None:
+    labels, official = np.arange(60) % 2, np.arange(60) // 20
+    site = np.array(["a", "b", "c", "d", "e"])[np.arange(60) // 12]
+    asked = ask(scheme)
+    other = Labelled(np.arange(40) % 2)
+    known = (labels, None, official.astype(np.int8), site)
+    pairs = zip(make_splits(asked, *known, fitted=other), make_splits(asked, *known), strict=True)
+    for split, alone in pairs:
+        assert np.array_equal(split.test, alone.test)
+        assert len(split.train) + len(split.val) == 40
+        assert min(split.train.min(), split.val.min()) == 60
+        assert not split.grouped
+
+
+def test_one_class_to_fit_is_refused() -> None:
+    with pytest.raises(SplitError, match="the training part has only class 1"):
+        make_splits(ask("standard"), np.arange(60) % 2, fitted=Labelled(np.ones(9, np.int64)))

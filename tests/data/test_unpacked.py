@@ -68,7 +68,7 @@ def test_samples_are_the_same_from_file_and_copy(card: TaskCard, tmp_path: Path)
     plain = facts(read_embedded(card))
     found = [read_embedded(card, cache) for _ in range(3)]  # copied, checked, known
     assert [facts(each) for each in found] == [plain] * 3
-    assert [is_mapped(each.as_stored.images) for each in found] == [False, True, True]
+    assert [is_mapped(each.as_stored.images[0]) for each in found] == [False, True, True]
     copy = copy_of(file, cache)
     assert copy is not None
     assert len(list((cache / "checked").iterdir())) == 1

@@ -22,7 +22,8 @@ numbers = st.lists(st.integers(min_value=0), max_size=3).map(tuple)
 requests = st.builds(
     RunRequest,
     methods=names,
-    tasks=names,
+    tasks=names.filter(lambda tasks: tasks != (ALL,)),
+    train_task=st.none() | st.text(),
     preset=st.text(),
     protocol=st.none() | st.text(),
     init=st.text(),
@@ -47,8 +48,8 @@ def test_a_request_survives_json(request: RunRequest) -> None:
 
 
 def test_every_field_is_drawn_above() -> None:
-    drawn = "methods tasks preset protocol init statistics backbone seeds folds settings plugins"
-    drawn += " data_dir limit strict diagnostics save_weights retry_failed"
+    drawn = "methods tasks train_task preset protocol init statistics backbone seeds folds"
+    drawn += " settings plugins data_dir limit strict diagnostics save_weights retry_failed"
     assert [field.name for field in fields(RunRequest)] == drawn.split()
 
 
@@ -68,6 +69,10 @@ def test_a_callers_values_become_plain() -> None:
             {"statistics": "imgnet"},
             r"unknown statistics 'imgnet'; did you mean imagenet or",
         ),
+        (
+            {"train_task": "x"},
+            r"train_task \(='x'\) is for tasks of its classes, not for all; name",
+        ),
         ({"methods": ""}, r"no names given; pass names separated by commas, or 'all'"),
         ({"tasks": ["all", "vessel"]}, r"'all' stands alone; leave the other names out"),
     ],
@@ -81,6 +86,8 @@ def test_what_is_no_request_is_refused(options: dict[str, object], message: str)
 def test_the_command_line_reads_what_a_request_is_in_words(request: RunRequest) -> None:
     plain = RunRequest(
         methods=("acs", "conv3d"),
+        tasks=("vessel",),
+        train_task=None if request.train_task is None else "blood",
         seeds=request.seeds or None,
         settings=("fit.epochs=5", "fit.lr=0.1"),
         limit=request.limit,

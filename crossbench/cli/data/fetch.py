@@ -74,10 +74,11 @@ def chosen(names: Sequence[str]) -> tuple[TaskCard, ...]:
         RequestError: If a name is unknown.
     """
     from crossbench.registry.tasks import find_task, load_tasks
+    from crossbench.specs.cross import task_names
 
     if list(names) == [ALL]:
         return tuple(each for each in load_tasks().values() if not each.embedded)
-    return tuple(find_task(name) for name in names)
+    return tuple(find_task(part) for name in names for part in task_names(name))
 
 
 def fetch_tasks(

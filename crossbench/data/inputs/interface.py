@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from crossbench.errors import CardError, RequestError
+import numpy as np
+
+from crossbench.errors import CardError, DataError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from crossbench.data.transforms import BatchTransform
@@ -35,6 +36,11 @@ class Example(NamedTuple):
 
     shape: tuple[int, ...]
     facts: dict[str, Any]
+
+
+def _form(images: NDArray[Any]) -> str:
+    """Data type and shape of samples, in words."""
+    return f"{images.dtype} of shape {images.shape[1:]}"
 
 
 class InputKind(ABC):
@@ -128,6 +134,31 @@ class InputKind(ABC):
             which: The slice that stands for a volume.
         """
         raise NotImplementedError(f"{self.name} is made of no other kind")
+
+    def joined(
+        self,
+        images: NDArray[Any],
+        other: Self,  # noqa: ARG002
+        others: NDArray[Any],
+        *,
+        where: str,
+    ) -> NDArray[Any]:
+        """Samples of two tasks in one array, those of the other task behind.
+
+        Args:
+            images: (N, C, *spatial) canonical samples of a task of this kind.
+            other: The kind under the options of the other task's card.
+            others: (M, C, *spatial) canonical samples of that one.
+            where: What error messages name.
+
+        Raises:
+            DataError: If one network cannot be fed both, or they do not mean the same.
+        """
+        own, theirs = _form(images), _form(others)
+        if own != theirs:
+            msg = f"{where}: samples to test are {own}, and those to fit {theirs}"
+            raise DataError(f"{msg}; import both in one shape and data type")
+        return np.concatenate([images, others])
 
     def doubts(self, images: NDArray[Any]) -> tuple[str, ...]:  # noqa: ARG002
         """Warnings on canonical samples whose axes may not be what they are taken for."""

@@ -7,7 +7,7 @@ A file holds ``images`` (N, R, T), where T is the longest recording's, and where
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -75,6 +75,21 @@ class RecordingOptions:
         yield "tr", known, f'{seconds} views = ["connectivity"]'
         yield "tr", self.tr is None or 0 < self.tr < 60, "it must be seconds between volumes"
         yield "window", self.window is None or self.window >= _SHORTEST, f"{_SHORTEST} or more"
+
+    def alike(self, other: RecordingOptions) -> Iterator[Demand]:
+        """What must hold for one network to be fed the recordings of two cards."""
+        both = f"{self.atlas!r} and {other.atlas!r} have other regions: parcellate both by one"
+        yield "atlas", self.atlas == other.atlas, both
+        yield "views", set(self.views) == set(other.views), "say the same on both cards"
+        same = self.connectivity == other.connectivity
+        yield "connectivity", same, "say the same on both cards"
+        series = "timeseries" in self.views or None in (self.tr, other.tr)
+        rates = f"{self.tr} and {other.tr} seconds between volumes: resample one, or feed"
+        rates = f'{rates} views = ["connectivity"] of time series'
+        yield "tr", self.tr == other.tr or not series, rates
+        places = self.coordinates == other.coordinates
+        known = self.coordinates and other.coordinates
+        yield "coordinates", places or not known, "regions lie elsewhere: correct one card"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -188,6 +203,26 @@ class Recording(InputKind):
                 msg = f"{where}: recording {place} has {volumes} volumes, fewer than {least}"
                 which = "the card's window" if self._asked.window else "make any connectivity"
                 raise DataError(f"{msg} ({which}); leave it out, or correct the card")
+
+    def joined(
+        self, images: NDArray[Any], other: Self, others: NDArray[Any], *, where: str
+    ) -> NDArray[Any]:
+        """Recordings of one atlas, 0 after the ends of those that are shorter than the longest.
+
+        Seconds between volumes may differ where connectivity is all that is fed.
+        """
+        for key, holds, remedy in self._asked.alike(other._asked):
+            if not holds:
+                msg = f"{where}: the cards of the two tasks differ in input.{key}"
+                raise DataError(f"{msg}; {remedy}")
+        if images.shape[2] != others.shape[2]:
+            msg = f"{where}: recordings to test have {images.shape[2]} regions, and those to fit"
+            raise DataError(f"{msg} {others.shape[2]}; parcellate both alike")
+        if self._matrices(images.shape[2:]):
+            return super().joined(images, other, others, where=where)
+        self._check_lengths(others[:, 0], f"{where}: of those to fit")
+        longest = max(images.shape[3], others.shape[3])
+        return np.concatenate([_padded(each, longest) for each in (images, others)])
 
     def doubts(self, images: NDArray[Any]) -> tuple[str, ...]:
         """A warning of recordings with a region that never varies."""
@@ -327,6 +362,11 @@ def _ended(images: NDArray[Any], lengths: NDArray[Any], where: str) -> NDArray[A
         raise DataError(f"{msg}; they are {lengths.dtype} of shape {lengths.shape}")
     there = np.arange(longest) < lengths[:, None]
     return images if there.all() else np.where(there[:, None], images, images.dtype.type(0))
+
+
+def _padded(images: NDArray[Any], volumes: int) -> NDArray[Any]:
+    """(N, 1, R, volumes), 0 behind."""
+    return np.pad(images, [(0, 0)] * 3 + [(0, volumes - images.shape[3])])
 
 
 def _check_finite(images: NDArray[Any], where: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from crossbench.methods import Method
     from crossbench.runs.plan import Plan, TaskPlan
+    from crossbench.specs import TaskCard
     from crossbench.specs.requests import RunRequest
 
 _CODE, _CARD, _DATA, _INIT = "code", "card", "data", "init"
@@ -92,14 +93,12 @@ def pack(plan: Plan, task: TaskPlan) -> Parcel:
         RequestError: If a plugin imports a file that lies outside of its folder.
     """
     asked = plan.request.asked
-    carried, trees = {}, {}
+    carried: dict[str, dict[str, bytes]] = {}
+    trees = {}
     plugins, code = _plugins(plan)
     if code:
         carried[_CODE] = code
-    name = task.card.name
-    if (card := task.card.path) is not None and registered_task(name) is None:
-        carried[_CARD] = {card.name: card.read_bytes()}
-        name = _place(_CARD, card.name)
+    tested, *fitted = (_named(part, carried) for part in task.card.parts)
     data_dir = None
     if files := _data(plan, task):
         trees[_DATA], data_dir = files, _place(_DATA)
@@ -107,7 +106,13 @@ def pack(plan: Plan, task: TaskPlan) -> Parcel:
     if (found := _checkpoints(asked, task)) is not None:
         trees[_INIT], init = found
     request = replace(
-        asked, tasks=(name,), plugins=plugins, data_dir=data_dir, init=init, limit=None
+        asked,
+        tasks=(tested,),
+        train_task=fitted[0] if fitted else None,
+        plugins=plugins,
+        data_dir=data_dir,
+        init=init,
+        limit=None,
     )
     return Parcel(request=to_mapping(request), carried=carried, trees=trees)
 
@@ -117,6 +122,16 @@ def data_to_send(plan: Plan, task: TaskPlan) -> Data:
     tree = _data(plan, task)
     size = sum(path.stat().st_size for path in tree.files.values()) if tree else 0
     return Data(task=task.card.name, seconds=size / _BANDWIDTH)
+
+
+def _named(card: TaskCard, carried: dict[str, dict[str, bytes]]) -> str:
+    """A task as the request names it; the card of one that is not registered is carried."""
+    if card.path is None or registered_task(card.name) is not None:
+        return card.name
+    cards = carried.setdefault(_CARD, {})
+    place = card.path.name if card.path.name not in cards else f"{len(cards)}/{card.path.name}"
+    cards[place] = card.path.read_bytes()
+    return _place(_CARD, place)
 
 
 def _place(tree: str, place: str = "") -> str:
@@ -162,12 +177,17 @@ def _sources(method: Method, root: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _data(plan: Plan, task: TaskPlan) -> Tree | None:
-    """The data file of a task, where it is one of the user's."""
-    request, card = plan.request, task.card
-    if card.embedded or choose_data(card, request.preset) == "phantom":
-        return None
+    """The data files of a task, where they are the user's."""
+    request = plan.request
     root = request.data_dir.absolute()
-    files = data_files(card, data_dir=root, cache_dir=request.cache_dir)
+    files = [
+        file
+        for card in task.card.parts
+        if not (card.embedded or choose_data(card, request.preset) == "phantom")
+        for file in data_files(card, data_dir=root, cache_dir=request.cache_dir)
+    ]
+    if not files:
+        return None
     return Tree(
         root=root,
         files={

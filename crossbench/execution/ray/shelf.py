@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MARK = "\0"
 
 #: Fields of a request that may name places.
-PLACES = ("tasks", "plugins", "data_dir", "init")
+PLACES = {"tasks", "train_task", "plugins", "data_dir", "init"}
 
 
 class Shelf:
@@ -83,7 +83,8 @@ def settle(request: Mapping[str, Any], roots: Mapping[str, Path]) -> dict[str, A
         request: As JSON, with marks.
         roots: The folders of trees, by their names.
     """
-    return dict(request) | {name: _settled(request[name], roots) for name in PLACES}
+    places = PLACES & request.keys()
+    return dict(request) | {name: _settled(request[name], roots) for name in places}
 
 
 def _settled(value: Any, roots: Mapping[str, Path]) -> Any:

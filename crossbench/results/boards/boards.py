@@ -33,7 +33,7 @@ CHANCE = "chance"
 SOURCES = ("real", "embedded", "phantom")
 #: The setting that bounds the labelled samples, by its dotted key.
 LABELLED_LIMIT = "split.max_labelled"
-_PLAIN = ["source", "dimension", "tasks", "edition", "preset", "split_settings"]
+_PLAIN = ["source", "dimension", "tasks", "edition", "fitted_on", "preset", "split_settings"]
 _NETWORK = [*_PLAIN, "protocol", "backbone", "init", "fit_settings"]
 _SETTINGS = ("split_settings", "fit_settings")
 _METHOD_VERSIONS = {"hash_method": "source", "hash_init": "weights", "hash_config": "settings"}
@@ -305,13 +305,19 @@ def _board(
 
 
 def _title(name: Mapping[str, Any], difference: str) -> str:
-    edition = f" of {name['edition']}" if name["edition"] else ""
-    parts = [f"{name['tasks']}{edition}", f"{name['source']} data"]
+    parts = [tasks_of(name), f"{name['source']} data"]
     parts.append(f"preset {name['preset']}")
     if "init" in name:
         untrained = " (untrained backbone)" if name["init"] == "random" else ""
         parts += [name["protocol"], f"{name['backbone']}, init {name['init']}{untrained}"]
     return " · ".join([*parts, difference] if difference else parts)
+
+
+def tasks_of(shared: Mapping[str, str]) -> str:
+    """The tasks of a board in words, by what its runs have in common: ``2D tasks of 64 pixels``."""
+    edition = f" of {shared['edition']}" if shared["edition"] else ""
+    fitted = f" fitted on {shared['fitted_on']}" if shared["fitted_on"] else ""
+    return f"{shared['tasks']}{edition}{fitted}"
 
 
 def _columns(frame: pd.DataFrame, contents: Contents) -> pd.Series[Any]:

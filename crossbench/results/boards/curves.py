@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from crossbench.results.boards.boards import Board
 
-_SHARED = ("source", "dimension", "tasks", "edition", "preset", "protocol")
+_SHARED = ("source", "dimension", "tasks", "edition", "fitted_on", "preset", "protocol")
 _NAMED = ("method", "init", "backbone", "fit_settings")  # a line's parts, of which few are said
 
 

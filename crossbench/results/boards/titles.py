@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from crossbench.results.boards.boards import tasks_of
 from crossbench.results.boards.notes import grid_in_words
 from crossbench.results.records.overrides import COMPUTE, beside_preset
 
@@ -25,10 +26,8 @@ _LABELLED = re.compile(r"split\.max_labelled = (\d+|null)")
 def heading(board: Board) -> str:
     """What a board compares, in words: ``3D tasks, random weights, weak probe``."""
     shared = board.shared
-    tasks = shared["tasks"]
-    edition = f" of {shared['edition']}" if shared["edition"] else ""
     phantom = "Phantoms of " if board.source == "phantom" else ""
-    parts = [f"{phantom}{tasks}{edition}", _weights(shared.get("init", ""))]
+    parts = [f"{phantom}{tasks_of(shared)}", _weights(shared.get("init", ""))]
     if "protocol" not in shared:
         return f"{parts[0]}, plain baselines alone"
     return ", ".join(filter(None, [*parts, _protocol(shared["protocol"])]))

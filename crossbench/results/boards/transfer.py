@@ -36,7 +36,10 @@ FROM_SCRATCH = "finetune"
 
 _WEIGHTS: tuple[Weights, ...] = ("own", "shared", "one draw")
 ALPHA = 0.05
-_SHARED = ("source", "dimension", "tasks", "edition", "preset", "backbone", "split_settings")
+_SHARED = (
+    *("source", "dimension", "tasks", "edition", "fitted_on", "preset", "backbone"),
+    "split_settings",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Raise when a column of the tables is added, removed or filled in another way, or when a record
 #: is checked otherwise.
-VERSION = 6
+VERSION = 7
 
 # Columns beside those of `to_frame`; of a file that is no valid record, only its path and
 # these are filled.

@@ -33,6 +33,7 @@ COLUMNS = frozenset(
             "kind",
             "dimension",
             "edition",
+            "fitted_on",
             "classes",
             "metric",
             "grouped",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.results.records.identity import table_of
 from crossbench.results.records.store import Store
+from crossbench.specs.cross import task_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,8 +21,15 @@ _FEW = 6  # options that are said in words
 
 
 def import_version(record: RunRecord) -> str:
-    """The version of the import that a record was made on; empty where it was no import."""
-    version = table_of(record.provenance, "data").get("version")
+    """The version of the import that a record was made on; empty where it was no import.
+
+    Where networks were fitted on another task, that of the tested one.
+    """
+    return _version(table_of(record.provenance, "data"))
+
+
+def _version(about: Mapping[str, Any]) -> str:
+    version = about.get("version")
     return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
 
 
@@ -35,6 +43,8 @@ def origin_in_words(provenance: Mapping[str, Any]) -> str:
     groups = about.get("groups")
     if isinstance(groups, dict):
         parts.append(f"groups joined from {groups.get('from')}")
+    if fitted := table_of(about, "fitted_on"):
+        parts.append(f"fitted on data {origin_in_words({'data': fitted})}")
     return "; ".join(parts)
 
 
@@ -60,6 +70,9 @@ def pinned_versions(folders: Iterable[Path]) -> dict[tuple[str, str], int]:
     pins: Counter[tuple[str, str]] = Counter()
     for folder in folders:
         for record in Store(folder).records():
-            if version := import_version(record):
-                pins[record.key.task, version] += 1
+            about = table_of(record.provenance, "data")
+            parts = about, table_of(about, "fitted_on")
+            for name, part in zip(task_names(record.key.task), parts, strict=False):
+                if version := _version(part):
+                    pins[name, version] += 1
     return dict(pins)

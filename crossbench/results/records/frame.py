@@ -31,7 +31,8 @@ def to_frame(found: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
     """Records as a DataFrame with one row each, in the order given.
 
     Columns: the run (``preset task method backbone init protocol seed fold``), what it is
-    (``status source kind dimension edition metric grouped``, the kind empty where unknown, and
+    (``status source kind dimension edition fitted_on metric grouped``, the kind empty where
+    unknown, ``fitted_on`` the task whose samples fitted the network where it is another, and
     ``classes``, how many its task has),
     its results (``score``, the value of the main metric, and every metric of
     :data:`~crossbench.evaluation.metrics.METRICS` by name; ``partial``, a JSON object of those that
@@ -59,6 +60,7 @@ def _row(path: Path, record: RunRecord) -> dict[str, Any]:
         "kind": str(_task(record).get("kind", "")),
         "dimension": record.dimension,
         "edition": str(_task(record).get("edition", "")),
+        "fitted_on": str(table_of(_task(record), "fitted_on").get("name", "")),
         "classes": _classes(record),
         "metric": record.metric,
         "grouped": record.grouped,

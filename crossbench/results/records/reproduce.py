@@ -13,6 +13,7 @@ from crossbench.registry.presets import load_presets
 from crossbench.registry.tasks import registered_task
 from crossbench.results.records.data_origin import import_version
 from crossbench.results.records.overrides import overrides_of
+from crossbench.specs.cross import task_names
 from crossbench.specs.method_names import base_name
 from crossbench.specs.requests import RunRequest
 
@@ -52,9 +53,10 @@ def united(requests: Sequence[RunRequest]) -> RunRequest:
 def request_of(record: RunRecord) -> RunRequest:
     """The request of one run; a plain baseline comes with the runs of every method."""
     key = record.key
-    task = f"./{key.task}.toml" if _has_own_card(record) else key.task
+    tested, *fitted = map(_task_word, task_names(key.task))
     request = RunRequest(
-        tasks=(task,),
+        tasks=(tested,),
+        train_task=fitted[0] if fitted else None,
         preset=key.preset,
         seeds=(key.seed,),
         folds=(key.fold,),
@@ -76,7 +78,8 @@ def request_of(record: RunRecord) -> RunRequest:
 def _data(record: RunRecord) -> tuple[str, ...]:
     """The override of the preset's data, where the run was on the other of real and phantom."""
     preset = load_presets().get(record.key.preset)
-    given = preset is None or record.source in ("embedded", preset.data) or _has_own_card(record)
+    own = all(registered_task(name) is None for name in task_names(record.key.task))
+    given = preset is None or record.source in ("embedded", preset.data) or own
     return () if given else (f"data={json.dumps(record.source)}",)
 
 
@@ -86,8 +89,11 @@ def left_to_add(record: RunRecord) -> list[str]:
     found = []
     if key.preset not in load_presets():
         found.append(f"No preset {key.preset} ships with crossbench.")
-    if _has_own_card(record):
-        found.append(f"No card of {key.task} is registered here: give the path of its file.")
+    found += [
+        f"No card of {name} is registered here: give the path of its file."
+        for name in task_names(key.task)
+        if registered_task(name) is None
+    ]
     if _has_own_method(record):
         found.append(f"No method {key.method} is registered here: give the path of its plugin.")
     if key.init not in _NO_FILE:
@@ -104,8 +110,9 @@ def left_to_add(record: RunRecord) -> list[str]:
     return found
 
 
-def _has_own_card(record: RunRecord) -> bool:
-    return registered_task(record.key.task) is None
+def _task_word(name: str) -> str:
+    """A task as a request names it: by the path of its card where that is not registered here."""
+    return f"./{name}.toml" if registered_task(name) is None else name
 
 
 def _has_own_method(record: RunRecord) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossbench.registry.tasks import registered_task
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.report.render import escape_latex
+from crossbench.specs.cross import task_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,8 @@ def bibtex(records: Sequence[RunRecord]) -> str:
     suite = {"title": TITLE, "author": _people(AUTHORS), "note": f"Version {version('crossbench')}"}
     entries = [_entry("software", "crossbench", suite)]
     entries += [_method(name, latest[name]) for name in sorted(latest)]
-    entries += [_task(name) for name in sorted({record.key.task for record in records})]
+    tasks = {name for record in records for name in task_names(record.key.task)}
+    entries += [_task(name) for name in sorted(tasks)]
     return "\n\n".join(entries)
 
 

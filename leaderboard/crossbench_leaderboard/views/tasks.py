@@ -68,7 +68,7 @@ def show(results: Results) -> None:
         st.info("The card of this task is not registered here, so its data cannot be described.")
     else:
         _show_card(card)
-        _show_samples(card, board.source)
+        _show_samples(card.parts[0], board.source)
     command(arguments("crossbench", "report", *results.read, "--task", name))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossbench.data.inputs import find_kind, kind_of
 from crossbench.errors import CardError, DataError
@@ -190,3 +192,61 @@ def test_the_example_has_the_form_of_a_phantom():
     shape = chosen.fed_shape(CARD, phantom.shape[2:], SETTINGS)
     assert form.shape == shape
     assert form.facts["views"] == chosen.facts(shape)["views"]
+
+
+# ------------------------------------------------------------------- two tasks for one network
+
+
+@given(st.integers(10, 40), st.integers(10, 40))
+def test_recordings_of_two_tasks_end_where_they_did(volumes, others):
+    one, other = (np.ones((2, 1, REGIONS, length), np.float32) for length in (volumes, others))
+    both = kind().joined(one, kind(), other, where="pair")
+    assert both.shape == (4, 1, REGIONS, max(volumes, others))
+    ends = (both != 0).all(axis=2)[:, 0].sum(axis=1)
+    assert ends.tolist() == [volumes, volumes, others, others]
+
+
+def test_what_is_no_matter_to_a_network_may_differ():
+    images = recordings()[:, None]
+    views = ["connectivity"]
+    for own, other in (
+        ({"views": views}, {"views": views, "tr": 2.5}),
+        ({}, {"coordinates": ((0.0, 0.0, 0.0),) * REGIONS}),
+        ({}, {"window": 20, "phantom": "none"}),
+    ):
+        assert len(kind(**own).joined(images, kind(**other), images, where="pair")) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"atlas": "five"}, "in input.atlas; 'four' and 'five' have other regions: parcellate bo"),
+        ({"tr": 2.5}, r"in input.tr; 2.0 and 2.5 seconds between volumes: resample one, or feed"),
+        ({"views": ["connectivity"]}, "in input.views; say the same on both cards"),
+        ({"connectivity": "partial"}, "in input.connectivity; say the same on both cards"),
+        ({"coordinates": ((1.0, 0.0, 0.0),) * REGIONS}, "in input.coordinates; regions lie else"),
+    ],
+)
+def test_recordings_that_mean_something_else_are_refused(options, message):
+    images = recordings()[:, None]
+    own = kind(coordinates=((0.0, 0.0, 0.0),) * REGIONS)
+    with pytest.raises(DataError, match=f"pair: the cards of the two tasks differ {message}"):
+        own.joined(images, kind(**options), images, where="pair")
+
+
+def test_recordings_of_other_regions_or_too_short_ones_are_refused():
+    images = recordings()[:, None]
+    with pytest.raises(DataError, match="pair: recordings to test have 4 regions, and those to f"):
+        kind().joined(images, kind(), images[:, :, :3], where="pair")
+    with pytest.raises(DataError, match="pair: of those to fit: recording 0 has 30 volumes, fewer"):
+        kind(window=31).joined(images, kind(), images, where="pair")
+
+
+def test_correlations_do_not_go_with_time_series():
+    matrices = np.stack([np.corrcoef(each) for each in recordings()])[:, None]
+    alone = find_kind("recording").configured(
+        {"atlas": "four", "views": ["connectivity"]}, where="card"
+    )
+    assert len(alone.joined(matrices, alone, matrices, where="pair")) == 6
+    with pytest.raises(DataError, match=r"input.tr; None and 2.0 seconds between volumes"):
+        alone.joined(matrices, kind(views=["connectivity"]), recordings()[:, None], where="pair")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from drawn import rand
 
 from crossbench import nets
 from crossbench.errors import RequestError
@@ -49,6 +50,21 @@ def packed(folder: Path, **options: Any) -> Parcel:
     }  # fmt: skip
     plan = prepare(RunRequest.of(**asked | options), Store(folder / "out"))
     return pack(plan, plan.tasks[0])
+
+
+def test_both_cards_and_files_travel_where_one_is_fitted_on_the_other(
+    make_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    one, other = make_task(), tmp_path / "elsewhere" / "blobs.toml"
+    other.parent.mkdir()
+    drawn = (rand(60, 18, 18, 18) * 255).byte()
+    make_task("others", images=drawn.numpy()).rename(other)
+    parcel = packed(tmp_path, train_task=str(other))
+    cards = {"blobs.toml": one.read_bytes(), "1/blobs.toml": other.read_bytes()}
+    assert parcel.carried == {"card": cards}
+    assert parcel.request["tasks"] == [f"{MARK}card{MARK}/blobs.toml"]
+    assert parcel.request["train_task"] == f"{MARK}card{MARK}/1/blobs.toml"
+    assert sorted(parcel.trees["data"].files) == ["blobs.npz", "others.npz"]
 
 
 def write_plugin(folder: Path, *, before: str = "", parts: Path | None = None) -> Path:

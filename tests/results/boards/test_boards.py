@@ -6,6 +6,7 @@ import pytest
 
 from crossbench.errors import RequestError
 from crossbench.results.boards.boards import split_boards
+from crossbench.results.boards.titles import heading
 
 
 def titles(frame: Any) -> list[str]:
@@ -64,6 +65,16 @@ def test_sizes_of_one_task_are_on_boards_of_their_own(frame: Any, record: Any) -
     small.provenance["facts"]["task"]["edition"] = "28 voxels"
     boards = split_boards(frame(record(), small))
     assert sorted("of 28 voxels" in board.title for board in boards) == [False, True]
+
+
+def test_runs_that_were_fitted_on_another_task_are_on_boards_of_their_own(
+    frame: Any, record: Any
+) -> None:
+    crossed = record(task="vessel.from.artery")
+    crossed.provenance["facts"]["task"]["fitted_on"] = {"name": "artery"}
+    boards = split_boards(frame(record(), crossed))
+    assert sorted("tasks fitted on artery ·" in board.title for board in boards) == [False, True]
+    assert sorted("tasks fitted on artery," in heading(board) for board in boards) == [False, True]
 
 
 def test_an_untrained_backbone_is_called_so(frame: Any, record: Any) -> None:

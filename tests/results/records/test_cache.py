@@ -204,7 +204,7 @@ def test_columns_change_with_the_version_alone(tmp_path: Path, scored: Scored) -
     read_cached([tmp_path])
     (file,) = cache_dir().rglob("*.parquet")
     columns = sorted(parquet.read_schema(file).names)
-    assert (cache.VERSION, hash_json(columns)[:16]) == (6, "abe801caf6644dbb")
+    assert (cache.VERSION, hash_json(columns)[:16]) == (7, "a428832fe903b3ac")
 
 
 def test_results_are_loaded_from_the_kept_table(

@@ -38,6 +38,12 @@ def test_tasks_are_cited_by_their_cards_and_plain_baselines_are_not(record: Any)
     assert "method-majority" not in said
 
 
+def test_both_tasks_are_cited_where_one_was_fitted_on_the_other(record: Any) -> None:
+    said = bibtex([record("crossd", "blood.from.derma"), record("crossd", "blood")])
+    entries = [entry.partition(",")[0] for entry in said.split("\n\n")]
+    assert entries[2:] == ["@misc{task-blood", "@misc{task-derma"]
+
+
 def test_what_a_name_holds_breaks_no_entry(record: Any) -> None:
     said = bibtex([record("crossd:temp=2", "a}b{c\\input")])
     assert "@misc{method-crossd-temp-2," in said
