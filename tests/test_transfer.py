@@ -6,7 +6,8 @@ import dataclasses
 import re
 import shutil
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,19 +20,19 @@ from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
 from crossbench.nets.weights.checkpoint import data_file, read_facts, unpack_hashes
 from crossbench.pretraining.run import Silence as Quiet
+from crossbench.pretraining.run import open_data
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.records.loading import load_results
+from crossbench.results.records.pretrainings import read_pretraining
 from crossbench.results.records.store import Store
 from crossbench.runs.execute import Silence
 from crossbench.runs.exposure import units_of
 from crossbench.specs.requests import RunRequest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CPU = torch.device("cpu")
+DEMO = Path(__file__).parents[1] / "docs/demo"
 CARD = """
 name = "balls-{dimension}d"
 title = "Balls"
@@ -116,10 +117,10 @@ def play(loop: transfer.TransferPlan, store: Store) -> list[Any]:
     return written
 
 
-def weights_of(request: pretraining.PretrainRequest) -> Path:
-    record = pretraining.finished(request)
+def weights_of(planned: pretraining.Pretraining) -> Path:
+    record = pretraining.finished(planned)
     assert record is not None
-    return pretraining.checkpoint_path(request, record)
+    return pretraining.checkpoint_path(planned, record)
 
 
 def test_every_protocol_runs_from_both_weights(done: tuple[Path, Any, Any]) -> None:
@@ -134,6 +135,23 @@ def test_every_protocol_runs_from_both_weights(done: tuple[Path, Any, Any]) -> N
     )
     assert [stage.todo for stage in stages] == [0] * 5
     assert sum(stage.count for stage in stages) == 4 + 24
+
+
+def test_the_shipped_networks_are_those_that_the_demo_asks_for() -> None:
+    run = RunRequest(
+        methods=("acs", "conv3d", "crossd"),
+        tasks=("nodule-malignancy-3d",),
+        preset="smoke",
+        folds=(0, 1, 2),
+    )
+    request = transfer.TransferRequest(
+        source="nodule-malignancy-2d", run=run, protocols=("linear-probe",), out=str(DEMO)
+    )
+    plan = transfer.prepare(request, Store(DEMO), CPU)
+    assert len(plan.pretrainings) == 2 * 3  # forms of layers, folds
+    for planned in plan.pretrainings:
+        record = read_pretraining(pretraining.record_path(planned))
+        assert open_data(planned).identity == record.identity
 
 
 def test_the_second_time_nothing_is_done(done: tuple[Path, Any, Any]) -> None:

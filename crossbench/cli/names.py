@@ -44,8 +44,8 @@ def check_names(options: argparse.Namespace) -> None:
         _check_methods(methods)
     _check_tasks(asked)
     if asked.get("preset"):
-        settings = () if "data" in asked else asked.get("settings", ())  # pretrain has its own
-        choose_preset(options.preset, settings, seeds=asked.get("seeds"), folds=asked.get("folds"))
+        settings, seeds, folds = map(asked.get, ("settings", "seeds", "folds"))
+        choose_preset(options.preset, settings or (), seeds=seeds, folds=folds)
     protocols = asked.get("protocols") or asked.get("protocol")
     if protocols:
         _check_known("protocol", protocols, PROTOCOLS)

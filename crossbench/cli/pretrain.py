@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import (
@@ -11,7 +12,7 @@ from crossbench.cli.arguments import (
     add_out,
     add_plugins,
     add_settings,
-    matching,
+    run_request,
 )
 from crossbench.cli.names import chosen_methods
 from crossbench.cli.output import EXIT_OK, aside, print_json, say
@@ -19,7 +20,7 @@ from crossbench.cli.output import EXIT_OK, aside, print_json, say
 if TYPE_CHECKING:
     import argparse
 
-    from crossbench.pretraining import PretrainRequest
+    from crossbench.pretraining import Pretraining
     from crossbench.pretraining.distributed import ProcessGroup
     from crossbench.results.records.pretrainings import PretrainRecord
 
@@ -48,7 +49,7 @@ def add(commands: Any) -> None:
     add_backbone(what)
     what.add_argument("--seed", type=int, default=43, help="of split, weights and order (43)")
     what.add_argument("--fold", type=int, default=0, help="of the task's split (0)")
-    add_settings(what, example="epochs=5")
+    add_settings(what, name="pretrain_settings", example="epochs=5")
     add_plugins(what)
     where = parser.add_argument_group("where")
     add_out(where)
@@ -65,50 +66,55 @@ def _pretrain(options: argparse.Namespace) -> int:
     from crossbench.pretraining.distributed import process_group
 
     with process_group(options.device) as (group, device):
-        requests = _requests(options, device)
+        pretrainings = _prepare(options, device)
         if options.dry_run:
-            return _dry_run(requests, group)
+            return _dry_run(pretrainings, group)
         records = []
-        for request in requests:
-            with PretrainBar(request, group) as bar, aside():
-                records.append(pretrain(request, listener=bar, group=group))
+        for planned in pretrainings:
+            with PretrainBar(planned, group) as bar, aside():
+                records.append(pretrain(planned, listener=bar, group=group))
         if group.is_main:
-            _tell(options, requests, records)
+            _tell(options, pretrainings, records)
     return EXIT_OK
 
 
-def _requests(options: argparse.Namespace, device: Any) -> list[PretrainRequest]:
-    """One request for each form of layers: methods of one form share 2D weights."""
-    from crossbench.files.paths import cache_dir, data_dir
-    from crossbench.pretraining import PretrainRequest, make_settings
-    from crossbench.registry.presets import find_preset
+def _prepare(options: argparse.Namespace, device: Any) -> list[Pretraining]:
+    """One pretraining for each form of layers: methods of one form share 2D weights."""
+    from crossbench.nets.backbones import layer_form
+    from crossbench.pretraining import PretrainRequest, prepare
 
-    shared = matching(options, PretrainRequest) | {
-        "preset": find_preset(options.preset),
-        "settings": make_settings(options.settings),
-        "device": device,
-        "data_dir": data_dir(options.data_dir),
-        "cache_dir": cache_dir(),
-    }
-    requests = [
-        PretrainRequest(**shared | {"method": method}) for method in chosen_methods(options)
-    ]
-    return list({request.form: request for request in reversed(requests)}.values())[::-1]
+    methods = reversed(chosen_methods(options))
+    forms = {layer_form(method): method.name for method in methods}  # the first of each
+    run = replace(run_request(options), seeds=(options.seed,), folds=(options.fold,))
+    settings = tuple(options.pretrain_settings)
+    with aside():
+        return [
+            prepare(
+                PretrainRequest(
+                    data=options.data,
+                    run=replace(run, methods=(name,)),
+                    settings=settings,
+                    out=str(options.out),
+                ),
+                device,
+            )
+            for name in reversed(forms.values())
+        ]
 
 
-def _dry_run(requests: list[PretrainRequest], group: ProcessGroup) -> int:
+def _dry_run(pretrainings: list[Pretraining], group: ProcessGroup) -> int:
     from crossbench.pretraining import estimate_seconds, record_path
 
-    for request in requests if group.is_main else ():
+    for planned in pretrainings if group.is_main else ():
         with aside():
-            seconds = estimate_seconds(request, group=group)
+            seconds = estimate_seconds(planned, group=group)
         cost = f"about {seconds:.0f} s" if seconds else "already there"
-        print(f"{record_path(request)}: {cost}")
+        print(f"{record_path(planned)}: {cost}")
     return EXIT_OK
 
 
 def _tell(
-    options: argparse.Namespace, requests: list[PretrainRequest], records: list[PretrainRecord]
+    options: argparse.Namespace, pretrainings: list[Pretraining], records: list[PretrainRecord]
 ) -> None:
     from crossbench.pretraining import checkpoint_path
     from crossbench.specs.reader import to_mapping
@@ -116,11 +122,11 @@ def _tell(
     if options.json:
         print_json([to_mapping(record) for record in records])
         return
-    for request, record in zip(requests, records, strict=True):
+    for planned, record in zip(pretrainings, records, strict=True):
         if lost := sum(map(len, record.unreadable.values())):
             say([f"{record.data}: {lost} images could not be read; the record names them"])
         say([f"note: {warning}" for warning in record.warnings])
         accuracy = record.metrics["accuracy"]
         say([f"accuracy {accuracy:.4f}, {record.throughput:.0f} images/s"])
-        print(checkpoint_path(request, record))
+        print(checkpoint_path(planned, record))
     say([f"report: crossbench report {options.out}"])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Task
 
-    from crossbench.pretraining import PretrainRequest
+    from crossbench.pretraining import Pretraining
     from crossbench.pretraining.distributed import ProcessGroup
     from crossbench.runs.plan import Plan, PlannedRun
     from crossbench.specs import RunRecord
@@ -266,24 +266,24 @@ class _RunsColumn(ProgressColumn):
 class PretrainBar(_Bar):
     """A listener that shows images a second and epochs, in the first of several processes."""
 
-    def __init__(self, request: PretrainRequest, group: ProcessGroup | None = None) -> None:
+    def __init__(self, planned: Pretraining, group: ProcessGroup | None = None) -> None:
         self._samples = 0
         super().__init__(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             _SpeedColumn(group.size if group else 1),
             shown=group is None or group.is_main,
-            description=_network_name(request),
+            description=_network_name(planned),
             total=None,
             epoch=0,
-            epochs=request.settings.epochs,
+            epochs=planned.settings.epochs,
         )
 
-    def started(self, request: PretrainRequest, samples: int) -> None:
+    def started(self, planned: Pretraining, samples: int) -> None:
         """Begin to count."""
         self._samples = samples
         if self._lines:
             self._lines.doing = "at work"
-        self._bar.reset(self._bar_id, total=request.settings.epochs * samples)
+        self._bar.reset(self._bar_id, total=planned.settings.epochs * samples)
 
     def advanced(self, samples: int) -> None:
         """Move the bar."""
@@ -305,8 +305,8 @@ class PretrainBar(_Bar):
 class PretrainLines:
     """A listener that prints lines on one of several pretrainings, in the place of a bar."""
 
-    def __init__(self, request: PretrainRequest) -> None:
-        self._request = request
+    def __init__(self, planned: Pretraining) -> None:
+        self._planned = planned
 
     def __enter__(self) -> Self:
         return self
@@ -320,7 +320,7 @@ class PretrainLines:
         if isinstance(error, CrossbenchError):
             self._say(f"failed: {error}")
 
-    def started(self, request: PretrainRequest, samples: int) -> None:  # noqa: ARG002
+    def started(self, planned: Pretraining, samples: int) -> None:  # noqa: ARG002
         """Say so."""
         self._say("begun")
 
@@ -329,16 +329,16 @@ class PretrainLines:
 
     def epoch_done(self, row: dict[str, Any]) -> None:
         """Say so."""
-        self._say(f"epoch {row['epoch']} of {self._request.settings.epochs} done")
+        self._say(f"epoch {row['epoch']} of {self._planned.settings.epochs} done")
 
     def _say(self, what: str) -> None:
-        say([f"pretraining of {_network_name(self._request)}: {what}"])
+        say([f"pretraining of {_network_name(self._planned)}: {what}"])
 
 
-def _network_name(request: PretrainRequest) -> str:
+def _network_name(planned: Pretraining) -> str:
     """A network to pretrain, in words."""
-    what = f"{request.form} on {Path(request.data).name}"
-    return f"{what}, seed {request.seed}, fold {request.fold}"
+    what = f"{planned.form} on {Path(planned.asked.data).name}"
+    return f"{what}, seed {planned.seed}, fold {planned.fold}"
 
 
 class _SpeedColumn(ProgressColumn):

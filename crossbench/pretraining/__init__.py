@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crossbench.pretraining.request import (
+    Pretraining,
     PretrainRequest,
     checkpoint_path,
-    make_settings,
+    prepare,
     record_path,
 )
 from crossbench.pretraining.run import Listener, Silence, estimate_seconds, finished, pretrain
@@ -13,11 +14,12 @@ from crossbench.pretraining.run import Listener, Silence, estimate_seconds, fini
 __all__ = [
     "Listener",
     "PretrainRequest",
+    "Pretraining",
     "Silence",
     "checkpoint_path",
     "estimate_seconds",
     "finished",
-    "make_settings",
+    "prepare",
     "pretrain",
     "record_path",
 ]

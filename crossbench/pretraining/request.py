@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from crossbench.data.formats.folder import open_folder
 from crossbench.environment.provenance import package_versions
@@ -18,54 +16,106 @@ from crossbench.registry.tasks import find_task, registered_task
 from crossbench.results.records.folders import PRETRAIN_ENDING, file_name
 from crossbench.results.records.identity import task_hash
 from crossbench.results.records.reading import beside
+from crossbench.runs.request import Resolved, resolve
 from crossbench.runs.samples import choose_data
 from crossbench.specs import PretrainSettings, TaskCard
 from crossbench.specs.overrides import overridden
 from crossbench.specs.reader import check, from_mapping
+from crossbench.specs.requests import ALL, RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from crossbench.methods import Method
     from crossbench.results.records.pretrainings import PretrainRecord
-    from crossbench.specs import Preset
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainRequest:
-    """One network to pretrain.
+    """One network to pretrain, as names and plain values.
 
     Attributes:
-        method: Whose 2D layers the network has.
         data: A registered 2D task, the path of a card, or a folder of images.
-        preset: How a task is divided, scaled and, under ``smoke``, stood in for; of no account
-            for a folder of images.
-        settings: The recipe.
-        backbone: timm name of the network.
-        seed: Of the split, the weights drawn, and the order of samples.
-        fold: Of the split; a folder of images has fold 0 alone.
+        run: What else is asked for, by the fields of a run: one method, whose 2D layers the
+            network has; one seed, of the split, the weights drawn and the order of samples; one
+            fold, a folder of images having fold 0 alone; the backbone. Preset and settings say
+            how a task is divided, scaled and, under ``smoke``, stood in for.
+        settings: Overrides of Table I's settings, such as ``epochs=5``.
         out: Results folder.
-        device: Where the network is trained.
-        data_dir: Where downloaded data lies.
-        cache_dir: Where phantoms and hashes are kept.
     """
 
-    method: Method
     data: str
-    preset: Preset
-    settings: PretrainSettings = field(default_factory=PretrainSettings)
-    backbone: str = "resnet18"
-    seed: int = 43
-    fold: int = 0
-    out: Path = Path("results")
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    data_dir: Path
-    cache_dir: Path
+    run: RunRequest
+    settings: tuple[str, ...] = ()
+    out: str = "results"
+
+    def __post_init__(self) -> None:
+        for name in ("methods", "seeds", "folds"):
+            values = getattr(self.run, name)
+            if values is None or len(values) != 1 or ALL in values:
+                raise RequestError(f"{name} (={values}) of a pretraining must name one, not more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """A request for one network with every name resolved.
+
+    Attributes:
+        asked: The request as it came.
+        run: What its part of a run stands for.
+        data: The card of the 2D task, or the folder of images.
+        settings: The recipe.
+        device: Where the network is trained.
+    """
+
+    asked: PretrainRequest
+    run: Resolved
+    data: TaskCard | Path
+    settings: PretrainSettings
+    device: torch.device
+
+    @property
+    def method(self) -> Method:
+        """The method whose 2D layers the network has."""
+        return self.run.methods[0]
 
     @property
     def form(self) -> str:
         """The network's layers: ``plain`` for all methods with plain ones, else the method."""
         return layer_form(self.method)
+
+    @property
+    def backbone(self) -> str:
+        """The timm name of the network."""
+        return self.run.asked.backbone
+
+    @property
+    def seed(self) -> int:
+        """The one seed."""
+        return self.run.preset.split.seeds[0]
+
+    @property
+    def fold(self) -> int:
+        """The one fold."""
+        return self.run.preset.split.run_folds[0]
+
+
+def prepare(request: PretrainRequest, device: torch.device) -> Pretraining:
+    """Resolve every name of a request.
+
+    Raises:
+        RequestError: If a name is unknown, or a setting is malformed or out of range.
+        DataError: If the data folder that is named does not exist.
+    """
+    return Pretraining(
+        asked=request,
+        run=resolve(replace(request.run, tasks=())),
+        data=find_data(request.data),
+        settings=make_settings(request.settings),
+        device=device,
+    )
 
 
 def make_settings(overrides: Sequence[str] = ()) -> PretrainSettings:
@@ -109,58 +159,52 @@ def find_data(data: str) -> TaskCard | Path:
     return card
 
 
-def recipe(request: PretrainRequest) -> str:
+def recipe(planned: Pretraining) -> str:
     """SHA-256 over what makes the weights, except seed, fold and samples."""
     return hash_json(
         {
             "harness": package_versions()["crossbench"],
-            "layers": layers_hash(request),
-            "backbone": request.backbone,
-            "settings": request.settings.fingerprint(),
-            "data": _data_facts(request),
+            "layers": layers_hash(planned),
+            "backbone": planned.backbone,
+            "settings": planned.settings.fingerprint(),
+            "data": _data_facts(planned),
         }
     )
 
 
-def layers_hash(request: PretrainRequest) -> str:
+def layers_hash(planned: Pretraining) -> str:
     """Hash of the source of a method's own layers; plain ones, whatever the method, have none."""
-    return PLAIN if request.form == PLAIN else method_hash(request.method)
+    return PLAIN if planned.form == PLAIN else method_hash(planned.method)
 
 
-def _data_facts(request: PretrainRequest) -> dict[str, Any]:
-    data = find_data(request.data)
+def _data_facts(planned: Pretraining) -> dict[str, Any]:
+    data, preset = planned.data, planned.run.preset
     if isinstance(data, Path):
         return {"folder": open_folder(data).content_hash}
-    inputs = request.preset.input
-    return {
-        "task": task_hash(data),
-        "data": choose_data(data, request.preset),
-        **inputs.fed(),
-    }
+    return {"task": task_hash(data), "data": choose_data(data, preset), **preset.input.fed()}
 
 
-def record_path(request: PretrainRequest) -> Path:
+def record_path(planned: Pretraining) -> Path:
     """Path of the record; the weights that it names lie beside it.
 
     ``<out>/pretrain/<data>/<layers>-<backbone>-<recipe[:8]>/seed43-fold0.pretrain.json``
     """
-    data = find_data(request.data)
-    name = file_name(data.name)
-    made = "-".join([file_name(request.form), file_name(request.backbone), recipe(request)[:8]])
-    file = f"seed{request.seed}-fold{request.fold}{PRETRAIN_ENDING}"
-    return request.out / "pretrain" / name / made / file
+    name = file_name(planned.data.name)
+    made = "-".join([file_name(planned.form), file_name(planned.backbone), recipe(planned)[:8]])
+    file = f"seed{planned.seed}-fold{planned.fold}{PRETRAIN_ENDING}"
+    return Path(planned.asked.out) / "pretrain" / name / made / file
 
 
-def checkpoint_path(request: PretrainRequest, record: PretrainRecord) -> Path:
+def checkpoint_path(planned: Pretraining, record: PretrainRecord) -> Path:
     """Path of the weights that a record of the request names.
 
     Raises:
         RecordError: If the record names a file elsewhere.
     """
-    return beside(record_path(request), record.checkpoint, "checkpoint")
+    return beside(record_path(planned), record.checkpoint, "checkpoint")
 
 
-def state_path(request: PretrainRequest) -> Path:
+def state_path(planned: Pretraining) -> Path:
     """Path of the state of the last epoch, until the weights are there."""
-    path = record_path(request)
+    path = record_path(planned)
     return path.with_name(path.name.removesuffix(PRETRAIN_ENDING) + ".state.pt")

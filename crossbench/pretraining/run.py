@@ -31,13 +31,13 @@ from crossbench.training.predict import log_probabilities
 from crossbench.training.timing import seconds_of
 
 if TYPE_CHECKING:
-    from crossbench.pretraining.request import PretrainRequest
+    from crossbench.pretraining.request import Pretraining
 
 
 class Listener(Protocol):
     """Listener to the progress of a pretraining; every call may be ignored."""
 
-    def started(self, request: PretrainRequest, samples: int) -> None:
+    def started(self, planned: Pretraining, samples: int) -> None:
         """Training begins, or goes on; each epoch puts ``samples`` through this process."""
 
     def advanced(self, samples: int) -> None:
@@ -50,7 +50,7 @@ class Listener(Protocol):
 class Silence:
     """A listener that ignores everything."""
 
-    def started(self, request: PretrainRequest, samples: int) -> None:
+    def started(self, planned: Pretraining, samples: int) -> None:
         """Ignore."""
 
     def advanced(self, samples: int) -> None:
@@ -62,55 +62,55 @@ class Silence:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A request whose data is open.
+    """A pretraining whose data is open.
 
     Attributes:
-        request: The request.
+        planned: The pretraining.
         source: Its data.
         hashes: What makes the weights, by name.
         identity: SHA-256 over these.
     """
 
-    request: PretrainRequest
+    planned: Pretraining
     source: Source
     hashes: dict[str, str]
     identity: str
 
     def kept(self) -> PretrainRecord | None:
         """The valid record of these very weights, if both are there."""
-        return files.kept(record_path(self.request), self.identity)
+        return files.kept(record_path(self.planned), self.identity)
 
 
-def open_request(request: PretrainRequest) -> Opened:
-    """Open a request's data and say what its weights would be.
+def open_data(planned: Pretraining) -> Opened:
+    """Open the data of a pretraining and say what its weights would be.
 
     Raises:
-        RequestError: If there is no such data, or no such fold.
+        RequestError: If there is no such fold.
         DataError: If the data is missing, damaged, or cannot be split.
     """
-    source = open_source(request)
+    source = open_source(planned)
     hashes = {
-        "recipe": recipe(request),
+        "recipe": recipe(planned),
         **source.hashes,
-        "seed": f"{request.seed}/{request.fold}",
+        "seed": f"{planned.seed}/{planned.fold}",
     }
-    return Opened(request=request, source=source, hashes=hashes, identity=hash_json(hashes))
+    return Opened(planned=planned, source=source, hashes=hashes, identity=hash_json(hashes))
 
 
-def finished(request: PretrainRequest) -> PretrainRecord | None:
-    """The record of a request whose weights are there, else None; raises as :func:`pretrain`."""
-    if not record_path(request).is_file():  # opening the data would take longer
+def finished(planned: Pretraining) -> PretrainRecord | None:
+    """The record where record and weights are there, else None; raises as :func:`pretrain`."""
+    if not record_path(planned).is_file():  # opening the data would take longer
         return None
-    return open_request(request).kept()
+    return open_data(planned).kept()
 
 
 def pretrain(
-    request: PretrainRequest, *, listener: Listener | None = None, group: ProcessGroup | None = None
+    planned: Pretraining, *, listener: Listener | None = None, group: ProcessGroup | None = None
 ) -> PretrainRecord:
     """Pretrain a network, unless its weights and record are there; go on where one was stopped.
 
     Args:
-        request: What to pretrain.
+        planned: What to pretrain.
         listener: Told of progress.
         group: The processes that share the work, each of which calls this.
 
@@ -118,8 +118,8 @@ def pretrain(
         The record, which lies beside the weights.
 
     Raises:
-        RequestError: If data, fold, backbone or batch do not exist or do not fit together, or
-            the results folder cannot be written or has not the room.
+        RequestError: If fold, backbone or batch do not exist or do not fit together, or the
+            results folder cannot be written or has not the room.
         DataError: If the data is missing, damaged, or too much of it is unreadable.
         DivergedError: If a training loss is NaN or infinite.
         WeightsError: If the state of a stopped process is damaged, or cannot be written.
@@ -127,35 +127,35 @@ def pretrain(
     """
     group, listener = group or ProcessGroup(), listener or Silence()
     begin = datetime.now(UTC)
-    opened = open_request(request)
+    opened = open_data(planned)
     kept: PretrainRecord | None = group.broadcast(opened.kept())
     if kept is not None:
         if group.is_main:
-            files.sweep(record_path(request))
+            files.sweep(record_path(planned))
         return kept
-    with arithmetic(request.settings.compute):
+    with arithmetic(planned.settings.compute):
         job = _job(opened, group)
         group.on_main(lambda: files.check_room(job.state.parent, _bytes_needed(job)))
         samples = len(job.train.labels) + len(job.validation.labels)
-        listener.started(request, samples // group.size)
+        listener.started(planned, samples // group.size)
         progress = train(job, on_epoch=listener.epoch_done, on_samples=listener.advanced)
         scores = _scores(job)
     group.on_main(lambda: _write(opened, job, progress, scores, begin))
-    return read_pretraining(record_path(request))
+    return read_pretraining(record_path(planned))
 
 
 def _job(opened: Opened, group: ProcessGroup) -> Job:
-    request, source = opened.request, opened.source
-    place = (source.name, request.seed, request.fold)
+    planned, source = opened.planned, opened.source
+    place = (source.name, planned.seed, planned.fold)
     return Job(
-        network=_network(opened, derive_seed("pretrain-weights", *place, request.form)),
-        settings=request.settings,
+        network=_network(opened, derive_seed("pretrain-weights", *place, planned.form)),
+        settings=planned.settings,
         train=source.train,
         validation=source.val,
         group=group,
-        device=request.device,
+        device=planned.device,
         seed=derive_seed("pretrain", *place),  # the same batches for every method
-        state=state_path(request),
+        state=state_path(planned),
         identity=opened.identity,
     )
 
@@ -175,11 +175,10 @@ def _bytes_needed(job: Job) -> int:
 
 def _network(opened: Opened, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    request = opened.request
-    source = opened.source
+    planned, source = opened.planned, opened.source
     shape = (source.inputs.size,) * 2
-    network = create_image_network(request.method, request.backbone, source.num_classes, shape)
-    return network.to(request.device)
+    network = create_image_network(planned.method, planned.backbone, source.num_classes, shape)
+    return network.to(planned.device)
 
 
 def _scores(job: Job) -> Scores:
@@ -193,7 +192,7 @@ def _scores(job: Job) -> Scores:
 def _write(opened: Opened, job: Job, progress: Progress, scores: Scores, begin: datetime) -> None:
     """The weights first and the record last; then the state is of no more use."""
     files.write(
-        record_path(opened.request),
+        record_path(opened.planned),
         pack_checkpoint(job.network.state_dict(), _about(opened, scores)),
         lambda name, digest: _record(opened, job, progress, scores, begin, name, digest),
     )
@@ -201,11 +200,11 @@ def _write(opened: Opened, job: Job, progress: Progress, scores: Scores, begin: 
 
 
 def _about(opened: Opened, scores: Scores) -> CheckpointMetadata:
-    request, source = opened.request, opened.source
+    planned, source = opened.planned, opened.source
     return CheckpointMetadata(
-        method=request.form,
+        method=planned.form,
         dims=2,
-        backbone=request.backbone,
+        backbone=planned.backbone,
         num_classes=source.num_classes,
         recipe=opened.hashes["recipe"],
         statistics=source.inputs.statistics,
@@ -213,8 +212,8 @@ def _about(opened: Opened, scores: Scores) -> CheckpointMetadata:
         details={
             "data": source.name,
             "source": source.kind,
-            "seed": request.seed,
-            "fold": request.fold,
+            "seed": planned.seed,
+            "fold": planned.fold,
             "identity": opened.identity,
             "hashes": _hashes(opened),
             "settings": _settings(opened),
@@ -233,16 +232,16 @@ def _record(
     checkpoint: str,
     checkpoint_sha256: str,
 ) -> PretrainRecord:
-    request, source = opened.request, opened.source
+    planned, source = opened.planned, opened.source
     return PretrainRecord(
         identity=opened.identity,
         recipe=opened.hashes["recipe"],
         data=source.name,
         source=source.kind,
-        layers=request.form,
-        backbone=request.backbone,
-        seed=request.seed,
-        fold=request.fold,
+        layers=planned.form,
+        backbone=planned.backbone,
+        seed=planned.seed,
+        fold=planned.fold,
         num_classes=source.num_classes,
         counts={"train": len(source.train.labels), "val": len(source.val.labels)},
         settings=_settings(opened),
@@ -260,24 +259,24 @@ def _record(
         checkpoint_sha256=checkpoint_sha256,
         provenance={
             "hashes": _hashes(opened),
-            "method": request.method.name,
-            "origin": method_origin(request.method),
-            "made_of": identify(request.method).facts,
+            "method": planned.method.name,
+            "origin": method_origin(planned.method),
+            "made_of": identify(planned.method).facts,
             "versions": package_versions(),
             "git": git_state(),
-            "hardware": hardware(request.device),
-            "threads": thread_count(request.settings.compute),
+            "hardware": hardware(planned.device),
+            "threads": thread_count(planned.settings.compute),
             "started": begin.isoformat(timespec="seconds"),
         },
     )
 
 
 def _hashes(opened: Opened) -> dict[str, str]:
-    return opened.hashes | {"layers": layers_hash(opened.request)}
+    return opened.hashes | {"layers": layers_hash(opened.planned)}
 
 
 def _settings(opened: Opened) -> dict[str, Any]:
-    return to_mapping(opened.request.settings) | to_mapping(opened.source.inputs)
+    return to_mapping(opened.planned.settings) | to_mapping(opened.source.inputs)
 
 
 def _warnings(job: Job) -> tuple[str, ...]:
@@ -290,23 +289,23 @@ def _warnings(job: Job) -> tuple[str, ...]:
 # -------------------------------------------------------------------------------- estimate
 
 
-def estimate_seconds(request: PretrainRequest, *, group: ProcessGroup | None = None) -> float:
+def estimate_seconds(planned: Pretraining, *, group: ProcessGroup | None = None) -> float:
     """Seconds that :func:`pretrain` would take, from one timed step without decoding.
 
     Raises:
-        RequestError: If data, fold or backbone do not exist.
+        RequestError: If fold or backbone do not exist.
         DataError: If the data is missing, damaged, or cannot be split.
     """
-    opened, size = open_request(request), (group or ProcessGroup()).size
+    opened, size = open_data(planned), (group or ProcessGroup()).size
     if opened.kept() is not None:
         return 0.0
-    settings, source = request.settings, opened.source
+    settings, source = planned.settings, opened.source
     with arithmetic(settings.compute), torch.random.fork_rng(devices=[]):
         network = _network(opened, seed=0)
         channels = find_kind("image").channels_fed
         batch = max(2, min(settings.batch_size, len(source.train.labels)) // size)
         inputs = torch.rand(batch, channels, source.inputs.size, source.inputs.size)
-        learn, look = _step_seconds(network, inputs.to(request.device))
+        learn, look = _step_seconds(network, inputs.to(planned.device))
     train = settings.epochs * len(source.train.labels) * learn
     validate = (settings.epochs + 1) * len(source.val.labels) * look
     return (train + validate) / batch / size

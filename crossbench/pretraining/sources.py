@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from crossbench.data.formats.folder import FolderPart, Listing, open_folder
 from crossbench.data.inputs import kind_of
 from crossbench.data.scaling import value_range
-from crossbench.data.sources import open_task
 from crossbench.data.transforms.batch import STATISTICS, RandomSource
 from crossbench.data.transforms.image import ImageTransform
 from crossbench.environment.provenance import available_cores
 from crossbench.errors import RequestError
-from crossbench.pretraining.request import find_data
 from crossbench.runs.exposure import seen_in
-from crossbench.runs.samples import choose_data, draw_splits
+from crossbench.runs.samples import draw_splits, open_samples
 from crossbench.specs import Statistics  # noqa: TC001  (Inputs becomes a mapping)
 from crossbench.training.loader import BatchLoader
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from crossbench.data.splits import Split
     from crossbench.nets.weights.checkpoint import TrainingSamples
     from crossbench.pretraining.loop import Part
-    from crossbench.pretraining.request import PretrainRequest
+    from crossbench.pretraining.request import Pretraining
     from crossbench.specs import PretrainSettings, TaskCard
 
 _FOLDER_SIZE = 224
@@ -79,15 +77,15 @@ class Source:
     warnings: tuple[str, ...] = ()
 
 
-def open_source(request: PretrainRequest) -> Source:
-    """Open what a request names, for its seed and fold.
+def open_source(planned: Pretraining) -> Source:
+    """Open the data of a pretraining, for its seed and fold.
 
     Raises:
-        RequestError: If there is no such data, or no such fold.
+        RequestError: If there is no such fold.
         DataError: If the data is missing, damaged, or cannot be split.
     """
-    data = find_data(request.data)
-    return _folder(request, data) if isinstance(data, Path) else _task(request, data)
+    data = planned.data
+    return _folder(planned, data) if isinstance(data, Path) else _task(planned, data)
 
 
 # ----------------------------------------------------------------------------------- tasks
@@ -120,24 +118,19 @@ class TaskPart:
         return self.loader.stream(batches, random)
 
 
-def _task(request: PretrainRequest, card: TaskCard) -> Source:
+def _task(planned: Pretraining, card: TaskCard) -> Source:
     """The training and validation part of one split; its test part is never read."""
-    dataset = open_task(
-        card,
-        data=choose_data(card, request.preset),
-        data_dir=request.data_dir,
-        cache_dir=request.cache_dir,
-    )
-    division = replace(request.preset.split, seeds=(request.seed,), run_folds=(request.fold,))
-    (split,) = draw_splits(replace(request.preset, split=division), dataset)
+    run, preset = planned.run, planned.run.preset
+    dataset = open_samples(card, preset, run.data_dir, run.cache_dir)
+    (split,) = draw_splits(preset, dataset)
     stored = dataset.images.shape[2:]
     inputs = _inputs(
-        request.settings,
-        size=kind_of(card).fed_shape(card, stored, request.preset.input)[0],
+        planned.settings,
+        size=kind_of(card).fed_shape(card, stored, preset.input)[0],
         statistics="radimagenet" if dataset.images.shape[1] == 1 else "imagenet",
         workers=0,
     )
-    train, val = _task_parts(request, inputs, dataset, split)
+    train, val = _task_parts(planned, inputs, dataset, split)
     return Source(
         name=card.name,
         kind=dataset.source,
@@ -152,11 +145,11 @@ def _task(request: PretrainRequest, card: TaskCard) -> Source:
 
 
 def _task_parts(
-    request: PretrainRequest, inputs: Inputs, dataset: Dataset, split: Split
+    planned: Pretraining, inputs: Inputs, dataset: Dataset, split: Split
 ) -> tuple[TaskPart, TaskPart]:
     """Both parts. A range over the whole array would look at the test part: training's serves."""
-    scaling = request.preset.input.scaling
-    settings = request.settings
+    scaling = planned.run.preset.input.scaling
+    settings = planned.settings
     mean, std = STATISTICS[inputs.statistics]
     plain = ImageTransform(
         value_range=value_range(
@@ -175,7 +168,7 @@ def _task_parts(
                 indices=indices,
                 transform=transform,
                 batch_size=settings.batch_size,
-                device=request.device,
+                device=planned.device,
                 workers=inputs.workers,
             )
         )
@@ -190,11 +183,11 @@ def _task_parts(
 # --------------------------------------------------------------------------------- folders
 
 
-def _folder(request: PretrainRequest, path: Path) -> Source:
-    if request.fold != 0:
-        raise RequestError(f"a folder of images has fold 0 alone, not {request.fold}")
+def _folder(planned: Pretraining, path: Path) -> Source:
+    if planned.fold != 0:
+        raise RequestError(f"a folder of images has fold 0 alone, not {planned.fold}")
     folder = open_folder(path)
-    settings = request.settings
+    settings = planned.settings
     inputs = _inputs(settings, size=_FOLDER_SIZE, statistics="imagenet", workers=available_cores())
     mean, std = STATISTICS[inputs.statistics]
 
@@ -205,7 +198,7 @@ def _folder(request: PretrainRequest, path: Path) -> Source:
             crop_scale=settings.crop_scale,
             mean=mean,
             std=std,
-            device=request.device,
+            device=planned.device,
             workers=inputs.workers,
             max_unreadable=settings.max_unreadable,
         )

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from crossbench import pretraining
 from crossbench.errors import RequestError
-from crossbench.pretraining.request import find_data
 from crossbench.runs.exposure import seen_in, tested_of
 from crossbench.runs.samples import draw_splits, open_samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.pretraining import PretrainRequest
+    from crossbench.pretraining import Pretraining
     from crossbench.runs.plan import Plan
 
 
-def check_folds(pretrainings: Sequence[PretrainRequest], plan: Plan) -> None:
+def check_folds(pretrainings: Sequence[Pretraining], plan: Plan) -> None:
     """Refuse pretrainings from whose weights every run of their fold would be refused.
 
     Those that are done already are passed over: their weights say what they have seen.
@@ -33,10 +32,10 @@ def check_folds(pretrainings: Sequence[PretrainRequest], plan: Plan) -> None:
         DataError: If data is missing or damaged, or the source cannot be split.
     """
     left = [each for each in pretrainings if pretraining.finished(each) is None]
-    card = find_data(left[0].data) if left else Path()
-    if isinstance(card, Path):  # a folder of images is of nobody who is tested
+    if not left or isinstance(left[0].data, Path):  # a folder of images is of nobody who is tested
         return
-    preset, folders = left[0].preset, (left[0].data_dir, left[0].cache_dir)
+    card, run = left[0].data, left[0].run
+    preset, folders = run.preset, (run.data_dir, run.cache_dir)
     source = open_samples(card, preset, *folders)
     folds = {(each.seed, each.fold) for each in left}
     seen = {

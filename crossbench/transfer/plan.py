@@ -6,7 +6,6 @@ import dataclasses
 import glob
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossbench import pretraining
@@ -24,11 +23,9 @@ if TYPE_CHECKING:
     import torch
 
     from crossbench.methods import Method
-    from crossbench.pretraining import PretrainRequest
+    from crossbench.pretraining import Pretraining
     from crossbench.results.records.store import Store
     from crossbench.runs.plan import Plan
-    from crossbench.runs.request import Resolved
-    from crossbench.specs import Preset
 
 #: Protocols that are run where none is named.
 COMPARED = tuple(name for name, protocol in PROTOCOLS.items() if protocol.compares_weights)
@@ -78,7 +75,7 @@ class TransferPlan:
 
     request: TransferRequest
     forms: dict[str, list[str]]
-    pretrainings: tuple[PretrainRequest, ...]
+    pretrainings: tuple[Pretraining, ...]
     scratch: tuple[Plan, ...]
     named: tuple[Plan, ...] = ()
 
@@ -102,7 +99,7 @@ def prepare(request: TransferRequest, store: Store, device: torch.device) -> Tra
         if method.name in planned and takes_image_weights(method):
             forms[layer_form(method)].append(method)
     pretrainings = tuple(
-        pretrain_request(request, scratch[0].request, methods[0], seed, fold, device)
+        pretraining.prepare(pretrain_request(request, methods[0], seed, fold), device)
         for seed, fold in folds
         for methods in forms.values()
     )
@@ -167,37 +164,29 @@ def pretrained_plans(plan: TransferPlan, store: Store, scratch: Plan) -> list[Pl
 
 def _weights(plan: TransferPlan, form: str) -> str:
     """Where the pretrained weights of a form of layers lie, as an init that serves every fold."""
-    request = next(each for each in plan.pretrainings if each.form == form)
-    folder = str(pretraining.record_path(request).parent)
+    first = next(each for each in plan.pretrainings if each.form == form)
+    folder = str(pretraining.record_path(first).parent)
     if "{" in folder or "}" in folder:
         raise RequestError(f"results folder {folder!r} has a brace in its path; rename it")
     return f"{glob.escape(folder)}/seed{{seed}}-fold{{fold}}.*.safetensors"
 
 
 def pretrain_request(
-    request: TransferRequest,
-    target: Resolved,
-    method: Method,
-    seed: int,
-    fold: int,
-    device: torch.device,
-) -> PretrainRequest:
-    """The request for one 2D network; arguments as of :func:`prepare` and its runs."""
+    request: TransferRequest, method: Method, seed: int, fold: int
+) -> pretraining.PretrainRequest:
+    """The request for the 2D network that a method's runs on a fold start from.
+
+    Every image is labelled: it is volumes that are scarce.
+    """
     return pretraining.PretrainRequest(
-        method=method,
         data=request.source,
-        preset=_abundant(target.preset),
-        settings=pretraining.make_settings([*SHORT, *request.pretrain_settings]),
-        backbone=request.run.backbone,
-        seed=seed,
-        fold=fold,
-        out=Path(request.out),
-        device=device,
-        data_dir=target.data_dir,
-        cache_dir=target.cache_dir,
+        run=dataclasses.replace(
+            request.run,
+            methods=(method.name,),
+            seeds=(seed,),
+            folds=(fold,),
+            settings=(*request.run.settings, "split.max_labelled=none"),
+        ),
+        settings=(*SHORT, *request.pretrain_settings),
+        out=request.out,
     )
-
-
-def _abundant(preset: Preset) -> Preset:
-    """The preset with every image labelled: it is volumes that are scarce."""
-    return dataclasses.replace(preset, split=dataclasses.replace(preset.split, max_labelled=None))

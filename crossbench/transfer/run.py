@@ -15,14 +15,8 @@ from crossbench.execution.child import tell
 from crossbench.execution.claims import Claims
 from crossbench.execution.local import execute_all
 from crossbench.execution.signals import ending_in_order
-from crossbench.runs.request import resolve
 from crossbench.specs.reader import from_mapping, to_mapping
-from crossbench.transfer.plan import (
-    TransferRequest,
-    pretrain_request,
-    pretrained_plans,
-    runs_asked,
-)
+from crossbench.transfer.plan import pretrained_plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,14 +26,14 @@ if TYPE_CHECKING:
 
     from crossbench.execution.processes import Processes
     from crossbench.execution.ray.executor import Ray
-    from crossbench.pretraining import PretrainRequest
+    from crossbench.pretraining import Pretraining
     from crossbench.results.records.store import Store
     from crossbench.runs.execute import Listener
     from crossbench.runs.plan import Plan
     from crossbench.specs import RunRecord
     from crossbench.transfer.plan import TransferPlan
 
-    Watch = Callable[[PretrainRequest], AbstractContextManager[pretraining.Listener]]
+    Watch = Callable[[Pretraining], AbstractContextManager[pretraining.Listener]]
 
 
 def run(
@@ -146,80 +140,69 @@ class _Trainer:
             then: Told why one could not be pretrained; by default that is raised.
         """
         left = [each for each in self._plan.pretrainings if _name(each) not in self._done]
-        each_alone = [[request] for request in left]
-        for [request] in Claims(self._store.root).each(each_alone, _name, wait=wait):
-            if _name(request) in self._done:
+        each_alone = [[planned] for planned in left]
+        for [planned] in Claims(self._store.root).each(each_alone, _name, wait=wait):
+            if _name(planned) in self._done:
                 continue
             try:
-                self._pretrain(request)
+                self._pretrain(planned)
             except CrossbenchError as error:
                 if then is None:
                     raise
                 then(error)
             else:
-                self._done.add(_name(request))
+                self._done.add(_name(planned))
 
-    def _pretrain(self, request: PretrainRequest) -> None:
+    def _pretrain(self, planned: Pretraining) -> None:
         if self._processes is None:
-            with self._watch(request) as listener:
-                pretraining.pretrain(request, listener=listener)
-        elif pretraining.finished(request) is None:
-            with self._watch(request) as listener:
+            with self._watch(planned) as listener:
+                pretraining.pretrain(planned, listener=listener)
+        elif pretraining.finished(planned) is None:
+            with self._watch(planned) as listener:
                 self._processes.call(
                     "crossbench.transfer.run:do_pretraining",
-                    {
-                        "request": to_mapping(self._plan.request),
-                        "method": request.method.name,
-                        "seed": request.seed,
-                        "fold": request.fold,
-                        "device": str(self._device),
-                    },
-                    name=_name(request),
-                    hear=_Relay(request, listener),
+                    {"request": to_mapping(planned.asked), "device": str(self._device)},
+                    name=_name(planned),
+                    hear=_Relay(planned, listener),
                 )
 
 
 class _Relay:
     """Passes on what the process that pretrains a network tells."""
 
-    def __init__(self, request: PretrainRequest, listener: pretraining.Listener) -> None:
-        self._request, self._listener = request, listener
+    def __init__(self, planned: Pretraining, listener: pretraining.Listener) -> None:
+        self._planned, self._listener = planned, listener
 
     def __call__(self, told: dict[str, Any]) -> None:
         if "row" in told:
             self._listener.epoch_done(told["row"])
         else:
-            self._listener.started(self._request, told["samples"])
+            self._listener.started(self._planned, told["samples"])
 
 
 class _Teller(pretraining.Silence):
     """Tells the process that asked for a network how far its training is."""
 
-    def started(self, request: PretrainRequest, samples: int) -> None:  # noqa: ARG002
+    def started(self, planned: Pretraining, samples: int) -> None:  # noqa: ARG002
         tell({"samples": samples}, begins=True)
 
     def epoch_done(self, row: dict[str, Any]) -> None:
         tell({"row": row})
 
 
-def do_pretraining(request: dict[str, Any], method: str, seed: int, fold: int, device: str) -> None:
+def do_pretraining(request: dict[str, Any], device: str) -> None:
     """Pretrain one network of a transfer.
 
     Args:
-        request: A :class:`~crossbench.transfer.plan.TransferRequest` as JSON.
-        method: Whose 2D layers the network has.
-        seed: Of the runs that start from it.
-        fold: Theirs.
+        request: A :class:`~crossbench.pretraining.PretrainRequest` as JSON.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
     """
-    asked = from_mapping(TransferRequest, request, where="request")
+    asked = from_mapping(pretraining.PretrainRequest, request, where="request")
     with restored(), own_randomness(0):
-        target = resolve(runs_asked(asked)[0])
-    chosen = next(each for each in target.methods if each.name == method)
-    one = pretrain_request(asked, target, chosen, seed, fold, find_device(device))
-    pretraining.pretrain(one, listener=_Teller())
+        planned = pretraining.prepare(asked, find_device(device))
+    pretraining.pretrain(planned, listener=_Teller())
 
 
-def _name(request: PretrainRequest) -> str:
+def _name(planned: Pretraining) -> str:
     """What tells a pretraining from all others of its results folder."""
-    return str(pretraining.record_path(request).relative_to(Path(request.out)))
+    return str(pretraining.record_path(planned).relative_to(Path(planned.asked.out)))

@@ -27,45 +27,51 @@ from crossbench.files.hashing import hash_file
 from crossbench.files.paths import cache_dir
 from crossbench.nets.weights.checkpoint import read_checkpoint, read_facts, unpack_hashes
 from crossbench.pretraining import (
+    Pretraining,
     PretrainRequest,
     checkpoint_path,
     estimate_seconds,
     files,
     finished,
-    make_settings,
+    prepare,
     pretrain,
     record_path,
 )
-from crossbench.pretraining.request import find_data, recipe, state_path
-from crossbench.registry.methods import load_method
+from crossbench.pretraining.request import find_data, make_settings, recipe, state_path
 from crossbench.registry.presets import find_preset
 from crossbench.results.records.pretrainings import write_pretraining
 from crossbench.runs.samples import draw_splits
 from crossbench.specs import PretrainSettings
+from crossbench.specs.requests import RunRequest
 
 QUICK = ("epochs=2", "batch_size=16", "threads=1", "crop_scale=[0.5, 1.0]")
 
-Ask = Callable[..., PretrainRequest]
+Ask = Callable[..., Pretraining]
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    """A short request on the CPU."""
+    """A short pretraining on the CPU."""
 
     def make(
-        data: Path, method: str = "conv2d", settings: tuple[str, ...] = (), **changes: Any
-    ) -> PretrainRequest:
-        fields: dict[str, Any] = {
-            "method": load_method(method),
-            "data": str(data),
-            "preset": find_preset("standard"),
-            "settings": make_settings([*QUICK, *settings]),
-            "backbone": "test_resnet",
-            "out": tmp_path / "out",
-            "data_dir": tmp_path,
-            "cache_dir": cache_dir(),
-        }
-        return PretrainRequest(**fields | changes)
+        data: Path,
+        method: str = "conv2d",
+        settings: tuple[str, ...] = (),
+        *,
+        seed: int = 43,
+        fold: int = 0,
+        out: Path = tmp_path / "out",
+        device: str = "cpu",
+        **run: Any,
+    ) -> Pretraining:
+        plain = {"backbone": "test_resnet", "data_dir": str(tmp_path)} | run
+        request = PretrainRequest(
+            data=str(data),
+            run=RunRequest(methods=(method,), seeds=(seed,), folds=(fold,), **plain),
+            settings=(*QUICK, *settings),
+            out=str(out),
+        )
+        return prepare(request, torch.device(device))
 
     return make
 
@@ -129,6 +135,22 @@ def test_a_folder_has_one_fold(ask: Ask, make_folder: Callable[..., Path]) -> No
         pretrain(ask(make_folder(), fold=1))
 
 
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (
+            {"methods": ("all",), "seeds": (1,), "folds": (0,)},
+            r"methods \(=\('all',\)\) of a pretr",
+        ),
+        ({"methods": ("acs",), "folds": (0,)}, r"seeds \(=None\) of a pretraining must name one"),
+        ({"methods": ("acs",), "seeds": (1,), "folds": (0, 1)}, r"folds \(=\(0, 1\)\) of a pretr"),
+    ],
+)
+def test_a_request_is_for_one_network(run: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        PretrainRequest(data="nodule-malignancy-2d", run=RunRequest(**run))
+
+
 def test_methods_with_plain_2d_layers_share_weights(ask: Ask, task: Path) -> None:
     plain = {record_path(ask(task, method)) for method in ("conv2d", "acs", "conv3d")}
     (path,) = plain
@@ -149,7 +171,7 @@ def test_a_recipe_is_what_makes_the_weights(ask: Ask, task: Path) -> None:
         ask(task, backbone="resnet18"),
         ask(task, settings=("lr=0.1",)),
         ask(task, settings=("precision=bfloat16",)),
-        ask(task, preset=find_preset("smoke")),
+        ask(task, preset="smoke"),
     )
     assert {recipe(each) for each in same} == {recipe(request)}
     assert len({recipe(each) for each in (request, *other)}) == 6
@@ -188,7 +210,7 @@ def test_what_is_there_is_not_made_again(ask: Ask, task: Path) -> None:
     first = pretrain(request)
     weights = checkpoint_path(request, first)
     made = weights.stat().st_mtime_ns
-    assert pretrain(dataclasses.replace(request, method=load_method("acs"))) == first
+    assert pretrain(ask(task, "acs")) == first
     assert weights.stat().st_mtime_ns == made
     weights.write_bytes(b"")
     assert finished(request) is None
@@ -203,10 +225,10 @@ def test_a_checkpoint_says_what_it_has_seen(ask: Ask, task: Path) -> None:
     assert (about.method, about.dims, about.backbone) == ("plain", 2, "test_resnet")
     assert (about.statistics, about.num_classes) == ("radimagenet", 2)
     assert about.recipe == recipe(request)
-    card = find_data(request.data)
-    dataset = open_task(card, data="real", data_dir=request.data_dir, cache_dir=cache_dir())  # type: ignore[arg-type]
-    split = dataclasses.replace(request.preset.split, seeds=(43,), run_folds=(2,))
-    (drawn,) = draw_splits(dataclasses.replace(request.preset, split=split), dataset)
+    run = request.run
+    dataset = open_task(request.data, data="real", data_dir=run.data_dir, cache_dir=run.cache_dir)  # type: ignore[arg-type]
+    split = dataclasses.replace(find_preset("standard").split, seeds=(43,), run_folds=(2,))
+    (drawn,) = draw_splits(dataclasses.replace(run.preset, split=split), dataset)
     hashes = dataset.as_stored.hashes
     assert set(unpack_hashes(seen.samples)) == set(hashes[np.append(drawn.train, drawn.val)])
     assert set(unpack_hashes(seen.samples)).isdisjoint(hashes[drawn.test])
@@ -219,9 +241,8 @@ def test_the_test_part_is_never_looked_at(
 ) -> None:
     """Whatever its images are, the weights are the same; ``paper`` scales by the whole array."""
     chosen = find_preset(preset)
-    one = ask(make_task("one", dimension=2), preset=chosen, out=tmp_path / "one")
-    card = find_data(one.data)
-    dataset = open_task(card, data="real", data_dir=tmp_path, cache_dir=cache_dir())  # type: ignore[arg-type]
+    one = ask(make_task("one", dimension=2), preset=preset, out=tmp_path / "one")
+    dataset = open_task(one.data, data="real", data_dir=tmp_path, cache_dir=cache_dir())  # type: ignore[arg-type]
     split = dataclasses.replace(chosen.split, seeds=(43,), run_folds=(0,))
     (drawn,) = draw_splits(dataclasses.replace(chosen, split=split), dataset)
     images = dataset.images[:, 0].copy()
@@ -230,7 +251,7 @@ def test_the_test_part_is_never_looked_at(
     first = checkpoint_path(one, pretrain(one))
     # The same name, so that seeds are the same: only the test images differ.
     other = ask(
-        make_task("one", dimension=2, images=images, **kept), preset=chosen, out=tmp_path / "other"
+        make_task("one", dimension=2, images=images, **kept), preset=preset, out=tmp_path / "other"
     )
     assert equal(first, checkpoint_path(other, pretrain(other)))
     records = [finished(each) for each in (one, other)]
@@ -259,7 +280,7 @@ def test_options_change_how_and_are_recorded(ask: Ask, task: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_options_serve_cuda(ask: Ask, task: Path) -> None:
     options = ("precision=bfloat16", "channels_last=true", "tf32=true")
-    record = pretrain(ask(task, "crossd", settings=options, device=torch.device("cuda")))
+    record = pretrain(ask(task, "crossd", settings=options, device="cuda"))
     assert record.provenance["hardware"]["device"] == "cuda"
     assert all(row["train_loss"] > 0 for row in record.curve)
 
@@ -299,7 +320,7 @@ class Told:
     def __init__(self, samples: list[int]) -> None:
         self.samples = samples
 
-    def started(self, request: PretrainRequest, samples: int) -> None: ...
+    def started(self, planned: Pretraining, samples: int) -> None: ...
 
     def advanced(self, samples: int) -> None:
         self.samples.append(samples)
@@ -320,8 +341,8 @@ class Filling(Told):
 
 
 @pytest.fixture
-def other_data(ask: Ask, make_task: Callable[..., Path], tmp_path: Path) -> PretrainRequest:
-    """A request whose data has changed since its weights were made; these are there."""
+def other_data(ask: Ask, make_task: Callable[..., Path], tmp_path: Path) -> Pretraining:
+    """A pretraining whose data has changed since its weights were made; these are there."""
     request = ask(make_task("blobs", dimension=2))
     pretrain(request)
     with np.load(tmp_path / "blobs.npz") as arrays:
@@ -335,7 +356,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_weights_and_record_stay_until_others_are_whole(other_data: PretrainRequest) -> None:
+def test_weights_and_record_stay_until_others_are_whole(other_data: Pretraining) -> None:
     folder = record_path(other_data).parent
     before = contents(folder)
     assert len(before) == 2
@@ -354,7 +375,7 @@ def test_weights_and_record_stay_until_others_are_whole(other_data: PretrainRequ
 
 
 def test_a_process_that_is_killed_between_files_leaves_the_old_ones(
-    other_data: PretrainRequest,
+    other_data: Pretraining,
 ) -> None:
     path = record_path(other_data)
     before = contents(path.parent)
@@ -384,7 +405,7 @@ def test_an_epoch_that_cannot_be_kept_leaves_the_one_before(ask: Ask, task: Path
     told: list[int] = []
     pretrain(request, listener=Told(told))
     whole: list[int] = []
-    pretrain(dataclasses.replace(request, fold=1), listener=Told(whole))
+    pretrain(ask(task, fold=1), listener=Told(whole))
     assert 0 < sum(told) < sum(whole)
 
 
@@ -429,12 +450,13 @@ def test_a_record_that_names_weights_elsewhere_is_not_believed(
 # --------------------------------------------------------------------------------- going on
 
 
-def command(request: PretrainRequest, *settings: str) -> list[str]:
-    words = [f"--set={each}" for each in (*QUICK, *settings)]
+def command(planned: Pretraining) -> list[str]:
+    asked = planned.asked
     return [
-        *("-m", "crossbench", "pretrain", "--method", request.method.name, "--data", request.data),
-        *("--backbone", request.backbone, "--out", str(request.out), "--device", "cpu"),
-        *("--data-dir", str(request.data_dir), *words),
+        *("-m", "crossbench", "pretrain", "--method", planned.method.name, "--data", asked.data),
+        *("--backbone", planned.backbone, "--out", asked.out, "--device", "cpu"),
+        *("--data-dir", str(planned.run.data_dir)),
+        *(f"--set={each}" for each in asked.settings),
     ]
 
 
@@ -445,11 +467,9 @@ def test_a_killed_process_is_gone_on_from_bit_for_bit(
     folder = make_folder(train=20)
     settings = ("epochs=40", "size=16", "workers=0", "batch_size=8")
     killed = ask(folder, settings=settings, out=tmp_path / "killed")
-    whole = dataclasses.replace(killed, out=tmp_path / "whole")
+    whole = ask(folder, settings=settings, out=tmp_path / "whole")
     state = state_path(killed)
-    process = subprocess.Popen(
-        [sys.executable, *command(killed, *settings)], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, *command(killed)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 900
     while not state.is_file() and time.monotonic() < deadline:
         time.sleep(0.02)

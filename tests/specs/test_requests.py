@@ -1,10 +1,10 @@
-"""A request for runs as data."""
+"""Requests as data."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from crossbench.cli import run
 from crossbench.cli.arguments import run_request
 from crossbench.errors import RequestError
-from crossbench.specs.reader import to_mapping
+from crossbench.pretraining import PretrainRequest
+from crossbench.specs.reader import from_mapping, to_mapping
 from crossbench.specs.requests import ALL, RunRequest, split_names
+from crossbench.transfer import TransferRequest
 
 names = st.lists(st.text(min_size=1), min_size=1, max_size=3).map(tuple)
 numbers = st.lists(st.integers(min_value=0), max_size=3).map(tuple)
@@ -42,9 +44,31 @@ requests = st.builds(
 )
 
 
-@given(requests)
-def test_a_request_survives_json(request: RunRequest) -> None:
-    assert RunRequest.from_json(json.loads(json.dumps(to_mapping(request)))) == request
+one = st.tuples(st.text(min_size=1).filter(lambda name: name != ALL))
+number = st.tuples(st.integers(min_value=0))
+pretrainings = st.builds(
+    PretrainRequest,
+    data=st.text(),
+    run=st.builds(replace, requests, methods=one, seeds=number, folds=number),
+    settings=names,
+    out=st.text(),
+)
+transfers = st.builds(
+    TransferRequest,
+    source=st.text(),
+    run=requests,
+    protocols=names,
+    pretrain_settings=names,
+    inits=names,
+    curve=names,
+    out=st.text(),
+)
+
+
+@given(st.one_of(requests, pretrainings, transfers))
+def test_a_request_survives_json(request: RunRequest | PretrainRequest | TransferRequest) -> None:
+    told = json.loads(json.dumps(to_mapping(request)))
+    assert from_mapping(type(request), told, where="request") == request
 
 
 def test_every_field_is_drawn_above() -> None:
