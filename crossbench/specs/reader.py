@@ -26,22 +26,23 @@ Demand = tuple[str, object, str]
 
 _LONGEST = 500  # characters of a value in a message
 _LONGEST_NAME = 100  # characters of a key
+_NONE: Mapping[str, str] = types.MappingProxyType({})
 _TAG = "kind"  # key that chooses among the structs of a union
 _STEPS = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _UNIONS = (types.UnionType, typing.Union)
 _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def check(spec: Any, *further: Demand, where: str) -> None:
+def check(spec: Any, *further: Demand, where: str, flags: Mapping[str, str] = _NONE) -> None:
     """Raise for the first of a spec's ``demands()``, or of further ones, that does not hold.
 
     Raises:
-        CardError: Naming ``where``, the key, its value and the demand.
+        CardError: Naming ``where``, or the flag of the key, the key, its value and the demand.
     """
     for key, holds, demand in (*spec.demands(), *further):
         if not holds:
-            msg = f"{where}: key {key!r} is {show(attrgetter(key)(spec), _LONGEST)}; {demand}"
-            raise CardError(msg)
+            is_now = f"is {show(attrgetter(key)(spec), _LONGEST)}"
+            raise CardError(f"{flags.get(key, where)}: key {key!r} {is_now}; {demand}")
 
 
 def under(section: str, demands: Iterable[Demand]) -> Iterator[Demand]:
@@ -52,13 +53,16 @@ def under(section: str, demands: Iterable[Demand]) -> Iterator[Demand]:
 # ------------------------------------------------------------------------------ reading
 
 
-def from_mapping(spec: type[T], mapping: Mapping[str, Any], *, where: str) -> T:
+def from_mapping(
+    spec: type[T], mapping: Mapping[str, Any], *, where: str, flags: Mapping[str, str] = _NONE
+) -> T:
     """Build a spec from a mapping, checking every key and type.
 
     Args:
         spec: The dataclass, or struct of msgspec, that is the schema.
         mapping: What was read.
         where: File that error messages name.
+        flags: Flags that they name instead, by the key that each gave.
 
     Raises:
         CardError: If a key is unknown, missing, or of the wrong type.
@@ -71,7 +75,8 @@ def from_mapping(spec: type[T], mapping: Mapping[str, Any], *, where: str) -> T:
     try:
         return msgspec.convert(mapping, spec)
     except msgspec.ValidationError as error:
-        raise CardError(f"{where}: {_explain(str(error), spec, mapping)}") from error
+        key, why = _explain(str(error), spec, mapping)
+        raise CardError(f"{flags.get(key.partition('[')[0], where)}: {why}") from error
 
 
 def _tables(hint: Any, value: Any, prefix: str = "") -> Iterator[tuple[str, Any, dict[str, Any]]]:
@@ -138,14 +143,14 @@ def _holds_spec(hint: Any) -> bool:
     return _is_spec(hint) or any(map(_holds_spec, typing.get_args(hint)))
 
 
-def _explain(error: str, spec: Any, mapping: Mapping[str, Any]) -> str:
-    """What msgspec refuses, with the key, its value and what it must be."""
+def _explain(error: str, spec: Any, mapping: Mapping[str, Any]) -> tuple[str, str]:
+    """The key that msgspec refuses; and the same with its value and what it must be."""
     fact, _, path = error.partition(" - at `$")
     key, hint, value = _follow(spec, mapping, path)
     if missing := re.fullmatch("Object missing required field `(.+)`", fact):
         name = f"{key}.{missing[1]}" if key else missing[1]
-        return f"required key {name!r} is missing"
-    return f"key {key!r} is {show(value, _LONGEST)}; it must be {_describe(hint, value)}"
+        return key, f"required key {name!r} is missing"
+    return key, f"key {key!r} is {show(value, _LONGEST)}; it must be {_describe(hint, value)}"
 
 
 def _follow(hint: Any, value: Any, path: str) -> tuple[str, Any, Any]:

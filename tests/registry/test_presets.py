@@ -111,6 +111,31 @@ def test_a_bad_override(setting: str, message: str) -> None:
         override(find_preset("standard"), [setting])
 
 
+@pytest.mark.parametrize(
+    ("settings", "flags", "message"),
+    [
+        ([], {"seeds": [1, 1]}, "--seeds: key 'split.seeds' is (1, 1); it must hold each once"),
+        ([], {"seeds": [-1]}, "--seeds: key 'split.seeds[0]' is -1; it must be from 0, below"),
+        ([], {"folds": [5]}, "--folds: key 'split.run_folds' is (5,); folds count from 0 to 4"),
+        (["split.folds=2"], {"folds": [2]}, "--folds: key 'split.run_folds' is (2,); folds count"),
+        (["split.run_folds=[9]"], {"seeds": [1]}, "--set: key 'split.run_folds' is (9,); folds"),
+        (["fit.epochs=0"], {"seeds": [1]}, "--set: key 'fit.epochs' is 0; it must be from 1"),
+        (["split=3"], {"seeds": [1]}, "--set: key 'split' is 3; it must be a table"),
+    ],
+)
+def test_an_error_names_the_flag(
+    settings: list[str], flags: dict[str, list[int]], message: str
+) -> None:
+    with pytest.raises(RequestError, match=f"^{re.escape(message)}"):
+        choose_preset("standard", settings, **flags)
+
+
+def test_flags_outweigh_settings() -> None:
+    settings = ["split.folds=7", "split.seeds=[1, 1]", "split.run_folds=[9]"]
+    split = choose_preset("standard", settings, seeds=[5], folds=[6]).split
+    assert (split.folds, split.seeds, split.run_folds) == (7, (5,), (6,))
+
+
 def test_a_bound_is_lifted_and_nothing_else_is() -> None:
     limited = override(find_preset("transfer"), ["split.max_labelled=none"])
     assert limited.split.max_labelled is None

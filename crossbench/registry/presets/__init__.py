@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from crossbench.errors import CardError, RequestError, unknown_name
 from crossbench.registry.entries import preset_folders, while_installed
 from crossbench.specs import Preset
-from crossbench.specs.overrides import overridden
+from crossbench.specs.overrides import NO_FLAGS, Flag, overridden
 from crossbench.specs.reader import check, from_mapping
 from crossbench.specs.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PRESET_FOLDER = Path(__file__).parent
 
@@ -76,18 +76,13 @@ def choose_preset(
     Raises:
         RequestError: If no preset has this name, or a setting is malformed or out of range.
     """
-    # Seeds come first, for a scheme may allow one alone, and again, for a flag outweighs a setting.
-    preset = _with_flag(find_preset(name), "--seeds", "split.seeds", seeds)
-    preset = override(preset, settings)
-    preset = _with_flag(preset, "--seeds", "split.seeds", seeds)
-    return _with_flag(preset, "--folds", "split.run_folds", folds)
+    flags = {"split.seeds": Flag("--seeds", seeds), "split.run_folds": Flag("--folds", folds)}
+    return override(find_preset(name), settings, flags)
 
 
-def _with_flag(preset: Preset, flag: str, key: str, values: Sequence[int] | None) -> Preset:
-    return preset if values is None else override(preset, [f"{key}={list(values)}"], where=flag)
-
-
-def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -> Preset:
+def override(
+    preset: Preset, settings: Sequence[str], flags: Mapping[str, Flag] = NO_FLAGS
+) -> Preset:
     """A preset with ``section.key=value`` settings replaced; values are written as in TOML.
 
     Example:
@@ -97,22 +92,17 @@ def override(preset: Preset, settings: Sequence[str], *, where: str = "--set") -
     Args:
         preset: The preset.
         settings: What is replaced.
-        where: What error messages call the origin of the settings.
+        flags: What flags of their own give, by key; they outweigh settings.
 
     Raises:
         RequestError: If a setting is not of that form, names an unknown key, or has a value
             of the wrong type or out of range; or names the main metric, which is a question
             to the records.
     """
-    try:
-        mapping = overridden(preset, settings, example="fit.epochs=5")
-        changed = from_mapping(Preset, mapping, where=where)
-        check(changed, where=where)
-    except CardError as error:
-        raise RequestError(str(error)) from error
+    changed = overridden(preset, settings, example="fit.epochs=5", flags=flags)
     if changed.metric != preset.metric:
         raise RequestError(
-            f"{where}: metric (={changed.metric!r}) is no setting of a run: every metric is in "
+            f"--set: metric (={changed.metric!r}) is no setting of a run: every metric is in "
             f"every record; rank by it with `crossbench report DIR --metric {changed.metric}`"
         )
     return changed
