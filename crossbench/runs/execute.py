@@ -12,7 +12,7 @@ from crossbench.environment.arithmetic import arithmetic, derive_seed, thread_co
 from crossbench.environment.provenance import hardware, package_versions, resident_peak
 from crossbench.environment.spans import collect, span
 from crossbench.environment.state import own_randomness, unchanged
-from crossbench.errors import DataError
+from crossbench.errors import DataError, RecordError
 from crossbench.errors.foreign import kind_of, message_of, show, traceback_of
 from crossbench.evaluation.probabilities import as_stored
 from crossbench.files.checkout import git_state
@@ -74,7 +74,12 @@ def execute_run(context: RunContext, store: Store, listener: Listener) -> RunRec
         return write_failure(store, record)
     fitted = outcome.fitted
     write_weights = None if fitted is None else fitted.write
-    store.write(record, predictions, write_weights, outcome.diagnostics)
+    try:
+        store.write(record, predictions, write_weights, outcome.diagnostics)
+    except RecordError as error:  # a full disk may have room for a failure
+        place = f"{store.root}/"  # of this machine alone
+        described = {key: text.replace(place, "") for key, text in _describe(error).items()}
+        return write_failure(store, dataclasses.replace(begin_record(context), error=described))
     return record
 
 
