@@ -18,6 +18,7 @@ RULES = {
     "data/test_inputs.py",
     "data/acquire/test_origins.py",
     "results/boards/test_chance.py",
+    "runs/test_sites.py",
 }
 ROOMS = {path.name for path in (ROOT / "crossbench").iterdir() if path.is_dir()} | {"scripts"}
 
