@@ -13,11 +13,13 @@ ROOT = TESTS.parent
 RULES = {
     "evaluation/statistics/test_calibration.py",
     "execution/test_deaths.py",
+    "execution/test_full_disk.py",
     "cli/test_start.py",
     "specs/test_fingerprints.py",
     "data/test_inputs.py",
     "data/acquire/test_origins.py",
     "results/boards/test_chance.py",
+    "registry/test_recording_method.py",
     "runs/test_sites.py",
 }
 ROOMS = {path.name for path in (ROOT / "crossbench").iterdir() if path.is_dir()} | {"scripts"}
