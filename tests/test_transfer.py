@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from balls import CARD, write_balls
 
 from crossbench import nets, pretraining, transfer
 from crossbench.api import prepare
@@ -33,44 +34,12 @@ from crossbench.specs.requests import RunRequest
 
 CPU = torch.device("cpu")
 DEMO = Path(__file__).parents[1] / "docs/demo"
-CARD = """
-name = "balls-{dimension}d"
-title = "Balls"
-dimension = {dimension}
-modality = "Drawing"
-classes = ["small", "large"]
-licence = "CC0-1.0"
-citation = "Drawn for the tests"
-metric = "accuracy"
-version = 1
-group = "drawing"
-
-[source]
-kind = "embedded"
-file = "balls.npz"
-images = "volumes"
-label = "radius"
-threshold = 7.5
-"""
 
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """A 2D and a 3D card over the same 48 balls of 24 groups."""
-    folder = tmp_path_factory.mktemp("balls")
-    random = np.random.default_rng(0)
-    radius = np.repeat(random.permutation([5.0, 10.0] * 12), 2)
-    axes = np.mgrid[:32, :32, :32] - 15.5
-    inside = (axes**2).sum(0)[None] < radius[:, None, None, None] ** 2
-    volumes = (200 * inside + random.integers(0, 40, inside.shape)).astype(np.uint8)
-    mood = np.repeat(random.permutation([5.0, 10.0] * 12), 2)
-    arrays = {"volumes": volumes, "radius": radius, "mood": mood, "groups": np.arange(48) // 2}
-    np.savez(folder / "balls.npz", **arrays)
-    found = {}
-    for dimension in (2, 3):
-        found[dimension] = folder / f"balls-{dimension}d.toml"
-        found[dimension].write_text(CARD.format(dimension=dimension), encoding="utf-8")
-    return found
+    return write_balls(tmp_path_factory.mktemp("balls"))
 
 
 def ask(cards: dict[int, Path], out: Path, **changes: Any) -> transfer.TransferRequest:

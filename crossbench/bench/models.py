@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from crossbench.bench.cases import Network, parse_input
-from crossbench.bench.record import measure
+from crossbench.bench.jobs import Setup
+from crossbench.bench.record import find_machine, measure
 from crossbench.data.inputs import find_kind, kind_of
 from crossbench.errors import RequestError
+from crossbench.execution.resources import Resources
 from crossbench.methods import KINDS, input_kinds
 from crossbench.registry.tasks import load_tasks
+from crossbench.results.records.benches import BenchRecord
 from crossbench.specs import InputSettings
+from crossbench.specs.reader import from_mapping, to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from crossbench.bench.jobs import Setup
     from crossbench.bench.record import Machine
     from crossbench.methods import Method
-    from crossbench.results.records.benches import BenchRecord
     from crossbench.specs import TaskCard
 
 TASKS = "tasks"
@@ -62,10 +65,52 @@ def bench_models(
     Yields:
         Two records a network, as soon as they are there.
     """
+    for network, names, backward in _cases(networks, methods):
+        yield measure(network, names, setup, machine, backward=backward)
+
+
+def bench_models_on_ray(
+    networks: Sequence[Network], methods: Sequence[Method], setup: Setup
+) -> Iterator[BenchRecord]:
+    """Measure as :func:`bench_models`, each case on whichever machine of a cluster is free.
+
+    Yields:
+        Records of the machines that they were measured on.
+    """
+    from crossbench.execution.ray.calls import call_each
+    from crossbench.execution.ray.parcels import pack_plugins
+
+    plugins, carried = pack_plugins(setup.plugins, methods)
+    there = to_mapping(replace(setup, plugins=plugins))
+    for record in call_each(
+        "crossbench.bench.models:measure_here",
+        [
+            {"network": to_mapping(network), "methods": names, "setup": there, "backward": backward}
+            for network, names, backward in _cases(networks, methods)
+        ],
+        needs=Resources(cpus=setup.threads, gpus=float(setup.device.startswith("cuda"))),
+        carried=carried,
+    ):
+        yield from_mapping(BenchRecord, record, where="the record of a node")
+
+
+def measure_here(
+    network: dict[str, Any], methods: list[str], setup: dict[str, Any], *, backward: bool
+) -> dict[str, Any]:
+    """One record, as JSON, of the machine that this process is on; arguments are JSON too."""
+    chosen = from_mapping(Setup, setup, where="the setup")
+    case = from_mapping(Network, network, where="the network")
+    return to_mapping(measure(case, methods, chosen, find_machine(chosen), backward=backward))
+
+
+def _cases(
+    networks: Sequence[Network], methods: Sequence[Method]
+) -> Iterator[tuple[Network, list[str], bool]]:
+    """Networks with the names of methods of their dimension, without and with a backward pass."""
     for network in networks:
         names = [method.name for method in methods if network.kind in input_kinds(method)]
         for backward in (False, True):
-            yield measure(network, names, setup, machine, backward=backward)
+            yield network, names, backward
 
 
 def _task_sizes() -> list[tuple[int, ...]]:

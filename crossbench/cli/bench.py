@@ -13,6 +13,7 @@ from crossbench.cli.arguments import (
     add_settings,
     run_request,
 )
+from crossbench.cli.executors import LOCAL, add_executor, cluster_of, prepare_cluster
 from crossbench.cli.names import chosen_methods
 from crossbench.cli.output import EXIT_FAILED, EXIT_OK, say, tracked
 from crossbench.errors import RequestError
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from crossbench.bench.jobs import Setup
-    from crossbench.bench.record import Machine
     from crossbench.methods import Method
     from crossbench.results.records.benches import BenchRecord
 
     # How many records there will be, and what measures them.
-    _Bench = tuple[int, Callable[[Machine], Iterator[BenchRecord]]]
+    _Bench = tuple[int, Callable[[], Iterator[BenchRecord]]]
 
 _DTYPES = ("float32", "tf32", "bfloat16")
 
@@ -47,7 +47,7 @@ def add(commands: Any) -> None:
 
 def _add_ops(kinds: Any) -> None:
     ops = kinds.add_parser("ops", help="one layer at a time, beside nn.Conv2d")
-    ops.set_defaults(command=_bench, bench=_ops)
+    ops.set_defaults(command=_bench, bench=_ops, executor=LOCAL, address=None)
     ops.add_argument(
         "--shapes",
         default="paper",
@@ -74,12 +74,13 @@ def _add_models(kinds: Any) -> None:
     )
     models.add_argument("--batch", type=int, default=8, help="samples a call (8)")
     add_backbone(models)
+    add_executor(models, "each network")
     _add_common(models, repeats=10)
 
 
 def _add_harness(kinds: Any) -> None:
     harness = kinds.add_parser("harness", help="one whole run of each method, by phase")
-    harness.set_defaults(command=_bench, bench=_harness)
+    harness.set_defaults(command=_bench, bench=_harness, executor=LOCAL, address=None)
     harness.add_argument(
         "--task",
         dest="tasks",
@@ -115,7 +116,7 @@ def _add_common(parser: argparse.ArgumentParser, *, repeats: int) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from crossbench.bench.record import find_machine, make_setup
+    from crossbench.bench.record import make_setup
     from crossbench.registry.method_identity import identify
     from crossbench.registry.method_origin import method_origin
     from crossbench.results.boards.bench_frame import bench_frame
@@ -124,6 +125,7 @@ def _bench(options: argparse.Namespace) -> int:
     from crossbench.results.records.kinds import Found
     from crossbench.results.report.render import render
 
+    prepare_cluster(options)
     setup = make_setup(
         device=options.device,
         dtype=options.dtype,
@@ -134,10 +136,10 @@ def _bench(options: argparse.Namespace) -> int:
     methods = chosen_methods(options)
     count, measured = options.bench(options, methods, setup)
     facts = {each.name: method_origin(each) | identify(each).facts for each in methods}
-    machine = find_machine(setup)
-    machine = replace(machine, provenance=machine.provenance | {"methods": facts})
-    records = tracked(measured(machine), "measuring", total=count)
-    found = [Found(write_bench(options.out, record), record) for record in records]
+    found = []
+    for record in tracked(measured(), "measuring", total=count):
+        told = replace(record, provenance=record.provenance | {"methods": facts})
+        found.append(Found(write_bench(options.out, told), told))
     print(render(bench_tables(bench_frame(found)), "table"))
     say([f"{len(found)} records in {options.out}; report: crossbench report {options.out}"])
     failed = [
@@ -153,6 +155,7 @@ def _bench(options: argparse.Namespace) -> int:
 def _ops(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
     from crossbench.bench.cases import find_layers
     from crossbench.bench.ops import bench_ops
+    from crossbench.bench.record import find_machine
     from crossbench.methods import NetworkMethod
 
     layers = find_layers(options.shapes)
@@ -162,18 +165,28 @@ def _ops(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -
     why = "builds whole networks and has no layer to time; crossbench bench models times them"
     say([f"not applicable: {name} {why}" for name in whole])
     how = {"backward": options.backward, "max_batch": options.max_batch}
-    return len(layers), lambda machine: bench_ops(layers, methods, setup, machine, **how)
+    return len(layers), lambda: bench_ops(layers, methods, setup, find_machine(setup), **how)
 
 
 def _models(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
-    from crossbench.bench.models import bench_models, find_networks
+    from crossbench.bench.models import bench_models, bench_models_on_ray, find_networks
+    from crossbench.bench.record import find_machine
 
     networks = find_networks(options.inputs, batch=options.batch, backbone=options.backbone)
-    return 2 * len(networks), lambda machine: bench_models(networks, methods, setup, machine)
+
+    def measured() -> Iterator[BenchRecord]:
+        with cluster_of(options) as on_ray:
+            if on_ray:
+                yield from bench_models_on_ray(networks, methods, setup)
+            else:
+                yield from bench_models(networks, methods, setup, find_machine(setup))
+
+    return 2 * len(networks), measured
 
 
 def _harness(options: argparse.Namespace, methods: Sequence[Method], setup: Setup) -> _Bench:
     from crossbench.bench.harness import bench_harness, find_runs
+    from crossbench.bench.record import find_machine
 
     runs = find_runs(run_request(options))
-    return len(runs), lambda machine: bench_harness(runs, methods, setup, machine)
+    return len(runs), lambda: bench_harness(runs, methods, setup, find_machine(setup))

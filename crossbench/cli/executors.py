@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 LOCAL, RAY = "local", "ray"
 
 
-def add_executor(parser: Any) -> None:
-    """Add where the runs are done."""
+def add_executor(parser: Any, what: str = "the runs") -> None:
+    """Add where the work is done.
+
+    Args:
+        parser: Where to.
+        what: The work, in words.
+    """
     parser.add_argument(
         "--executor",
         choices=(LOCAL, RAY),
         default=LOCAL,
-        help="do the runs on this machine, or on a Ray cluster: one that is started here, or that "
+        help=f"do {what} on this machine, or on a Ray cluster: one that is started here, or that "
         "of --address (local)",
     )
     parser.add_argument(
@@ -45,9 +50,8 @@ def prepare_executor(options: Namespace) -> None:
         RequestError: If the options contradict each other.
     """
     jobs = jobs_of(options)
+    prepare_cluster(options)
     if options.executor == LOCAL:
-        if options.address is not None:
-            raise RequestError(f"--address (={options.address!r}) is of --executor ray; add that")
         share_cores(jobs)
         if isolation_of(options) is not None and not options.dry_run:
             from crossbench.execution.isolation import warm_up
@@ -56,7 +60,37 @@ def prepare_executor(options: Namespace) -> None:
         return
     if options.isolate is False:
         raise RequestError("--executor ray isolates every run; leave --no-isolate out")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # nodes differ in cores, and results must not
+
+
+def prepare_cluster(options: Namespace) -> None:
+    """Check what is asked for of a cluster, and say how many threads its nodes use.
+
+    Raises:
+        RequestError: If an address is given and no cluster asked for.
+    """
+    if options.executor == RAY:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # nodes differ in cores, and results must not
+    elif options.address is not None:
+        raise RequestError(f"--address (={options.address!r}) is of --executor ray; add that")
+
+
+@contextmanager
+def cluster_of(options: Namespace) -> Iterator[bool]:
+    """Be connected to the cluster that is asked for while the block lasts.
+
+    Yields:
+        Whether one is asked for.
+
+    Raises:
+        RequestError: If there is no such cluster.
+    """
+    if options.executor == LOCAL:
+        yield False
+        return
+    from crossbench.execution.ray.connection import connected
+
+    with connected(options.address):
+        yield True
 
 
 @contextmanager
@@ -70,11 +104,10 @@ def executor_of(options: Namespace, store: Store, device: Any) -> Iterator[Proce
         yield None
     elif options.executor == RAY:
         from crossbench.execution.isolation import UNLIMITED
-        from crossbench.execution.ray.connection import connected
         from crossbench.execution.ray.executor import Ray
 
         given = chosen_limits(options, UNLIMITED)
-        with connected(options.address):
+        with cluster_of(options):
             executor = Ray(store, device, jobs=options.jobs, limits=given)
             say([f"on Ray: {executor.jobs} at a time"])
             yield executor

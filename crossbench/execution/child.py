@@ -64,7 +64,7 @@ def do(
 
 def _answer(work: str | Callable[[], Any], arguments: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {"reply": (work if callable(work) else _find(work))(**arguments)}
+        return {"reply": (work if callable(work) else find(work))(**arguments)}
     except CrossbenchError as error:
         return {"error": str(error)}
     except KeyboardInterrupt:
@@ -75,7 +75,8 @@ def _answer(work: str | Callable[[], Any], arguments: dict[str, Any]) -> dict[st
         return {"raised": describe(error)}
 
 
-def _find(work: str) -> Callable[..., Any]:
+def find(work: str) -> Callable[..., Any]:
+    """The function that ``module:function`` names."""
     module, _, name = work.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found

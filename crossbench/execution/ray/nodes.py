@@ -23,6 +23,7 @@ from crossbench.environment.provenance import package_versions
 from crossbench.errors import CrossbenchError
 from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution import isolation
+from crossbench.execution.child import find
 from crossbench.execution.isolation import GRACE, Limits
 from crossbench.execution.ray.shelf import Shelf, is_here, settle
 from crossbench.files.hashing import hash_file, hash_json
@@ -208,6 +209,26 @@ def _taken(out: Path) -> dict[str, bytes]:
     for file in files:
         file.unlink()
     return contents
+
+
+def call(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Call a function of crossbench's in this process.
+
+    Args:
+        order: ``software`` and ``carries`` as for :func:`do_order`; ``work`` and its
+            ``arguments``, with marks.
+
+    Returns:
+        What it returned as ``reply``; or why it ``refused``, or this machine is ``unfit``.
+    """
+    if unlike := _unlike(order["software"]):
+        return {"unfit": f"has {unlike}"}
+    shelf = Shelf(cache_dir() / "sent")
+    try:
+        roots = {tree: _unpack(shelf, files) for tree, files in order["carries"].items()}
+        return {"reply": find(order["work"])(**settle(order["arguments"], roots))}
+    except (CrossbenchError, OSError) as error:
+        return {"refused": f"on {platform.node()}: {error}"}
 
 
 def work(

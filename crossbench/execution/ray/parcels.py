@@ -1,8 +1,8 @@
 """What runs read beside the installed packages, as it is sent to another machine.
 
 Plugin files and a card of the user's own are small and travel with each group, by content. Data
-files and checkpoints are named, for they may lie at the same path there; they are sent where they
-do not, in pieces, once for all runs.
+files, with the card where they lie beside it, and checkpoints are named, for they may lie at the
+same path there; they are sent where they do not, in pieces, once for all runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossbench.data.embedded import embedded_file
 from crossbench.data.sources import data_files
 from crossbench.errors import RequestError
 from crossbench.execution.ray.shelf import MARK
@@ -26,7 +27,7 @@ from crossbench.specs import RANDOM
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from crossbench.methods import Method
     from crossbench.runs.plan import Plan, TaskPlan
@@ -93,12 +94,12 @@ def pack(plan: Plan, task: TaskPlan) -> Parcel:
         RequestError: If a plugin imports a file that lies outside of its folder.
     """
     asked = plan.request.asked
-    carried: dict[str, dict[str, bytes]] = {}
-    trees = {}
-    plugins, code = _plugins(plan)
-    if code:
-        carried[_CODE] = code
-    tested, *fitted = (_named(part, carried) for part in task.card.parts)
+    trees: dict[str, Tree] = {}
+    plugins, carried = pack_plugins(asked.plugins, plan.request.methods)
+    tested, *fitted = (
+        _named(card, f"{_CARD}{number or ''}", carried, trees)
+        for number, card in enumerate(task.card.parts)
+    )
     data_dir = None
     if files := _data(plan, task):
         trees[_DATA], data_dir = files, _place(_DATA)
@@ -124,35 +125,54 @@ def data_to_send(plan: Plan, task: TaskPlan) -> Data:
     return Data(task=task.card.name, seconds=size / _BANDWIDTH)
 
 
-def _named(card: TaskCard, carried: dict[str, dict[str, bytes]]) -> str:
-    """A task as the request names it; the card of one that is not registered is carried."""
-    if card.path is None or registered_task(card.name) is not None:
+def _named(
+    card: TaskCard, tree: str, carried: dict[str, dict[str, bytes]], trees: dict[str, Tree]
+) -> str:
+    """A task as the request names it; a card that is not registered goes with what it ships."""
+    path = card.path
+    if path is None or registered_task(card.name) is not None:
         return card.name
-    cards = carried.setdefault(_CARD, {})
-    place = card.path.name if card.path.name not in cards else f"{len(cards)}/{card.path.name}"
-    cards[place] = card.path.read_bytes()
-    return _place(_CARD, place)
+    if card.embedded:
+        beside = embedded_file(card)
+        place = beside.relative_to(path.parent).as_posix()
+        trees[tree] = Tree(root=path.parent, files={path.name: path, place: beside})
+    else:
+        carried[tree] = {path.name: path.read_bytes()}
+    return _place(tree, path.name)
 
 
 def _place(tree: str, place: str = "") -> str:
     return f"{MARK}{tree}{MARK}/{place}".removesuffix("/")
 
 
-def _plugins(plan: Plan) -> tuple[tuple[str, ...], dict[str, bytes]]:
-    """The references of the plugins whose methods run, and their files by place."""
+def pack_plugins(
+    plugins: Sequence[str], methods: Sequence[Method]
+) -> tuple[tuple[str, ...], dict[str, dict[str, bytes]]]:
+    """Plugins whose methods run, and their files as they are carried.
+
+    Args:
+        plugins: References of plugin files.
+        methods: The methods that run.
+
+    Returns:
+        References in which a mark stands for the folder; files by tree and place.
+
+    Raises:
+        RequestError: If a plugin imports a file that lies outside of its folder.
+    """
     references, files = [], {}
-    given = [plugin_path(each) for each in plan.request.asked.plugins]
+    given = [plugin_path(each) for each in plugins]
     folders = list(dict.fromkeys(file.absolute() for file, _ in given))
     for file, attribute in ((file.absolute(), attribute) for file, attribute in given):
-        methods = [method for method in plan.request.methods if _plugin_of(method) == file]
+        own = [method for method in methods if _plugin_of(method) == file]
         root, number = imports_from(file), folders.index(file)
-        for method in methods:
+        for method in own:
             for path, content in _sources(method, root):
                 files[f"{number}/{path}"] = content
-        if methods:
+        if own:
             place = f"{number}/{file.relative_to(root).as_posix()}"
             references.append(f"{_place(_CODE, place)}:{attribute}")
-    return tuple(references), files
+    return tuple(references), {_CODE: files} if files else {}
 
 
 def _plugin_of(method: Method) -> Path | None:

@@ -18,11 +18,8 @@ from crossbench.files.hashing import hash_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-#: What stands around the name of a tree where a request means a place in it; no path has it.
+#: What stands around the name of a tree where a request means a place in it; no text has it.
 MARK = "\0"
-
-#: Fields of a request that may name places.
-PLACES = {"tasks", "train_task", "plugins", "data_dir", "init"}
 
 
 class Shelf:
@@ -76,20 +73,17 @@ def is_here(files: Iterable[Mapping[str, Any]]) -> bool:
     )
 
 
-def settle(request: Mapping[str, Any], roots: Mapping[str, Path]) -> dict[str, Any]:
-    """A request whose places are paths of this machine.
+def settle(value: Any, roots: Mapping[str, Path]) -> Any:
+    """JSON whose places are paths of this machine.
 
     Args:
-        request: As JSON, with marks.
+        value: As JSON, with marks.
         roots: The folders of trees, by their names.
     """
-    places = PLACES & request.keys()
-    return dict(request) | {name: _settled(request[name], roots) for name in places}
-
-
-def _settled(value: Any, roots: Mapping[str, Path]) -> Any:
+    if isinstance(value, dict):
+        return {name: settle(each, roots) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_settled(each, roots) for each in value]
+        return [settle(each, roots) for each in value]
     if isinstance(value, str):
         for name, root in roots.items():
             value = value.replace(f"{MARK}{name}{MARK}", str(root))

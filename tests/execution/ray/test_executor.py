@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from balls import write_balls
 
+from crossbench.results.records.benches import read_benches
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -52,6 +54,32 @@ class Mine(Conv3d):
 
 method = Mine()
 vanishing = Mine("vanishing", "Vanishing")
+"""
+SLEEPER = """\
+import time
+from pathlib import Path
+from torch import nn
+from crossbench_baselines.conv3d import Conv3d
+
+class Layer(nn.Conv3d):
+    def forward(self, x):
+        while x.abs().sum() > 0:  # the plan tries networks on no data
+            Path({note!r}).touch()
+            try:
+                time.sleep(600)
+            except KeyboardInterrupt:
+                if not {stubborn}:
+                    raise
+        return super().forward(x)
+
+class Sleeper(Conv3d):
+    name = "sleeper"
+    def layer_3d(self, layer):
+        made = super().layer_3d(layer)
+        made.__class__ = Layer
+        return made
+
+method = Sleeper()
 """
 SMALL = 80 * 2**20  # bytes: as small an object store as Ray takes
 
@@ -232,6 +260,55 @@ def test_data_larger_than_the_object_store_is_sent(
     assert results(tmp_path / "there") == results(tmp_path / "here")
 
 
+def test_a_transfer_pretrains_here_and_runs_there(
+    machines: Machines, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    cards = write_balls(tmp_path)
+    words = ["transfer", "--source", cards[2].name, "--target", cards[3].name, "--device", "cpu"]
+    words += ["--method", "conv3d", "--protocol", "finetune", "--backbone", "test_resnet"]
+    for setting in ("fit.epochs=1", "split.folds=2", "compute.threads=1"):
+        words += ["--set", setting]
+    for setting in ("epochs=1", "batch_size=8", "threads=1"):
+        words += ["--pretrain-set", setting]
+    assert finish(start([*words, "--out", "here"]))[0] == 0
+    # To each process, a folder of this name is its own: the weights are sent.
+    code, said = finish(start([*words, "--out", "/proc/self/cwd/there", *on(machines)]))
+    assert code == 0, said
+    assert "on Ray: 2 at a time" in said
+    found = results(tmp_path / "there")
+    assert len(found) == 2 * (2 + 2)  # folds, weights, plain baselines
+    assert found == results(tmp_path / "here")
+
+
+def test_a_bench_measures_each_network_on_a_node_alone(
+    machines: Machines, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "parts.py").write_text("SCALE = 0.5\n")
+    words = ["bench", "models", "--method", "mine,conv2d", "--plugin", "mine.py", "--out", "out"]
+    words += ["--input", "32x32x32", "32", "--batch", "2", "--backbone", "test_resnet"]
+    words += ["--device", "cpu", "--repeats", "2", *on(machines)]
+    code, said = finish(start(words))
+    assert code == 0, said
+    found, broken = read_benches([tmp_path / "out"])
+    assert broken == []
+    measured = {
+        (record.case, record.workload): {each.method: each.status for each in record.measurements}
+        for _, record in found
+    }
+    volumes, images = {"nn.Conv3d": "ok", "mine": "ok"}, {"nn.Conv2d": "ok", "conv2d": "ok"}
+    assert measured == {
+        ("32x32x32", "forward"): volumes,
+        ("32x32x32", "train-step"): volumes,
+        ("32x32", "forward"): images,
+        ("32x32", "train-step"): images,
+    }
+    for _, record in found:
+        assert record.threads == 1
+        assert record.provenance["hardware"]["device"] == "cpu"
+        assert set(record.provenance["methods"]) == {"mine", "conv2d"}
+
+
 def test_the_runs_of_a_node_that_is_killed_go_elsewhere(
     machines: Machines, words: Callable[..., list[str]], start: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -288,6 +365,33 @@ def test_a_node_with_other_versions_does_nothing(
     machines.nodes.append(machines.add())
     code, said = finish(start(few))
     assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [((signal.SIGINT,) * 2, 130), ((signal.SIGTERM,), -signal.SIGTERM)]
+)
+def test_interruptions_end_the_command_as_on_one_machine(
+    machines: Machines,
+    words: Callable[..., list[str]],
+    start: Callable[..., Any],
+    tmp_path: Path,
+    sent: tuple[signal.Signals, ...],
+    code: int,
+) -> None:
+    """A run that takes no heed of the first ends with the second."""
+    note = tmp_path / "begun"
+    plugin = SLEEPER.format(note=str(note), stubborn=len(sent) > 1)
+    (tmp_path / "sleeper.py").write_text(plugin)
+    more = ["--folds", "0", "--plugin", "sleeper.py", *on(machines)]
+    process = start(words("there", *more, methods="sleeper"))
+    wait_for(note.exists)
+    for each in sent:
+        process.send_signal(each)
+        time.sleep(0.5)
+    assert finish(process)[0] == code
+    wait_for(lambda: not workers())
+    assert "sleeper" not in {record.key.method for record in Store(tmp_path / "there").records()}
+    assert not list((tmp_path / "there").rglob("*.tmp"))
 
 
 def test_a_cluster_of_ones_own_ends_with_the_command(

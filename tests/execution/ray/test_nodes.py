@@ -11,8 +11,9 @@ import pytest
 
 from crossbench.execution.isolation import UNLIMITED
 from crossbench.execution.local import prepare
-from crossbench.execution.ray.nodes import Said, do_order, software
+from crossbench.execution.ray.nodes import Said, call, do_order, software
 from crossbench.execution.ray.parcels import Parcel, pack
+from crossbench.execution.ray.shelf import MARK
 from crossbench.execution.relay import describe_group
 from crossbench.files.hashing import hash_file
 from crossbench.results.records.store import Store
@@ -105,3 +106,17 @@ def test_other_software_is_said_before_anything_runs(order: tuple[dict[str, Any]
     assert (said.kind, node) == ("unfit", "node")
     assert f"timm {software()['timm']} instead of 0.0.1" in why
     assert "crossbench's code" in why
+
+
+def test_named_work_is_done_with_what_it_brings() -> None:
+    order: dict[str, Any] = {
+        "software": software(),
+        "carries": {"code": {"0/mine.py": b"method = None"}},
+        "work": "os.path:getsize",
+        "arguments": {"filename": f"{MARK}code{MARK}/0/mine.py"},
+    }
+    assert call(order) == {"reply": len(b"method = None")}
+    refused = call(order | {"arguments": {"filename": f"{MARK}code{MARK}/0/none.py"}})
+    assert "No such file or directory" in refused["refused"]
+    other = {**software(), "timm": "0.0.1"}
+    assert call(order | {"software": other})["unfit"].endswith(" instead of 0.0.1")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from balls import write_balls
 from drawn import rand
 
 from crossbench import nets
@@ -60,10 +61,12 @@ def test_both_cards_and_files_travel_where_one_is_fitted_on_the_other(
     drawn = (rand(60, 18, 18, 18) * 255).byte()
     make_task("others", images=drawn.numpy()).rename(other)
     parcel = packed(tmp_path, train_task=str(other))
-    cards = {"blobs.toml": one.read_bytes(), "1/blobs.toml": other.read_bytes()}
-    assert parcel.carried == {"card": cards}
+    assert parcel.carried == {
+        "card": {"blobs.toml": one.read_bytes()},
+        "card1": {"blobs.toml": other.read_bytes()},
+    }
     assert parcel.request["tasks"] == [f"{MARK}card{MARK}/blobs.toml"]
-    assert parcel.request["train_task"] == f"{MARK}card{MARK}/1/blobs.toml"
+    assert parcel.request["train_task"] == f"{MARK}card1{MARK}/blobs.toml"
     assert sorted(parcel.trees["data"].files) == ["blobs.npz", "others.npz"]
 
 
@@ -94,6 +97,18 @@ def test_phantoms_and_embedded_tasks_need_no_data(tmp_path: Path) -> None:
     assert (parcel.carried, parcel.trees) == ({}, {})
     assert parcel.request["tasks"] == ["vessel"]
     assert parcel.request["data_dir"] is None
+
+
+def test_a_card_goes_with_what_lies_beside_it(tmp_path: Path) -> None:
+    card = write_balls(tmp_path)[3]
+    parcel = packed(tmp_path, tasks=str(card), data_dir=None)
+    assert parcel.carried == {}
+    assert parcel.request["tasks"] == [f"{MARK}card{MARK}/balls-3d.toml"]
+    assert parcel.trees["card"].root == tmp_path
+    assert parcel.trees["card"].files == {
+        "balls-3d.toml": card,
+        "balls.npz": tmp_path / "balls.npz",
+    }
 
 
 def test_a_plugin_goes_with_the_files_beside_it_and_under_both_its_names(

@@ -59,11 +59,12 @@ def test_places_become_paths() -> None:
         "plugins": (f"{MARK}code{MARK}/0/mine.py:method",),
         "data_dir": None,
         "init": f"{MARK}init{MARK}/net.pt",
-        "preset": f"{MARK}card{MARK}",
+        "setup": {"plugins": [f"{MARK}code{MARK}/1/its.py"], "repeats": 2},
     }
     roots = {"card": Path("/c"), "code": Path("/d"), "init": Path("/e")}
     assert settle(request, roots) == request | {
         "tasks": ["/c/mine.toml", "other"],
         "plugins": ["/d/0/mine.py:method"],
+        "setup": {"plugins": ["/d/1/its.py"], "repeats": 2},
         "init": "/e/net.pt",
     }
