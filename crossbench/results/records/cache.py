@@ -159,8 +159,11 @@ def _united(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Broken]]:
     if table.empty:
         return pd.DataFrame(), []
     results = [name for name in METRICS if name in table]
-    table = table.drop_duplicates(["identity", "preset", "status", _DIGEST, *results])
-    several = table[table.duplicated("identity", keep=False)]
+    equal = ["identity", "status", _DIGEST, *results]
+    told = table.drop_duplicates(equal)
+    contested = told.loc[told.duplicated("identity"), "identity"]
+    table = table.drop_duplicates([*equal, "preset"])
+    several = table[table["identity"].isin(contested)]
     if several.empty:
         return table.drop(columns=_OWN).reset_index(drop=True), []
     standing, broken = set(table["path"]) - set(several["path"]), []

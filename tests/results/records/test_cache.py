@@ -239,7 +239,9 @@ def test_a_finished_run_stands_over_a_failed_one(
         assert records.broken == ()
 
 
-def test_a_run_that_two_presets_agree_on_is_a_run_of_both(tmp_path: Path, scored: Scored) -> None:
+def test_a_run_that_two_presets_agree_on_is_a_run_of_both(
+    tmp_path: Path, scored: Scored, reads: list[str]
+) -> None:
     record, predictions = scored()
     other = dataclasses.replace(record, key=dataclasses.replace(record.key, preset="smoke"))
     for each in (record, other):
@@ -248,6 +250,9 @@ def test_a_run_that_two_presets_agree_on_is_a_run_of_both(tmp_path: Path, scored
     assert sorted(records.frame["preset"]) == sorted([record.key.preset, "smoke"])
     assert records.broken == ()
     same(records.frame, uncached(tmp_path))
+    reads.clear()
+    same(read_cached([tmp_path]).frame, records.frame)
+    assert reads == []
 
 
 @pytest.mark.parametrize("kind", ["metrics", "predictions"])
