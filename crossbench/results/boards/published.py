@@ -26,7 +26,6 @@ _REPORTED = "Reported figures: not measured here, and never ranked with those th
 #: Sign of a figure that its authors set in bold; bold face is the best of what was measured here.
 _BOLD = "ᵇ"
 _IN_BOLD = f"{_BOLD} in bold in the authors' tables, where they are at hand."
-_PRINTED = "{mark} as printed in the paper."
 
 # ------------------------------------------------------------------------- figures
 
@@ -122,20 +121,15 @@ def published_tables() -> list[Table]:
 def _table1() -> Table:
     figures = table1()
     metrics = [name for name in figures.columns if name in METRICS]
-    rows = {
-        Header(f"{row['method']}, init {row['init']}"): [
-            _figure(
-                row[name],
-                4,
-                mark=_BOLD * (name in row["bold"]) + row["mark"] * (name == metrics[-1]),
-            )
-            for name in metrics
+    rows = {}
+    for _, row in figures.iterrows():
+        marks = dict.fromkeys(row["bold"], _BOLD)
+        marks["accuracy"] = marks.get("accuracy", "") + row["mark"]
+        rows[Header(f"{row['method']}, init {row['init']}")] = [
+            _figure(row[name], 4, mark=marks.get(name, "")) for name in metrics
         ]
-        for _, row in figures.iterrows()
-    }
     columns = [Header(METRICS[name].title) for name in metrics]
-    marks = [_PRINTED.format(mark=mark) for mark in figures["mark"].unique() if mark]
-    return _reported("table1", columns, rows, axes=("method", "metric"), notes=[_IN_BOLD, *marks])
+    return _reported("table1", columns, rows, axes=("method", "metric"), notes=_signs(figures))
 
 
 def _table2(group: str, figures: pd.DataFrame) -> Table:
@@ -157,11 +151,7 @@ def _table2(group: str, figures: pd.DataFrame) -> Table:
         rows,
         axes=("method", "task"),
         suffix=f", {GROUPS[group]}",
-        notes=[
-            *[_IN_BOLD] * bool(figures["bold"].any()),
-            *(_PRINTED.format(mark=mark) for mark in figures["mark"].unique() if mark),
-            *filter(None, figures["note"].unique()),
-        ],
+        notes=[*_signs(figures), *filter(None, figures["note"].unique())],
     )
 
 
@@ -175,6 +165,13 @@ def _table3() -> Table:
     columns = [Header(str(method)) for method in grid.columns]
     suffix = f", on {times['device'][0]}"
     return _reported("table3", columns, rows, axes=("input", "method"), suffix=suffix)
+
+
+def _signs(figures: pd.DataFrame) -> list[str]:
+    """What the signs beside some figures mean."""
+    bold = [_IN_BOLD] if figures["bold"].map(bool).any() else []
+    printed = [f"{mark} as printed in the paper." for mark in figures["mark"].unique() if mark]
+    return [*bold, *printed]
 
 
 def _figure(value: float, digits: int = 3, mark: str = "") -> Cell:
