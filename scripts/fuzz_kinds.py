@@ -309,8 +309,8 @@ def make_groups(folder: Path) -> Kind:
 
 def make_bundle(folder: Path) -> Kind:
     """A bundle, every file of which its manifest names."""
-    from crossbench.bundles.bundle import open_bundle, write_bundle
-    from crossbench.bundles.manifest import BundledMethod, Manifest
+    from crossbench.results.bundles.bundle import open_bundle, write_bundle
+    from crossbench.results.bundles.manifest import BundledMethod, Manifest
 
     file, method = folder / "bundle.zip", {"<plugin>": "plugin/mine.py"}
     described = BundledMethod(

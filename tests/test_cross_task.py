@@ -9,7 +9,6 @@ import pytest
 
 import crossbench
 from crossbench.api import prepare
-from crossbench.bundles.recomputation import recompute
 from crossbench.cli import main
 from crossbench.data.inputs import kind_of
 from crossbench.errors import DataError, RequestError
@@ -18,6 +17,7 @@ from crossbench.results.boards.boards import split_boards
 from crossbench.results.records.reproduce import left_to_add, run_command
 from crossbench.results.records.store import Store, read_predictions
 from crossbench.results.report.report import report
+from crossbench.submissions.recomputation import recompute
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ import yaml
 from made_submission import BESIDE, PLUGIN, SETTINGS, TASK, Made
 
 import crossbench
-from crossbench.bundles.submission import submit
 from crossbench.hosting.changes import new_board
 from crossbench.hosting.folder import BoardSettings, open_board
+from crossbench.submissions.submission import submit
 
 WORKFLOW = Path(__file__).parents[1] / "docs" / "examples" / "board-workflow.yml"
 

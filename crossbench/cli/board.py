@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from crossbench.hosting.folder import HostedBoard, Submission
+    from crossbench.hosting.folder import HostedBoard
+    from crossbench.hosting.submission import Submission
 
 
 def add(commands: Any) -> None:
@@ -107,8 +108,8 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from crossbench.bundles.validation import validate_bundle
     from crossbench.hosting.changes import add_bundle
+    from crossbench.submissions.validation import validate_bundle
 
     def faults(bundle: Path) -> list[str]:
         verdict = validate_bundle(bundle, options.data_dir)

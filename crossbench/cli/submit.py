@@ -10,8 +10,8 @@ from crossbench.cli.output import EXIT_OK, say
 if TYPE_CHECKING:
     import argparse
 
-    from crossbench.bundles.submission import Submitted
     from crossbench.specs.conformance import ConformanceReport
+    from crossbench.submissions.submission import Submitted
 
 
 def add(commands: Any) -> None:
@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    from crossbench.bundles.submission import SubmitRequest, submit
+    from crossbench.submissions.submission import SubmitRequest, submit
 
     request = SubmitRequest(**matching(options, SubmitRequest))
     done = submit(request, options.out, lambda: _report(options))
@@ -73,7 +73,7 @@ def _told(done: Submitted, options: argparse.Namespace) -> str:
 
 def _report(options: argparse.Namespace) -> ConformanceReport | None:
     """The conformance report that is named, or one that is made now."""
-    from crossbench.bundles.conformance import read_report
+    from crossbench.results.bundles.conformance import read_report
 
     if options.conformance is not None:
         return read_report(options.conformance)

@@ -75,7 +75,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _bundle(place: Path, data_dir: str | None) -> _Told:
-    from crossbench.bundles.validation import validate_bundle
+    from crossbench.submissions.validation import validate_bundle
 
     found = validate_bundle(place, data_dir)
     counts = {"records": found.records, "held": found.held}
@@ -85,7 +85,7 @@ def _bundle(place: Path, data_dir: str | None) -> _Told:
 
 
 def _folder(place: Path, data_dir: str | None) -> _Told:
-    from crossbench.bundles.validation import validate_results
+    from crossbench.submissions.validation import validate_results
 
     done, held = validate_results(
         place, data_dir, lambda paths: tracked(paths, "checking", total=len(paths))

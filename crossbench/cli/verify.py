@@ -12,7 +12,7 @@ from crossbench.errors.foreign import clean
 if TYPE_CHECKING:
     import argparse
 
-    from crossbench.bundles.verification import Prospect, Verified
+    from crossbench.submissions.verification import Prospect, Verified
 
 
 def add(commands: Any) -> None:
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
 def _verify(options: argparse.Namespace) -> int:
     import secrets
 
-    from crossbench.bundles.verification import VerifyRequest, prospect, verify
+    from crossbench.submissions.verification import VerifyRequest, prospect, verify
 
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     request = VerifyRequest(**matching(options, VerifyRequest) | {"seed": seed})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from crossbench.evaluation.covariates import COVARIATES, predict_covariates
 from crossbench.evaluation.plain import PLAIN_BASELINES, applicable_plain, predict_plain
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from crossbench.data.dataset import Dataset
     from crossbench.evaluation.plain import PlainBaseline
     from crossbench.evaluation.probabilities import LogProbabilities
 
@@ -23,16 +22,40 @@ BASELINES: dict[str, PlainBaseline] = {**PLAIN_BASELINES, COVARIATES.name: COVAR
 QUICK = ("majority", "covariate", COVARIATES.name)
 
 
-def applicable(dataset: Dataset) -> tuple[str, ...]:
+class Samples(Protocol):
+    """What baselines know of N samples beside their features."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) classes, in [0, num_classes)."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+
+    @property
+    def covariate(self) -> NDArray[np.float64] | None:
+        """(N,) values that one baseline predicts from, such as a diameter in mm."""
+
+    @property
+    def covariates(self) -> NDArray[np.float64] | None:
+        """(N, C) values that another does, NaN where unknown."""
+
+    @property
+    def site(self) -> NDArray[np.str_] | None:
+        """(N,) names of the sites of acquisition."""
+
+
+def applicable(samples: Samples) -> tuple[str, ...]:
     """Names of the baselines that data has."""
-    names = applicable_plain(has_covariate=dataset.covariate is not None)
-    known = dataset.covariates is not None or dataset.site is not None
+    names = applicable_plain(has_covariate=samples.covariate is not None)
+    known = samples.covariates is not None or samples.site is not None
     return (*names, COVARIATES.name) if known else names
 
 
 def predict(
     name: str,
-    dataset: Dataset,
+    samples: Samples,
     *,
     features: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     train: NDArray[np.int64],
@@ -45,19 +68,19 @@ def predict(
     """
     if name == COVARIATES.name:
         return predict_covariates(
-            dataset.covariates,
-            dataset.site,
-            labels=dataset.labels,
-            num_classes=dataset.num_classes,
+            samples.covariates,
+            samples.site,
+            labels=samples.labels,
+            num_classes=samples.num_classes,
             train=train,
             test=test,
         )
     return predict_plain(
         name,
         features=features,
-        labels=dataset.labels,
-        covariate=dataset.covariate,
-        num_classes=dataset.num_classes,
+        labels=samples.labels,
+        covariate=samples.covariate,
+        num_classes=samples.num_classes,
         train=train,
         test=test,
     )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock
 
-from crossbench.bundles.bundle import check_is_zip, open_bundle, read_manifest
 from crossbench.errors import BundleError, RecordError, RequestError, unknown_name
 from crossbench.files.atomic import replacing
 from crossbench.files.hashing import hash_file
@@ -30,6 +29,7 @@ from crossbench.hosting.folder import (
 )
 from crossbench.hosting.log import LOG, Entry, Log, now
 from crossbench.hosting.sketches import keep_sketches, kept_sketches, sketched
+from crossbench.results.bundles.bundle import check_is_zip, open_bundle, read_manifest
 from crossbench.results.records.folders import file_name
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.toml import to_toml
@@ -37,8 +37,9 @@ from crossbench.specs.toml import to_toml
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from crossbench.bundles.manifest import Manifest
-    from crossbench.hosting.folder import HostedBoard, Submission
+    from crossbench.hosting.folder import HostedBoard
+    from crossbench.hosting.submission import Submission
+    from crossbench.results.bundles.manifest import Manifest
     from crossbench.results.records.sketches import Sketch
 
 _LOCK = ".lock"

@@ -17,7 +17,7 @@ from crossbench.results.records.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossbench.hosting.folder import Submission
+    from crossbench.hosting.submission import Submission
 
 SCHEMA_VERSION = 1
 

@@ -25,7 +25,7 @@ from crossbench.results.records.folders import run_files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from crossbench.hosting.folder import Submission
+    from crossbench.hosting.submission import Submission
 
 #: States of boards that are kept unpacked; the least recently used go first.
 KEPT = 8

@@ -15,7 +15,8 @@ from crossbench_leaderboard.state import NONE, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from crossbench.hosting.folder import HostedBoard, Submission
+    from crossbench.hosting.folder import HostedBoard
+    from crossbench.hosting.submission import Submission
 
 _LOST = "its bundle cannot be read"
 

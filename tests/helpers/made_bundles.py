@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.bundles.bundle import write_bundle
-from crossbench.bundles.manifest import BundledMethod, Manifest
+from crossbench.results.bundles.bundle import write_bundle
+from crossbench.results.bundles.manifest import BundledMethod, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

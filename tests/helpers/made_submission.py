@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from crossbench.bundles.submission import SubmitRequest
+from crossbench.submissions.submission import SubmitRequest
 
 PLUGIN = '''\
 """Inflate by repetition, for trying bundles."""

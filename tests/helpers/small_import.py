@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbench.data.importers import Distribution, Importer, Listing, Original
-from crossbench.data.importers.build import Import, Imported, build
+from crossbench.data.importers.build import Imported, build
+from crossbench.data.importers.request import Import
 from crossbench.files.data_root import DataRoot
 from crossbench.specs import NpzSource, TaskCard
 from crossbench.specs.origins import ManualOrigin, Option

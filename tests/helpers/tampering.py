@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from record_files import change_record, companion
 
-from crossbench.bundles.bundle import read_manifest, write_bundle
 from crossbench.evaluation.metrics import evaluate_log
 from crossbench.files.hashing import hash_array, hash_file, hash_json
+from crossbench.results.bundles.bundle import read_manifest, write_bundle
 from crossbench.results.records.identity import identity_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 from made_boards import PLAIN, run, submission
 
 from crossbench.errors import RecordError
-from crossbench.hosting.folder import Submission, open_board
+from crossbench.hosting.folder import open_board
 from crossbench.hosting.sketches import SKETCHES, kept_sketches
+from crossbench.hosting.submission import Submission
 
 Add = Callable[..., Any]
 

@@ -11,7 +11,8 @@ from crossbench.cli.output import EXIT_OK, aside, counting, print_json
 if TYPE_CHECKING:
     import argparse
 
-    from crossbench.data.importers.build import Import, Imported
+    from crossbench.data.importers.build import Imported
+    from crossbench.data.importers.request import Import
     from crossbench.files.data_root import DataRoot
 
 _NAMED = 5  # identifiers that are shown of those that were left out for one reason

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from crossbench.data.acquire.archives import unpack, unpacked_folder
 from crossbench.data.acquire.consents import require
 from crossbench.data.acquire.listening import Listener
 from crossbench.data.acquire.partial import Partial
@@ -17,6 +16,7 @@ from crossbench.data.acquire.receipts import Receipt, Receipts, difference, dige
 from crossbench.data.acquire.wanted import folder_of, mirrored, wanted
 from crossbench.data.sources import kept_by_medmnist
 from crossbench.errors import FetchError, RequestError, unknown_name
+from crossbench.files.archives import unpack, unpacked_folder
 from crossbench.files.sizes import free_bytes
 from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
 

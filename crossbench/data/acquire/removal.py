@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from crossbench.data.acquire.archives import WORK as UNPACKING
 from crossbench.data.acquire.hub import WORK as HUB
 from crossbench.data.acquire.status import files_in, places
+from crossbench.files.archives import WORK as UNPACKING
 from crossbench.files.atomic import remove_abandoned
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.data.transforms.batch import Triple
+    from crossbench.data.transforms.gray import Triple
 
 _PARTS = ("train", "val")
 _NAMED = 5  # unreadable images in a message

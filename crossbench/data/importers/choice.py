@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossbench.data.importers import find_importer
-from crossbench.data.importers.build import Import
 from crossbench.data.importers.options import parsed
+from crossbench.data.importers.request import Import
 from crossbench.errors import RequestError, unknown_name
 from crossbench.specs.origins import ManualOrigin
 

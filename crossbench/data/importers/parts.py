@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.data.importers.build import Import
     from crossbench.data.importers.interface import Listing
+    from crossbench.data.importers.request import Import
 
 _BUDGET = 1 << 29  # bytes that reading samples side by side may take
 _NARROWED = "narrowed"  # marks a folder in which some float64 sample became float32

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 #: Those that are no plain function of a recording, but of it and the training part.
 FITTED = ("tangent",)
-
-
-class Measure(Protocol):
-    """A measure of connectivity between regions."""
-
-    def __call__(self, samples: Tensor) -> Tensor:
-        """Connectivity (B, R, R), 0 on the diagonal, of time series (B, R, T)."""
-        ...
 
 
 class Correlation:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from crossbench.data.inputs.connectivity import Measure
     from crossbench.data.transforms import BatchTransform
+    from crossbench.data.transforms.recording import Measure
     from crossbench.specs import InputSettings, Statistics, TaskCard
     from crossbench.specs.reader import Demand
 

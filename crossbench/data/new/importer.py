@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.data.formats.prepared import prepared_series, read_prepared
 from crossbench.data.importers import Distribution, Importer, Listing, Original
-from crossbench.data.importers.build import Import, Imported, build
+from crossbench.data.importers.build import Imported, build
+from crossbench.data.importers.request import Import
 from crossbench.data.new.card import card_of
 from crossbench.data.pseudonyms import open_pseudonyms
 from crossbench.specs.origins import ManualOrigin

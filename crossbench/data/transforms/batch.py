@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from crossbench.data.transforms.gray import note_gray
+from crossbench.data.transforms.gray import Triple, note_gray
 from crossbench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
-
-Triple = tuple[float, float, float]
 
 #: Channel means and standard deviations of the data that a 2D network was pretrained on.
 STATISTICS = {

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from crossbench.data.transforms.batch import Triple
+#: Values of three channels.
+Triple = tuple[float, float, float]
 
 _NOTE = "_crossbench_gray"
 

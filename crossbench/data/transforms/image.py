@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from crossbench.data.transforms.batch import RandomSource, Triple
+    from crossbench.data.transforms.batch import RandomSource
+    from crossbench.data.transforms.gray import Triple
 
 JitterOrder = Literal["batch", "sample"]
 

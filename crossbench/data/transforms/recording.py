@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from crossbench.data.inputs.connectivity import Measure
     from crossbench.data.transforms.batch import RandomSource
 
 _QUARTILES = (0.25, 0.5, 0.75)
 _LARGEST_R = 1 - 1e-6  # Fisher's z of 1 is infinite
+
+
+class Measure(Protocol):
+    """A measure of connectivity between regions."""
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """Connectivity (B, R, R), 0 on the diagonal, of time series (B, R, T)."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

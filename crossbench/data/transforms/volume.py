@@ -18,7 +18,8 @@ from crossbench.data.transforms.batch import change_some, check_batch, normalise
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from crossbench.data.transforms.batch import RandomSource, Triple
+    from crossbench.data.transforms.batch import RandomSource
+    from crossbench.data.transforms.gray import Triple
 
 ANGLE = 15.0  # ± radians about the depth axis: what the authors hand to MONAI's range_x
 ZOOM = (0.9, 1.1)

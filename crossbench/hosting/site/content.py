@@ -21,7 +21,8 @@ from crossbench.results.records.store import read_folders
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crossbench.hosting.folder import HostedBoard, Submission
+    from crossbench.hosting.folder import HostedBoard
+    from crossbench.hosting.submission import Submission
     from crossbench.results.boards.boards import Board
     from crossbench.results.boards.standings import Standing
     from crossbench.specs import RunRecord, TaskCard

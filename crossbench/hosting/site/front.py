@@ -32,9 +32,9 @@ from crossbench.results.figures.standings import standings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from crossbench.hosting.folder import Submission
     from crossbench.hosting.site.charts import Charts
     from crossbench.hosting.site.content import Content, Shown
+    from crossbench.hosting.submission import Submission
     from crossbench.results.boards.boards import Board
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme

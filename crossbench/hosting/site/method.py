@@ -6,7 +6,6 @@ from functools import partial
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
-from crossbench.bundles.manifest import SOURCE
 from crossbench.hosting.site.content import board_address, bundle_address, slug
 from crossbench.hosting.site.front import submissions
 from crossbench.hosting.site.markup import (
@@ -24,6 +23,7 @@ from crossbench.hosting.site.spending import spending
 from crossbench.hosting.site.tables import shown
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.tables import failures
+from crossbench.results.bundles.manifest import SOURCE
 from crossbench.results.figures.kernels import kernel_path
 from crossbench.results.figures.profile import method_profile
 from crossbench.results.records.method_origin import MethodOrigin
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.hosting.folder import Submission
     from crossbench.hosting.site.charts import Charts
     from crossbench.hosting.site.content import Content, Shown
+    from crossbench.hosting.submission import Submission
     from crossbench.results.boards.boards import Board
     from crossbench.specs.conformance import ConformanceReport, Spent
 

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossbench.data.importers import Distribution, find_importer
-from crossbench.data.importers.build import Import, build
+from crossbench.data.importers.build import build
+from crossbench.data.importers.request import Import
 from crossbench.errors import CrossbenchError, DataError, RequestError
 from crossbench.files.data_root import DataRoot
 from crossbench.registry.tasks import load_tasks

@@ -14,7 +14,8 @@ from shared_data import shared_data
 
 from crossbench.cli import main
 from crossbench.data.importers import Distribution, find_importer
-from crossbench.data.importers.build import Import, build
+from crossbench.data.importers.build import build
+from crossbench.data.importers.request import Import
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RequestError
 from crossbench.files.data_root import DataRoot

@@ -11,7 +11,8 @@ import pytest
 from made_fmri import CARD, OPTIONS
 
 from crossbench.data.importers import Distribution, find_importer
-from crossbench.data.importers.build import Import, Imported, build
+from crossbench.data.importers.build import Imported, build
+from crossbench.data.importers.request import Import
 from crossbench.data.sources import open_task
 from crossbench.errors import CrossbenchError, DataError
 from crossbench.files.data_root import DataRoot

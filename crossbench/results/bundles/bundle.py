@@ -1,7 +1,7 @@
 """Bundles: zip files, or the folders that they were unpacked to, read and written.
 
 Nothing of a bundle is imported or run here. Its archive is unpacked as that of a stranger
-(:mod:`crossbench.data.acquire.archives`), and its files are those that its manifest names, byte
+(:mod:`crossbench.files.archives`), and its files are those that its manifest names, byte
 for byte, before anyone gets to see them.
 """
 
@@ -19,7 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.bundles.manifest import (
+from crossbench.errors import BundleError, DataError, RecordError
+from crossbench.files.archives import Limits, unpack
+from crossbench.files.atomic import replacing
+from crossbench.files.hashing import hash_file
+from crossbench.results.bundles.manifest import (
     CONFORMANCE,
     ENVIRONMENT,
     LICENCE,
@@ -32,11 +36,7 @@ from crossbench.bundles.manifest import (
     from_bytes,
     sealed,
 )
-from crossbench.bundles.manifest import to_bytes as manifest_bytes
-from crossbench.data.acquire.archives import Limits, unpack
-from crossbench.errors import BundleError, DataError, RecordError
-from crossbench.files.atomic import replacing
-from crossbench.files.hashing import hash_file
+from crossbench.results.bundles.manifest import to_bytes as manifest_bytes
 from crossbench.results.records.reading import MAX_RECORD, parse_json, read_regular
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from made_bundles import CONTENTS, MANIFEST, make_bundle
 
-from crossbench.bundles.bundle import open_bundle, read_manifest, read_member, write_bundle
-from crossbench.bundles.conformance import bundled_report
 from crossbench.errors import BundleError
+from crossbench.results.bundles.bundle import open_bundle, read_manifest, read_member, write_bundle
+from crossbench.results.bundles.conformance import bundled_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

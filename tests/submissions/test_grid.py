@@ -10,16 +10,16 @@ from made_submission import TASK
 from record_files import companion
 from tampering import Opened
 
-from crossbench.bundles import grid
-from crossbench.bundles.bundle import read_manifest
-from crossbench.bundles.grid import holes
-from crossbench.bundles.submission import submit
-from crossbench.bundles.validation import validate_bundle
 from crossbench.errors import BundleError, RequestError
 from crossbench.registry import tracks as registry
+from crossbench.results.bundles.bundle import read_manifest
 from crossbench.results.records.files import read_record
 from crossbench.specs import RunKey, RunRecord
 from crossbench.specs.tracks import Track
+from crossbench.submissions import grid
+from crossbench.submissions.grid import holes
+from crossbench.submissions.submission import submit
+from crossbench.submissions.validation import validate_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,28 +16,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossbench.bundles.bundle import open_bundle
-from crossbench.bundles.comparison import AGREEMENT, METRIC, Rerun, compare
-from crossbench.bundles.initial_weights import hash_weights, initial_weights
-from crossbench.bundles.reinstallation import reinstall
 from crossbench.environment.arithmetic import find_device
 from crossbench.errors import BundleError, CrossbenchError, RequestError
 from crossbench.errors.foreign import ChildDiedError, clean
 from crossbench.execution import isolation
 from crossbench.execution.local import execute, prepare
 from crossbench.registry.tasks import registered_task
+from crossbench.results.bundles.bundle import open_bundle
 from crossbench.results.records.overrides import overrides_of
 from crossbench.results.records.store import Found, Store, read_predictions
 from crossbench.specs.reader import to_mapping
 from crossbench.specs.requests import RunRequest
+from crossbench.submissions.comparison import AGREEMENT, METRIC, Rerun, compare
+from crossbench.submissions.initial_weights import hash_weights, initial_weights
+from crossbench.submissions.reinstallation import reinstall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crossbench.bundles.bundle import Bundle
-    from crossbench.bundles.manifest import Manifest
-    from crossbench.bundles.reinstallation import Installed
+    from crossbench.results.bundles.bundle import Bundle
+    from crossbench.results.bundles.manifest import Manifest
     from crossbench.results.records.store import FoundRun
+    from crossbench.submissions.reinstallation import Installed
 
 _TAIL = 1500  # characters of what a run that fails has printed
 
@@ -226,7 +226,7 @@ def _run(asked: RunRequest, request: VerifyRequest, installed: Installed, result
     """
     results.mkdir(parents=True)
     isolation.call(
-        "crossbench.bundles.verification:do_request",
+        "crossbench.submissions.verification:do_request",
         {
             "request": to_mapping(asked),
             "out": str(results),

@@ -10,13 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench.bundles.manifest import SOURCE, BundledMethod
 from crossbench.errors import BundleError
 from crossbench.methods import input_kinds
 from crossbench.registry.claims import plugin_path
 from crossbench.registry.entries import METHOD_GROUP, points
 from crossbench.registry.method_identity import identify, sources
 from crossbench.registry.plugin_files import PLUGIN, imports_from
+from crossbench.results.bundles.manifest import SOURCE, BundledMethod
 from crossbench.specs.method_names import base_name
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from crossbench.bundles.settings import preset_of
 from crossbench.environment.provenance import package_versions
 from crossbench.errors import DataError, RequestError
 from crossbench.evaluation.baselines import QUICK, predict
@@ -21,6 +20,7 @@ from crossbench.registry.tasks import registered_task
 from crossbench.results.records.identity import split_facts, table_of, task_facts
 from crossbench.results.records.store import read_predictions
 from crossbench.runs.samples import draw_splits, open_samples
+from crossbench.submissions.settings import preset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,14 +7,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossbench.bundles.bundle import write_bundle
-from crossbench.bundles.grid import asked_by, holes
-from crossbench.bundles.licences import choose_licence
-from crossbench.bundles.manifest import CONFORMANCE, ENVIRONMENT, LICENCE, SOURCE, Manifest
-from crossbench.bundles.records import record_files
-from crossbench.bundles.selection import select_runs
-from crossbench.bundles.source import gather_source
-from crossbench.bundles.traces import trace_in, without_traces
 from crossbench.environment.provenance import package_versions
 from crossbench.environment.state import importing
 from crossbench.errors import BundleError, CardError
@@ -22,18 +14,26 @@ from crossbench.files.hashing import hash_json
 from crossbench.registry.method_origin import declared_metadata
 from crossbench.registry.methods import find_methods
 from crossbench.registry.tracks import find_track
+from crossbench.results.bundles.bundle import write_bundle
+from crossbench.results.bundles.manifest import CONFORMANCE, ENVIRONMENT, LICENCE, SOURCE, Manifest
 from crossbench.specs.method_metadata import MethodMetadata
+from crossbench.submissions.grid import asked_by, holes
+from crossbench.submissions.licences import choose_licence
+from crossbench.submissions.records import record_files
+from crossbench.submissions.selection import select_runs
+from crossbench.submissions.source import gather_source
+from crossbench.submissions.traces import trace_in, without_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from crossbench.bundles.licences import Licence
-    from crossbench.bundles.selection import Selected
-    from crossbench.bundles.source import Source
     from crossbench.methods import Method
     from crossbench.specs import RunKey, RunRecord
     from crossbench.specs.conformance import ConformanceReport
+    from crossbench.submissions.licences import Licence
+    from crossbench.submissions.selection import Selected
+    from crossbench.submissions.source import Source
 
 _SHOWN = 5
 

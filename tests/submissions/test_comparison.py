@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from crossbench.bundles.comparison import compare
 from crossbench.evaluation.probabilities import as_stored, log_of
 from crossbench.results.records.files import read_record
 from crossbench.results.records.store import Predictions, read_predictions
 from crossbench.specs import RunRecord
+from crossbench.submissions.comparison import compare
 
 if TYPE_CHECKING:
     from made_submission import Made

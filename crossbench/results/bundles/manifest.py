@@ -2,7 +2,7 @@
 
 A manifest is sealed as records are: its digest is the hash of all its other fields, so that a
 damaged one is told from a whole one. Whoever means to deceive can seal it anew; what is held
-against such a forger is in :mod:`crossbench.bundles.validation`.
+against such a forger is in :mod:`crossbench.submissions.validation`.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from made_submission import SETTINGS
 
-from crossbench.bundles.settings import preset_of
 from crossbench.registry.presets import choose_preset
 from crossbench.results.records.files import read_record
 from crossbench.results.records.overrides import overrides_of
+from crossbench.submissions.settings import preset_of
 
 if TYPE_CHECKING:
     from made_submission import Made

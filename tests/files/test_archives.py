@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossbench.data.acquire.archives import Limits, unpack, unpack_all
 from crossbench.errors import DataError
+from crossbench.files.archives import Limits, unpack, unpack_all
 
 FILES = {"study/a.txt": b"a" * 5000, "study/deep/b.txt": b"b", "c.csv": b"id\n1\n"}
 

@@ -9,7 +9,7 @@ import pytest
 from made_submission import BESIDE, PLUGIN, SETTINGS, TASK, Made
 
 import crossbench
-from crossbench.bundles.submission import submit
+from crossbench.submissions.submission import submit
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,13 @@ import pytest
 from record_files import change_record, companion
 from tampering import Opened, arrays_of, forge, rescored
 
-from crossbench.bundles import recomputation
-from crossbench.bundles.bundle import open_bundle
-from crossbench.bundles.validation import validate_bundle
 from crossbench.cli import main
 from crossbench.errors import BundleError, RequestError
 from crossbench.files.hashing import hash_json
+from crossbench.results.bundles.bundle import open_bundle
 from crossbench.runs.samples import open_samples
+from crossbench.submissions import recomputation
+from crossbench.submissions.validation import validate_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

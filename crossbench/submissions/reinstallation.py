@@ -6,18 +6,18 @@ import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench.bundles.source import PACKAGES, PLUGIN_FOLDER
 from crossbench.environment.state import importing
 from crossbench.errors import BundleError, RequestError
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import find_methods
 from crossbench.specs.method_names import base_name
+from crossbench.submissions.source import PACKAGES, PLUGIN_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossbench.bundles.bundle import Bundle
-    from crossbench.bundles.manifest import BundledMethod
+    from crossbench.results.bundles.bundle import Bundle
+    from crossbench.results.bundles.manifest import BundledMethod
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9.+!_-]+")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from made_bundles import MANIFEST, METHOD
 
-from crossbench.bundles.manifest import BundledFile, Manifest, from_bytes, sealed, to_bytes
 from crossbench.errors import BundleError
 from crossbench.files.hashing import hash_json
+from crossbench.results.bundles.manifest import BundledFile, Manifest, from_bytes, sealed, to_bytes
 
 PATHS = ("LICENSE", "environment.json", "records/a/b.json", "source/plugin/mine.py")
 

@@ -14,14 +14,14 @@ from made_submission import BESIDE, PLUGIN, SETTINGS, TASK, Made
 from tampering import Opened, arrays_of, forge, rescored
 
 import crossbench
-from crossbench.bundles.bundle import open_bundle
-from crossbench.bundles.conformance import bundled_report
-from crossbench.bundles.submission import submit
-from crossbench.bundles.validation import validate_bundle
-from crossbench.bundles.verification import VerifyRequest, prospect
 from crossbench.cli import main
 from crossbench.errors import BundleError, RequestError
 from crossbench.execution import interpreter
+from crossbench.results.bundles.bundle import open_bundle
+from crossbench.results.bundles.conformance import bundled_report
+from crossbench.submissions.submission import submit
+from crossbench.submissions.validation import validate_bundle
+from crossbench.submissions.verification import VerifyRequest, prospect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def test_runs_are_confirmed_from_the_bundles_own_source(
 def test_predictions_that_were_made_up_are_found_out(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They pass validation, which cannot tell (``tests/bundles/test_validation.py``)."""
+    """They pass validation, which cannot tell (``tests/submissions/test_validation.py``)."""
     opened = Opened(bundle, tmp_path / "opened")
     for number, path in enumerate(opened.records()):
         arrays = arrays_of(path)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from record_files import change_record, companion
 
-from crossbench.bundles.bundle import open_bundle, read_manifest
-from crossbench.bundles.conformance import bundled_report
-from crossbench.bundles.submission import submit
 from crossbench.cli import main
 from crossbench.errors import BundleError, RequestError
+from crossbench.results.bundles.bundle import open_bundle, read_manifest
+from crossbench.results.bundles.conformance import bundled_report
 from crossbench.results.records.files import read_record
 from crossbench.results.records.store import Store
 from crossbench.specs.conformance import Check, ConformanceReport
+from crossbench.submissions.submission import submit
 
 if TYPE_CHECKING:
     from made_submission import Made

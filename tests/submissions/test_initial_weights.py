@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from scored_runs import make_run
 
-from crossbench.bundles.initial_weights import hash_weights, initial_weights
 from crossbench.errors import RequestError
+from crossbench.submissions.initial_weights import hash_weights, initial_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@
 Nothing of a bundle is imported or run. Damage, and a careless change, show in hashes. A forger who
 makes every hash anew is left with what contradicts the predictions, the task's data, or what runs
 leave behind; predictions that were made up, and fit all of these, show only when runs are made
-again (:mod:`crossbench.bundles.verification`).
+again (:mod:`crossbench.submissions.verification`).
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench.bundles.bundle import Bundle, file_faults, unpacked
-from crossbench.bundles.conformance import bundled_report
-from crossbench.bundles.grid import holes, labelled, strangers
-from crossbench.bundles.manifest import CONFORMANCE, LICENCE, RECORDS
-from crossbench.bundles.mixtures import mixtures
-from crossbench.bundles.recomputation import recompute
 from crossbench.errors import BundleError, RequestError
 from crossbench.files.hashing import hash_file
 from crossbench.registry.tracks import track_runs
+from crossbench.results.bundles.bundle import Bundle, file_faults, unpacked
+from crossbench.results.bundles.conformance import bundled_report
+from crossbench.results.bundles.manifest import CONFORMANCE, LICENCE, RECORDS
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.store import Store
 from crossbench.results.records.validation import validate
+from crossbench.submissions.grid import holes, labelled, strangers
+from crossbench.submissions.mixtures import mixtures
+from crossbench.submissions.recomputation import recompute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from crossbench.bundles.recomputation import Recomputed
     from crossbench.results.records.store import FoundRun
     from crossbench.results.records.validation import Track, Validated
     from crossbench.specs import RunKey
+    from crossbench.submissions.recomputation import Recomputed
 
 
 class Finding(NamedTuple):

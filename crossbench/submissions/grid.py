@@ -14,7 +14,7 @@ from crossbench.results.records.overrides import overrides_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from crossbench.bundles.manifest import BundledMethod
+    from crossbench.results.bundles.manifest import BundledMethod
     from crossbench.specs import RunKey, RunRecord
     from crossbench.specs.tracks import Track
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbench.bundles import traces
-from crossbench.bundles.traces import trace_in, without_traces
+from crossbench.submissions import traces
+from crossbench.submissions.traces import trace_in, without_traces
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from own_method import CLASS
 
-from crossbench.bundles.bundle import Bundle
-from crossbench.bundles.manifest import Manifest
-from crossbench.bundles.reinstallation import Installed, reinstall
-from crossbench.bundles.source import Source, gather_source
 from crossbench.errors import BundleError, RequestError
 from crossbench.execution import interpreter
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import find_methods, load_method, load_plugin
+from crossbench.results.bundles.bundle import Bundle
+from crossbench.results.bundles.manifest import Manifest
+from crossbench.submissions.reinstallation import Installed, reinstall
+from crossbench.submissions.source import Source, gather_source
 
 PRINTED = """
 import sys

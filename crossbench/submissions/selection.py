@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench.bundles.grid import is_of_track
-from crossbench.bundles.mixtures import division, mixtures
 from crossbench.errors import BundleError, RecordError, unknown_name
 from crossbench.results.records.method_origin import MethodOrigin
 from crossbench.results.records.store import read_folders
 from crossbench.results.records.validation import check_results
+from crossbench.submissions.grid import is_of_track
+from crossbench.submissions.mixtures import division, mixtures
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from crossbench.bundles.manifest import BundledMethod
+    from crossbench.results.bundles.manifest import BundledMethod
     from crossbench.results.records.store import FoundRun
     from crossbench.specs import RunKey, RunRecord
 

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbench.bundles.manifest import RECORDS
-from crossbench.bundles.traces import trace_in, without_traces
 from crossbench.errors import BundleError
+from crossbench.results.bundles.manifest import RECORDS
 from crossbench.results.records.reading import beside
 from crossbench.results.records.store import Store
 from crossbench.results.records.writing import ENDINGS, NO_FILES, sealed_json
+from crossbench.submissions.traces import trace_in, without_traces
 
 if TYPE_CHECKING:
     from crossbench.results.records.store import FoundRun

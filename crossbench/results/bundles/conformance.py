@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossbench.bundles.manifest import CONFORMANCE
 from crossbench.errors import BundleError, RecordError
+from crossbench.results.bundles.manifest import CONFORMANCE
 from crossbench.results.records import conformances
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossbench.bundles.bundle import Bundle
+    from crossbench.results.bundles.bundle import Bundle
     from crossbench.specs.conformance import ConformanceReport
 
 

@@ -1,0 +1,1 @@
+"""Bundles: a method's runs, source and environment in one file, written and read."""

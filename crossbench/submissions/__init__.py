@@ -1,0 +1,1 @@
+"""Submissions: bundles made of one's own runs, and those of others validated and verified."""
