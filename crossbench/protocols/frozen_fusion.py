@@ -35,12 +35,14 @@ class _Embeddings(NamedTuple):
         windows: (N, W, F) float32.
         state: The encoder's tensors.
         seconds: Time that the embeddings took when they were computed.
+        macs: Multiply-adds of a sample through the whole network.
     """
 
     indices: NDArray[np.int64]
     windows: torch.Tensor
     state: Mapping[str, torch.Tensor]
     seconds: float
+    macs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,7 @@ class FrozenFusion(Protocol):
             logits = predict_fusion(
                 model, test, preset.fusion, random, precision=precision, on_samples=on_samples
             )
+        macs = multiply_adds(model, context.input_shape) if kept is None else kept.macs
         share = 0.0 if kept is None else len(test.loader) / len(kept.indices)
         return Outcome(
             log_probabilities=log_probabilities(logits),
@@ -173,7 +176,7 @@ class FrozenFusion(Protocol):
                     "total": sum(tensor.numel() for tensor in model.parameters()),
                     "trainable": sum(tensor.numel() for tensor in learning(model).values()),
                 },
-                "cost": {"gmacs": multiply_adds(model, context.input_shape) / 1e9},
+                "cost": {"gmacs": macs / 1e9},
             },
             seconds={} if kept is None else {"test": kept.seconds * share},
             diagnostics=context.diagnose(model, test.loader),
@@ -185,12 +188,14 @@ def _embed(context: Context, num_classes: int, on_samples: Callable[[int], None]
     """Put the samples of all runs that share the encoder through it, or read what is kept."""
     import torch
 
+    from crossbench.nets.cost import multiply_adds
     from crossbench.training.features import batch_size, extract
 
     key = context.key
-    encoder: torch.nn.Module = context.network(  # type: ignore[assignment]
+    network = context.network(
         num_classes=num_classes, seed=("weights", key.task, key.seed, key.method)
-    ).frozen
+    )
+    encoder: torch.nn.Module = network.frozen  # type: ignore[assignment]
     indices = context.sharing_samples()
     value_range, (_, transform) = context.transforms()
     loader = context.batches(indices, transform, batch_size(context.input_shape[1:]))
@@ -211,6 +216,7 @@ def _embed(context: Context, num_classes: int, on_samples: Callable[[int], None]
         windows=torch.from_numpy(features.values).to(context.device),
         state=encoder.state_dict(),
         seconds=features.seconds,
+        macs=multiply_adds(network, context.input_shape),
     )
 
 

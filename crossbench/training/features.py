@@ -1,8 +1,8 @@
 """Features of a frozen network: computed once, kept on disk under the hash of what they are.
 
 The hash covers the weights and all that the caller says the features depend on. It cannot cover
-the code of every layer, so the first batch is computed again each time, and what is kept is
-taken for granted only if it begins with that batch, bit for bit.
+the code of every layer, so the first sample is computed by itself each time, and what is kept is
+taken for granted only if the same sample gave the same bits when it was written.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _BATCH_PIXELS = 2**20  # a batch of 32 volumes of 32 voxels a side, or of 20 ima
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Pooled features of N samples, by a network without its classifier.
+    """Features of N samples, by a network without its classifier or by a frozen encoder.
 
     Attributes:
-        values: (N, F) float32, pooled over space.
+        values: (N, F) float32, pooled over space; (N, W, F) of W windows.
         seconds: Time it took to compute them, be that now or when they were first kept.
     """
 
@@ -72,8 +72,8 @@ def extract(
     """The features of every sample of a loader, from ``folder`` where they are kept there.
 
     Args:
-        model: A network that returns (B, F), as from ``build_model(num_classes=0)``; left in
-            evaluation mode.
+        model: A network that returns (B, F), as from ``build_model(num_classes=0)``, or an
+            encoder that returns (B, W, F); left in evaluation mode.
         loader: The N samples, with a transform that draws nothing.
         depends_on: What else decides the features, as JSON: data, samples, input settings,
             software, hardware.
@@ -86,24 +86,24 @@ def extract(
         The features, in the loader's order; the same bits whether they were kept or not.
     """
 
-    def compute(part: BatchLoader) -> NDArray[np.float32]:
+    def compute(part: BatchLoader, told: Callable[[int], None]) -> NDArray[np.float32]:
         with unchanged():  # or what is kept would be of another state than it says
             values: NDArray[np.float32] = predict(
-                model, part, precision=precision, on_samples=on_samples
+                model, part, precision=precision, on_samples=told
             ).numpy()
         return values
 
     file = cache.entry(folder, _key(model, depends_on), ".npz")
-    kept = cache.load(file, _read)
-    begin = perf_counter()
-    first, *rest = _first_batch_and_rest(loader)
-    head = compute(first)
-    if kept is not None and _begins_with(kept.values, head, len(loader)):
-        on_samples(len(loader) - len(first))
+    alone = dataclasses.replace(loader, indices=loader.indices[:1])
+    sample = compute(alone, lambda _: None)
+    kept = cache.load(file, lambda path: _read(path, sample))
+    if kept is not None and kept.values.shape == (len(loader), *sample.shape[1:]):
+        on_samples(len(loader))
         return kept
-    values = np.concatenate([head, *map(compute, rest)])
+    begin = perf_counter()
+    values = compute(loader, on_samples)
     features = Features(values=values, seconds=perf_counter() - begin)
-    cache.keep(file, lambda draft: _write(draft, features))
+    cache.keep(file, lambda draft: _write(draft, features, sample))
     return features
 
 
@@ -159,23 +159,15 @@ def _key(model: nn.Module, depends_on: Mapping[str, Any]) -> dict[str, Any]:
     return {"weights": content_hash(weights), **depends_on}
 
 
-def _first_batch_and_rest(loader: BatchLoader) -> list[BatchLoader]:
-    cut = loader.batch_size
-    parts = [loader.indices[:cut], loader.indices[cut:]]
-    return [dataclasses.replace(loader, indices=indices) for indices in parts if len(indices)]
-
-
-def _begins_with(kept: NDArray[np.float32], first: NDArray[np.float32], samples: int) -> bool:
-    return kept.shape == (samples, first.shape[1]) and np.array_equal(kept[: len(first)], first)
-
-
-def _read(file: Path) -> Features | None:
-    """What a file holds; its checksum is verified by reading."""
+def _read(file: Path, sample: NDArray[np.float32]) -> Features | None:
+    """What a file holds, if ``sample`` is its first alone; its checksum is verified by reading."""
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         features = Features(values=arrays["values"], seconds=float(arrays["seconds"]))
-    return features if features.values.dtype == np.float32 else None
+        same = np.array_equal(arrays["sample"], sample)
+    return features if same and features.values.dtype == np.float32 else None
 
 
-def _write(draft: Path, features: Features) -> None:
+def _write(draft: Path, features: Features, sample: NDArray[np.float32]) -> None:
+    seconds = np.float64(features.seconds)
     with draft.open("wb") as stream:  # savez would give another name an ending
-        np.savez(stream, values=features.values, seconds=np.float64(features.seconds))
+        np.savez(stream, values=features.values, seconds=seconds, sample=sample)

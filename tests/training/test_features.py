@@ -23,7 +23,7 @@ from crossbench.training.features import (
 from crossbench.training.loader import BatchLoader
 
 SAMPLES = 11
-DAMAGES = ["cut", "flipped", "text", "pickled", "bare", "shorter", "no seconds"]
+DAMAGES = ["cut", "flipped", "text", "pickled", "bare", "shorter", "no seconds", "no sample"]
 
 
 class Network(nn.Module):
@@ -87,11 +87,26 @@ def test_kept_features_are_the_computed_ones(loader: BatchLoader, tmp_path: Path
     assert first.values.dtype == np.float32
     assert np.array_equal(first.values, second.values)
     assert first.seconds == second.seconds > 0
-    assert seen == [SAMPLES, 4]  # the first batch is always computed
+    assert seen == [1 + SAMPLES, 1]  # the first sample is always computed
     assert sum(told) == 2 * SAMPLES
     (batch, _) = next(loader.ordered())
     with torch.no_grad(), QuickConvolutions():
         assert np.array_equal(first.values[:4], Network()(batch).numpy())
+
+
+def test_embeddings_of_windows_are_kept_as_features_are(
+    loader: BatchLoader, tmp_path: Path
+) -> None:
+    class Windows(Network):
+        def forward(self, x: Tensor) -> Tensor:
+            whole = super().forward(x)
+            return torch.stack([whole, whole + 1], 1)
+
+    models = Windows(), Windows()
+    first, second = (run(loader, tmp_path, model).values for model in models)
+    assert first.shape == (SAMPLES, 2, 5)
+    assert np.array_equal(first, second)
+    assert models[1].seen == 1
 
 
 def test_a_part_smaller_than_a_batch(loader: BatchLoader, tmp_path: Path) -> None:
@@ -118,12 +133,17 @@ def test_other_code_under_the_same_weights_is_noticed(loader: BatchLoader, tmp_p
     assert np.array_equal(run(loader, tmp_path, Network(factor=2.0)).values, after.values)
 
 
+def _sample(file: Path) -> np.ndarray:
+    with np.load(file, allow_pickle=False) as kept:
+        return np.asarray(kept["sample"])
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_computed_again(loader: BatchLoader, tmp_path: Path, damage: str) -> None:
     wanted = run(loader, tmp_path)
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
-    values, seconds = wanted.values, np.float64(1)
+    values, seconds, sample = wanted.values, np.float64(1), _sample(file)
     if damage == "cut":
         file.write_bytes(content[: len(content) // 2])
     elif damage == "flipped":
@@ -132,14 +152,16 @@ def test_a_damaged_file_is_computed_again(loader: BatchLoader, tmp_path: Path, d
     elif damage == "text":
         file.write_text("no features")
     elif damage == "pickled":
-        np.savez(file, values=np.array([{}], dtype=object), seconds=seconds)
+        np.savez(file, values=np.array([{}], dtype=object), seconds=seconds, sample=sample)
     elif damage == "bare":
         with file.open("wb") as stream:
             np.save(stream, values)
     elif damage == "shorter":
-        np.savez(file, values=values[:-1], seconds=seconds)
+        np.savez(file, values=values[:-1], seconds=seconds, sample=sample)
+    elif damage == "no sample":
+        np.savez(file, values=values, seconds=seconds)
     else:
-        np.savez(file, values=values)
+        np.savez(file, values=values, sample=sample)
     assert np.array_equal(run(loader, tmp_path).values, wanted.values)
     assert np.array_equal(run(loader, tmp_path).values, wanted.values)  # and kept in its place
 
