@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossbench.errors import ConversionError, RequestError
 from crossbench.errors.foreign import show
@@ -34,6 +35,7 @@ def build_model(  # noqa: PLR0913
     kind: str | None = None,
     shape: tuple[int, ...] = (),
     facts: Mapping[str, Any] = MappingProxyType({}),
+    bn_eps: float | None = None,
 ) -> nn.Module:
     """The network of a method for one kind of input.
 
@@ -63,6 +65,7 @@ def build_model(  # noqa: PLR0913
         kind: Input kind; None for images or volumes, by ``dims``.
         shape: Spatial shape of one input, where it is known.
         facts: What the input kind says of its inputs.
+        bn_eps: What every BatchNorm adds to the variance; None leaves the network's own.
 
     Returns:
         A network on the CPU, in training mode.
@@ -87,6 +90,7 @@ def build_model(  # noqa: PLR0913
             backbone=backbone,
             checkpoint=_checkpoint(init, method, backbone),
             drop_keys=tuple(drop_keys),
+            bn_eps=bn_eps,
         ),
     )
 
@@ -108,7 +112,8 @@ def construct(method: Method, request: BuildRequest) -> nn.Module:
     """The network that a method builds for a request, only 2D weights loaded.
 
     Raises:
-        RequestError: If the method does not take this kind of input.
+        RequestError: If the method does not take this kind of input, or ``bn_eps`` is given to a
+            network without BatchNorm.
         ConversionError: If the method refuses the backbone, or builds something else.
     """
     builder = as_network_method(method)
@@ -123,7 +128,18 @@ def construct(method: Method, request: BuildRequest) -> nn.Module:
     if isinstance(method, NetworkMethod):
         _check_head(network, method)
         assign_roles(network, method, {"": None})
+    if request.bn_eps is not None:
+        _set_bn_eps(network, request.bn_eps, method)
     return network
+
+
+def _set_bn_eps(network: nn.Module, eps: float, method: Method) -> None:
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        msg = f"the network of method {method.name!r} has no BatchNorm; leave bn_eps (={eps:g}) out"
+        raise RequestError(msg)
+    for norm in norms:
+        norm.eps = eps
 
 
 def _check_head(network: nn.Module, method: NetworkMethod) -> None:

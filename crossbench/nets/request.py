@@ -30,6 +30,7 @@ class BuildRequest:
         backbone: timm name of the 2D network.
         checkpoint: The weights to start from; None for random ones.
         drop_keys: Parts of the names of tensors that are not to be carried from 2D.
+        bn_eps: What every BatchNorm adds to the variance; None leaves the network's own.
         misfit: Why no 2D network could take the weights; empty where one has, or none was made.
         carried: Whether a 2D network, or the method itself, took them.
     """
@@ -42,6 +43,7 @@ class BuildRequest:
     backbone: str
     checkpoint: Checkpoint | None = None
     drop_keys: tuple[str, ...] = ()
+    bn_eps: float | None = None
     misfit: str = field(default="", init=False)
     carried: bool = field(default=False, init=False)
 

@@ -202,7 +202,9 @@ def _embed(context: Context, num_classes: int, on_samples: Callable[[int], None]
     depends = context.features_depend_on(value_range)
     # What is fitted on top of embeddings does not decide them.
     hashes = {name: part for name, part in depends["hashes"].items() if name != "config"}
-    fed = {"input": context.preset.input.fed(), **context.preset.compute.fingerprint()}
+    preset = context.preset
+    fed = {"input": preset.input.fed(), **preset.compute.fingerprint()}
+    fed |= preset.network.fingerprint()
     features = extract(
         encoder,
         loader,

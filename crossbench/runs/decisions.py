@@ -169,6 +169,7 @@ def _settings(request: Resolved, method: Method) -> dict[str, Any]:
         "backbone": request.asked.backbone,
         "drop_keys": list(preset.drop_keys.get(base_name(method.name), ())),
         **preset.compute.fingerprint(),
+        **preset.network.fingerprint(),
         **request.protocol.settings(preset),
     }
     if request.statistics is not None:

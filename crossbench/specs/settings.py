@@ -156,6 +156,21 @@ class FitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Constants of a network that no checkpoint holds.
+
+    Attributes:
+        bn_eps: What every BatchNorm adds to the variance; None leaves the network's own.
+    """
+
+    bn_eps: Positive | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identities hash: what is set, in a section of its own."""
+        return {} if self.bn_eps is None else {"network": facts(self, "bn_eps")}
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoraSettings:
     """Low-rank adaptation, by protocol ``lora`` alone.
 
@@ -250,6 +265,7 @@ class Preset:
     split: SplitSettings
     input: InputSettings
     fit: FitSettings
+    network: NetworkSettings = NetworkSettings()
     lora: LoraSettings = LoraSettings()
     fusion: FusionSettings = FusionSettings()
     compute: ComputeSettings = ComputeSettings()

@@ -9,9 +9,10 @@ import pytest
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossbench.errors import ConversionError, RequestError, WeightsError
-from crossbench.methods import Convolution
+from crossbench.methods import Convolution, NetworkRequest
 from crossbench.nets import build_model
 from crossbench.nets.backbones import layer_form, replace_convolutions
 from crossbench.nets.reinit import reinitialise
@@ -46,6 +47,37 @@ def test_dimension_that_the_method_lacks(method: str, dims: int) -> None:
     )
     with pytest.raises(RequestError, match=message):
         build_model(method, dims=dims, num_classes=2, backbone=SMALL)
+
+
+@pytest.mark.parametrize(("method", "dims"), [("conv2d", 2), ("acs", 3), ("crossd", 3)])
+def test_bn_eps_is_that_of_every_norm(method: str, dims: int) -> None:
+    network = build_model(method, dims=dims, num_classes=2, backbone="resnet10t", bn_eps=0.125)
+    eps = [module.eps for module in network.modules() if isinstance(module, _BatchNorm)]
+    assert len(eps) > 10
+    assert set(eps) == {0.125}
+
+
+def test_bn_eps_computes_what_timms_option_does() -> None:
+    name, x = "tf_efficientnet_lite0", torch.randn(2, 3, 48, 40)
+    for eps in (1e-5, 0.1):
+        network = build_model("conv2d", dims=2, num_classes=5, backbone=name, bn_eps=eps).eval()
+        timms = timm.create_model(name, num_classes=5, bn_eps=eps).eval()
+        timms.load_state_dict(network.state_dict())
+        torch.testing.assert_close(network(x), timms(x))
+
+
+def test_bn_eps_of_a_network_without_batch_norm() -> None:
+    class Plain:
+        name, inputs = "plain-head", ("image",)
+
+        def build(self, request: NetworkRequest) -> nn.Module:
+            network = nn.Sequential(nn.Flatten(), nn.Linear(12, request.num_classes))
+            network.get_classifier = lambda: network[1]  # type: ignore[assignment]
+            return network
+
+    message = r"network of method 'plain-head' has no BatchNorm; leave bn_eps \(=0.001\) out"
+    with pytest.raises(RequestError, match=message):
+        build_model(Plain(), dims=2, num_classes=2, bn_eps=1e-3)
 
 
 def test_unknown_method_and_backbone() -> None:

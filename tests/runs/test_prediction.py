@@ -120,6 +120,23 @@ def test_inputs_of_a_least_size_are_predicted_as_by_the_run(
     assert record.cost["gmacs"] > small.cost["gmacs"]
 
 
+@pytest.mark.parametrize("protocol", ["linear-probe", "weak-probe"])
+def test_a_network_of_another_bn_eps_is_predicted_as_by_the_run(
+    run: Callable[..., Found], tmp_path: Path, capsys: pytest.CaptureFixture[str], protocol: str
+) -> None:
+    """Features of the usual network lie in the cache, and are not taken."""
+    settings = ["fit.epochs=1", "compute.threads=1"]
+    path, usual = run("acs", 3, protocol=protocol, settings=settings, out="usual")
+    before = read_predictions(path).probabilities
+    path, record = run("acs", 3, protocol=protocol, settings=[*settings, "network.bn_eps=0.5"])
+    assert main(["predict", "--run", str(path), str(tmp_path / "blobs.npz")]) == 0
+    assert_as_stored(capsys.readouterr().out, path)
+    assert record.identity != usual.identity
+    assert record.provenance["settings"]["network"] == {"bn_eps": 0.5}
+    assert "network" not in usual.provenance["settings"]
+    assert abs(read_predictions(path).probabilities - before).max() > 1e-3
+
+
 @pytest.mark.parametrize(("method", "dimension"), [("conv2d", 2), ("acs", 3)])
 def test_a_fresh_process_predicts_as_the_run(
     run: Callable[..., Found], tmp_path: Path, method: str, dimension: int

@@ -11,7 +11,7 @@ from crossbench.files.hashing import hash_json
 from crossbench.protocols import PROTOCOLS
 from crossbench.registry.presets import find_preset
 from crossbench.registry.tasks import find_task
-from crossbench.specs import FitSettings, LoraSettings, PretrainSettings
+from crossbench.specs import FitSettings, LoraSettings, NetworkSettings, PretrainSettings
 
 PAPER = find_preset("paper")
 STAGE = {"optimiser": "adamw", "start": 0.0, "scheduled": True}
@@ -54,6 +54,7 @@ HASHED: dict[str, tuple[Any, dict[str, Any]]] = {
             "gamma": 0.1,
         },
     ),
+    "network": (PAPER.network, {}),
     "lora": (PAPER.lora, {"rank": 4, "alpha": 4.0, "target": "all", "batch_norm": "frozen"}),
     "compute": (PAPER.compute, {"precision": "float32", "tf32": False}),
     "weak-probe": (
@@ -106,6 +107,7 @@ LEFT_OUT = {
     "weak-probe": {"title"},
     "linear-probe": {"title"},
     "fit": {"train_from"},  # hashed where it is set, as the next
+    "network": {"bn_eps"},
     "lora": {"affine"},
     "pretrain": {"threads", "workers", "max_unreadable"},
 }
@@ -135,3 +137,4 @@ def test_what_is_hashed_where_it_is_set() -> None:
     assert affine == LoraSettings().fingerprint() | {"affine": True}
     last = FitSettings(epochs=1, train_from="layer4").fingerprint()
     assert last == FitSettings(epochs=1).fingerprint() | {"train_from": "layer4"}
+    assert NetworkSettings(bn_eps=1e-3).fingerprint() == {"network": {"bn_eps": 1e-3}}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Settings under ``compute`` that are a run's, and not the machine's.
 COMPUTE = ("precision", "tf32")
 
-_SECTIONS = ("input", "fit", "lora", "fusion")
+_SECTIONS = ("input", "fit", "network", "lora", "fusion")
 
 
 def beside_preset(preset: str, used: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,14 @@ def test_low_rank_settings_are_told() -> None:
     assert "batch_norm" not in run_command(record, "out")  # the preset's own
 
 
+def test_constants_of_the_network_are_told() -> None:
+    record, _ = make_run("acs", "blood")
+    assert "network" not in run_command(record, "out")
+    used = {"settings": {"network": {"bn_eps": 1e-3}}}
+    record = dataclasses.replace(record, provenance=record.provenance | used)
+    assert "--set network.bn_eps=0.001 " in run_command(record, "out")
+
+
 def test_every_setting_of_the_split_is_told() -> None:
     record, _ = make_run("acs", "blood")
     split = record.provenance["split"] | {"max_labelled": 128, "validation": 0.3}
