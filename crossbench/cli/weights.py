@@ -248,11 +248,14 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
         "tensors": len(tensors),
         "values": sum(tensor.numel() for tensor in tensors),
         "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors}),
+        "left_out": list(checkpoint.left_out),
         "about": None if checkpoint.about is None else to_mapping(checkpoint.about),
     }
 
 
 def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
+    from crossbench.nets.weights.stored import few
+
     dtypes = " and ".join(content["dtypes"])
     lines = [
         f"{content['file']}: {content['tensors']} tensors, {content['values']:,} values, {dtypes}",
@@ -261,6 +264,9 @@ def _in_words(content: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
     about = checkpoint.about
     if checkpoint.scheme:
         lines.append(f"keys of {checkpoint.scheme}, renamed to timm's")
+    if checkpoint.left_out:
+        count, first = len(checkpoint.left_out), few(checkpoint.left_out)
+        lines.append(f"leaves out {count} tensors of the file's other parts ({first})")
     if about is None:
         return [*lines, "says nothing of itself"]
     lines.append(

@@ -141,6 +141,23 @@ def test_inspect_a_foreign_file_under_another_backbone(
     assert "no checkpoint at" in capsys.readouterr().err
 
 
+def test_inspect_tells_what_a_file_has_beside_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = build_model("i3resnet", dims=3, num_classes=0, backbone="resnet18").state_dict()
+    file = tmp_path / "merlin.pt"
+    theirs = {f"encode_image.i3_resnet.{key}": tensor for key, tensor in state.items()}
+    torch.save(theirs | {f"encode_text.{n}": torch.ones(2) for n in range(5)}, file)
+    command = ["weights", "inspect", str(file), "--method", "conv3d"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert f"merlin.pt: {len(state)} tensors" in shown
+    assert "leaves out 5 tensors of the file's other parts (encode_text.0, enc" in shown
+    assert "119 of 120 tensors fit; conv1.weight is 3x7x7 where the 3D network's is 7x" in shown
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == [f"encode_text.{n}" for n in range(5)]
+
+
 def test_inspect_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

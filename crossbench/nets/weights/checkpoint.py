@@ -147,6 +147,7 @@ class Checkpoint:
         about: What it says of itself; None for one from elsewhere.
         scheme: Whose keys the file has, as :mod:`crossbench.nets.weights.schemes` recognises
             them; empty where they were left as they are.
+        left_out: Keys of the file's other parts, such as a text encoder.
     """
 
     path: Path
@@ -154,6 +155,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     about: CheckpointMetadata | None
     scheme: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def dims(self) -> int | None:
@@ -196,12 +198,15 @@ def read_checkpoint(file: str | Path, *, sha256: str | None = None) -> Checkpoin
     if sha256 not in (None, found):
         msg = f"{path} was replaced: it has SHA-256 {found[:16]}..., and {sha256[:16]}... was there"
         raise WeightsError(f"{msg} when it was looked at; give the command again")
-    tensors, scheme = timm_keys(parse_tensors(content, path))
+    stored = parse_tensors(content, path)
+    tensors, scheme = timm_keys(stored)
+    taken = {*map(id, tensors.values())}
     return Checkpoint(
         path=path,
         sha256=found,
         tensors=tensors,
         scheme=scheme,
+        left_out=tuple(key for key, tensor in stored.items() if id(tensor) not in taken),
         about=_about(io.BytesIO(content), path),
     )
 

@@ -73,8 +73,8 @@ def misfit(network: nn.Module, tensors: Mapping[str, Tensor], dims: int) -> str:
         fitting = sum(state == "carried" for state in states.values())
         return (
             f"{fitting} of {fitting + len(reshaped) + len(recoded)} tensors fit; "
-            f"{reshaped[0]} has shape {tuple(found.shape)}, the {dims}D network's has "
-            f"{tuple(wanted.shape)}; choose the backbone that the checkpoint was made with"
+            f"{_unlike(reshaped[0], found, wanted, dims)}; choose the backbone and the method that "
+            "the checkpoint was made with"
         )
     if recoded:
         return (
@@ -101,6 +101,16 @@ def _state(key: str, wanted: Tensor | None, found: Tensor | None, heads: tuple[s
     counts = key.endswith("num_batches_tracked")
     same = counts or found.dtype == wanted.dtype or _are_weights(found, wanted)
     return "carried" if same else "dtype"
+
+
+def _unlike(key: str, found: Tensor, wanted: Tensor, dims: int) -> str:
+    """In what a tensor differs: a kernel of other sides, or any shape."""
+    kernels = found.ndim == wanted.ndim == dims + 2 and found.shape[:2] == wanted.shape[:2]
+    if kernels:
+        theirs, ours = ("x".join(map(str, each.shape[2:])) for each in (found, wanted))
+        return f"{key} is {theirs} where the {dims}D network's is {ours}"
+    shapes = tuple(found.shape), tuple(wanted.shape)
+    return f"{key} has shape {shapes[0]}, the {dims}D network's has {shapes[1]}"
 
 
 def _are_weights(found: Tensor, wanted: Tensor) -> bool:

@@ -99,11 +99,54 @@ def test_3d_checkpoint_that_nearly_fits(tmp_path: Path) -> None:
     torch.save(network.state_dict(), file)
     (found,) = carry(read_checkpoint(file), load_method("conv3d"), "resnet18")
     assert found.misfit == (
-        "119 of 120 tensors fit; conv1.weight has shape (64, 3, 3, 7, 7), the 3D network's has "
-        "(64, 3, 7, 7, 7); choose the backbone that the checkpoint was made with"
+        "119 of 120 tensors fit; conv1.weight is 3x7x7 where the 3D network's is 7x7x7; choose the "
+        "backbone and the method that the checkpoint was made with"
     )
     assert found.counts == {"carried": 119, "fresh": 2, "shape": 1}
     assert (found.kind, found.converted) == ("volume", False)
+
+
+@pytest.mark.parametrize("other", ["i3resnet", "conv3d", "acs", "crossd", "crossd-lifted"])
+@pytest.mark.parametrize("made_by", ["i3resnet", "crossd"])
+def test_every_tensor_of_a_volumetric_checkpoint_is_accounted_for(
+    tmp_path: Path, made_by: str, other: str
+) -> None:
+    """Whatever network it is held against; one of them lacks, has too much, or is unlike."""
+    torch.manual_seed(0)
+    tensors = state(made_by, 3)
+    tensors |= {"text.weight": torch.ones(2), "fc.bias": torch.ones(9)}
+    tensors["bn1.bias"] = tensors["bn1.bias"].to(torch.int64)
+    del tensors["bn1.weight"]
+    for found in inspect(tmp_path / "w.pth", tensors, other).values():
+        keys = {key.name: key.state for key in found.keys}
+        assert keys.keys() >= tensors.keys()
+        assert (keys["text.weight"], keys["bn1.bias"]) == ("unexpected", "dtype")
+        assert keys["bn1.weight"] == "missing"
+        assert sum(found.counts.values()) == len(found.keys)
+        assert found.misfit
+
+
+@pytest.mark.parametrize("method", ["i3resnet", "conv3d", "crossd"])
+def test_what_is_carried_of_a_volumetric_checkpoint_is_in_the_network(
+    tmp_path: Path, method: str
+) -> None:
+    torch.manual_seed(0)
+    tensors = {
+        key: torch.randn_like(tensor) if tensor.is_floating_point() else tensor
+        for key, tensor in state(method, 3).items()
+    }
+    (found,) = (
+        each
+        for each in inspect(tmp_path / "w.pth", tensors, method).values()
+        if each.kind == "volume"
+    )
+    assert (found.misfit, found.converted) == ("", False)
+    loaded = build_model(
+        method, dims=3, num_classes=2, backbone=SMALL, init=tmp_path / "w.pth"
+    ).state_dict()
+    carried = {key.name for key in found.keys if key.state == "carried"}
+    assert carried == {key for key in tensors if not key.startswith("fc.")}
+    assert all(torch.equal(loaded[key], tensors[key]) for key in carried)
 
 
 def test_every_state_is_told(tmp_path: Path) -> None:

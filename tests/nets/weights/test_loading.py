@@ -130,7 +130,7 @@ def test_missing_and_unexpected_keys(tmp_path: Path, state: dict[str, Tensor]) -
 
 def test_wrong_shape(tmp_path: Path, state: dict[str, Tensor]) -> None:
     state["bn1.bias"] = torch.ones(7)
-    message = r"bn1.bias has shape \(7,\), the 2D network's has \(32,\); choose the backbone"
+    message = r"bn1.bias has shape \(7,\), the 2D network's has \(32,\); choose the backbone and"
     refuse(tmp_path / "odd.pth", state, message)
 
 

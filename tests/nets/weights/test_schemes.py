@@ -64,6 +64,7 @@ def test_of_merlin_the_image_encoder_is_taken(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(tmp_path / "m.pt")
     assert checkpoint.scheme == MERLIN
     assert checkpoint.tensors.keys() == state.keys()
+    assert set(checkpoint.left_out) == {*more, "encode_text.weight"}
     (volumes,) = [
         each
         for each in carry(checkpoint, load_method("i3resnet"), "test_resnet")
