@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from crossbench.errors import ConversionError
 from crossbench_baselines import crossd_functional
 from crossbench_baselines.crossd import CrossD, CrossDConv2d
-from crossbench_baselines.crossd_divided import Geometry
-from crossbench_baselines.crossd_functional import axis_shifts, cross_d_conv2d, shifted_kernels
+from crossbench_baselines.crossd_functional import axis_shifts, shifted_kernels
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("crossd_*.npz"))
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+GEOMETRIES = [
+    {"kernel_size": 3, "padding": 2, "dilation": 2},
+    {"kernel_size": 3, "stride": (2, 1), "padding": (0, 2)},
+    {"kernel_size": 5, "padding": "same", "dilation": 2},
+    {"kernel_size": 3, "padding": "valid", "groups": 2},
+    {"kernel_size": 3, "padding": (1, 2), "padding_mode": "reflect"},
+    {"kernel_size": 4, "padding": "same", "padding_mode": "circular"},
+    {"kernel_size": 3, "padding": "valid", "padding_mode": "replicate"},
+    {"kernel_size": 1, "stride": 2, "padding": 1, "padding_mode": "circular"},
+    {"kernel_size": 5, "stride": 2, "padding": 2, "groups": 4},
+]
 
 pytestmark = pytest.mark.usefixtures("_seeded")
 
@@ -32,9 +39,6 @@ pytestmark = pytest.mark.usefixtures("_seeded")
 @pytest.fixture
 def _seeded() -> None:
     torch.manual_seed(0)
-
-
-# ------------------------------------------------------------------ the reference operator
 
 
 def read(file: Path, dtype: torch.dtype) -> tuple[CrossDConv2d, dict[str, Tensor]]:
@@ -114,68 +118,6 @@ def test_every_golden_file_is_there() -> None:
     assert len(GOLDEN) == 7
 
 
-def fourier_kernels(weights: Tensor, axis: Tensor, angle: Tensor) -> Tensor:
-    """The paper's equations as they are written, for one sample, in complex arithmetic."""
-    size = weights.shape[-1]
-    kx, ky, kz = axis.tolist()
-    zero = 0.0
-    skew = torch.tensor([[zero, -kz, ky], [kz, zero, -kx], [-ky, kx, zero]], dtype=weights.dtype)
-    rotation = torch.eye(3, dtype=weights.dtype) + angle * skew
-    one = torch.fft.fftfreq(size, dtype=weights.dtype)
-    grid = torch.stack(torch.meshgrid(one, one, one, indexing="ij")).flatten(1)
-    phase = (rotation @ grid).sum(0).reshape(size, size, size)
-    spectrum = torch.fft.fftn(weights, dim=(-3, -2, -1))
-    turned = torch.fft.ifftn(spectrum * torch.exp(-2j * torch.pi * phase), dim=(-3, -2, -1))
-    return turned.real[:, :, size // 2]
-
-
-@settings(max_examples=30, deadline=None)
-@given(size=st.integers(1, 7), seed=st.integers(0, 2**32 - 1))
-def test_kernels_equal_the_equations(size: int, seed: int) -> None:
-    random = torch.Generator().manual_seed(seed)
-    weights = torch.randn(2, 3, size, size, size, generator=random, dtype=torch.float64)
-    axis = torch.randn(4, 3, generator=random, dtype=torch.float64)
-    angle = torch.randn(4, 1, generator=random, dtype=torch.float64)
-    kernels = shifted_kernels(weights, axis_shifts(axis, angle))
-    wanted = torch.stack(
-        [fourier_kernels(weights, k, theta) for k, theta in zip(axis, angle, strict=True)]
-    )
-    torch.testing.assert_close(kernels, wanted, rtol=0, atol=1e-12)
-
-
-# ------------------------------------------------------------- what the equations amount to
-
-
-@pytest.mark.parametrize("size", [1, 3, 4, 7])
-def test_no_rotation_is_a_shift_by_one_voxel(size: int) -> None:
-    weights = torch.randn(2, 3, size, size, size, dtype=torch.float64)
-    kernels = shifted_kernels(weights, torch.ones(1, 3, dtype=torch.float64))
-    wanted = weights.roll((1, 1, 1), dims=(2, 3, 4))[:, :, size // 2]
-    torch.testing.assert_close(kernels[0], wanted)
-
-
-def test_shifts_sum_to_three_and_the_diagonal_axis_has_no_effect() -> None:
-    axis, angle = torch.randn(5, 3), torch.randn(5, 1)
-    torch.testing.assert_close(axis_shifts(axis, angle).sum(1), torch.full((5,), 3.0))
-    diagonal = torch.full((5, 3), 3**-0.5)
-    torch.testing.assert_close(axis_shifts(diagonal, angle), torch.ones(5, 3))
-
-
-# ---------------------------------------------------------------------------- nn.Conv2d's ways
-
-GEOMETRIES = [
-    {"kernel_size": 3, "padding": 2, "dilation": 2},
-    {"kernel_size": 3, "stride": (2, 1), "padding": (0, 2)},
-    {"kernel_size": 5, "padding": "same", "dilation": 2},
-    {"kernel_size": 3, "padding": "valid", "groups": 2},
-    {"kernel_size": 3, "padding": (1, 2), "padding_mode": "reflect"},
-    {"kernel_size": 4, "padding": "same", "padding_mode": "circular"},
-    {"kernel_size": 3, "padding": "valid", "padding_mode": "replicate"},
-    {"kernel_size": 1, "stride": 2, "padding": 1, "padding_mode": "circular"},
-    {"kernel_size": 5, "stride": 2, "padding": 2, "groups": 4},
-]
-
-
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("outputs", [8, 80, 2000], ids=["kernel", "divided", "input"])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
@@ -216,31 +158,6 @@ def test_kernel_is_drawn_kaiming_normal_fan_out() -> None:
     assert not layer.bias.any()
 
 
-def test_channels_last_input() -> None:
-    layer = CrossDConv2d(4, 8, 3, padding=1).eval()
-    x = torch.randn(2, 4, 8, 8)
-    torch.testing.assert_close(layer(x.to(memory_format=torch.channels_last)), layer(x))
-
-
-# -------------------------------------------------------------------------------- gradients
-
-
-@pytest.mark.parametrize("space", ["kernel", "input"])
-@pytest.mark.parametrize("size", [2, 3])
-def test_gradients_of_the_functional_form(
-    size: int, space: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crossd_functional, "_side", lambda *_: space)
-    x = torch.randn(2, 2, 5, 5, dtype=torch.float64, requires_grad=True)
-    weights = torch.randn(2, 1, size, size, size, dtype=torch.float64, requires_grad=True)
-    shifts = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
-    inputs = (x, weights, shifts, bias)
-    assert torch.autograd.gradcheck(
-        lambda *t: cross_d_conv2d(*t, 1, 1, 1, 2), inputs, fast_mode=True
-    )
-
-
 def test_gradients_through_the_rotation_network() -> None:
     layer = CrossDConv2d(2, 2, 3, padding=1).double().train()
     x = torch.randn(3, 2, 4, 4, dtype=torch.float64, requires_grad=True)
@@ -250,65 +167,6 @@ def test_gradients_through_the_rotation_network() -> None:
         return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), x)
 
     assert torch.autograd.gradcheck(forward, (x, *layer.parameters()), fast_mode=True)
-
-
-def test_second_gradients_of_the_functional_form() -> None:
-    x = torch.randn(2, 2, 3, 3, dtype=torch.float64, requires_grad=True)
-    weights = torch.randn(2, 1, 2, 2, 2, dtype=torch.float64, requires_grad=True)
-    shifts = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
-
-    def forward(*given: Tensor) -> Tensor:
-        return cross_d_conv2d(*given, None, 1, 1, 1, 2, keep_kernels=False)
-
-    assert torch.autograd.gradgradcheck(forward, (x, weights, shifts), fast_mode=True)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_kernels_made_anew_give_the_gradients_of_kernels_kept(dtype: torch.dtype) -> None:
-    x = torch.randn(3, 4, 6, 6)
-    given = (x, torch.randn(8, 2, 3, 3, 3), torch.randn(3, 3), torch.randn(8))
-    inputs = [tensor.requires_grad_() for tensor in given]
-
-    def gradients(keep_kernels: bool) -> tuple[Tensor, ...]:
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            y = cross_d_conv2d(*inputs, 1, 1, 1, 2, keep_kernels=keep_kernels)
-        assert y.dtype == dtype
-        return torch.autograd.grad(y.float().square().sum(), inputs)
-
-    torch.testing.assert_close(gradients(False), gradients(True), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("space", ["kernel", "divided"])
-@pytest.mark.parametrize("mode", ["train", "eval"])
-def test_only_kernels_in_eval_mode_are_kept(
-    space: str, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kernels of a sample are 16 x 8 x 9 numbers, its input 8 x 36."""
-    monkeypatch.setattr(crossd_functional, "_side", lambda *_: space)
-    layer = CrossDConv2d(8, 16, 3, padding=1).train(mode == "train")
-    sizes: list[int] = []
-
-    def pack(tensor: Tensor) -> Tensor:
-        sizes.append(tensor.numel())
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        layer(torch.randn(64, 8, 6, 6))
-    kept = 16 * 8 * 9 if (space, mode) == ("kernel", "eval") else 16 * 36
-    assert max(size for size in sizes if size != layer.weights_3d.numel()) <= 64 * kept
-
-
-def test_functional_transforms_in_eval_mode() -> None:
-    layer = CrossDConv2d(3, 4, 3, padding=1).eval()
-    x = torch.randn(2, 3, 6, 6)
-
-    def loss(parameters: dict[str, Tensor]) -> Tensor:
-        return torch.func.functional_call(layer, parameters, x).square().sum()
-
-    gradients = torch.func.grad(loss)(dict(layer.named_parameters()))
-    layer(x).square().sum().backward()
-    wanted = {name: parameter.grad for name, parameter in layer.named_parameters()}
-    torch.testing.assert_close(gradients, wanted)
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
@@ -349,131 +207,6 @@ def test_1x1_kernel_is_a_plain_convolution() -> None:
     for name, parameter in layer.rotation_params.named_parameters():
         assert parameter.grad is not None, name
         assert not parameter.grad.any(), name
-
-
-# --------------------------------------------------------------------------- precision, tools
-
-
-@pytest.mark.parametrize("outputs", [8, 512], ids=["kernel space", "input space"])
-def test_autocast_predicts_and_shifts_in_float32(outputs: int) -> None:
-    layer = CrossDConv2d(8, outputs, 3, padding=1, bias=True).eval()
-    x, shifts = torch.randn(2, 8, 12, 12), torch.rand(2, 3)
-    exact = layer(x)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        axis, angle = layer.axis_angle(x)
-        kernels = shifted_kernels(layer.weights_3d, shifts)
-        cast = layer(x)
-    torch.testing.assert_close((axis, angle), layer.axis_angle(x), rtol=0, atol=0)
-    torch.testing.assert_close(kernels, shifted_kernels(layer.weights_3d, shifts), rtol=0, atol=0)
-    assert cast.dtype == torch.bfloat16
-    assert (cast - exact).abs().max() <= 4e-3 * exact.abs().max()
-
-
-@pytest.mark.parametrize("outputs", [8, 512], ids=["kernel space", "input space"])
-def test_bfloat16_layer(outputs: int) -> None:
-    layer = CrossDConv2d(8, outputs, 3, padding=1).eval()
-    x = torch.randn(2, 8, 12, 12)
-    exact, y = layer(x), layer.bfloat16()(x.bfloat16())
-    assert y.dtype == torch.bfloat16
-    assert (y - exact).abs().max() <= 2e-2 * exact.abs().max()
-
-
-def test_state_dict_and_deep_copy_carry_everything() -> None:
-    layer = CrossDConv2d(3, 4, 3, padding=1, bias=True)
-    x = torch.randn(2, 3, 6, 6)
-    with torch.inference_mode():
-        layer(x)  # leaves nothing behind that training could stumble over
-    twin = CrossDConv2d(3, 4, 3, padding=1, bias=True)
-    twin.load_state_dict(layer.state_dict())
-    wanted = layer.eval()(x)
-    torch.testing.assert_close(twin.eval()(x), wanted, rtol=0, atol=0)
-    torch.testing.assert_close(copy.deepcopy(layer)(x), wanted, rtol=0, atol=0)
-    layer.train()(x).sum().backward()
-
-
-def network() -> nn.Module:
-    """Two layers: one in kernel space; one in input space, with an even kernel."""
-    return nn.Sequential(
-        CrossDConv2d(3, 4, 3, padding=1), CrossDConv2d(4, 32, 4, 4, groups=2, bias=True)
-    )
-
-
-@pytest.mark.parametrize("mode", ["train", "eval"])
-def test_compiles_without_graph_breaks(mode: str) -> None:
-    model = network().train(mode == "train")
-    twin = copy.deepcopy(model)
-    compiled = torch.compile(twin, fullgraph=True, backend="eager")
-    x = torch.randn(2, 3, 8, 8)
-    y, wanted = compiled(x), model(x)
-    torch.testing.assert_close(y, wanted)
-    y.square().sum().backward()
-    wanted.square().sum().backward()
-    for parameter, other in zip(twin.parameters(), model.parameters(), strict=True):
-        torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-4, atol=1e-4)
-
-
-def test_exports() -> None:
-    model = network().eval()
-    x = torch.randn(2, 3, 8, 8)
-    exported = torch.export.export(model, (x,)).module()
-    torch.testing.assert_close(exported(x), model(x))
-
-
-def test_forward_holds_no_complex_and_no_six_axis_tensor() -> None:
-    seen: list[tuple[torch.dtype, int]] = []
-    batch, outputs, inputs, size = 5, 16, 8, 3
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            out = func(*args, **(kwargs or {}))
-            tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-            seen.extend((tensor.dtype, tensor.numel()) for tensor in tensors)
-            return out
-
-    layer = CrossDConv2d(inputs, outputs, size, padding=1)
-    with Watch():
-        layer(torch.randn(batch, inputs, 6, 6)).sum().backward()
-    assert len(seen) > 50
-    assert not any(dtype.is_complex for dtype, _ in seen)
-    assert max(numel for _, numel in seen) < batch * outputs * inputs * size**3
-
-
-@pytest.mark.parametrize(
-    ("batch", "outputs", "inputs", "side", "space"),
-    [  # of ResNet-18's 3x3 layers at 224 pixels, then at 64, 128, 32 and 28, and one sample
-        (8, 64, 64, 56, "kernel"),
-        (8, 128, 128, 28, "kernel"),
-        (8, 256, 256, 14, "divided"),
-        (8, 512, 512, 7, "divided"),
-        (8, 128, 128, 8, "divided"),
-        (8, 128, 128, 16, "kernel"),
-        (8, 64, 64, 8, "kernel"),
-        (8, 64, 64, 7, "divided"),
-        (8, 256, 256, 4, "input"),
-        (8, 512, 512, 2, "input"),
-        (1, 512, 512, 7, "input"),
-    ],
-)
-def test_where_the_shift_goes(batch: int, outputs: int, inputs: int, side: int, space: str) -> None:
-    x, weights = torch.empty(batch, inputs, side, side), torch.empty(outputs, inputs, 3, 3, 3)
-    geometry = Geometry((1, 1), (1, 1), (1, 1), 1, (side, side))
-    assert crossd_functional._side(x, weights, geometry) == space
-
-
-def test_a_shift_is_divided_in_full_precision_and_for_odd_kernels_alone() -> None:
-    geometry = Geometry((1, 1), (1, 1), (1, 1), 1, (14, 14))
-    x, weights = torch.empty(8, 256, 14, 14), torch.empty(256, 256, 3, 3, 3)
-    side = crossd_functional._side
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert side(x, weights, geometry) == "kernel"
-    assert side(x.bfloat16(), weights.bfloat16(), geometry) == "kernel"
-    assert side(x.double(), weights.double(), geometry) == "divided"
-    assert side(x, torch.empty(256, 256, 4, 4, 4), geometry) == "kernel"
-
-
-# ------------------------------------------------------------------------------- the method
 
 
 def test_layer_2d_keeps_geometry_bias_dtype_and_mode() -> None:
@@ -519,19 +252,3 @@ def test_layer_3d_refuses_what_is_not_its_own() -> None:
         CrossD().layer_3d(nn.Conv2d(3, 3, 3))
     with pytest.raises(ConversionError, match=r"stride \(1, 2\) differs between the axes"):
         CrossD().layer_3d(CrossDConv2d(3, 3, 3, stride=(1, 2)))
-
-
-def test_rolled_kernel_is_the_transfer_without_the_voxel_off() -> None:
-    """Without rotation, and on volumes constant in depth, roll(U) summed in depth is W + rest."""
-    weights = torch.randn(2, 2, 3, 3, 3, dtype=torch.float64)
-    kernel = shifted_kernels(weights, torch.ones(1, 3, dtype=torch.float64))[0]
-    rolled = weights.roll((1, 1, 1), dims=(2, 3, 4))
-    flat = torch.randn(1, 2, 1, 6, 6, dtype=torch.float64)
-    slab = functional.conv3d(flat, rolled, padding=1)
-    torch.testing.assert_close(slab[:, :, 0], functional.conv2d(flat[:, :, 0], kernel, padding=1))
-    others = itertools.product(range(-1, 2), repeat=3)
-    assert not any(
-        torch.allclose(weights.roll(shift, dims=(2, 3, 4)), rolled)
-        for shift in others
-        if shift != (1, 1, 1)
-    )
