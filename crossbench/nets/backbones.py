@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import timm
 import torch
@@ -22,16 +22,27 @@ if TYPE_CHECKING:
 #: The layer form of a backbone's own convolutions.
 PLAIN = "plain"
 
+Padding = Literal["same", "symmetric"]
 
-def create_backbone(name: str, num_classes: int) -> nn.Module:
+#: timm's words for paddings.
+_PAD_TYPES: dict[Padding, str] = {"same": "same", "symmetric": ""}
+
+
+def create_backbone(name: str, num_classes: int, padding: Padding | None = None) -> nn.Module:
     """An untrained timm network for three channels.
 
     BatchNorm gains that timm starts at zero, to ease the training of whole residual networks,
     start at one, as in torchvision: an untrained backbone is probed as it is, and a gain of
     zero would hide every layer of the branch before it.
 
+    Args:
+        name: timm's.
+        num_classes: Outputs of its head; 0 for pooled features.
+        padding: Of its convolutions, for a network of which timm has both; None for its own.
+
     Raises:
-        RequestError: If timm has no network of this name, with the nearest names.
+        RequestError: If timm has no network of this name, with the nearest names; or none of it
+            with this padding.
     """
     known = timm.list_models()
     if name not in known:
@@ -39,11 +50,25 @@ def create_backbone(name: str, num_classes: int) -> nn.Module:
         hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists them"
         msg = f"unknown backbone {name!r} (weights are chosen by init, not by a tag); {hint}"
         raise RequestError(msg)
-    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes)
+    network = _create(name, num_classes, padding)
     for module in network.modules():
         gain = module.weight if isinstance(module, nn.BatchNorm2d) and module.affine else None
         if gain is not None and not gain.is_meta and not gain.any():
             nn.init.ones_(gain)
+    return network
+
+
+def _create(name: str, num_classes: int, padding: Padding | None) -> nn.Module:
+    options: dict[str, Any] = {} if padding is None else {"pad_type": _PAD_TYPES[padding]}
+    try:
+        network: nn.Module = timm.create_model(
+            name, pretrained=False, num_classes=num_classes, **options
+        )
+    except TypeError as error:
+        if not options or "pad_type" not in str(error):
+            raise
+        msg = f"backbone {name!r} has one padding only; leave padding (={padding!r}) out"
+        raise RequestError(msg) from error
     return network
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from crossbench.nets.backbones import Padding
+
 
 def build_model(  # noqa: PLR0913
     method: str | Method,
@@ -36,6 +38,7 @@ def build_model(  # noqa: PLR0913
     shape: tuple[int, ...] = (),
     facts: Mapping[str, Any] = MappingProxyType({}),
     bn_eps: float | None = None,
+    padding: Padding | None = None,
 ) -> nn.Module:
     """The network of a method for one kind of input.
 
@@ -66,6 +69,7 @@ def build_model(  # noqa: PLR0913
         shape: Spatial shape of one input, where it is known.
         facts: What the input kind says of its inputs.
         bn_eps: What every BatchNorm adds to the variance; None leaves the network's own.
+        padding: ``same`` or ``symmetric``, of a timm network that has both; None for its own.
 
     Returns:
         A network on the CPU, in training mode.
@@ -91,6 +95,7 @@ def build_model(  # noqa: PLR0913
             checkpoint=_checkpoint(init, method, backbone),
             drop_keys=tuple(drop_keys),
             bn_eps=bn_eps,
+            padding=padding,
         ),
     )
 
@@ -112,8 +117,8 @@ def construct(method: Method, request: BuildRequest) -> nn.Module:
     """The network that a method builds for a request, only 2D weights loaded.
 
     Raises:
-        RequestError: If the method does not take this kind of input, or ``bn_eps`` is given to a
-            network without BatchNorm.
+        RequestError: If the method does not take this kind of input, or its network has no
+            BatchNorm or no padding of the kind that is asked for.
         ConversionError: If the method refuses the backbone, or builds something else.
     """
     builder = as_network_method(method)
@@ -128,6 +133,9 @@ def construct(method: Method, request: BuildRequest) -> nn.Module:
     if isinstance(method, NetworkMethod):
         _check_head(network, method)
         assign_roles(network, method, {"": None})
+    if request.padding is not None and not request.padded:
+        msg = f"method {method.name!r} makes its network of no backbone; leave padding"
+        raise RequestError(f"{msg} (={request.padding!r}) out")
     if request.bn_eps is not None:
         _set_bn_eps(network, request.bn_eps, method)
     return network

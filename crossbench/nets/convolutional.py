@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossbench.methods import Convolution, Method, NetworkMethod, input_kinds
-from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.backbones import replace_convolutions
 from crossbench.nets.convert import make_3d
 from crossbench.nets.declarations import drawing_3d, lifts
 from crossbench.nets.roles import assign_roles, channels_of
@@ -33,7 +33,7 @@ class ConvolutionalMethod:
 
     def build(self, request: BuildRequest) -> nn.Module:
         """The backbone with the convolution's layers."""
-        network = create_backbone(request.backbone, request.num_classes)
+        network = request.plain_backbone(request.num_classes)
         channels = channels_of(network)
         if lifts(self.convolution):
             request.carry(network)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from crossbench.nets.backbones import Padding
     from crossbench.nets.weights.checkpoint import Checkpoint
 
 
@@ -31,8 +32,10 @@ class BuildRequest:
         checkpoint: The weights to start from; None for random ones.
         drop_keys: Parts of the names of tensors that are not to be carried from 2D.
         bn_eps: What every BatchNorm adds to the variance; None leaves the network's own.
+        padding: Of the backbone's convolutions; None leaves its own.
         misfit: Why no 2D network could take the weights; empty where one has, or none was made.
         carried: Whether a 2D network, or the method itself, took them.
+        padded: Whether a backbone was made, which has the padding.
     """
 
     kind: str
@@ -44,14 +47,21 @@ class BuildRequest:
     checkpoint: Checkpoint | None = None
     drop_keys: tuple[str, ...] = ()
     bn_eps: float | None = None
+    padding: Padding | None = None
     misfit: str = field(default="", init=False)
     carried: bool = field(default=False, init=False)
+    padded: bool = field(default=False, init=False)
 
     def image_network(self, num_classes: int) -> nn.Module:
         """The plain backbone with the weights to start from, where it takes them."""
-        network = create_backbone(self.backbone, num_classes)
+        network = self.plain_backbone(num_classes)
         self.carry(network)
         return network
+
+    def plain_backbone(self, num_classes: int) -> nn.Module:
+        """The untrained backbone."""
+        self.padded = True
+        return create_backbone(self.backbone, num_classes, self.padding)
 
     def weights(self) -> Mapping[str, Tensor] | None:
         """The tensors that the run starts from, which are the caller's to load; None if random."""

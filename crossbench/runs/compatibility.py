@@ -135,7 +135,7 @@ def _try(trial: Trial, init: str | Checkpoint) -> Finding:
         init=init,
         backbone=trial.backbone,
         drop_keys=trial.drop_keys,
-        bn_eps=trial.preset.network.bn_eps,
+        **trial.preset.network.options,
     )
     rehearsal = Rehearsal(
         method=trial.method.name,

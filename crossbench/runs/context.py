@@ -184,7 +184,7 @@ class RunContext:
                 init=weights,
                 backbone=self.run.key.backbone,
                 drop_keys=settings["drop_keys"],
-                bn_eps=self.preset.network.bn_eps,
+                **self.preset.network.options,
             ).to(self.device)
 
     def random(self, *parts: str | int) -> RandomSource:

@@ -136,6 +136,7 @@ def _cost(request: Resolved, network: _Network, device: torch.device) -> _Cost:
         num_classes=2,
         init=RANDOM,
         backbone=request.asked.backbone,
+        **request.preset.network.options,
     ).to(device)
     timed = request.protocol.time(model, task.input_shape, request.preset, device)
     weights = sum(tensor.nbytes for tensor in model.state_dict().values())

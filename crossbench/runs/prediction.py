@@ -135,7 +135,7 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
         facts=_kind(details).facts(details.fed_shape),
         num_classes=about.num_classes,
         backbone=record.key.backbone,
-        bn_eps=details.settings.get("network", {}).get("bn_eps"),
+        **details.settings.get("network", {}),
     )
     try:
         network.load_state_dict(checkpoint.tensors)

@@ -157,17 +157,25 @@ class FitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """Constants of a network that no checkpoint holds.
+    """Constants of a network that no checkpoint holds; None leaves the network's own.
 
     Attributes:
-        bn_eps: What every BatchNorm adds to the variance; None leaves the network's own.
+        bn_eps: What every BatchNorm adds to the variance.
+        padding: How the convolutions of timm's EfficientNets and their like pad: ``same``, as
+            TensorFlow, or ``symmetric``, as torch.
     """
 
     bn_eps: Positive | None = None
+    padding: Literal["same", "symmetric"] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those that are set, as :func:`crossbench.build_model` takes them."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def fingerprint(self) -> dict[str, Any]:
         """What identities hash: what is set, in a section of its own."""
-        return {} if self.bn_eps is None else {"network": facts(self, "bn_eps")}
+        return {"network": self.options} if self.options else {}
 
 
 @dataclass(frozen=True, kw_only=True)

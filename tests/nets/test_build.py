@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -64,6 +65,39 @@ def test_bn_eps_computes_what_timms_option_does() -> None:
         timms = timm.create_model(name, num_classes=5, bn_eps=eps).eval()
         timms.load_state_dict(network.state_dict())
         torch.testing.assert_close(network(x), timms(x))
+
+
+@pytest.mark.parametrize(("padding", "theirs"), [("same", "same"), ("symmetric", "")])
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "efficientnet_lite0"])
+def test_padding_is_timms_option(name: str, padding: Any, theirs: str) -> None:
+    network = build_model("conv2d", dims=2, num_classes=5, backbone=name, padding=padding).eval()
+    timms = timm.create_model(name, num_classes=5, pad_type=theirs).eval()
+    timms.load_state_dict(network.state_dict())
+    x = torch.randn(2, 3, 47, 40)
+    torch.testing.assert_close(network(x), timms(x))
+
+
+@pytest.mark.parametrize("method", ["acs", "conv3d"])
+def test_padding_is_carried_to_3d(method: str) -> None:
+    """A network without padding of its own is TensorFlow's where it is asked to be."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 33, 34, 35)
+    tf, plain = "tf_efficientnet_lite0", "efficientnet_lite0"
+    wanted = build_model(method, dims=3, num_classes=2, backbone=tf).eval()
+    for padding, same in (("same", True), ("symmetric", False)):
+        network = build_model(
+            method, dims=3, num_classes=2, backbone=plain, padding=padding, bn_eps=1e-3
+        ).eval()
+        network.load_state_dict(wanted.state_dict())
+        assert torch.equal(network(x), wanted(x)) == same
+
+
+def test_padding_that_a_network_has_not() -> None:
+    with pytest.raises(RequestError, match=r"'resnet18' has one padding only; leave padding \(='s"):
+        build_model("conv2d", dims=2, num_classes=2, padding="same")
+    message = r"method 'medicalnet' makes its network of no backbone; leave padding \(='same'\) out"
+    with pytest.raises(RequestError, match=message):
+        build_model("medicalnet", dims=3, num_classes=2, padding="same")
 
 
 def test_bn_eps_of_a_network_without_batch_norm() -> None:

@@ -107,7 +107,7 @@ LEFT_OUT = {
     "weak-probe": {"title"},
     "linear-probe": {"title"},
     "fit": {"train_from"},  # hashed where it is set, as the next
-    "network": {"bn_eps"},
+    "network": {"bn_eps", "padding"},
     "lora": {"affine"},
     "pretrain": {"threads", "workers", "max_unreadable"},
 }
@@ -138,3 +138,4 @@ def test_what_is_hashed_where_it_is_set() -> None:
     last = FitSettings(epochs=1, train_from="layer4").fingerprint()
     assert last == FitSettings(epochs=1).fingerprint() | {"train_from": "layer4"}
     assert NetworkSettings(bn_eps=1e-3).fingerprint() == {"network": {"bn_eps": 1e-3}}
+    assert NetworkSettings(padding="same").fingerprint() == {"network": {"padding": "same"}}
