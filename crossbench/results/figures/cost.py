@@ -39,10 +39,8 @@ def costs(board: Board, *, theme: Theme = "light") -> list[Figure]:
     """A chart for each known cost of a board, and for each machine where a cost depends on it."""
     found = []
     for by in known_costs(board):
-        name, where = (
-            f"cost-{by.replace('_', '-')}",
-            machines(board) if by in OF_MACHINES else [None],
-        )
+        name = f"cost-{by.replace('_', '-')}"
+        where = machines(board) if by in OF_MACHINES else [None]
         drawn = [cost(board, by, machine=machine, name=name, theme=theme) for machine in where]
         drawn = [figure for figure in drawn if figure.data["cost"].notna().any()]
         found += [_numbered(figure, place) for place, figure in enumerate(drawn, 1)]

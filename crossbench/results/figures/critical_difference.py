@@ -9,7 +9,7 @@ import pandas as pd
 from crossbench.evaluation.statistics import friedman, tied_groups
 from crossbench.results.boards.standings import complete_means, higher_is_better
 from crossbench.results.figures import marks
-from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.figure import compose, field, names_axis, tooltip
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Friedman
@@ -27,10 +27,6 @@ def critical_difference(board: Board, *, theme: Theme = "light") -> Figure:
     A grey line joins methods of which no two are shown to differ: Wilcoxon's signed rank over
     tasks, Holm over all pairs, 5 %, the test behind the marks of the standings. Plain baselines
     are not ranked, and have no place here.
-
-    Args:
-        board: The board.
-        theme: Light or dark.
 
     Raises:
         StatisticsError: If there are too few tasks or methods for a claim.
@@ -81,7 +77,7 @@ def _layers(rows: list[str], board: Board) -> list[dict[str, Any]]:
         scale={"domain": [1, max(len(ranks), 2)], "nice": False, "padding": 16},
         axis=marks.figures_axis("mean rank (1 is best)", values=ranks, format="d"),
     )
-    y = field("name", "nominal", scale={"domain": rows}, title=None, axis=marks.whole_names(rows))
+    y = names_axis("name", rows)
     look = marks.look("name", board.methods)
     return [
         {

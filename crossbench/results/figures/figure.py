@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.results.figures import marks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -89,6 +89,14 @@ def records(data: pd.DataFrame) -> list[dict[str, Any]]:
 def field(name: str, kind: str = "quantitative", /, **more: Any) -> dict[str, Any]:
     """The encoding of a column."""
     return {"field": name, "type": kind, **more}
+
+
+def names_axis(
+    column: str, names: Sequence[str], below: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The encoding of names below each other, none of them cut, each with a line below it."""
+    axis = marks.whole_names(names, below=below)
+    return field(column, "nominal", scale={"domain": list(names)}, title=None, axis=axis)
 
 
 def tooltip(**formats: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.results.boards.pairwise import verdict_frame
 from crossbench.results.figures import marks
-from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.figure import compose, field, names_axis, tooltip
 from crossbench.results.figures.forest import ONE, forest, gains_axis
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ def gains(comparison: Comparison, *, theme: Theme = "light") -> Figure:
     """Forest plot: the mean gain of the candidate on each task, with its interval.
 
     The band is that of practical equivalence; tasks without a verdict are left out.
-
-    Args:
-        comparison: As from :func:`crossbench.results.boards.compare.compare_on`.
-        theme: Light or dark.
     """
     frame = tested(comparison)
     metric = comparison.metric_words
@@ -109,13 +105,7 @@ def _bars(tasks: list[str]) -> dict[str, Any]:
     return {
         "mark": {"type": "bar"},
         "encoding": {
-            "y": field(
-                "task",
-                "nominal",
-                scale={"domain": tasks},
-                title=None,
-                axis=marks.whole_names(tasks),
-            ),
+            "y": names_axis("task", tasks),
             "x": field(
                 "probability",
                 scale={"domain": [0, 1]},

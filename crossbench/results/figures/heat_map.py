@@ -46,16 +46,13 @@ def heat_map(
 
     A cell's shade is the share of the way from the task's majority class (without one, from its
     worst row) to its best method, so that tasks of different difficulty compare. Grey cells have no
-    score and say why. What there is more of, methods or tasks, stands below each other.
-
-    Args:
-        board: The board.
-        rows: Its standings, where they are known.
-        theme: Light or dark.
+    score and say why. What there is more of, methods or tasks, stands below each other. ``rows``
+    are the board's standings, where they are known.
     """
     names = [row.name for row in (ranked(board) if rows is None else rows)]
     frame = heat_map_frame(board, names)
-    frame["ink"] = [_ink(theme, each) for each in frame["shade"]]
+    shades = [marks.GREY if pd.isna(each) else marks.shade(theme, each) for each in frame["shade"]]
+    frame["ink"] = [marks.ink_on(each) for each in shades]
     down, across = ("task", "name") if len(board.tasks) > len(names) else ("name", "task")
     order = {"name": names, "task": board.tasks}
     metric = title_of(board.metric)
@@ -131,10 +128,6 @@ def _shades(column: Column, board: Board) -> dict[str, float]:
     }
 
 
-def _ink(theme: Theme, share: float) -> str:
-    return marks.ink_on(marks.GREY if pd.isna(share) else marks.shade(theme, share))
-
-
 def _in_words(frame: pd.DataFrame, board: Board) -> str:
     """The best of each task, for those who do not see it."""
     best = frame[frame["mark"].str.contains(BEST, regex=False)]
@@ -202,11 +195,5 @@ def _names(column: str, names: Sequence[str], *, across: bool = False) -> dict[s
 
 def _legend(board: Board) -> dict[str, Any]:
     floor = _FLOOR if "majority" in board.plain else "worst score"
-    return {
-        "title": None,
-        "orient": "bottom",
-        "gradientLength": 200,
-        "values": [0, 1],
-        "labelExpr": f"datum.value ? '{_TOP}' : '{floor}'",
-        "labelLimit": 0,
-    }
+    words = f"datum.value ? '{_TOP}' : '{floor}'"
+    return marks.gradient([0, 1], labelExpr=words, labelLimit=0)

@@ -29,10 +29,7 @@ _SIGNS = ("#D55E00", "#0072B2")  # below and above zero
 def kernel_path(method: str, kernels: Sequence[Kernel], *, theme: Theme = "light") -> Figure:
     """What a method makes of a 2D kernel in 3D, a row for each that its outputs have.
 
-    Args:
-        method: Its name.
-        kernels: As ``crossbench check-method`` measures them, one at least.
-        theme: Light or dark.
+    The kernels, one at least, are as ``crossbench check-method`` measures them.
     """
     frame = kernel_frame(kernels)
     planes = frame["plane"].nunique()
@@ -119,13 +116,7 @@ def _layers(frame: pd.DataFrame, theme: Theme) -> list[dict[str, Any]]:
             "range": [_SIGNS[0], page.paper, _SIGNS[1]],
             "interpolate": "rgb",
         },
-        legend={
-            "title": None,
-            "orient": "bottom",
-            "gradientLength": 200,
-            "values": [-reach, 0, reach],
-            "format": ".2g",
-        },
+        legend=marks.gradient([-reach, 0, reach], format=".2g"),
     )
     first = "datum.row === 0 && datum.column === 0"
     return [

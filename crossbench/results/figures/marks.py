@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -117,8 +118,8 @@ def colours(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
         names: Names that have a colour each.
         plain: Names that follow in grey.
     """
-    chosen = _cycled(_METHOD_COLOURS if plain else PALETTE, len(names))
-    return {"domain": [*names, *plain], "range": chosen + [GREY] * len(plain)}
+    chosen = islice(cycle(_METHOD_COLOURS if plain else PALETTE), len(names))
+    return {"domain": [*names, *plain], "range": [*chosen, *[GREY] * len(plain)]}
 
 
 def shapes(names: Sequence[str]) -> dict[str, Any]:
@@ -195,18 +196,13 @@ def legend(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def legend_height(names: Sequence[str]) -> int:
-    """Pixels that the legend takes below a chart."""
-    return 50 + 22 * ((len(names) + 1) // 2)
-
-
-def height(rows: int, each: int = 0) -> int:
-    """Pixels for so many names below each other, none of them lower than ``each``."""
-    return 80 + max(_ROW_HEIGHT, each) * max(rows, 1)
+def gradient(values: Sequence[float], **more: Any) -> dict[str, Any]:
+    """A legend of shades below the chart, with these values at its ends or between."""
+    return {"title": None, "orient": "bottom", "gradientLength": 200, "values": values} | more
 
 
 def rows_height(rows: int, each: int = 0) -> int:
-    """Pixels of the plot alone, for so many names below each other."""
+    """Pixels for so many names below each other, none of them lower than ``each``."""
     return max(_ROW_HEIGHT, each) * max(rows, 1)
 
 
@@ -242,10 +238,8 @@ def whole_names(
     }
 
 
-def whole_height(names: Sequence[str], *, upright: bool = False) -> int:
-    """Pixels that the tallest name of such an axis takes."""
-    if upright:
-        return max(LETTER_WIDTH * len(name) for name in names)
+def whole_height(names: Sequence[str]) -> int:
+    """Pixels that the tallest name of such an axis takes, where none is upright."""
     return max(LINE_HEIGHT * len(wrap(name, _LINE)) for name in names)
 
 
@@ -276,7 +270,3 @@ def luminance(colour: str) -> float:
 
 def _channels(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour[1:]))
-
-
-def _cycled(values: Sequence[str], count: int) -> list[str]:
-    return [values[place % len(values)] for place in range(count)]

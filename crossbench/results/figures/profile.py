@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from crossbench.evaluation.metrics import title_of
 from crossbench.results.boards.profile import profile
 from crossbench.results.figures import marks
-from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.figure import compose, field, names_axis, tooltip
+from crossbench.results.figures.forest import dots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +23,7 @@ _PLACE = 27  # pixels of the line below a task's name, and of the gap to the nex
 def method_profile(board: Board, method: str, *, theme: Theme = "light") -> Figure:
     """A method's score on each task of a board, with its place below the task's name.
 
-    Args:
-        board: The board.
-        method: Registry name; each version of its code has a colour.
-        theme: Light or dark.
+    Each version of the method's code has a colour.
     """
     frame = profile(board, method)
     frame["place_words"] = [_place(row) for row in frame.itertuples()]
@@ -58,9 +56,7 @@ def _in_words(frame: pd.DataFrame, metric: str, method: str) -> str:
 
 def _layers(frame: pd.DataFrame, board: Board) -> list[dict[str, Any]]:
     below = dict(zip(frame["task"], frame["place_words"], strict=True))
-    tasks = list(dict.fromkeys(frame["task"]))
-    axis = marks.whole_names(tasks, below=below)
-    y = field("task", "nominal", scale={"domain": tasks}, title=None, axis=axis)
+    y = names_axis("task", list(dict.fromkeys(frame["task"])), below)
     x = {
         "scale": marks.scores() | {"padding": 16},
         "axis": marks.figures_axis(title_of(board.metric)),
@@ -77,17 +73,5 @@ def _layers(frame: pd.DataFrame, board: Board) -> list[dict[str, Any]]:
             "mark": {"type": "tick", "color": marks.GREY, "thickness": 1, "size": 30},
             "encoding": {"y": y, "x": field("chance", **x)},
         },
-        {
-            "mark": marks.interval(),
-            "encoding": {
-                "y": y,
-                "x": field("low", **x),
-                "x2": {"field": "high"},
-                "color": look["color"],
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
-            "encoding": {"y": y, "x": field("score", **x), **look, "tooltip": shown},
-        },
+        *dots({"y": y}, ("score", "low", "high"), look, axis=x, words=shown),
     ]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.results.boards.benches import latest_of
 from crossbench.results.figures import marks
-from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.figure import compose, field, names_axis, tooltip
+from crossbench.results.figures.forest import dots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +28,7 @@ def workloads(frame: pd.DataFrame) -> list[str]:
 def runtimes(frame: pd.DataFrame, workload: str, *, theme: Theme = "light") -> list[Figure]:
     """One chart a machine: the time of each method in each case against the baseline's.
 
-    Args:
-        frame: As from :func:`crossbench.results.boards.bench_frame.bench_frame`.
-        workload: One of :func:`workloads`.
-        theme: Light or dark.
+    The frame is of benches, and what was timed one of its :func:`workloads`.
     """
     own = _ratios(frame)
     own = own[[_workload(row) == workload for row in own.itertuples()]]
@@ -79,32 +77,18 @@ def _in_words(own: pd.DataFrame, where: str, baseline: str) -> str:
 
 
 def _layers(cases: list[str], methods: list[str], baseline: str) -> list[dict[str, Any]]:
-    axis = marks.whole_names(cases)
-    y = field("what", "nominal", scale={"domain": cases}, title=None, axis=axis)
     offset = field("method", "nominal", scale={"domain": methods})
+    place = {"y": names_axis("what", cases), "yOffset": offset}
     x = {
         "scale": {"zero": False, "nice": False, "padding": 16},
         "axis": marks.figures_axis(f"multiple of the time of {baseline}"),
     }
     look = marks.look("method", methods, shown=methods)
     shown = tooltip(what="", method="", ratio=".2f", ratio_low=".2f", ratio_high=".2f", ms=",.4~g")
-    place = {"y": y, "yOffset": offset}
     return [
         {
             "mark": {"type": "rule", "color": marks.GREY, "strokeDash": [4, 3]},
             "encoding": {"x": {"datum": _EVEN, **x}},
         },
-        {
-            "mark": marks.interval(),
-            "encoding": place
-            | {
-                "x": field("ratio_low", **x),
-                "x2": {"field": "ratio_high"},
-                "color": look["color"],
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
-            "encoding": place | {"x": field("ratio", **x), **look, "tooltip": shown},
-        },
+        *dots(place, ("ratio", "ratio_low", "ratio_high"), look, axis=x, words=shown, size=90),
     ]

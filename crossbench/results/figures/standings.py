@@ -11,7 +11,8 @@ from crossbench.evaluation.statistics import MIN_TASKS
 from crossbench.results.boards.standings import means_of
 from crossbench.results.boards.tables import ranked
 from crossbench.results.figures import marks
-from crossbench.results.figures.figure import compose, field, tooltip
+from crossbench.results.figures.figure import compose, names_axis, tooltip
+from crossbench.results.figures.forest import dots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +33,8 @@ def standings(
     """Mean ranks with 95 % intervals, best first; below a name is its mean score.
 
     Plain baselines and chance are not ranked and have their means alone. Where fewer than two
-    methods can be ranked, means are drawn in place of ranks.
-
-    Args:
-        board: The board.
-        rows: Its standings, where they are known.
-        theme: Light or dark.
+    methods can be ranked, means are drawn in place of ranks. ``rows`` are the board's standings,
+    where they are known.
     """
     rows = ranked(board) if rows is None else rows
     frame = standings_frame(board, rows)
@@ -112,27 +109,14 @@ def _layers(frame: pd.DataFrame, board: Board, what: str) -> list[dict[str, Any]
         for name, mean in zip(names, frame["mean"], strict=True)
         if pd.notna(mean)
     }
-    axis = marks.whole_names(names, below=below)
-    y = field("name", "nominal", scale={"domain": names}, title=None, axis=axis)
+    y = names_axis("name", names, below)
     x = {"scale": _scale(frame, what), "axis": _axis(frame, board, what)}
     look = marks.look("name", board.methods, board.beside)
     words = {"name": "", "rank": ".2f", "mean": ".3f", "tasks": "d", "note": ""}
-    ends = dict.fromkeys((f"{what}_low", f"{what}_high"), ".3f")
-    shown = tooltip(**words, **ends)
+    low, high = f"{what}_low", f"{what}_high"
+    shown = tooltip(**words, **{low: ".3f", high: ".3f"})
     return [
-        {
-            "mark": marks.interval(),
-            "encoding": {
-                "y": y,
-                "x": field(f"{what}_low", **x),
-                "x2": {"field": f"{what}_high"},
-                "color": look["color"],
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
-            "encoding": {"y": y, "x": field(what, **x), **look, "tooltip": shown},
-        },
+        *dots({"y": y}, (what, low, high), look, axis=x, words=shown),
         {
             "transform": [{"filter": f"!isValid(datum.{what})"}],
             "mark": {"type": "text", "align": "left", "x": 24, "color": marks.GREY},
