@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from crossbench.results.boards.table import BEST, LEGEND, Cell, Header, Table
+from crossbench.results.boards.table import BEST, LEGEND, Table
 from crossbench.results.figures.render import render as draw
 from crossbench_leaderboard.state import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from crossbench.results.boards.table import Cell
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme
 
@@ -114,14 +115,8 @@ def _words(cell: Cell) -> str:
 
 def _as_table(frame: pd.DataFrame, title: str) -> Table:
     """A frame as a list, its first column naming the rows."""
-    first, *others = frame.columns
-    rows = (
-        (Header(str(name)), [Cell(text=_text(value)) for value in values])
-        for name, *values in frame.itertuples(index=False)
-    )
-    return Table.of_rows(
-        [Header(str(each)) for each in others], rows, title=title, axes=(first, "")
-    )
+    rows = ((name, *map(_text, values)) for name, *values in frame.itertuples(index=False))
+    return Table.of_words([str(each) for each in frame.columns], rows, title=title)
 
 
 def _text(value: Any) -> str:

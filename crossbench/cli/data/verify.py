@@ -37,7 +37,8 @@ def _verify(options: argparse.Namespace) -> int:
     from crossbench.data.verify import verify
     from crossbench.files.paths import cache_dir, data_dir
     from crossbench.registry.tasks import find_task
-    from crossbench.results.report.verdict import verdict_text
+    from crossbench.results.report.render import render
+    from crossbench.results.report.verdict import verdict_page, verdict_tables
 
     card, folder = find_task(options.task), data_dir(options.data_dir)
     with aside():
@@ -47,7 +48,6 @@ def _verify(options: argparse.Namespace) -> int:
     if options.html:
         from crossbench.data.montage import montage
         from crossbench.files.atomic import replacing
-        from crossbench.results.report.verdict import verdict_page
 
         picture = b"" if dataset is None else montage(card, dataset)
         with replacing(options.html) as draft:
@@ -55,7 +55,7 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print_json(verdict.mapping())
     else:
-        print(verdict_text(verdict))
+        print(render(verdict_tables(verdict), "table"))
     return EXIT_OK if verdict.holds else EXIT_FAILED
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 #: Sign of the best cell where a format has no bold face, and what it means.
 BEST = "*"
@@ -117,6 +117,16 @@ class Table:
             **words,
         )
 
+    @classmethod
+    def of_words(
+        cls, heads: Sequence[str], rows: Iterable[Sequence[object]], **words: Any
+    ) -> Table:
+        """A list of words, whose first column names the row."""
+        entries = (
+            (Header(str(name)), [Cell(text=str(each)) for each in rest]) for name, *rest in rows
+        )
+        return cls.of_rows(map(Header, heads[1:]), entries, axes=(heads[0], ""), **words)
+
     @property
     def is_list(self) -> bool:
         """Whether rows are entries of a list, and columns are not of one kind."""
@@ -124,7 +134,10 @@ class Table:
 
     def only(self, names: Collection[str]) -> Table:
         """The table with the columns of these names alone, in its own order."""
-        places = [place for place, each in enumerate(self.columns) if each.text in names]
+        return self.picked([at for at, each in enumerate(self.columns) if each.text in names])
+
+    def picked(self, places: Sequence[int]) -> Table:
+        """The table with the columns at these places, in this order."""
         columns = tuple(self.columns[place] for place in places)
         cells = tuple(tuple(row[place] for place in places) for row in self.cells)
         return replace(self, columns=columns, cells=cells)

@@ -40,7 +40,7 @@ from crossbench.results.boards.notes import (
     tie_note,
 )
 from crossbench.results.boards.standings import standings, ties_with_best
-from crossbench.results.boards.table import NOTHING, SHARED, Cell, Header, Table
+from crossbench.results.boards.table import NOTHING, SHARED, Header, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,13 +110,13 @@ def failures(frame: pd.DataFrame) -> list[Table]:
         for (method, task, data, preset, status, kind, message), runs in lost.groupby(same)
     ]
     columns = ("run", "preset", "status", "runs", "reason")
-    return [_words("Runs without a result", columns, rows)] if rows else []
+    return [Table.of_words(columns, rows, title="Runs without a result")] if rows else []
 
 
 def broken_files(broken: Sequence[Broken]) -> list[Table]:
     """One table of the files that are no valid records; or none."""
-    rows = [(str(path), reason) for path, reason in broken]
-    return [_words("Files that are no valid records", ("file", "reason"), rows)] if rows else []
+    title = "Files that are no valid records"
+    return [Table.of_words(("file", "reason"), broken, title=title)] if broken else []
 
 
 # -------------------------------------------------------------------------- boards
@@ -240,11 +240,3 @@ def _table(
         ),
         shared=tuple((name, board.shared.get(name, "")) for name in SHARED),
     )
-
-
-def _words(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table of words, whose first column names the row."""
-    cells = tuple(tuple(Cell(text=str(text)) for text in row[1:]) for row in rows)
-    names = tuple(Header(str(row[0])) for row in rows)
-    heads = tuple(map(Header, columns[1:]))
-    return Table(title=title, axes=(columns[0], ""), rows=names, columns=heads, cells=cells)

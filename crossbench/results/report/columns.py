@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RequestError, unknown_name
@@ -31,7 +30,7 @@ def with_costs(table: Table, board: Board) -> Table:
         for place in range(len(wide.columns))
         if place < own or any(row[place].value is not None for row in wide.cells)
     ]
-    return _picked(wide, filled)
+    return wide.picked(filled)
 
 
 def chosen(pairs: Sequence[tuple[Board, Table]], names: Sequence[str]) -> list[Table]:
@@ -68,15 +67,7 @@ def _chosen(
     places = {_name(head.text): [place] for place, head in own}
     places[TASKS] = [place for place, head in own if not head.aside]
     places |= {name: [len(own) + number] for number, name in enumerate(added)}
-    return _picked(wide, [place for name in names for place in places.get(name, ())])
-
-
-def _picked(table: Table, places: Sequence[int]) -> Table:
-    return replace(
-        table,
-        columns=tuple(table.columns[place] for place in places),
-        cells=tuple(tuple(row[place] for place in places) for row in table.cells),
-    )
+    return wide.picked([place for name in names for place in places.get(name, ())])
 
 
 def _name(head: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import shutil
 import textwrap
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -83,14 +82,7 @@ def _parts(table: Table, width: int) -> list[Table]:
             used = _name_width(table)
         stretches[-1].append(index)
         used += needed
-    return [
-        replace(
-            table,
-            columns=tuple(table.columns[index] for index in stretch),
-            cells=tuple(tuple(cells[index] for index in stretch) for cells in table.cells),
-        )
-        for stretch in stretches
-    ]
+    return [table.picked(stretch) for stretch in stretches]
 
 
 def _column_width(table: Table, index: int) -> int:

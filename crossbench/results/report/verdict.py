@@ -1,11 +1,11 @@
-"""A verdict on a task's data as tables, in words and as a page of its own."""
+"""A verdict on a task's data as tables, and as a page of its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from crossbench.results.boards.table import Cell, Header, Table
-from crossbench.results.report.render import printable, render
+from crossbench.results.report.render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,33 +24,15 @@ _LEVELS = {"holds": "holds", "remark": "note", "fault": "FAULT"}
 def verdict_tables(verdict: Verdict) -> list[Table]:
     """What was looked at, what each check found, and what plain models get."""
     faults = [each.check for each in verdict.findings if each.level == "fault"]
-    found = Table.of_rows(
-        (Header(""), Header("finding")),
-        [
-            (Header(each.check), (Cell(text=_LEVELS[each.level]), Cell(text=each.text)))
-            for each in verdict.findings
-        ],
+    found = Table.of_words(
+        ("check", "", "finding"),
+        [(each.check, _LEVELS[each.level], each.text) for each in verdict.findings],
         title=verdict.sentence,
         caution=f"Does not hold: {', '.join(faults)}" if faults else "",
-        axes=("check", ""),
     )
-    tables = [found]
-    if verdict.shortcuts:
-        tables.append(_shortcuts(verdict))
-    tables.append(
-        Table.of_rows(
-            (Header("value"),),
-            [(Header(name), (Cell(text=value),)) for name, value in _identity(verdict) if value],
-            title="What was verified",
-            axes=("", ""),
-        )
-    )
-    return tables
-
-
-def verdict_text(verdict: Verdict, *, width: int | None = None) -> str:
-    """The verdict for a terminal."""
-    return render(verdict_tables(verdict), "table", width=width)
+    shortcuts = [_shortcuts(verdict)] if verdict.shortcuts else []
+    said = [(name, value) for name, value in _identity(verdict) if value]
+    return [found, *shortcuts, Table.of_words(("", "value"), said, title="What was verified")]
 
 
 def verdict_page(verdict: Verdict, montage: bytes) -> str:
