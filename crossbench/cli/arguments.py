@@ -86,12 +86,9 @@ def add_device(parser: Any) -> None:
 
 def matching(options: argparse.Namespace, kind: Any) -> dict[str, Any]:
     """Arguments of a command that fields of a dataclass have the names of; lists as tuples."""
-    given = {name: value for name, value in vars(options).items() if name in _names(kind)}
+    names = {field.name for field in fields(kind)}
+    given = {name: value for name, value in vars(options).items() if name in names}
     return {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
-
-
-def _names(kind: Any) -> set[str]:
-    return {field.name for field in fields(kind)}
 
 
 def run_request(options: argparse.Namespace) -> RunRequest:

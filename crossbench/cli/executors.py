@@ -23,12 +23,7 @@ LOCAL, RAY = "local", "ray"
 
 
 def add_executor(parser: Any, what: str = "the runs") -> None:
-    """Add where the work is done.
-
-    Args:
-        parser: Where to.
-        what: The work, in words.
-    """
+    """The machines that do the work."""
     parser.add_argument(
         "--executor",
         choices=(LOCAL, RAY),

@@ -13,20 +13,14 @@ if TYPE_CHECKING:
     from crossbench.execution.isolation import Limits
 
 
-def add_jobs(parser: Any, usual: int | None = 1, among: str = "1") -> None:
-    """Add the number of processes, and whether failed runs are tried again.
-
-    Args:
-        parser: Where to.
-        usual: The number where none is given.
-        among: That, in words.
-    """
+def add_jobs(parser: Any) -> None:
+    """The number of processes, and whether failed runs are tried again."""
     parser.add_argument(
         "--jobs",
         type=int,
-        default=usual,
         metavar="N",
-        help=f"share the runs out among N processes, and the cores among them ({among})",
+        help="share the runs out among N processes, and the cores among them (1; on Ray, as many "
+        "as there is room for)",
     )
     parser.add_argument(
         "--retry-failed",
@@ -36,12 +30,7 @@ def add_jobs(parser: Any, usual: int | None = 1, among: str = "1") -> None:
 
 
 def add_isolation(parser: Any, each: str = "each run") -> None:
-    """Add whether runs are done in processes of their own, and what each may use.
-
-    Args:
-        parser: Where to.
-        each: What the limits are of.
-    """
+    """Whether runs are done in processes of their own, and what each may use."""
     parser.add_argument(
         "--isolate",
         action=argparse.BooleanOptionalAction,

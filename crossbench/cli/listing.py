@@ -44,10 +44,10 @@ def _list(options: argparse.Namespace) -> int:
     if options.plugins and options.what != "methods":
         raise RequestError(f"--plugin is of methods, not of {options.what}; leave it out")
     from crossbench.cli.columns import table
-    from crossbench.cli.views import listing, method_rows
+    from crossbench.cli.views import LISTINGS, method_rows
 
     methods = options.what == "methods"
-    rows = method_rows(options.plugins) if methods else listing(options.what)
+    rows = method_rows(options.plugins) if methods else LISTINGS[options.what]()
     if options.json:
         print_json(rows)
     else:

@@ -92,13 +92,25 @@ def tracked(items: Iterable[T], doing: str, *, total: int | None = None) -> Iter
 
 def _told(items: Iterable[T], doing: str) -> Iterator[T]:
     """The items, with a line now and then that says how many there have been."""
-    begun = said = monotonic()
+    tell = _teller(doing)
     for count, item in enumerate(items, 1):
         yield item
+        tell(count)
+
+
+def _teller(doing: str) -> Callable[..., None]:
+    """A function of the number of things done, and of all where known, that says them at times."""
+    begun = said = monotonic()
+
+    def tell(done: int, total: int | None = None) -> None:
+        nonlocal said
         now = monotonic()
         if now - said >= _EVERY:
-            say([f"{doing}: {count} done in {(now - begun) / 60:.0f} min"])
+            of = "" if total is None else f" of {total}"
+            say([f"{doing}: {done}{of} done in {(now - begun) / 60:.0f} min"])
             said = now
+
+    return tell
 
 
 @contextmanager
@@ -116,17 +128,8 @@ def counting(doing: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
-    begun = said = monotonic()
     if not console.is_terminal:
-
-        def tell(done: int, total: int) -> None:
-            nonlocal said
-            now = monotonic()
-            if now - said >= _EVERY:
-                say([f"{doing}: {done} of {total} done in {(now - begun) / 60:.0f} min"])
-                said = now
-
-        yield tell
+        yield _teller(doing)
         return
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:

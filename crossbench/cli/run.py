@@ -12,6 +12,7 @@ from crossbench.cli.arguments import (
     add_plugins,
     add_repetitions,
     add_settings,
+    data_root,
     run_request,
 )
 from crossbench.cli.data.fetch import add_means
@@ -124,7 +125,7 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--price", type=float, metavar="P", help="with --simulate or --nodes: of each an hour"
     )
-    add_jobs(how, None, "1; on Ray, as many as there is room for")
+    add_jobs(how)
     add_isolation(how)
     add_executor(how)
     how.add_argument("--strict", action="store_true", help="missing data is an error under all too")
@@ -216,13 +217,11 @@ def _fetch(options: Namespace, request: RunRequest) -> bool:
     """
     from crossbench.cli.data.fetch import chosen, fetch_tasks, left_to_fetch
     from crossbench.data.acquire.consents import accept
-    from crossbench.files.data_root import DataRoot
-    from crossbench.files.paths import data_dir
     from crossbench.specs.requests import ALL
 
     tasks = request.tasks if request.train_task is None else (*request.tasks, request.train_task)
     cards = [card for card in chosen(tasks) if card.origins]
-    root = DataRoot(data_dir(options.data_dir))
+    root = data_root(options)
     if options.dry_run:
         left = left_to_fetch(cards, root)
         say(left)
@@ -288,11 +287,7 @@ def _check_simulation(options: Namespace) -> None:
 
 
 def _counts(options: Namespace, name: str) -> list[int]:
-    """The numbers that an option names.
-
-    Raises:
-        RequestError: If one is none.
-    """
+    """The numbers that an option names."""
     given = getattr(options, name)
     words = split_names(given) if given else []
     for word in words:

@@ -78,7 +78,7 @@ def add(commands: Any) -> None:
     add_data_dir(where)
     add_device(where)
     how = transfer.add_argument_group("how")
-    add_jobs(how, None, "1; on Ray, as many as there is room for")
+    add_jobs(how)
     add_isolation(how, "each run or pretraining")
     add_executor(how)
     how.add_argument(

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from crossbench.transfer import StageEstimate
 
 
-def listing(what: str) -> list[dict[str, Any]]:
-    """Rows of ``protocols``, ``presets`` or ``tracks``."""
-    return _LISTINGS[what]()
-
-
 def method_rows(plugins: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of the methods of packages, which are not imported, and of plugin files, which are."""
     from crossbench.registry.entries import method_entries
@@ -93,11 +88,8 @@ _WIDEST = 1000
 _PARTS = {"adapters": "low-rank updates", "norm": "BatchNorm", "all": "all"}
 _TIMED = "timed on this machine, augmentation not counted"
 
-_LISTINGS = {
-    "protocols": _protocols,
-    "presets": _presets,
-    "tracks": _tracks,
-}
+#: What makes the rows of a listing, by what is listed.
+LISTINGS = {"protocols": _protocols, "presets": _presets, "tracks": _tracks}
 
 
 def plan_view(plan: Plan, cost: Estimate, *, jobs: int = 1) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_data_dir, path
@@ -69,7 +70,7 @@ def _groups(options: argparse.Namespace) -> int:
     else:
         return _steps(card, as_json=options.json)
     if options.json:
-        print_json(_mapping(joined))
+        print_json(asdict(joined) | {"file": str(joined.file)})
     else:
         print("\n".join(_words(joined)))
     return EXIT_OK
@@ -108,9 +109,3 @@ def _words(joined: Joined) -> list[str]:
         f"joined to {joined.file}, which stays as it is",
         f"{changed}: records that were made without these groups are of another content",
     ]
-
-
-def _mapping(joined: Joined) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {**asdict(joined), "file": str(joined.file)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_data_dir, data_root
@@ -33,8 +34,6 @@ def add(commands: Any) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
     from crossbench.cli.columns import table
     from crossbench.cli.data.fetch import chosen
     from crossbench.data.acquire.status import status
