@@ -37,21 +37,6 @@ def show(chart: Any, name: str, *, title: str, data: pd.DataFrame) -> None:
     show_figure(Figure(name=name, title=title, alt=title, spec=spec, data=data, theme=chosen))
 
 
-def colours(names: Sequence[str], plain: Sequence[str] = ()) -> alt.Scale:
-    """The same colour for the same name on every chart of a page; plain ones in grey."""
-    return alt.Scale(**marks.colours(names, plain))
-
-
-def shapes(names: Sequence[str]) -> alt.Scale:
-    """A shape beside the colour, so that no reading rests on colour alone."""
-    return alt.Scale(**marks.shapes(names))
-
-
-def scores() -> alt.Scale:
-    """An axis about the values, with room for the marks at its ends."""
-    return alt.Scale(**marks.scores())
-
-
 def few(title: str, **more: Any) -> alt.Axis:
     """An axis of numbers with few ticks, however wide the chart."""
     return alt.Axis(**marks.figures_axis(title, **more))
@@ -65,17 +50,14 @@ def colour(field: str, names: Sequence[str], shown: Sequence[str] | None = None)
         names: Every name that has a colour on the page.
         shown: Those that have a mark on this chart; all where None.
     """
-    return alt.Color(field, scale=colours(names), legend=legend(names if shown is None else shown))
+    legend = marks.legend(names if shown is None else shown)
+    return alt.Color(field, scale=marks.colours(names), legend=legend)
 
 
 def shape(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Shape:
     """Shapes for the same legend as the colours."""
-    return alt.Shape(field, scale=shapes(names), legend=legend(names if shown is None else shown))
-
-
-def legend(names: Sequence[str]) -> alt.Legend:
-    """A legend below the chart, of the names that have a mark."""
-    return alt.Legend(**marks.legend(names))
+    legend = marks.legend(names if shown is None else shown)
+    return alt.Shape(field, scale=marks.shapes(names), legend=legend)
 
 
 def names_axis(field: str, names: Sequence[str]) -> alt.Y:
@@ -98,17 +80,17 @@ def intervals(
     names = [*order, *plain]
     base = alt.Chart(frame).encode(
         y=names_axis("name", names),
-        color=alt.Color("name:N", scale=colours(order, plain), legend=None),
+        color=alt.Color("name:N", scale=marks.colours(order, plain), legend=None),
         tooltip=[
             alt.Tooltip("name:N"),
             *(alt.Tooltip(f"{column}:Q", format=".3f") for column in ("value", "low", "high")),
         ],
     )
-    x: dict[str, Any] = {"scale": scores(), "axis": few(title)}
+    x: dict[str, Any] = {"scale": marks.scores(), "axis": few(title)}
     bars = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", **x), x2=alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         x=alt.X("value:Q", **x),
-        shape=alt.Shape("name:N", scale=shapes(names), legend=None),
+        shape=alt.Shape("name:N", scale=marks.shapes(names), legend=None),
     )
     return (bars + dots).properties(height=marks.rows_height(len(names)))
 

@@ -71,7 +71,7 @@ def pick(
 def one_of(label: str, options: Sequence[str], key: str) -> str:
     """Choose one of a few words, side by side; see :func:`pick`."""
     widget = _restored(key, options, [options[0]], several=False)
-    chosen = st.pills(label, options, required=True, key=widget, format_func=_label)
+    chosen = st.pills(label, options, required=True, key=widget, format_func=plain)
     return str(_kept(key, [chosen], [])[0])
 
 
@@ -88,7 +88,7 @@ def chips(
     if len(options) < 2:
         return list(default)
     widget = _restored(key, options, default, several=True)
-    chosen = st.pills(label, options, selection_mode="multi", key=widget, format_func=_label)
+    chosen = st.pills(label, options, selection_mode="multi", key=widget, format_func=plain)
     return _kept(key, chosen, default)
 
 
@@ -125,11 +125,6 @@ def _kept(key: str, chosen: Sequence[Any], unsaid: Sequence[Any]) -> list[Any]:
     elif st.query_params.get_all(key) != names:
         st.query_params[key] = names
     return list(chosen)
-
-
-def _label(value: object) -> str:
-    """A value as a chip shows it: as it is."""
-    return plain(value)
 
 
 # ----------------------------------------------------------------- what views have in common

@@ -45,7 +45,7 @@ def show_figure(figure: Figure) -> None:
     files: dict[str, Callable[[], str | bytes]] = {}
     if find_spec("vl_convert"):
         files = {"svg": partial(draw, figure, "svg"), "png": partial(draw, figure, "png")}
-    files["csv"] = partial(_frame_csv, figure.data)
+    files["csv"] = lambda: figure.data.to_csv(index=False)
     _downloads(figure.name, files, note="" if "svg" in files else _PICTURES)
 
 
@@ -66,7 +66,8 @@ def show_table(table: Table, name: str) -> None:
     cells = [[_words(cell) for cell in row] for row in table.cells]
     frame = pd.DataFrame(cells, columns=names, index=[row.label for row in table.rows])
     st.dataframe(frame.rename_axis(table.axes[0]).reset_index(), hide_index=True)
-    _downloads(name, _table_files(table))
+    files = {"csv": partial(_rendered, table, "csv"), "tex": partial(_rendered, table, "latex")}
+    _downloads(name, files)
     show_notes(table)
 
 
@@ -101,7 +102,7 @@ def show_frame(
 def offer_frame(frame: pd.DataFrame, name: str, *, title: str = "") -> None:
     """The downloads of a frame that is shown already."""
     files: dict[str, Callable[[], str | bytes]] = {
-        "csv": partial(_frame_csv, frame),
+        "csv": lambda: frame.to_csv(index=False),
         "tex": lambda: _rendered(_as_table(frame, title or name), "latex"),
     }
     _downloads(name, files)
@@ -128,18 +129,10 @@ def _text(value: Any) -> str:
 # ------------------------------------------------------------------------- downloads
 
 
-def _table_files(table: Table) -> dict[str, Callable[[], str | bytes]]:
-    return {"csv": partial(_rendered, table, "csv"), "tex": partial(_rendered, table, "latex")}
-
-
 def _rendered(table: Table, form: str) -> str:
     from crossbench.results.report.render import render
 
     return render([table], form) + "\n"
-
-
-def _frame_csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False)
 
 
 def _downloads(name: str, files: Mapping[str, Callable[[], str | bytes]], note: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Comparisons as tables: one row a task, or one row a pair of methods."""
+"""Comparisons as tables: a row a task of two methods, or a cell a pair of methods."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crossbench.evaluation.statistics import TaskVerdict
+from crossbench.results.boards.table import NOTHING
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Comparison, NoVerdict
@@ -54,30 +55,19 @@ def _entries(verdict: TaskVerdict | NoVerdict) -> dict[str, Any]:
     }
 
 
-def win_frame(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.DataFrame:
-    """Wins, ties and losses over tasks of each pair of methods.
+def win_matrix(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.DataFrame:
+    """Wins, ties and losses over tasks of the row against the column, such as ``3 / 0 / 1``.
 
     Args:
         scores: A row a task, a column a method; NaN where a method lacks a run of the task,
             which then does not count for its pairs.
         higher_is_better: Direction of the metric.
-
-    Returns:
-        Columns ``name opponent wins ties losses``, numbers of tasks, one row for each ordered
-        pair of two methods.
     """
     values = scores.to_numpy(dtype=np.float64) * (1 if higher_is_better else -1)
     gains = np.round(values[:, :, None] - values[:, None, :], _ROUNDING)
-    counts = {
-        "wins": (gains > 0).sum(axis=0),
-        "ties": (gains == 0).sum(axis=0),
-        "losses": (gains < 0).sum(axis=0),
-    }
-    names = list(scores.columns)
-    rows = [
-        {"name": one, "opponent": other} | {key: int(each[i, j]) for key, each in counts.items()}
-        for i, one in enumerate(names)
-        for j, other in enumerate(names)
-        if i != j
+    counts = [
+        each.sum(axis=0).astype(str).astype(object) for each in (gains > 0, gains == 0, gains < 0)
     ]
-    return pd.DataFrame(rows, columns=["name", "opponent", *counts])
+    words = counts[0] + " / " + counts[1] + " / " + counts[2]
+    np.fill_diagonal(words, NOTHING.text)
+    return pd.DataFrame(words, index=scores.columns.rename("name"), columns=scores.columns)

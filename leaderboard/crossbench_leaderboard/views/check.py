@@ -75,14 +75,11 @@ def _show_files(folder: Path) -> None:
 
 
 def _row(item: Found[RunRecord] | Broken, folder: Path) -> dict[str, str]:
+    verdict = _INVALID
+    if isinstance(item, Found):
+        verdict = _VALID if item.record.sealed else _UNSEALED
     return {
-        "Record": _verdict(item),
+        "Record": verdict,
         "File": str(item.path.relative_to(folder)),
         "Why not": "" if isinstance(item, Found) else item.reason,
     }
-
-
-def _verdict(item: Found[RunRecord] | Broken) -> str:
-    if not isinstance(item, Found):
-        return _INVALID
-    return _VALID if item.record.sealed else _UNSEALED

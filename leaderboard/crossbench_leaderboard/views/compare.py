@@ -8,17 +8,15 @@ import streamlit as st
 
 from crossbench.errors import StatisticsError
 from crossbench.results.boards.compare import compare_on, comparison_notes, refusal
-from crossbench.results.boards.pairwise import verdict_frame, win_frame
+from crossbench.results.boards.pairwise import verdict_frame, win_matrix
 from crossbench.results.boards.standings import complete_means, higher_is_better
 from crossbench.results.figures.critical_difference import critical_difference
 from crossbench.results.figures.gains import gains, probabilities
 from crossbench_leaderboard.choices import pick, pick_board
 from crossbench_leaderboard.display import show_figure, show_frame, theme
-from crossbench_leaderboard.state import NONE, arguments, command, plain
+from crossbench_leaderboard.state import arguments, command, plain
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from crossbench.evaluation.statistics import Comparison
     from crossbench.results.boards.boards import Board
     from crossbench_leaderboard.state import Results
@@ -110,13 +108,5 @@ def _all_methods(board: Board, metric: str) -> None:
         "Wins, ties and losses of the row against the column: tasks on which its mean is better, "
         "equal or worse, where both have every run. A win need not be a difference that is shown."
     )
-    wins = win_frame(scores, higher_is_better=higher_is_better(metric))
-    show_frame(_matrix(wins, board.methods).reset_index(), "wins", title="Wins, ties and losses")
-
-
-def _matrix(wins: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Words such as ``3 / 0 / 1`` by method and opponent."""
-    parts = (wins[name].astype(str) for name in ("wins", "ties", "losses"))
-    text = wins.assign(text=[" / ".join(each) for each in zip(*parts, strict=True)])
-    matrix = text.pivot(index="name", columns="opponent", values="text")
-    return matrix.reindex(index=names, columns=names).fillna(NONE)
+    wins = win_matrix(scores, higher_is_better=higher_is_better(metric))
+    show_frame(wins.reset_index(), "wins", title="Wins, ties and losses")

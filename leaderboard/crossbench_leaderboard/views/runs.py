@@ -101,7 +101,7 @@ def _show_counts(runs: pd.DataFrame) -> None:
         .encode(
             x=alt.X("runs:Q", axis=charts.few("runs", tickMinStep=1)),
             y=charts.names_axis("task", tasks),
-            color=alt.Color("status:N", scale=scale, legend=charts.legend(shown)),
+            color=alt.Color("status:N", scale=scale, legend=marks.legend(shown)),
             order=alt.Order("status:N", sort="descending"),
             tooltip=["task:N", "status:N", "runs:Q"],
         )

@@ -124,10 +124,10 @@ def _fold_chart(table: pd.DataFrame, runs: pd.DataFrame, title: str, methods: Se
         alt.Chart(runs[["row", "score", "seed", "fold"]])
         .mark_point(size=35, opacity=0.6, filled=True)
         .encode(
-            x=alt.X("score:Q", axis=charts.few(title), scale=charts.scores()),
+            x=alt.X("score:Q", axis=charts.few(title), scale=marks.scores()),
             y=charts.names_axis("row", shown),
             yOffset=alt.YOffset("fold:O"),
-            color=alt.Color("row:N", scale=charts.colours(names, plain), legend=None),
+            color=alt.Color("row:N", scale=marks.colours(names, plain), legend=None),
             tooltip=["row:N", "seed:O", "fold:O", alt.Tooltip("score:Q", format=".3f")],
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import hypothesis.strategies as st
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from crossbench.evaluation.statistics import compare_runs
-from crossbench.results.boards.pairwise import verdict_frame, win_frame
+from crossbench.results.boards.pairwise import verdict_frame, win_matrix
 
 scores = st.sampled_from([0.1, 0.1 + 1e-15, 0.5, 0.9, np.nan])
 
@@ -47,17 +48,13 @@ def test_a_comparison_is_a_row_a_task(comparison: Any) -> None:
 @given(st.lists(st.lists(scores, min_size=3, max_size=3), min_size=1, max_size=5))
 def test_every_duel_is_counted_once_from_each_side(values: list[list[float]]) -> None:
     table = pd.DataFrame(values, columns=["a", "b", "c"], dtype=float)
-    frame = win_frame(table).set_index(["name", "opponent"])
-    flipped = win_frame(table, higher_is_better=False).set_index(["name", "opponent"])
-    assert len(frame) == 6
-    for one, other in frame.index:
-        wins, ties, losses = frame.loc[(one, other), ["wins", "ties", "losses"]]
+    matrix, flipped = win_matrix(table), win_matrix(table, higher_is_better=False)
+    for one, other in permutations(table, 2):
+        wins, ties, losses = map(int, str(matrix.loc[one, other]).split(" / "))
         assert wins + ties + losses == table[[one, other]].dropna().shape[0]
-        assert (
-            wins == (table[one] > table[other] + 1e-9).sum() == flipped.loc[(one, other), "losses"]
-        )
-        assert wins == frame.loc[(other, one), "losses"]
+        assert wins == (table[one] > table[other] + 1e-9).sum()
+        assert matrix.loc[other, one] == flipped.loc[one, other] == f"{losses} / {ties} / {wins}"
 
 
-def test_one_method_has_no_duels() -> None:
-    assert win_frame(pd.DataFrame({"a": [0.5]})).empty
+def test_no_method_duels_with_itself() -> None:
+    assert win_matrix(pd.DataFrame({"a": [0.5]})).loc["a", "a"] == "–"
