@@ -147,12 +147,25 @@ class Board:
         return runs.assign(method=runs["row"], task=runs["column"])
 
     def scores(self, metric: str) -> dict[str, pd.DataFrame]:
-        """Scores of the finished runs, by task.
+        """Scores of the finished runs by a metric, or another of their columns, by task.
 
         Rows are the board's folds, columns the methods, the plain baselines, and chance where it
         is known; NaN where a run failed, is missing, or has no such value.
         """
-        return self._by_fold(metric)
+        if metric not in self._tables:
+            done = self.runs.loc[self.runs["status"] == "ok", ["column", "row", *_FOLD, metric]]
+            table = done.pivot(index=["column", *_FOLD], columns="row", values=metric)
+            rows = [(task, *fold) for task in self.tasks for fold in self.folds]
+            table = table.reindex(index=rows, columns=[*self.methods, *self.plain])
+            parts = range(0, len(rows), len(self.folds))
+            chance = self.chance(metric)
+            self._tables[metric] = {
+                task: table.iloc[part : part + len(self.folds)].assign(
+                    **{CHANCE: chance[task]} if task in chance else {}
+                )
+                for task, part in zip(self.tasks, parts, strict=True)
+            }
+        return self._tables[metric]
 
     def partial(self, metric: str) -> dict[tuple[str, str], list[str]]:
         """Reasons for means over fewer classes than there are, by (task, row)."""
@@ -172,25 +185,8 @@ class Board:
 
     def is_paired(self, task: str, rows: Sequence[str]) -> bool:
         """Whether the rows' finished runs of a task had the same samples in each fold."""
-        tables = (self._by_fold(name)[task][list(rows)].to_numpy() for name in _SAMPLES)
+        tables = (self.scores(name)[task][list(rows)].to_numpy() for name in _SAMPLES)
         return all((table == table[:, :1]).all() for table in tables)
-
-    def _by_fold(self, name: str) -> dict[str, pd.DataFrame]:
-        """One column of the finished runs, as :meth:`scores` arranges it."""
-        if name not in self._tables:
-            done = self.runs.loc[self.runs["status"] == "ok", ["column", "row", *_FOLD, name]]
-            table = done.pivot(index=["column", *_FOLD], columns="row", values=name)
-            rows = [(task, *fold) for task in self.tasks for fold in self.folds]
-            table = table.reindex(index=rows, columns=[*self.methods, *self.plain])
-            parts = range(0, len(rows), len(self.folds))
-            chance = self.chance(name)
-            self._tables[name] = {
-                task: table.iloc[part : part + len(self.folds)].assign(
-                    **{CHANCE: chance[task]} if task in chance else {}
-                )
-                for task, part in zip(self.tasks, parts, strict=True)
-            }
-        return self._tables[name]
 
     def task_runs(self, task: str, metric: str) -> pd.DataFrame:
         """The runs of one task, with no more than the statistics ask of them.

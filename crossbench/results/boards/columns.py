@@ -22,11 +22,11 @@ from crossbench.results.boards.standings import (
 from crossbench.results.boards.table import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from crossbench.evaluation.statistics import Estimate
     from crossbench.results.boards.boards import Board
-    from crossbench.results.boards.standings import Standing, Ties
+    from crossbench.results.boards.standings import Standing
 
 Column: TypeAlias = dict[str, Cell]
 
@@ -35,7 +35,7 @@ TIED = "‡"
 PARTIAL = "§"
 
 
-def task_column(board: Board, task: str, metric: str, ties: Ties) -> Column:
+def task_column(board: Board, task: str, metric: str, ties: Collection[str]) -> Column:
     """Means over the runs of one task, the best method and its ties marked."""
     runs = board.task_runs(task, metric)
     results: dict[str, list[tuple[str, float]]] = {}
@@ -47,7 +47,7 @@ def task_column(board: Board, task: str, metric: str, ties: Ties) -> Column:
     column = _compared(column, board, metric)
     if (chance := board.chance(metric).get(task)) is not None:
         column[CHANCE] = Cell(text=f"{chance:.3f}", value=chance)
-    for name in ties.names:
+    for name in ties:
         if not column[name].best:
             column[name] = replace(column[name], mark=column[name].mark + TIED)
     return _partly(column, board, [task], metric)
@@ -158,9 +158,9 @@ def _with_interval(cell: Cell, digits: int) -> Cell:
 def _compared(column: Column, board: Board, metric: str) -> Column:
     """The cells, with the best method and those no better than guessing marked."""
     higher = higher_is_better(metric)
-    rivals = _complete(column, board.methods)
+    rivals = complete(column, board.methods)
     best = (max if higher else min)(rivals.values()) if len(rivals) > 1 else None
-    majority = _complete(column, ["majority"]).get("majority")
+    majority = complete(column, ["majority"]).get("majority")
 
     def guessing(value: float) -> bool:
         return majority is not None and (value <= majority if higher else value >= majority)
@@ -179,7 +179,7 @@ def _partly(column: Column, board: Board, tasks: Sequence[str], metric: str) -> 
     return column | {row: replace(column[row], mark=column[row].mark + PARTIAL) for row in some}
 
 
-def _complete(column: Column, names: Iterable[str]) -> dict[str, float]:
+def complete(column: Column, names: Iterable[str]) -> dict[str, float]:
     """Values of the named cells that lack nothing."""
     cells = {name: column[name] for name in names if name in column}
     return {

@@ -28,14 +28,12 @@ class Content:
 
     Attributes:
         data: First eight digits of the content hash; ``unknown`` where no record says it.
-        version: Its file in the data root, of an import; empty otherwise.
         origin: How it was imported and grouped, in words; empty where it was neither.
         latest: Time of the latest run on it.
         newer: The content that supersedes it; empty where it is in use.
     """
 
     data: str
-    version: str = ""
     origin: str = ""
     latest: str = ""
     newer: str = ""
@@ -57,16 +55,15 @@ def contents_of(frame: pd.DataFrame) -> Contents:
     """
     if frame.empty:
         return {}
-    columns = ["source", "task", "hash_data", "data_version", "data_origin", "started"]
+    columns = ["source", "task", "hash_data", "data_origin", "started"]
     runs = frame[columns].sort_values("started", kind="stable", ascending=False)
     first = runs.drop_duplicates(["source", "task", "hash_data"])
     found: dict[tuple[str, str], list[Content]] = {}
-    for source, task, data, version, origin, latest in first.itertuples(index=False):
+    for source, task, data, origin, latest in first.itertuples(index=False):
         known = found.setdefault((source, task), [])
         known.append(
             Content(
                 data=data or _UNKNOWN,
-                version=version,
                 origin=origin,
                 latest=latest[:10],
                 newer=known[0].data if known else "",

@@ -83,11 +83,7 @@ class Curves:
 
 
 def learning_curves(boards: Sequence[Board]) -> list[Curves]:
-    """The curves for which there are two numbers of labelled samples or more.
-
-    Args:
-        boards: As from :func:`crossbench.results.boards.boards.split_boards`.
-    """
+    """The curves for which there are two numbers of labelled samples or more."""
     groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
     for board in boards:
         if board.methods:
@@ -105,7 +101,7 @@ def learning_curves(boards: Sequence[Board]) -> list[Curves]:
 
 def curve_table(curves: Curves) -> Table:
     """A row a line, a column a number of labelled samples."""
-    limits = _limits(curves)
+    limits = {point.limit for line in curves.lines for point in line.points}
     most = max(point.runs for line in curves.lines for point in line.points)
     columns = {
         _header(limit, [line.points for line in curves.lines]): {
@@ -114,7 +110,7 @@ def curve_table(curves: Curves) -> Table:
             for point in line.points
             if point.limit == limit
         }
-        for limit in limits
+        for limit in sorted(limits, key=lambda each: (each is None, each))  # all of them last
     }
     drawn = [line.name for line in curves.lines if line.one_draw]
     notes = (
@@ -129,12 +125,6 @@ def curve_table(curves: Curves) -> Table:
         axes=("method, from", "labelled"),
         notes=notes,
     )
-
-
-def _limits(curves: Curves) -> list[int | None]:
-    """Every number of labelled samples, all of them last."""
-    found = {point.limit for line in curves.lines for point in line.points}
-    return sorted(found, key=lambda limit: (limit is None, limit))
 
 
 def _header(limit: int | None, lines: Iterable[Sequence[Point]]) -> Header:
@@ -203,7 +193,7 @@ def _point(board: Board, runs: pd.DataFrame, metric: str) -> Point:
 
 def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """Method and init, and of backbone and settings what differs between the lines."""
-    settings = {key: _flat(key[3]) for key in keys}
+    settings: dict[Any, dict[str, Any]] = {key: json.loads(key[3] or "{}") for key in keys}
     differing = {
         name
         for own in settings.values()
@@ -217,8 +207,3 @@ def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
         more = [key[2]] * backbones + [f"{n}={own[n]}" for n in sorted(differing & own.keys())]
         names[key] = ", ".join([f"{key[0]} from {key[1]}", *more])
     return names
-
-
-def _flat(settings: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(settings or "{}")
-    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crossbench.results.boards.boards import CHANCE
-from crossbench.results.boards.columns import NOT_ABOVE, TIED, task_column
+from crossbench.results.boards.columns import NOT_ABOVE, TIED, complete, task_column
 from crossbench.results.boards.standings import higher_is_better, ties_with_best
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ _NUMBERS = ("score", "low", "high", "place", "majority", "chance")
 
 
 def profile(board: Board, method: str) -> pd.DataFrame:
-    """A method's results on a board, one row a task and version of the method.
-
-    Args:
-        board: The board.
-        method: Registry name; of a method whose code changed, each version has rows of its own.
+    """A method's results on a board, one row a task and version of the method's code.
 
     Returns:
         Columns ``row`` (the board's name of the version), ``task``, ``score low high`` (mean over
@@ -73,7 +69,7 @@ def _entries(
             "low": cell.low,
             "high": cell.high,
             **_place(board, column, row),
-            "beside_best": _beside_best(cell.best, cell.mark),
+            "beside_best": "best" if cell.best else "not shown to differ" * (TIED in cell.mark),
             "majority": majority,
             "above_majority": cell.value is not None and NOT_ABOVE not in cell.mark,
             "chance": column[CHANCE].value if CHANCE in column else None,
@@ -83,19 +79,10 @@ def _entries(
         }
 
 
-def _beside_best(best: bool, mark: str) -> str:
-    return "best" if best else "not shown to differ" if TIED in mark else ""
-
-
 def _place(board: Board, column: Column, row: str) -> dict[str, int | None]:
     """Place of a complete cell among the methods', equal ones sharing the better."""
     sign = 1 if higher_is_better(board.metric) else -1
-    cells = {name: column[name] for name in board.methods if name in column}
-    values = {
-        name: sign * cell.value
-        for name, cell in cells.items()
-        if cell.complete and cell.value is not None
-    }
+    values = {name: sign * value for name, value in complete(column, board.methods).items()}
     if row not in values:
         return {"place": None, "of": len(values)}
     return {"place": 1 + sum(value > values[row] for value in values.values()), "of": len(values)}

@@ -181,21 +181,10 @@ def _judged(row: Standing, first: Standing, tests: dict[str, PairTest]) -> Stand
 # ---------------------------------------------------------------------- on one task
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ties:
-    """Methods that are not shown to differ from the best of a task.
-
-    Attributes:
-        names: Those methods, the best included; none where fewer than two have every run.
-        family: Pairs of methods that could be tested on the tasks of the board together.
-    """
-
-    names: frozenset[str]
-    family: int
-
-
-def ties_with_best(board: Board, metric: str) -> dict[str, Ties]:
+def ties_with_best(board: Board, metric: str) -> dict[str, set[str]]:
     """The methods not shown to differ from the best one, by task.
+
+    The best is among them; there are none where fewer than two methods have every run.
 
     Every pair of the methods that have every run of a task is tested by the corrected resampled
     t test at 5 %, Holm over all pairs of all tasks: the best is chosen by the scores that are
@@ -209,14 +198,12 @@ def ties_with_best(board: Board, metric: str) -> dict[str, Ties]:
         tests |= _pair_tests(board, task, metric, list(means[task].index))
     apart = rejected(tests, ALPHA)
     best_of = pd.Series.idxmax if higher_is_better(metric) else pd.Series.idxmin
-    ties = {}
+    ties: dict[str, set[str]] = {task: set() for task in means}
     for task, values in means.items():
-        names: set[str] = set()
         if len(values) > 1:
             best = str(best_of(values))
             worse = {name for of, *pair in apart if of == task and best in pair for name in pair}
-            names = {best, *values.index} - (worse - {best})
-        ties[task] = Ties(names=frozenset(names), family=len(tests))
+            ties[task] = {best, *values.index} - (worse - {best})
     return ties
 
 

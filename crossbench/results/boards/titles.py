@@ -30,7 +30,9 @@ def heading(board: Board) -> str:
     parts = [f"{phantom}{tasks_of(shared)}", _weights(shared.get("init", ""))]
     if "protocol" not in shared:
         return f"{parts[0]}, plain baselines alone"
-    return ", ".join(filter(None, [*parts, _protocol(shared["protocol"])]))
+    protocol = shared["protocol"]
+    words = _PROTOCOLS.get(protocol, protocol.replace("-", " "))
+    return ", ".join(filter(None, [*parts, words]))
 
 
 def headings(boards: Sequence[Board]) -> list[str]:
@@ -74,10 +76,6 @@ def _weights(init: str) -> str:
     if init in _NO_WEIGHTS:
         return ""
     return "random weights" if init == "random" else f"weights {init}"
-
-
-def _protocol(name: str) -> str:
-    return _PROTOCOLS.get(name, name.replace("-", " "))
 
 
 def _told_apart(names: Sequence[str], parts: Sequence[str]) -> list[str]:

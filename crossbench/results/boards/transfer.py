@@ -230,11 +230,7 @@ def _matching(boards: Iterable[Board], **wanted: str) -> list[Board]:
 
 
 def _only(found: Sequence[Board], protocol: str) -> Board:
-    """The one board of random weights under a protocol.
-
-    Raises:
-        StatisticsError: If there is none, or it is not clear which.
-    """
+    """The one board of random weights under a protocol."""
     if len(found) == 1:
         return found[0]
     runs = f"runs from random weights under {protocol}"
@@ -268,11 +264,7 @@ def _paired(board: Board, other: Board, method: str, task: str) -> Paired:
 
 
 def _require_same_data(board: Board, other: Board, method: str, task: str) -> None:
-    """Refuse a pretrained network whose counterpart was run on other data of the task alone.
-
-    Raises:
-        StatisticsError: Naming the data and the remedy.
-    """
+    """Refuse a pretrained network whose counterpart was run on other data of the task alone."""
     own = _runs_of(board, method, task)
     others = other.runs[(other.runs["row"] == method) & other.runs["task"].isin(own["task"])]
     here, there = set(own["hash_data"]), set(others["hash_data"])
