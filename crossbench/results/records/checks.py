@@ -27,19 +27,8 @@ if TYPE_CHECKING:
 COLUMNS = frozenset(
     (
         *("preset", "task", "method", "backbone", "init", "protocol", "seed", "fold"),
-        *(
-            "status",
-            "source",
-            "kind",
-            "dimension",
-            "edition",
-            "fitted_on",
-            "classes",
-            "metric",
-            "grouped",
-            "score",
-            "ms_per_sample",
-        ),
+        *("status", "source", "kind", "dimension", "edition", "fitted_on", "classes", "metric"),
+        *("grouped", "score", "ms_per_sample"),
         *("warnings", "error_class", "error_message", "split_settings", "fit_settings"),
         *("version", "started", "hardware", "sealed", "diagnostics", "partial", "identity", "path"),
         *("data_version", "data_origin"),

@@ -9,14 +9,13 @@ valid without it. docs/diagnostics.md says what Cross-D's layers put there.
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crossbench.errors import RecordError
-from crossbench.results.records.reading import MAX_ARRAYS, beside, read_regular, unpack
+from crossbench.results.records.reading import MAX_ARRAYS, beside, pack, read_regular, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,23 +49,17 @@ class Diagnostics:
 
 def pack_diagnostics(diagnostics: Diagnostics) -> bytes:
     """Diagnostics as the bytes of their file."""
-    stream = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(getattr(diagnostics, name)) for name in _OWN}
     arrays |= {
         f"{layer}/{name}": values
         for layer, named in diagnostics.layers.items()
         for name, values in named.items()
     }
-    np.savez_compressed(stream, **arrays)
-    return stream.getvalue()
+    return pack(arrays)
 
 
 def read_diagnostics(path: Path, record: RunRecord) -> Diagnostics | None:
     """The diagnostics beside a record; None where there are none.
-
-    Args:
-        path: The record's file.
-        record: What it holds.
 
     Raises:
         RecordError: If the file is gone, damaged or another run's.

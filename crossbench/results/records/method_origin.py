@@ -58,10 +58,8 @@ class MethodOrigin:
     def of(cls, record: RunRecord) -> MethodOrigin:
         """The origin of a run's method."""
         provenance = record.provenance
-        origin, git = (
-            table_of(provenance, "method"),
-            table_of(table_of(provenance, "method"), "git"),
-        )
+        origin = table_of(provenance, "method")
+        git = table_of(origin, "git")
         facts = table_of(table_of(provenance, "facts"), "method")
         return cls(
             distribution=_line(origin, "distribution"),

@@ -31,9 +31,7 @@ _PHASES = ("build", "train", "validate", "test")
 def implausible_times(record: RunRecord, now: datetime | None = None) -> Iterator[str]:
     """Impossible times of a finished run, one message a fault.
 
-    Args:
-        record: The record; one that failed or tells no times passes.
-        now: When it is looked at.
+    A run that failed or tells no times passes.
     """
     if record.status != "ok" or not record.timings:
         return

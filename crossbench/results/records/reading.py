@@ -25,7 +25,7 @@ from crossbench.errors import CardError, RecordError
 from crossbench.specs.reader import from_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,11 +63,7 @@ _KINDS = {
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, or of the one that a link leads to.
-
-    Args:
-        path: The file.
-        limit: Bytes that it may have.
+    """The bytes of a regular file, or of the one that a link leads to, up to a limit.
 
     Raises:
         OSError: If it cannot be read.
@@ -257,6 +253,13 @@ _DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_i
 
 
 # ---------------------------------------------------------------------- arrays
+
+
+def pack(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays by name as a compressed npz archive."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
 
 
 def unpack(content: bytes) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -19,15 +18,19 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from crossbench.errors import RecordError
 from crossbench.files.atomic import rename, replacing
 from crossbench.files.hashing import hash_file
 from crossbench.results.records.checks import check_record
 from crossbench.results.records.diagnostics import DIAGNOSTICS, pack_diagnostics
 from crossbench.results.records.identity import hash_provenance, record_digest
-from crossbench.results.records.reading import beside, has_surrogates, parse_json, read_mapping
+from crossbench.results.records.reading import (
+    beside,
+    has_surrogates,
+    pack,
+    parse_json,
+    read_mapping,
+)
 from crossbench.specs import SCHEMA_VERSION
 from crossbench.specs.reader import to_mapping
 
@@ -79,7 +82,7 @@ def write_run(
         raise RecordError(f"{record.key}: status {record.status!r} {having} predictions")
     record = dataclasses.replace(record, schema_version=SCHEMA_VERSION, digest=None, **NO_FILES)
     _check(record)  # before anything is written
-    contents = {} if predictions is None else {"predictions": _pack(predictions)}
+    contents = {} if predictions is None else {"predictions": pack(predictions.to_arrays())}
     if diagnostics is not None:
         contents["diagnostics"] = pack_diagnostics(diagnostics)
     try:
@@ -211,12 +214,6 @@ def _sweep(path: Path) -> None:
             with contextlib.suppress(FileNotFoundError):  # removed by another process meanwhile
                 if file.stat().st_mtime < oldest:
                     file.unlink()
-
-
-def _pack(predictions: Predictions) -> bytes:
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **predictions.to_arrays())
-    return stream.getvalue()
 
 
 def _check(record: RunRecord) -> None:
