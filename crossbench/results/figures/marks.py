@@ -133,12 +133,7 @@ def shapes(names: Sequence[str]) -> dict[str, Any]:
 
 
 def dashes(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
-    """A scale of strokes: broken where a line has the colour of one before it.
-
-    Args:
-        names: Names that have a colour each.
-        plain: Names that follow in grey.
-    """
+    """A scale of strokes: broken where a line has the colour of one before it."""
     count = len(_METHOD_COLOURS if plain else PALETTE)
     broken = [[6, 4] if place >= count else [1, 0] for place in range(len(names))]
     return {"domain": [*names, *plain], "range": broken + [[1, 0]] * len(plain)}

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.errors import RequestError, StatisticsError
-from crossbench.files.atomic import replacing
 from crossbench.results.boards.compare import compare_on
 from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.tables import ranked
@@ -20,6 +19,7 @@ from crossbench.results.figures.gains import gains
 from crossbench.results.figures.heat_map import heat_map
 from crossbench.results.figures.render import render
 from crossbench.results.figures.standings import standings
+from crossbench.results.records.writing import place
 from crossbench.results.report.render import escape_latex, printable
 
 if TYPE_CHECKING:
@@ -47,12 +47,8 @@ class _Drawn(NamedTuple):
 def write_figures(boards: Sequence[Board], folder: Path) -> list[Path]:
     """Write the figures of boards as PDF and SVG, and ``figures.tex``, which includes them.
 
-    Args:
-        boards: The boards; those of plain baselines alone have no figures.
-        folder: Where to, made as needed; files of the same names are replaced.
-
-    Returns:
-        The files that were written.
+    Boards of plain baselines alone have no figures. The folder is made as needed, and files of the
+    same names are replaced; those that were written are returned.
 
     Raises:
         RequestError: If vl-convert is not installed, or ``folder`` is a file.
@@ -64,12 +60,12 @@ def write_figures(boards: Sequence[Board], folder: Path) -> list[Path]:
         drawn.append(_Drawn(f"curve-{number}", curves.title, curve_figure(curves)))
     folder.mkdir(parents=True, exist_ok=True)
     files = [
-        _write(folder / f"{name}.{form}", render(figure, form))
+        _written(folder / f"{name}.{form}", render(figure, form))
         for name, _, figure in drawn
         for form in _FORMS
     ]
     includes = "\n\n".join([_NEEDS, *map(_include, drawn)])
-    return [*files, _write(folder / INCLUDES, f"{includes}\n".encode())]
+    return [*files, _written(folder / INCLUDES, f"{includes}\n".encode())]
 
 
 def _figures(boards: Sequence[Board], number: int) -> list[_Drawn]:
@@ -96,9 +92,8 @@ def _gains(board: Board, methods: Sequence[str]) -> Iterator[Figure]:
                 yield replace(figure, name=f"gains-over-{name}")
 
 
-def _write(file: Path, content: bytes) -> Path:
-    with replacing(file) as draft:
-        draft.write_bytes(content)
+def _written(file: Path, content: bytes) -> Path:
+    place(file, content)
     return file
 
 

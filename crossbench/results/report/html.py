@@ -87,12 +87,8 @@ def to_html(
 ) -> str:
     """Tables as a whole page, a section each, with a list of contents above.
 
-    The page follows the reader's choice of light or dark; whatever a name holds is text.
-
-    Args:
-        tables: What to show, in this order.
-        title: The page's heading.
-        figures: Pictures that follow the tables.
+    The page follows the reader's choice of light or dark; whatever a name holds is text. Figures
+    follow the tables.
     """
     entries = "".join(
         f'<li><a href="#table-{number}">{escape(table.title)}</a></li>\n'
