@@ -1,4 +1,4 @@
-"""Further columns of a board's table, by name; packages add to them.
+"""Columns of a board's table, chosen by name; packages add to them.
 
 A package registers a :class:`BoardColumn` under the entry point group ``crossbench.columns``. Of a
 broken one its error is told, and it hides no other.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from crossbench.errors import RequestError
+from crossbench.errors import RequestError, unknown_name
 from crossbench.errors.foreign import contained, show
 from crossbench.registry.entries import COLUMN_GROUP, points
 from crossbench.results.boards.boards import CHANCE
@@ -20,13 +20,16 @@ from crossbench.results.records.files import read_record
 from crossbench.results.records.method_origin import MethodOrigin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from crossbench.registry.entries import Point
     from crossbench.results.boards.boards import Board
     from crossbench.results.boards.table import Table
 
 Value: TypeAlias = float | str | None
+
+TASKS = "tasks"
+"""Name that stands for the columns of all tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +92,40 @@ def with_columns(table: Table, board: Board, columns: Iterable[BoardColumn]) -> 
     return replace(table, notes=(*table.notes, *dict.fromkeys(notes)))
 
 
+def with_costs(table: Table, board: Board) -> Table:
+    """A board's table with a column for each cost that any of its rows has."""
+    known = board_columns().columns
+    names = [name.replace("_", "-") for name in COSTS]
+    wide = with_columns(table, board, [known[name] for name in names if name in known])
+    own = len(table.columns)
+    filled = [
+        place
+        for place in range(len(wide.columns))
+        if place < own or any(row[place].value is not None for row in wide.cells)
+    ]
+    return wide.picked(filled)
+
+
+def chosen(pairs: Sequence[tuple[Board, Table]], names: Sequence[str]) -> list[Table]:
+    """The boards' tables with the named columns alone, in the order of the names.
+
+    Args:
+        pairs: Boards and their tables.
+        names: Heads of columns with hyphens for spaces (``mean-rank``), :data:`TASKS`, or names of
+            :func:`board_columns`. A task that a board lacks is left out there.
+
+    Raises:
+        RequestError: If no board has such a column.
+    """
+    found = board_columns()
+    heads = {_head(head.text) for _, table in pairs for head in table.columns}
+    for name in names:
+        if name not in {TASKS, *heads, *found.columns}:
+            said = unknown_name("column", name, [TASKS, *sorted(heads), *found.columns])
+            raise RequestError("\n".join([str(said), *found.faults]))
+    return [_chosen(board, table, names, heads, found.columns) for board, table in pairs]
+
+
 def _load(point: Point, taken: Collection[str]) -> BoardColumn:
     """The column of an entry point, imported."""
     where = f"column {point.entry.name!r} of {point.distribution}"
@@ -119,6 +156,26 @@ def _cell(column: BoardColumn, board: Board, row: str, notes: list[str]) -> Cell
 def _number(value: float) -> str:
     """Four digits, and every digit of what is larger."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _chosen(
+    board: Board,
+    table: Table,
+    names: Sequence[str],
+    heads: set[str],
+    known: Mapping[str, BoardColumn],
+) -> Table:
+    added = [name for name in names if name not in {TASKS, *heads}]
+    wide = with_columns(table, board, [known[name] for name in added])
+    own = list(enumerate(table.columns))
+    places = {_head(head.text): [place] for place, head in own}
+    places[TASKS] = [place for place, head in own if not head.aside]
+    places |= {name: [len(own) + number] for number, name in enumerate(added)}
+    return wide.picked([place for name in names for place in places.get(name, ())])
+
+
+def _head(head: str) -> str:
+    return head.replace(" ", "-")
 
 
 # ------------------------------------------------------------------- those of crossbench

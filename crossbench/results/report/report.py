@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crossbench.errors import RequestError
 from crossbench.results.boards.bench_frame import bench_frame
 from crossbench.results.boards.benches import bench_tables
+from crossbench.results.boards.board_columns import chosen, with_costs
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.curves import curve_table, learning_curves
 from crossbench.results.boards.groups import task_groups
@@ -29,7 +30,6 @@ from crossbench.results.records.loading import read_frame
 from crossbench.results.records.pretrainings import read_pretrainings
 from crossbench.results.records.store import without_runs
 from crossbench.results.report.appendix import appendix
-from crossbench.results.report.columns import chosen, with_costs
 from crossbench.results.report.render import render
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ def report(  # noqa: PLR0913  (one a flag of the command)
         metric: What boards show and rank by; each board's main metric where None. Where a task
             is given every metric is shown.
         board: Number of the one board that is shown, counted from 1 in the order of all.
-        columns: What boards show, by name as :func:`~crossbench.results.report.columns.chosen`
-            takes them; every column where there is none, and other tables then too.
+        columns: What boards show, by name as
+            :func:`~crossbench.results.boards.board_columns.chosen` takes them; every column where
+            there is none, and other tables then too.
         costs: Whether boards have a column for each known cost.
         with_appendix: Whether commands, methods, tasks and versions follow.
         published: Whether the paper's tables follow, as reported.
