@@ -1,4 +1,4 @@
-"""Two methods compared on every board that holds both."""
+"""Two methods compared on every board that holds both, and comparisons as tables."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from crossbench.errors import RequestError, unknown_name
 from crossbench.evaluation.metrics import title_of
-from crossbench.evaluation.statistics import compare_runs
+from crossbench.evaluation.statistics import TaskVerdict, compare_runs
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.contents import apart, content_notes
+from crossbench.results.boards.table import NOTHING
 from crossbench.results.boards.tables import PHANTOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
-    from crossbench.evaluation.statistics import Comparison
+    from crossbench.evaluation.statistics import Comparison, NoVerdict
     from crossbench.results.boards.boards import Board
+
+_ROUNDING = 12  # scores that differ by less do so by rounding alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,3 +164,61 @@ def _apart(boards: Sequence[Board], baseline: str, candidate: str) -> RequestErr
         f"no board holds both {baseline} and {candidate}; run both with the same preset, "
         f"protocol, backbone, init and settings. They are on:\n{where}"
     )
+
+
+# ------------------------------------------------------------------------- as tables
+
+
+def verdict_frame(comparison: Comparison) -> pd.DataFrame:
+    """One row a task of a comparison of two methods.
+
+    Columns: ``task verdict``; ``found``, the same of the weights that the runs share where they
+    do; ``gain low high``, the mean gain with its interval; ``better equivalent worse``, the
+    posterior probabilities; ``p p_holm detectable runs``; and ``reason``, why a task gives no
+    verdict. A number that is not there is NaN.
+    """
+    columns = {
+        "found": "", "gain": np.nan, "low": np.nan, "high": np.nan,
+        "better": np.nan, "equivalent": np.nan, "worse": np.nan,
+        "p": np.nan, "p_holm": np.nan, "detectable": np.nan, "runs": np.nan, "reason": "",
+    }  # fmt: skip
+    rows = [
+        {"task": verdict.task, "verdict": verdict.verdict} | columns | _entries(verdict)
+        for verdict in comparison.tasks
+    ]
+    return pd.DataFrame(rows)
+
+
+def _entries(verdict: TaskVerdict | NoVerdict) -> dict[str, Any]:
+    if not isinstance(verdict, TaskVerdict):
+        return {"reason": verdict.reason}
+    gain, posterior = verdict.test.gain, verdict.posterior
+    return {
+        "found": verdict.found,
+        "gain": gain.value,
+        "low": np.nan if gain.low is None else gain.low,
+        "high": np.nan if gain.high is None else gain.high,
+        "better": posterior.better,
+        "equivalent": posterior.equivalent,
+        "worse": posterior.worse,
+        "p": verdict.test.p_value,
+        "p_holm": verdict.p_holm,
+        "detectable": verdict.detectable,
+        "runs": verdict.test.runs,
+    }
+
+
+def win_matrix(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.DataFrame:
+    """Wins, ties and losses over tasks of the row against the column, such as ``3 / 0 / 1``.
+
+    Scores have a row a task and a column a method. Where a method lacks a run of a task, its score
+    is NaN, and the task does not count for its pairs.
+    """
+    values = scores.to_numpy(dtype=np.float64) * (1 if higher_is_better else -1)
+    gains = np.round(values[:, :, None] - values[:, None, :], _ROUNDING)
+    counts = [
+        each.sum(axis=0).astype(str).astype(object) for each in (gains > 0, gains == 0, gains < 0)
+    ]
+    words = counts[0] + " / " + counts[1] + " / " + counts[2]
+    np.fill_diagonal(words, NOTHING.text)
+    return pd.DataFrame(words, index=scores.columns.rename("name"), columns=scores.columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossbench.results.boards.pairwise import verdict_frame
+from crossbench.results.boards.compare import verdict_frame
 from crossbench.results.figures import marks
 from crossbench.results.figures.figure import compose, field, names_axis, tooltip
 from crossbench.results.figures.forest import ONE, forest, gains_axis

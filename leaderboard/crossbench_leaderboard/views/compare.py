@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossbench.errors import StatisticsError
-from crossbench.results.boards.compare import compare_on, comparison_notes, refusal
-from crossbench.results.boards.pairwise import verdict_frame, win_matrix
+from crossbench.results.boards.compare import (
+    compare_on,
+    comparison_notes,
+    refusal,
+    verdict_frame,
+    win_matrix,
+)
 from crossbench.results.boards.standings import complete_means, higher_is_better
 from crossbench.results.figures.critical_difference import critical_difference
 from crossbench.results.figures.gains import gains, probabilities

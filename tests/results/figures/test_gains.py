@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from crossbench.results.boards.compare import compare_on
-from crossbench.results.boards.pairwise import verdict_frame
+from crossbench.results.boards.compare import compare_on, verdict_frame
 from crossbench.results.figures.gains import OUTCOMES, VERDICTS, gains, probabilities
 
 
