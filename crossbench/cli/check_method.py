@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_device, add_plugins, path
 from crossbench.cli.limits import add_limits, chosen_limits
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say, say_if_watched
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,10 @@ def _check(options: argparse.Namespace) -> int:
     from crossbench.conformance import LIMITS, check
     from crossbench.specs.requests import split_names
 
-    hear: Callable[[Check], object] = _heard if not options.json else lambda _: None
+    def hear(check: Check) -> None:
+        if not options.json:
+            say_if_watched(f"{check.name}: {check.status}")
+
     report = check(
         options.name,
         plugins=options.plugins,
@@ -68,14 +71,6 @@ def _check(options: argparse.Namespace) -> int:
     else:
         print("\n".join(_lines(report)))
     return EXIT_OK if report.passed else EXIT_FAILED
-
-
-def _heard(check: Check) -> None:
-    """Progress, where somebody watches."""
-    import sys
-
-    if sys.stderr.isatty():
-        say([f"{check.name}: {check.status}"])
 
 
 # ------------------------------------------------------------------------------ printing

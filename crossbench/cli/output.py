@@ -28,6 +28,12 @@ def say(lines: Sequence[str]) -> None:
         print(line, file=sys.stderr)
 
 
+def say_if_watched(line: str) -> None:
+    """Words for people, where a terminal shows them."""
+    if sys.stderr.isatty():
+        say([line])
+
+
 @contextmanager
 def aside() -> Iterator[TextIO]:
     """Have what a method prints go to standard error, that of C code and child processes too.

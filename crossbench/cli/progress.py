@@ -166,7 +166,7 @@ class ProgressBar(_Bar):
                     self._pixels[run.identity] = pixels
                     self._left[run.identity] = run.passes.total * pixels
         super().__init__(
-            _RunsColumn(),
+            TextColumn("{task.fields[runs_done]}/{task.fields[runs]} runs"),
             description="starting",
             total=sum(self._left.values()),
             runs_done=0,
@@ -248,13 +248,6 @@ class FetchBar(_Bar, Listener):
         task = self._bar.tasks[0]
         size = f"{amount(task.completed)} of {amount(task.total)}"
         return f"{task.description}, {size}, {amount(task.speed or 0)}/s"
-
-
-class _RunsColumn(ProgressColumn):
-    """Finished runs of all runs; the bar itself counts samples."""
-
-    def render(self, task: Task) -> Any:
-        return f"{task.fields['runs_done']}/{task.fields['runs']} runs"
 
 
 class PretrainBar(_Bar):

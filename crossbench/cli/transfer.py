@@ -12,6 +12,7 @@ from crossbench.cli.arguments import (
     add_plugins,
     add_repetitions,
     add_settings,
+    run_request,
 )
 from crossbench.cli.executors import add_executor, executor_of, prepare_executor
 from crossbench.cli.jobs import add_isolation, add_jobs, jobs_of, left_failed
@@ -123,7 +124,6 @@ def _transfer(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> TransferRequest:
-    from crossbench.cli.arguments import run_request
     from crossbench.specs.requests import ALL, split_names
     from crossbench.transfer import COMPARED, TransferRequest
 

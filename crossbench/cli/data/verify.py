@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crossbench.cli.arguments import add_data_dir, path
-from crossbench.cli.output import EXIT_FAILED, EXIT_OK, print_json, say
+from crossbench.cli.output import EXIT_FAILED, EXIT_OK, aside, print_json, say_if_watched
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,6 @@ def add(commands: Any) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from crossbench.cli.output import aside
     from crossbench.data.verify import verify
     from crossbench.files.paths import cache_dir, data_dir
     from crossbench.registry.tasks import find_task
@@ -43,7 +42,10 @@ def _verify(options: argparse.Namespace) -> int:
     card, folder = find_task(options.task), data_dir(options.data_dir)
     with aside():
         verdict, dataset = verify(
-            card, data_dir=folder, cache_dir=cache_dir(), listener=_told(options.task)
+            card,
+            data_dir=folder,
+            cache_dir=cache_dir(),
+            listener=lambda doing: say_if_watched(f"{options.task}: {doing}"),
         )
     if options.html:
         from crossbench.data.montage import montage
@@ -57,12 +59,3 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         print(render(verdict_tables(verdict), "table"))
     return EXIT_OK if verdict.holds else EXIT_FAILED
-
-
-def _told(task: str) -> Any:
-    """Say what is done next, where somebody watches."""
-    import sys
-
-    if not sys.stderr.isatty():
-        return lambda _: None
-    return lambda doing: say([f"{task}: {doing}"])
