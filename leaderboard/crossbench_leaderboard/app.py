@@ -121,7 +121,11 @@ def _where(results: Results) -> str:
 def _nothing_yet(results: Results) -> None:
     """What to do when there is no record to show."""
     if results.hosted:
-        _none_in_force(results)
+        from crossbench_leaderboard.hosted import show_head, show_submissions
+
+        show_head(results.hosted)
+        st.info("No submission is in force.")
+        show_submissions(results.hosted)
         return
     where = results.folders[0] if results.folders else Path("results")
     st.title("No results yet")
@@ -130,15 +134,6 @@ def _nothing_yet(results: Results) -> None:
     st.code(arguments(*words, "--out", where), language="bash", wrap_lines=True)
     if results.broken:
         st.write(f"Broken files: {len(results.broken)}; Runs shows why.")
-
-
-def _none_in_force(results: Results) -> None:
-    """A hosted board without records: what was submitted, and what became of it."""
-    from crossbench_leaderboard.hosted import show_head, show_submissions
-
-    show_head(results.hosted)
-    st.info("No submission is in force.")
-    show_submissions(results.hosted)
 
 
 if __name__ == "__main__":

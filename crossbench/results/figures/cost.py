@@ -43,13 +43,9 @@ def costs(board: Board, *, theme: Theme = "light") -> list[Figure]:
         where = machines(board) if by in OF_MACHINES else [None]
         drawn = [cost(board, by, machine=machine, name=name, theme=theme) for machine in where]
         drawn = [figure for figure in drawn if figure.data["cost"].notna().any()]
-        found += [_numbered(figure, place) for place, figure in enumerate(drawn, 1)]
+        found += drawn[:1]
+        found += [replace(each, name=f"{name}-{place}") for place, each in enumerate(drawn[1:], 2)]
     return found
-
-
-def _numbered(figure: Figure, place: int) -> Figure:
-    """The second and further figures of one name have their number in it."""
-    return replace(figure, name=f"{figure.name}-{place}") if place > 1 else figure
 
 
 def cost(
@@ -62,14 +58,9 @@ def cost(
 ) -> Figure:
     """Score against one cost: a mark a method, the Pareto front, a line a row beside them.
 
-    Methods that lack a run or its cost are left out and named in :attr:`Figure.alt`.
-
-    Args:
-        board: The board.
-        by: A column of :data:`crossbench.results.boards.pareto.COSTS`.
-        machine: What the runs ran on, as the board's column ``hardware`` has it; all where None.
-        name: What the figure's files are called.
-        theme: Light or dark.
+    Methods that lack a run or its cost are left out and named in :attr:`Figure.alt`. The cost is
+    a column of :data:`crossbench.results.boards.pareto.COSTS`, and the machine, all where None, is
+    one of the board's column ``hardware``.
     """
     own = board if machine is None else on_machine(board, machine)
     frame = score_and_cost(own, by)

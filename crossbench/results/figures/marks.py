@@ -112,12 +112,7 @@ def config(theme: Theme) -> dict[str, Any]:
 
 
 def colours(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
-    """A scale with the same colour for the same name on every chart of a page.
-
-    Args:
-        names: Names that have a colour each.
-        plain: Names that follow in grey.
-    """
+    """A scale with the same colour for the same name on every chart of a page; plain in grey."""
     chosen = islice(cycle(_METHOD_COLOURS if plain else PALETTE), len(names))
     return {"domain": [*names, *plain], "range": [*chosen, *[GREY] * len(plain)]}
 

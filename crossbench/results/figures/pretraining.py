@@ -53,6 +53,7 @@ def gain_frame(transfer: Transfer) -> pd.DataFrame:
 
     Columns: ``run`` (protocol and method), ``random pretrained gain low high p_holm shown``.
     """
+    better, none, worse = SHOWN
     rows = [
         {
             "run": f"{gain.protocol} · {gain.method}",
@@ -62,18 +63,13 @@ def gain_frame(transfer: Transfer) -> pd.DataFrame:
             "low": test.result.gain.low,
             "high": test.result.gain.high,
             "p_holm": test.p_holm,
-            "shown": _shown(test.result.gain.value) if test.shown else [*SHOWN][1],
+            "shown": (better if test.result.gain.value > 0 else worse) if test.shown else none,
         }
         for gain in transfer.gains
         if (test := gain.over_random) is not None
     ]
     columns = ["run", "random", "pretrained", "gain", "low", "high", "p_holm", "shown"]
     return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
-
-
-def _shown(gain: float) -> str:
-    better, _, worse = SHOWN
-    return better if gain > 0 else worse
 
 
 def _layers(frame: pd.DataFrame, title: str) -> list[dict[str, Any]]:

@@ -19,17 +19,12 @@ Form: TypeAlias = Literal["svg", "png", "pdf"]
 FORMS = ("svg", "png", "pdf")
 WIDTH = 640
 
+_POINTS = 2  # a pixel of a PNG
 _LANGUAGE = "6.4"  # of Vega-Lite; vl-convert brings several
 
 
-def render(figure: Figure, form: Form, *, width: int = WIDTH, scale: float = 2) -> bytes:
-    """A figure as a picture on its theme's background.
-
-    Args:
-        figure: The figure.
-        form: One of :data:`FORMS`.
-        width: Pixels of the whole picture.
-        scale: ``png`` only: points a pixel.
+def render(figure: Figure, form: Form, *, width: int = WIDTH) -> bytes:
+    """A figure as a picture on its theme's background, as wide as so many pixels.
 
     Raises:
         RequestError: If vl-convert is not installed, or there is no such format.
@@ -48,7 +43,7 @@ def render(figure: Figure, form: Form, *, width: int = WIDTH, scale: float = 2) 
         return svg.encode("utf-8")
     if form == "pdf":
         return bytes(vl_convert.svg_to_pdf(svg))
-    return bytes(vl_convert.svg_to_png(svg, scale=scale))
+    return bytes(vl_convert.svg_to_png(svg, scale=_POINTS))
 
 
 def printed(figure: Figure, width: int = WIDTH) -> dict[str, Any]:

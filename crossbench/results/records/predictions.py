@@ -94,8 +94,7 @@ class Predictions:
     def scores(self, classes: Sequence[str] | None = None) -> Scores:
         """Every metric, computed from exactly what is kept.
 
-        Args:
-            classes: Names of the K classes, for the reasons; their numbers where None.
+        Reasons name the K classes, or number them where no names are given.
 
         Raises:
             EvaluationError: If a label is no class, or the rows are no log-probabilities.

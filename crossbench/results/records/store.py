@@ -156,14 +156,9 @@ def read_folders(folders: Sequence[Path | str]) -> tuple[list[FoundRun], list[Br
     """
     if not folders:
         raise RequestError("no results folder given")
-    found: list[FoundRun] = []
-    broken: list[Broken] = []
-    for folder in dict.fromkeys(Path(folder) for folder in folders):
-        for item in _read_folder(folder):
-            if isinstance(item, Broken):
-                broken.append(item)
-            else:
-                found.append(item)
+    items = [item for folder in dict.fromkeys(map(Path, folders)) for item in _read_folder(folder)]
+    found = [item for item in items if isinstance(item, Found)]
+    broken = [item for item in items if isinstance(item, Broken)]
     if not found:
         path, reason = broken[0]
         raise RecordError(f"none of {len(broken)} files is a valid record; {path}: {reason}")

@@ -116,10 +116,8 @@ def _figure(figure: Figure) -> str:
 def section(table: Table, anchor: str, links: Mapping[str, str] | None = None) -> str:
     """A table with its heading, caution and notes as a section of a page.
 
-    Args:
-        table: What to show.
-        anchor: The section's id, which links lead to.
-        links: Addresses by name of a row or column; those without one are mere text.
+    The anchor is the section's id. Links are addresses by name of a row or column; names without
+    one are mere text.
     """
     caution = f'<p class="caution">{escape(table.caution)}</p>' if table.caution else ""
     subtitle = f'<p class="soft">{escape(table.subtitle)}</p>' if table.subtitle else ""

@@ -22,11 +22,9 @@ def test_the_same_figure_has_the_same_bytes(board_of: Any, form: Any) -> None:
 
 
 def test_a_picture_is_as_wide_as_asked(board_of: Any) -> None:
-    for width, scale in ((390, 1), (640, 2)):
-        picture = Image.open(
-            io.BytesIO(render(heat_map(board_of(1)), "png", width=width, scale=scale))
-        )
-        assert picture.width == pytest.approx(width * scale, abs=2)
+    for width in (390, 640):
+        picture = Image.open(io.BytesIO(render(heat_map(board_of(1)), "png", width=width)))
+        assert picture.width == pytest.approx(2 * width, abs=2)
 
 
 def test_an_svg_stands_alone_and_keeps_names_as_text(record: Any, frame: Any) -> None:
