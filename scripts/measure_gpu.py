@@ -1,11 +1,12 @@
-"""What a GPU does: layers, networks, whole runs, and ways of launching a training step.
+"""What a GPU does: layers, networks, whole runs, training steps, fits, and processes that share it.
 
     python scripts/measure_gpu.py --out results/gpu --into docs/performance.md
 
 Runs `crossbench bench` for Table III's layers, ResNet-18 and whole runs, whose tables name the
-paper's V100 figures; then times a training step in each way of launching it. The tables are printed
-and written between the markers `gpu` and `gpu end` of the document. `--device cpu --tiny` shows
-that the script works.
+paper's V100 figures; then times a training step in each way of launching it, a fit beside a plain
+PyTorch loop, and runs that 1 to 8 processes do on the GPU at a time. The tables are printed and
+written between the markers `gpu` and `gpu end` of the document. `--device cpu --tiny` shows that
+the script works. Where there are several GPUs, $CUDA_VISIBLE_DEVICES chooses the one.
 """
 
 from __future__ import annotations
@@ -13,28 +14,23 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from measure_gpu_fits import fits
+from measure_gpu_processes import processes
+from measure_gpu_steps import ways
 
-from crossbench import nets
 from crossbench.cli.columns import table
-from crossbench.environment.arithmetic import arithmetic, find_device, finish
+from crossbench.environment.arithmetic import arithmetic, find_device
 from crossbench.execution import interpreter
 from crossbench.specs import ComputeSettings
-from crossbench.training.timing import seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Step = Callable[[], None]
+    from collections.abc import Iterator, Sequence
 
 _BEGIN, _END = "<!-- gpu -->", "<!-- gpu end -->"
-_METHODS = ("conv3d", "acs", "crossd")
-_WARM = 3  # steps before a graph is captured, and that ways are compared after
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -47,12 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     device = find_device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    parts = [f"{name}, torch {torch.__version__}."]
     with tempfile.TemporaryDirectory() as folder:
-        parts += benches(options.out or Path(folder), options.device, tiny=options.tiny)
-    with arithmetic(ComputeSettings()):
-        parts.append(table(ways(device, tiny=options.tiny)))
-    said = "\n\n".join(f"```text\n{part.rstrip()}\n```" for part in parts)
+        out = options.out or Path(folder)
+        parts = [
+            f"{title} ({name}, torch {torch.__version__})\n\n{text.strip()}"
+            for title, text in _tables(out, options.device, device, tiny=options.tiny)
+        ]
+    said = "\n\n".join(f"```text\n{part}\n```" for part in parts)
     print(said)
     if options.into is not None:
         options.into.write_text(put(options.into.read_text("utf-8"), said), encoding="utf-8")
@@ -72,115 +69,38 @@ def put(document: str, said: str) -> str:
     return f"{before}{_BEGIN}\n{said}\n{_END}{after}"
 
 
-def benches(out: Path, device: str, *, tiny: bool) -> list[str]:
+def _tables(
+    out: Path, named: str, device: torch.device, *, tiny: bool
+) -> Iterator[tuple[str, str]]:
+    """Every table with its title."""
+    yield from benches(out, named, tiny=tiny)
+    with arithmetic(ComputeSettings()):
+        yield "A training step by how it is launched", table(ways(device, tiny=tiny))
+        title = "Two epochs of a fit and of a plain loop, whose data is on the device"
+        yield title, table(fits(device, tiny=tiny))
+    yield "Runs by how many processes share the device", table(processes(device, tiny=tiny))
+
+
+def benches(out: Path, device: str, *, tiny: bool) -> Iterator[tuple[str, str]]:
     """The tables of `crossbench bench`: layers, networks, whole runs."""
-    common = ["--device", device, "--out", str(out)]
-    few = ["--repeats", "1", "--method", "conv2d"] if tiny else []
-    kinds: list[list[str]] = [
-        ["ops", "--shapes", "paper", *(["--max-batch", "1"] if tiny else [])],
-        ["ops", "--shapes", "paper", "--backward", *(["--max-batch", "1"] if tiny else [])],
-        ["models", "--input", *(["32"] if tiny else ["224", "64", "64x64x64"])],
-        ["harness"],
-    ]
-    tables = []
-    for words in kinds[2:3] if tiny else kinds:
-        small = ["--backbone", "test_resnet"] if tiny else []
+    kinds = {
+        "Layers of Table III, forward": ["ops", "--shapes", "paper"],
+        "Layers of Table III, forward and backward": ["ops", "--shapes", "paper", "--backward"],
+        "ResNet-18": ["models", "--input", "224", "64", "64x64x64"],
+        "Whole runs": ["harness"],
+    }
+    if tiny:
+        few = ["--repeats", "1", "--method", "conv2d", "--backbone", "test_resnet"]
+        kinds = {"A small network": ["models", "--input", "32", *few]}
+    for title, words in kinds.items():
         process = interpreter.start(
-            *("-m", "crossbench", "bench", *words, *common, *few, *small), stdout=subprocess.PIPE
+            *("-m", "crossbench", "bench", *words, "--device", device, "--out", str(out)),
+            stdout=subprocess.PIPE,
         )
-        tables.append(process.communicate()[0])
+        text, _ = process.communicate()
         if process.returncode:
             raise SystemExit(f"crossbench bench {' '.join(words)} ended with {process.returncode}")
-    return tables
-
-
-def ways(device: torch.device, *, tiny: bool) -> list[dict[str, Any]]:
-    """A training step, launched in each way that the device has, and whether its weights agree."""
-    rows = []
-    for method in _METHODS[:1] if tiny else _METHODS:
-        eager: dict[str, torch.Tensor] = {}
-        for way, make in _ways(device, tiny=tiny).items():
-            network, inputs, labels = _training(method, device, tiny=tiny)
-            step = make(network, inputs, labels)
-            for _ in range(_WARM):
-                step()
-            finish(device)
-            weights = {name: each.detach().clone() for name, each in network.state_dict().items()}
-            eager = eager or weights
-            equal = all(torch.equal(weights[name], eager[name]) for name in weights)
-            milliseconds = 1000 * seconds_of(step, device)
-            rows.append(
-                {
-                    "method": method,
-                    "training step": way,
-                    "ms": f"{milliseconds:.2f}",
-                    "weights": "as eager" if equal else "differ",
-                }
-            )
-    return rows
-
-
-def _ways(
-    device: torch.device, *, tiny: bool
-) -> dict[str, Callable[[nn.Module, torch.Tensor, torch.Tensor], Step]]:
-    known = {"eager": eager_step}
-    if not tiny:
-        known["torch.compile"] = lambda network, *batch: eager_step(
-            network, *batch, run=torch.compile(network)
-        )
-    if device.type == "cuda":
-        known["CUDA graph"] = graphed_step
-    return known
-
-
-def _training(
-    method: str, device: torch.device, *, tiny: bool
-) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """A network and a batch, the same at every call."""
-    torch.manual_seed(0)
-    network = nets.build_model(method, dims=3, num_classes=2, backbone=_backbone(tiny=tiny))
-    inputs = torch.rand(4 if tiny else 32, 3, 32, 32, 32)
-    labels = torch.arange(len(inputs)) % 2
-    return network.to(device).train(), inputs.to(device), labels.to(device)
-
-
-def eager_step(
-    network: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    *,
-    run: Callable[..., torch.Tensor] | None = None,
-) -> Step:
-    """A step of gradient descent, each of whose kernels is launched by Python."""
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy((run or network)(inputs), labels).backward()
-        optimizer.step()
-
-    return step
-
-
-def graphed_step(network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> Step:
-    """A step whose kernels are launched together; weights are as before the capture."""
-    before = {name: each.clone() for name, each in network.state_dict().items()}
-    step = eager_step(network, inputs, labels)
-    beside = torch.cuda.Stream()
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(_WARM):
-            step()
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    network.load_state_dict(before)
-    return graph.replay
-
-
-def _backbone(*, tiny: bool) -> str:
-    return "test_resnet" if tiny else "resnet18"
+        yield title, text
 
 
 if __name__ == "__main__":

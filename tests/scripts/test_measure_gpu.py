@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from measure_gpu import main, put
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def test_every_table_is_made(tmp_path: Path) -> None:
     document.write_text("<!-- gpu --><!-- gpu end -->")
     assert main(["--device", "cpu", "--tiny", "--into", str(document)]) == 0
     said = document.read_text()
-    for head in ("training step", "nn.Conv2d"):
+    for head in ("nn.Conv2d", "training step", "plain loop, s", "runs an hour"):
         assert head in said
+    assert said.count(f"(CPU, torch {torch.__version__})") == 4
     assert "as eager" in said
