@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _ROUNDING = 1e-9
 
@@ -45,11 +45,12 @@ class Gpus:
         self._closed = False
 
     @contextmanager
-    def place(self, share: float) -> Iterator[int]:
+    def place(self, share: Callable[[], float]) -> Iterator[int]:
         """Hold a share of a GPU while the block lasts; wait for it where there is no room.
 
         Args:
-            share: Of one GPU; above 1 counts as 1.
+            share: What is taken of one GPU, asked anew whenever another has left; above 1 counts
+                as 1.
 
         Yields:
             The GPU's number.
@@ -57,18 +58,19 @@ class Gpus:
         Raises:
             KeyboardInterrupt: If no more places are given out.
         """
-        share = min(share, 1.0)
         with self._changed:
-            while (gpu := choose(self._taken, share)) is None and not self._closed:
+            taken = min(share(), 1.0)
+            while (gpu := choose(self._taken, taken)) is None and not self._closed:
                 self._changed.wait()
+                taken = min(share(), 1.0)
             if self._closed or gpu is None:
                 raise KeyboardInterrupt
-            self._taken[gpu] += share
+            self._taken[gpu] += taken
         try:
             yield gpu
         finally:
             with self._changed:
-                self._taken[gpu] -= share
+                self._taken[gpu] -= taken
                 self._changed.notify_all()
 
     def close(self) -> None:

@@ -148,7 +148,7 @@ class Processes:
         if self._gpus is None:
             yield self._device
             return
-        with self._gpus.place(self._needs.of(kind, cpus=1).gpus) as number:
+        with self._gpus.place(lambda: self._needs.of(kind, cpus=1).gpus) as number:
             yield torch.device("cuda", number)
 
     def _start_group(self, group: Sequence[Item], device: torch.device) -> Child:

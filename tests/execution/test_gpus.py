@@ -28,9 +28,13 @@ def test_no_gpu_is_given_out_twice(shares: list[int], count: int) -> None:
 
 def test_processes_spread_before_they_share() -> None:
     gpus = Gpus(2)
-    with gpus.place(0.25) as first, gpus.place(0.25) as second, gpus.place(0.25):
+    with (
+        gpus.place(lambda: 0.25) as first,
+        gpus.place(lambda: 0.25) as second,
+        gpus.place(lambda: 0.25),
+    ):
         assert {first, second} == {0, 1}
-        with gpus.place(0.5) as fourth:
+        with gpus.place(lambda: 0.5) as fourth:
             assert fourth == 1  # the other has three quarters left after two of a quarter
 
 
@@ -40,10 +44,10 @@ def test_who_finds_no_room_waits_until_one_leaves() -> None:
 
     def work() -> None:
         began.set()
-        with gpus.place(2.0):
+        with gpus.place(lambda: 2.0):
             order.append("second")
 
-    with gpus.place(0.5):
+    with gpus.place(lambda: 0.5):
         waiting = threading.Thread(target=work)
         waiting.start()
         began.wait(10)
@@ -52,21 +56,44 @@ def test_who_finds_no_room_waits_until_one_leaves() -> None:
     assert order == ["first", "second"]
 
 
+def test_who_waits_takes_what_was_measured_meanwhile() -> None:
+    gpus, shares = Gpus(1), [1.0]
+    asked, together = threading.Semaphore(0), threading.Barrier(2)
+
+    def share() -> float:
+        asked.release()
+        return shares[-1]
+
+    def work() -> None:
+        with gpus.place(share):
+            together.wait(60)
+
+    waiting = [threading.Thread(target=work) for _ in range(2)]
+    with gpus.place(lambda: 1.0):
+        for each in waiting:
+            each.start()
+            assert asked.acquire(timeout=60)
+        shares.append(0.5)
+    for each in waiting:
+        each.join(60)
+    assert not together.broken
+
+
 def test_who_waits_is_told_that_nothing_more_begins() -> None:
     gpus, told = Gpus(1), []
 
     def work() -> None:
         try:
-            with gpus.place(1.0):
+            with gpus.place(lambda: 1.0):
                 pass
         except KeyboardInterrupt:
             told.append(True)
 
-    with gpus.place(1.0):
+    with gpus.place(lambda: 1.0):
         waiting = threading.Thread(target=work)
         waiting.start()
         gpus.close()
         waiting.join(10)
     assert told == [True]
-    with pytest.raises(KeyboardInterrupt), gpus.place(0.1):
+    with pytest.raises(KeyboardInterrupt), gpus.place(lambda: 0.1):
         pass
