@@ -22,10 +22,18 @@ from crossbench.specs import RunRecord, TaskCard
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crossbench.protocols.interface import Outcome
     from crossbench.results.records.store import Store
     from crossbench.runs.context import RunContext
     from crossbench.runs.plan import PlannedRun
+
+#: What a record says before anything has come of its run.
+_BEGUN = (
+    *("identity", "key", "source", "dimension", "metric", "grouped"),
+    *("counts", "warnings", "provenance"),
+)
 
 
 class Listener(Protocol):
@@ -74,12 +82,34 @@ def execute_run(context: RunContext, store: Store, listener: Listener) -> RunRec
         return write_failure(store, record)
     fitted = outcome.fitted
     write_weights = None if fitted is None else fitted.write
+    return write_success(
+        store,
+        record,
+        lambda: store.write(record, predictions, write_weights, outcome.diagnostics),
+    )
+
+
+def write_success(store: Store, record: RunRecord, write: Callable[[], object]) -> RunRecord:
+    """Put a run that succeeded on disk or, where there is no room for it, a failure.
+
+    Args:
+        store: Where records go.
+        record: The run's record.
+        write: Puts it there, with what lies beside it.
+
+    Returns:
+        The record, or that of the failure.
+
+    Raises:
+        RecordError: If the failure cannot be written either.
+    """
     try:
-        store.write(record, predictions, write_weights, outcome.diagnostics)
-    except RecordError as error:  # a full disk may have room for a failure
+        write()
+    except RecordError as error:
         place = f"{store.root}/"  # of this machine alone
         described = {key: text.replace(place, "") for key, text in _describe(error).items()}
-        return write_failure(store, dataclasses.replace(begin_record(context), error=described))
+        begun = {name: getattr(record, name) for name in _BEGUN}
+        return write_failure(store, RunRecord(status="failed", error=described, **begun))
     return record
 
 

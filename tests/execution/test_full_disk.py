@@ -1,69 +1,17 @@
-"""A results folder on a disk that is full: a small file system of its own, in a namespace."""
+"""A results folder on a disk that is full."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
+from small_disk import records, try_twice
 
 from crossbench.cli import main
-from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from crossbench.specs import RunRecord
-
-#: Do a command on a disk of $1 on which there is no room but $2, and again after room was made.
-SCRIPT = """\
-set -e
-mount -t tmpfs -o size=$1 tmpfs disk
-head -c $1 /dev/zero > disk/filler 2> /dev/null || true
-truncate -s -$2 disk/filler
-shift 2
-try() { said=$1; shift; "$@" > $said.txt 2>&1 && echo 0 > $said || echo $? > $said; }
-try first "$@"
-cp -a disk/out full
-rm disk/filler
-try second "$@" --retry-failed
-cp -a disk/out done
-"""
-IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-
-
-class Tries(NamedTuple):
-    """What became of a command on a full disk, and of the same one after room was made."""
-
-    codes: tuple[int, int]
-    said: str
-    full: Path
-    done: Path
-
-
-@pytest.fixture
-def try_twice(tmp_path: Path) -> Callable[..., Tries]:
-    """Do a command that writes into ``disk/out``, twice."""
-    (tmp_path / "disk").mkdir()
-    if shutil.which("unshare") is None:
-        pytest.skip("no program makes namespaces here")
-    probe = "mount -t tmpfs tmpfs disk"
-    if subprocess.run([*IN_A_NAMESPACE, probe], cwd=tmp_path, capture_output=True).returncode:
-        pytest.skip("this system mounts nothing in a namespace of one's own")
-
-    def do(words: list[str], *, room: str) -> Tries:
-        command = [sys.executable, "-P", "-m", "crossbench", *words]
-        subprocess.run(
-            [*IN_A_NAMESPACE, SCRIPT, "sh", "8M", room, *command], cwd=tmp_path, check=True
-        )
-        first, second = (int((tmp_path / name).read_text()) for name in ("first", "second"))
-        said = (tmp_path / "first.txt").read_text()
-        return Tries((first, second), said, tmp_path / "full", tmp_path / "done")
-
-    return do
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -82,26 +30,12 @@ def words(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., list[
     return build
 
 
-def records(out: Path) -> dict[str, RunRecord]:
-    """The records by identity, all of them whole, and nothing beside them that none names."""
-    store = Store(out)
-    assert not store.broken()
-    found = list(store.records())
-    named = {name for each in found for name in (each.predictions, each.weights) if name}
-    assert {path.name for path in out.rglob("*.npz")} | {
-        path.name for path in out.rglob("*.safetensors")
-    } == named
-    assert not list(out.rglob("*.tmp"))
-    assert not list(out.glob(".claims/*"))
-    return {record.identity: record for record in found}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["--no-isolate", "--isolate", "--jobs=2"])
 def test_without_room_for_a_record_the_sweep_ends_and_goes_on_from_there(
-    try_twice: Callable[..., Tries], words: Callable[..., list[str]], tmp_path: Path, how: str
+    words: Callable[..., list[str]], tmp_path: Path, how: str
 ) -> None:
-    tries = try_twice(words("disk/out", how), room="48K")
+    tries = try_twice(words("disk/out", how), tmp_path, room="48K")
     assert tries.codes == (2, 0), tries.said
     assert "cannot be written: [Errno 28] No space left on device" in tries.said
     assert "Traceback" not in tries.said
@@ -121,9 +55,10 @@ def test_without_room_for_a_record_the_sweep_ends_and_goes_on_from_there(
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["--no-isolate", "--isolate"])
 def test_a_run_without_room_for_its_weights_fails_and_the_others_are_done(
-    try_twice: Callable[..., Tries], words: Callable[..., list[str]], how: str
+    words: Callable[..., list[str]], tmp_path: Path, how: str
 ) -> None:
-    tries = try_twice(words("disk/out", how, "--save-weights", "--folds", "0"), room="200K")
+    asked = words("disk/out", how, "--save-weights", "--folds", "0")
+    tries = try_twice(asked, tmp_path, room="200K")
     assert tries.codes == (1, 0), tries.said
     ends = {record.key.method: record for record in records(tries.full).values()}
     assert {name: record.status for name, record in ends.items()} == {

@@ -23,8 +23,8 @@ from crossbench.execution.relay import Relay, describe_group
 from crossbench.execution.resources import Needs, kind_of
 from crossbench.files.scratch import make_scratch
 from crossbench.results.records.files import read_record
-from crossbench.results.records.writing import copy_run
-from crossbench.runs.execute import write_failure
+from crossbench.results.records.writing import copy_run, naming
+from crossbench.runs.execute import write_failure, write_success
 from crossbench.specs import ComputeSettings
 from crossbench.specs.reader import to_mapping
 
@@ -242,10 +242,14 @@ class Ray:
             record = read_record(path)
             if record.status == "failed":
                 return write_failure(self._store, record)
-            copy_run(path, record, self._store.path_of(record.key, record.identity))
-            return record
+            return write_success(self._store, record, lambda: self._copy(path, record))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _copy(self, path: Path, record: RunRecord) -> None:
+        target = self._store.path_of(record.key, record.identity)
+        with naming(target):
+            copy_run(path, record, target)
 
     def _exclude(self, node: str, reason: str) -> None:
         """Send nothing more to a node whose software is another."""

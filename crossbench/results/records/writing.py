@@ -85,10 +85,8 @@ def write_run(
     contents = {} if predictions is None else {"predictions": pack(predictions.to_arrays())}
     if diagnostics is not None:
         contents["diagnostics"] = pack_diagnostics(diagnostics)
-    try:
+    with naming(path):
         _replace_run(path, record, contents, write_weights)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error}") from error
 
 
 def copy_run(source: Path, record: RunRecord, path: Path) -> None:
@@ -136,6 +134,19 @@ def _replace_run(
         if write_weights is not None:
             names |= _place_weights(path, write_weights, written)
         place(path, sealed_json(dataclasses.replace(record, **names)))
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the record that the system could not write.
+
+    Raises:
+        RecordError: If the block raises an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error}") from error
 
 
 @contextlib.contextmanager
@@ -277,5 +288,5 @@ def place(path: Path, content: bytes) -> None:
 
 def copy(source: Path, path: Path) -> None:
     """Copy a file atomically."""
-    with replacing(path) as draft:
-        shutil.copyfile(source, draft)
+    with replacing(path) as draft, source.open("rb") as old, draft.open("wb") as new:
+        shutil.copyfileobj(old, new)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from balls import write_balls
+from small_disk import records, try_twice
 
 from crossbench.results.records.benches import read_benches
 from crossbench.results.records.store import Store
@@ -345,6 +346,35 @@ def test_the_command_goes_on_where_a_driver_was_killed(
     assert code == 0, said
     assert results(tmp_path / "there").items() >= written.items()
     assert results(tmp_path / "there") == once(start, words, tmp_path)
+
+
+def test_without_room_for_a_record_the_sweep_ends_and_goes_on_from_there(
+    machines: Machines, words: Callable[..., list[str]], start: Callable[..., Any], tmp_path: Path
+) -> None:
+    tries = try_twice(words("disk/out", *on(machines)), tmp_path, room="48K")
+    assert tries.codes == (2, 0), tries.said
+    assert "cannot be written: [Errno 28] No space left on device" in tries.said
+    assert "Traceback" not in tries.said
+    assert 0 < len(records(tries.full)) < 12
+    assert results(tries.done) == once(start, words, tmp_path)
+
+
+def test_a_run_without_room_for_its_weights_fails_and_the_others_are_done(
+    machines: Machines, words: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    alone = ["--jobs", "1", "--save-weights", "--folds", "0", *on(machines)]
+    tries = try_twice(words("disk/out", *alone), tmp_path, room="200K")
+    assert tries.codes == (1, 0), tries.said
+    ends = {record.key.method: record for record in records(tries.full).values()}
+    assert {name: record.status for name, record in ends.items()} == {
+        "acs": "failed", "conv3d": "failed", "majority": "ok", "logistic": "ok",
+    }  # fmt: skip
+    error = ends["conv3d"].error
+    assert error is not None
+    assert error["message"].endswith("cannot be written: [Errno 28] No space left on device")
+    assert error["message"].startswith("standard/blobs/conv3d/")
+    assert "2 runs done, 2 failed, 0 already there" in tries.said
+    assert {record.status for record in records(tries.done).values()} == {"ok"}
 
 
 def test_a_node_with_other_versions_does_nothing(
