@@ -65,7 +65,15 @@ def _dashboard(options: argparse.Namespace) -> NoReturn:
 def server_words(
     app: Path, folders: list[Path], *, host: str, port: int | None, browser: bool
 ) -> list[str]:
-    """Command-line words for Streamlit, which without a port takes the first free one."""
+    """Command-line words for Streamlit.
+
+    Args:
+        app: Folder of the app.
+        folders: Results folders to show.
+        host: Address to listen on.
+        port: Port; None takes the first free one.
+        browser: Whether to open a browser window.
+    """
     settings = {
         "server.address": host,
         # Or a page from elsewhere, whose name was made to point here, could read the results.

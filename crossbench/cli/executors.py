@@ -23,7 +23,12 @@ LOCAL, RAY = "local", "ray"
 
 
 def add_executor(parser: Any, what: str = "the runs") -> None:
-    """The machines that do the work."""
+    """Add where the work is done.
+
+    Args:
+        parser: Where to.
+        what: The work, in words.
+    """
     parser.add_argument(
         "--executor",
         choices=(LOCAL, RAY),

@@ -30,7 +30,12 @@ def add_jobs(parser: Any) -> None:
 
 
 def add_isolation(parser: Any, each: str = "each run") -> None:
-    """Whether runs are done in processes of their own, and what each may use."""
+    """Add whether runs are done in processes of their own, and what each may use.
+
+    Args:
+        parser: Where to.
+        each: What the limits are of.
+    """
     parser.add_argument(
         "--isolate",
         action=argparse.BooleanOptionalAction,

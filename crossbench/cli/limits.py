@@ -17,7 +17,14 @@ _TIMES = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def add_limits(parser: Any, each: str, *, time: str, memory: str) -> None:
-    """The limits of time and memory, with what holds where none is given, in words."""
+    """Add the two limits.
+
+    Args:
+        parser: Where to.
+        each: What they limit: ``each check``.
+        time: What holds where none is given.
+        memory: As ``time``.
+    """
     parser.add_argument(
         "--time-limit", metavar="TIME", help=f"time that {each} may take, such as 90, 10m ({time})"
     )

@@ -121,7 +121,10 @@ def _teller(doing: str) -> Callable[..., None]:
 
 @contextmanager
 def counting(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """Progress of work that says itself how far it is, such as ``reading files``.
+    """Progress of work that says itself how far it is.
+
+    Args:
+        doing: What is done, in a few words: ``reading files``.
 
     Yields:
         What to call with the numbers of things done and of all: a bar on a terminal, elsewhere a

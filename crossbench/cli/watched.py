@@ -25,6 +25,10 @@ def watch(options: argparse.Namespace, work: Callable[[], int]) -> int:
 
     Where it dies in a run, another process goes on: the run is tried again in a process of its
     own, and fails if that dies too. So each process that dies brings the runs on.
+
+    Args:
+        options: The command's.
+        work: Does it and returns the exit code.
     """
     from crossbench.execution.attempts import Attempts
     from crossbench.execution.supervision import supervise

@@ -22,10 +22,13 @@ alt.data_transformers.disable_max_rows()
 
 
 def show(chart: Any, name: str, *, title: str, data: pd.DataFrame) -> None:
-    """Draw a chart of Altair's as wide as the page, with its downloads and the numbers behind it.
+    """Draw a chart as wide as the page, with its downloads.
 
-    The files are called by a name that is unique on the page; the title is for those who do not
-    see the chart.
+    Args:
+        chart: Altair's, single or layered.
+        name: What its files are called, unique on the page.
+        title: What it shows, for those who do not see it.
+        data: The numbers behind it.
     """
     chosen = theme()
     spec = chart.to_dict()
@@ -40,7 +43,13 @@ def few(title: str, **more: Any) -> alt.Axis:
 
 
 def colour(field: str, names: Sequence[str], shown: Sequence[str] | None = None) -> alt.Color:
-    """A colour a name, with a legend of those shown on this chart: all where None."""
+    """A colour a name, with its legend.
+
+    Args:
+        field: Column of the names.
+        names: Every name that has a colour on the page.
+        shown: Those that have a mark on this chart; all where None.
+    """
     legend = marks.legend(names if shown is None else shown)
     return alt.Color(field, scale=marks.colours(names), legend=legend)
 

@@ -197,7 +197,11 @@ def _show_what_it_is(board: Board, metric: str | None) -> None:
 
 
 def filtered(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs that the reader wants to see; no chip chosen means everything."""
+    """The runs that the reader wants to see; no chip chosen means everything.
+
+    Args:
+        frame: Runs, with the columns of ``to_frame``.
+    """
     modalities = {task: _modality(task) for task in frame["task"].unique()}
     runs = frame.assign(modality=frame["task"].map(modalities))
     plain_runs = runs["protocol"] == "plain"

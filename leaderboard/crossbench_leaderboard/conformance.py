@@ -24,9 +24,13 @@ _OTHER_STATE = "The report is of another state of the method's code than the lat
 
 
 def show_kept(results: Results, method: str, sha256: str, out: Path) -> None:
-    """The report that a results folder keeps of a method, else how to have one in ``out``.
+    """The report that a results folder keeps of a method, else how to have one there.
 
-    A report of the identity ``sha256``, which the latest run has, goes before others.
+    Args:
+        results: What is shown.
+        method: Name of the method.
+        sha256: Identity of the method in its latest run.
+        out: Folder that the command writes into.
     """
     st.subheader("Its kernel and its contract")
     own = [report for report in results.reports if report.method == method]
@@ -44,7 +48,9 @@ def show_kept(results: Results, method: str, sha256: str, out: Path) -> None:
 def show_conformance(report: ConformanceReport, name: str) -> None:
     """The kernel and each check with what was measured, those that fail first.
 
-    The files are called by a name that is unique on the page.
+    Args:
+        report: The report.
+        name: What its files are called, unique on the page.
     """
     counts = Counter[str](check.status for check in report.checks)
     say = st.success if report.passed else st.error

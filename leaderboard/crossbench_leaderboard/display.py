@@ -53,7 +53,12 @@ def show_figure(figure: Figure) -> None:
 
 
 def show_table(table: Table, name: str) -> None:
-    """Show a table with its title and notes; its files are called by a name unique on the page."""
+    """Show a table of :mod:`crossbench.results` with its title and its notes.
+
+    Args:
+        table: The table.
+        name: What its files are called, unique on the page.
+    """
     st.text(table.title)
     if table.subtitle:
         st.caption(plain(table.subtitle))

@@ -39,7 +39,10 @@ def observed(results: Results) -> list[Observed]:
 def picked_run(results: Results, *, method: str, key: str) -> Observed | None:
     """A run that has diagnostics; None, and the reason in words, where there is none to show.
 
-    The advice on new runs names the method; the choice is called ``key`` in the address.
+    Args:
+        results: What is shown.
+        method: The method that the advice on new runs names.
+        key: Name of the choice in the address.
     """
     runs = _with_diagnostics(results.frame)
     if runs.empty:

@@ -28,7 +28,11 @@ class UploadError(CrossbenchError):
 def unpack(files: Sequence[tuple[str, IO[bytes]]], into: Path) -> None:
     """Write uploaded records, and those in uploaded zip archives, below a folder.
 
-    Other files than .json and .npz are passed over, in archives too. The folder is an empty one.
+    Other files than .json and .npz are passed over, in archives too.
+
+    Args:
+        files: File name and content of each upload.
+        into: An empty folder.
 
     Raises:
         UploadError: If an archive is damaged or encrypted, or names a file outside itself;

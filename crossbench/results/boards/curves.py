@@ -83,7 +83,11 @@ class Curves:
 
 
 def learning_curves(boards: Sequence[Board]) -> list[Curves]:
-    """The curves for which there are two numbers of labelled samples or more."""
+    """The curves for which there are two numbers of labelled samples or more.
+
+    Args:
+        boards: As from :func:`crossbench.results.boards.boards.split_boards`.
+    """
     groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
     for board in boards:
         if board.methods:

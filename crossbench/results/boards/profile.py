@@ -37,7 +37,11 @@ _NUMBERS = ("score", "low", "high", "place", "majority", "chance")
 
 
 def profile(board: Board, method: str) -> pd.DataFrame:
-    """A method's results on a board, one row a task and version of the method's code.
+    """A method's results on a board, one row a task and version of the method.
+
+    Args:
+        board: The board.
+        method: Registry name; of a method whose code changed, each version has rows of its own.
 
     Returns:
         Columns ``row`` (the board's name of the version), ``task``, ``score low high`` (mean over

@@ -58,9 +58,14 @@ def cost(
 ) -> Figure:
     """Score against one cost: a mark a method, the Pareto front, a line a row beside them.
 
-    Methods that lack a run or its cost are left out and named in :attr:`Figure.alt`. The cost is
-    a column of :data:`crossbench.results.boards.pareto.COSTS`, and the machine, all where None, is
-    one of the board's column ``hardware``.
+    Methods that lack a run or its cost are left out and named in :attr:`Figure.alt`.
+
+    Args:
+        board: The board.
+        by: A column of :data:`crossbench.results.boards.pareto.COSTS`.
+        machine: What the runs ran on, as the board's column ``hardware`` has it; all where None.
+        name: What the figure's files are called.
+        theme: Light or dark.
     """
     own = board if machine is None else on_machine(board, machine)
     frame = score_and_cost(own, by)

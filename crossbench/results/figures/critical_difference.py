@@ -28,6 +28,10 @@ def critical_difference(board: Board, *, theme: Theme = "light") -> Figure:
     tasks, Holm over all pairs, 5 %, the test behind the marks of the standings. Plain baselines
     are not ranked, and have no place here.
 
+    Args:
+        board: The board.
+        theme: Light or dark.
+
     Raises:
         StatisticsError: If there are too few tasks or methods for a claim.
     """

@@ -22,7 +22,12 @@ _APART = 0.006  # of the axis, between lines at one number: their intervals stan
 
 
 def curve_figure(curves: Curves, *, theme: Theme = "light") -> Figure:
-    """Lines over the number of labelled samples, on a logarithmic axis."""
+    """Lines over the number of labelled samples, on a logarithmic axis.
+
+    Args:
+        curves: As from :func:`crossbench.results.boards.curves.learning_curves`.
+        theme: Light or dark.
+    """
     frame = curve_frame(curves)
     short = _short([line.name for line in curves.lines])
     frame["line"] = frame["line"].map(short)

@@ -51,9 +51,17 @@ def compose(
     height: int,
     theme: marks.Theme,
 ) -> Figure:
-    """A :class:`Figure` of layers of Vega-Lite, the lower ones first, that share their data.
+    """A figure of layers that share their data, title and theme.
 
-    Below the title stand sentences; the height is that of the part that the axes enclose.
+    Args:
+        data: One row a mark.
+        layers: Views of Vega-Lite; the lower ones first.
+        name: What its files are called.
+        title: What it shows.
+        subtitle: Sentences below the title.
+        alt: What those read who do not see it.
+        height: Pixels of the part that the axes enclose.
+        theme: Light or dark.
     """
     sentences = [
         line for sentence in subtitle if sentence for line in wrap(sentence, _SUBTITLE_LINE)

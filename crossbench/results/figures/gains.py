@@ -35,6 +35,10 @@ def gains(comparison: Comparison, *, theme: Theme = "light") -> Figure:
     """Forest plot: the mean gain of the candidate on each task, with its interval.
 
     The band is that of practical equivalence; tasks without a verdict are left out.
+
+    Args:
+        comparison: As from :func:`crossbench.results.boards.compare.compare_on`.
+        theme: Light or dark.
     """
     frame = tested(comparison)
     metric = comparison.metric_words

@@ -46,8 +46,12 @@ def heat_map(
 
     A cell's shade is the share of the way from the task's majority class (without one, from its
     worst row) to its best method, so that tasks of different difficulty compare. Grey cells have no
-    score and say why. What there is more of, methods or tasks, stands below each other. ``rows``
-    are the board's standings, where they are known.
+    score and say why. What there is more of, methods or tasks, stands below each other.
+
+    Args:
+        board: The board.
+        rows: Its standings, where they are known.
+        theme: Light or dark.
     """
     names = [row.name for row in (ranked(board) if rows is None else rows)]
     frame = heat_map_frame(board, names)

@@ -29,7 +29,10 @@ _SIGNS = ("#D55E00", "#0072B2")  # below and above zero
 def kernel_path(method: str, kernels: Sequence[Kernel], *, theme: Theme = "light") -> Figure:
     """What a method makes of a 2D kernel in 3D, a row for each that its outputs have.
 
-    The kernels, one at least, are as ``crossbench check-method`` measures them.
+    Args:
+        method: Its name.
+        kernels: As ``crossbench check-method`` measures them, one at least.
+        theme: Light or dark.
     """
     frame = kernel_frame(kernels)
     planes = frame["plane"].nunique()

@@ -112,7 +112,12 @@ def config(theme: Theme) -> dict[str, Any]:
 
 
 def colours(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
-    """A scale with the same colour for the same name on every chart of a page; plain in grey."""
+    """A scale with the same colour for the same name on every chart of a page.
+
+    Args:
+        names: Names that have a colour each.
+        plain: Names that follow in grey.
+    """
     chosen = islice(cycle(_METHOD_COLOURS if plain else PALETTE), len(names))
     return {"domain": [*names, *plain], "range": [*chosen, *[GREY] * len(plain)]}
 
@@ -128,7 +133,12 @@ def shapes(names: Sequence[str]) -> dict[str, Any]:
 
 
 def dashes(names: Sequence[str], plain: Sequence[str] = ()) -> dict[str, Any]:
-    """A scale of strokes: broken where a line has the colour of one before it."""
+    """A scale of strokes: broken where a line has the colour of one before it.
+
+    Args:
+        names: Names that have a colour each.
+        plain: Names that follow in grey.
+    """
     count = len(_METHOD_COLOURS if plain else PALETTE)
     broken = [[6, 4] if place >= count else [1, 0] for place in range(len(names))]
     return {"domain": [*names, *plain], "range": broken + [[1, 0]] * len(plain)}

@@ -28,7 +28,10 @@ SHOWN = {
 def pretraining_gains(transfer: Transfer, *, theme: Theme = "light") -> Figure:
     """Forest plot: the gain of pretrained over random weights, a row a protocol and method.
 
-    It needs a gain that could be compared.
+    Args:
+        transfer: As from :func:`crossbench.results.boards.transfer.transfers`; with a gain that
+            could be compared.
+        theme: Light or dark.
     """
     frame = gain_frame(transfer)
     metric = title_of(transfer.metric)

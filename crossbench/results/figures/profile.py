@@ -23,7 +23,10 @@ _PLACE = 27  # pixels of the line below a task's name, and of the gap to the nex
 def method_profile(board: Board, method: str, *, theme: Theme = "light") -> Figure:
     """A method's score on each task of a board, with its place below the task's name.
 
-    Each version of the method's code has a colour.
+    Args:
+        board: The board.
+        method: Registry name; each version of its code has a colour.
+        theme: Light or dark.
     """
     frame = profile(board, method)
     frame["place_words"] = [_place(row) for row in frame.itertuples()]

@@ -28,7 +28,10 @@ def workloads(frame: pd.DataFrame) -> list[str]:
 def runtimes(frame: pd.DataFrame, workload: str, *, theme: Theme = "light") -> list[Figure]:
     """One chart a machine: the time of each method in each case against the baseline's.
 
-    The frame is of benches, and what was timed one of its :func:`workloads`.
+    Args:
+        frame: As from :func:`crossbench.results.boards.bench_frame.bench_frame`.
+        workload: One of :func:`workloads`.
+        theme: Light or dark.
     """
     own = _ratios(frame)
     own = own[[_workload(row) == workload for row in own.itertuples()]]

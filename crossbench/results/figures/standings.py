@@ -33,8 +33,12 @@ def standings(
     """Mean ranks with 95 % intervals, best first; below a name is its mean score.
 
     Plain baselines and chance are not ranked and have their means alone. Where fewer than two
-    methods can be ranked, means are drawn in place of ranks. ``rows`` are the board's standings,
-    where they are known.
+    methods can be ranked, means are drawn in place of ranks.
+
+    Args:
+        board: The board.
+        rows: Its standings, where they are known.
+        theme: Light or dark.
     """
     rows = ranked(board) if rows is None else rows
     frame = standings_frame(board, rows)

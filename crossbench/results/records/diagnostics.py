@@ -61,6 +61,10 @@ def pack_diagnostics(diagnostics: Diagnostics) -> bytes:
 def read_diagnostics(path: Path, record: RunRecord) -> Diagnostics | None:
     """The diagnostics beside a record; None where there are none.
 
+    Args:
+        path: The record's file.
+        record: What it holds.
+
     Raises:
         RecordError: If the file is gone, damaged or another run's.
     """

@@ -82,7 +82,10 @@ def find_files(
 ) -> tuple[list[Found[T]], list[Broken]]:
     """What is read from the files of an ending below several folders, and broken ones.
 
-    A file is broken where ``read`` raises RecordError.
+    Args:
+        folders: Each is searched once.
+        ending: How the names of the files end.
+        read: Reads one; RecordError names what is broken.
 
     Raises:
         RequestError: If a folder does not exist.

@@ -31,7 +31,9 @@ _PHASES = ("build", "train", "validate", "test")
 def implausible_times(record: RunRecord, now: datetime | None = None) -> Iterator[str]:
     """Impossible times of a finished run, one message a fault.
 
-    A run that failed or tells no times passes.
+    Args:
+        record: The record; one that failed or tells no times passes.
+        now: When it is looked at.
     """
     if record.status != "ok" or not record.timings:
         return

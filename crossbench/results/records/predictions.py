@@ -94,7 +94,8 @@ class Predictions:
     def scores(self, classes: Sequence[str] | None = None) -> Scores:
         """Every metric, computed from exactly what is kept.
 
-        Reasons name the K classes, or number them where no names are given.
+        Args:
+            classes: Names of the K classes, for the reasons; their numbers where None.
 
         Raises:
             EvaluationError: If a label is no class, or the rows are no log-probabilities.

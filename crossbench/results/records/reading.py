@@ -63,7 +63,11 @@ _KINDS = {
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, or of the one that a link leads to, up to a limit.
+    """The bytes of a regular file, or of the one that a link leads to.
+
+    Args:
+        path: The file.
+        limit: Bytes that it may have.
 
     Raises:
         OSError: If it cannot be read.

@@ -47,8 +47,12 @@ class _Drawn(NamedTuple):
 def write_figures(boards: Sequence[Board], folder: Path) -> list[Path]:
     """Write the figures of boards as PDF and SVG, and ``figures.tex``, which includes them.
 
-    Boards of plain baselines alone have no figures. The folder is made as needed, and files of the
-    same names are replaced; those that were written are returned.
+    Args:
+        boards: The boards; those of plain baselines alone have no figures.
+        folder: Where to, made as needed; files of the same names are replaced.
+
+    Returns:
+        The files that were written.
 
     Raises:
         RequestError: If vl-convert is not installed, or ``folder`` is a file.

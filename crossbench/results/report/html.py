@@ -87,8 +87,12 @@ def to_html(
 ) -> str:
     """Tables as a whole page, a section each, with a list of contents above.
 
-    The page follows the reader's choice of light or dark; whatever a name holds is text. Figures
-    follow the tables.
+    The page follows the reader's choice of light or dark; whatever a name holds is text.
+
+    Args:
+        tables: What to show, in this order.
+        title: The page's heading.
+        figures: Pictures that follow the tables.
     """
     entries = "".join(
         f'<li><a href="#table-{number}">{escape(table.title)}</a></li>\n'
@@ -116,8 +120,10 @@ def _figure(figure: Figure) -> str:
 def section(table: Table, anchor: str, links: Mapping[str, str] | None = None) -> str:
     """A table with its heading, caution and notes as a section of a page.
 
-    The anchor is the section's id. Links are addresses by name of a row or column; names without
-    one are mere text.
+    Args:
+        table: What to show.
+        anchor: The section's id, which links lead to.
+        links: Addresses by name of a row or column; those without one are mere text.
     """
     caution = f'<p class="caution">{escape(table.caution)}</p>' if table.caution else ""
     subtitle = f'<p class="soft">{escape(table.subtitle)}</p>' if table.subtitle else ""

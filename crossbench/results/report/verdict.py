@@ -38,7 +38,9 @@ def verdict_tables(verdict: Verdict) -> list[Table]:
 def verdict_page(verdict: Verdict, montage: bytes) -> str:
     """The verdict as one self-contained HTML page.
 
-    The montage is a PNG picture of samples of each class; empty where the file cannot be opened.
+    Args:
+        verdict: The verdict.
+        montage: A PNG picture of samples of each class; empty where the file cannot be opened.
     """
     from crossbench.results.report.html import Figure, to_html
 
