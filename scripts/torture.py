@@ -3,8 +3,10 @@
     python scripts/torture.py --kills 50 --seed 1 --folder /tmp/torture
 
 A sweep of small runs is started over and over; each time, one of its processes (the one that
-watches, the one that plans, the server that forks, or one that does a run) is chosen at random
-after a random time and killed by SIGKILL. The last start is left alone. The folder must then hold
+watches, the one that plans, the server that forks, or one that does a run) is chosen at random and
+killed by SIGKILL, a random time after the first process of a random kind has come, so that kills
+meet starts, plans and runs alike however slow the machine is. The last start is left alone. The
+folder must then hold
 what an undisturbed, unisolated sweep leaves: the same runs, finished, with the same metrics and
 predictions, and no temporary file, claim, mark, log or process besides.
 """
@@ -12,6 +14,7 @@ predictions, and no temporary file, claim, mark, log or process besides.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import shutil
@@ -39,6 +42,7 @@ SWEEP = (
     "--seeds", "43", "--protocol", "linear-probe", "--device", "cpu", "--backbone", "test_resnet",
     "--set", "compute.threads=1", "--set", "input.max_samples=60", "--retry-failed",
 )  # fmt: skip
+ROLES = ("watcher", "planner", "server", "worker")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--longest", type=float, default=12.0, help="seconds until a kill")
+    parser.add_argument("--longest", type=float, default=4.0, help="seconds to a kill")
     parser.add_argument("--folder", type=Path, help="where to work (a temporary one)")
     parser.add_argument("words", nargs="*", default=SWEEP, help="another command, after --")
     options = parser.parse_args(arguments)
@@ -79,7 +83,7 @@ def torture(
         words: The command, without where its results go.
         kills: How many processes are killed.
         jobs: As for ``crossbench run``.
-        longest: Seconds after which a process is killed at the latest.
+        longest: Seconds after the first process of its kind within which the kill comes.
         seed: Of every choice.
 
     Returns:
@@ -94,12 +98,8 @@ def torture(
     killed: Counter[str] = Counter()
     while killed.total() < kills:
         process = _start(command, folder)
-        before = {process.pid}
-        deadline = time.monotonic() + chance.uniform(0, longest)
-        while time.monotonic() < deadline and process.poll() is None:
-            before |= set(process_tree(process.pid))
-            time.sleep(0.02)
-        alive = _processes(process.pid) if process.poll() is None else []
+        moment = chance.choice(ROLES), chance.uniform(0, longest)
+        alive, before = _wait(process, *moment)
         if alive:
             victim, role = chance.choice(alive)
             _kill(victim)
@@ -120,6 +120,23 @@ def _start(words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     return interpreter.start(
         "-m", "crossbench", *words, more=more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+def _wait(
+    process: subprocess.Popen[str], role: str, longer: float
+) -> tuple[list[tuple[int, str]], set[int]]:
+    """The processes of a sweep some seconds after the first of a kind came, and all there were."""
+    seen: set[int] = {process.pid}
+    deadline = math.inf
+    while process.poll() is None:
+        alive = _processes(process.pid)
+        seen |= {each for each, _ in alive}
+        if deadline == math.inf and role in {each for _, each in alive}:
+            deadline = time.monotonic() + longer
+        if time.monotonic() >= deadline:
+            return alive, seen
+        time.sleep(0.02)
+    return [], seen
 
 
 def _kill(process: int) -> None:
