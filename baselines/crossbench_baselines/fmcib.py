@@ -1,6 +1,6 @@
 """FMCIB: the foundation model of lesions on CT, a 3D ResNet-50 of twice the width.
 
-Intensities are those of CT from -1024 to 3072 HU as 0 to 1, in cubes of 50 mm around a lesion.
+Intensities are those of CT from -1024 to 2048 HU as 0 to 1, in cubes of 50 mm around a lesion.
 `--backbone resnet50 --init fmcib`.
 """
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from crossbench.methods import NetworkRequest
 
-_DESIGN = Design(blocks=(3, 4, 6, 3), bottleneck=True, width=128, projection_bias=True)
+_DESIGN = Design(
+    blocks=(3, 4, 6, 3), bottleneck=True, width=128, stem_stride=2, projection_bias=True
+)
 
 
 class FMCIB:

@@ -45,11 +45,16 @@ def test_fmcib_has_the_tensors_of_that_network_of_monai() -> None:
 @torch.no_grad()
 def test_fmcib_computes_as_monai_at_a_sixteenth_of_the_width() -> None:
     narrow = ResNet(
-        "bottleneck", [3, 4, 6, 3], [8, 16, 32, 64], n_input_channels=1, feed_forward=False
+        "bottleneck",
+        [3, 4, 6, 3],
+        [8, 16, 32, 64],
+        n_input_channels=1,
+        conv1_t_stride=2,  # as the authors' own loader has it
+        feed_forward=False,
     )
     network = VolumetricResNet(dataclasses.replace(_DESIGN, width=8), 0).eval()
     network.load_state_dict(unsettled(narrow))
-    x = torch.rand(2, 1, 16, 18, 20)
+    x = torch.rand(2, 1, 32, 36, 40)
     expected = narrow.eval()(x)
     assert expected.shape == (2, 256)
     found = network(x.expand(-1, 3, -1, -1, -1))
