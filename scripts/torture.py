@@ -3,10 +3,10 @@
     python scripts/torture.py --kills 50 --seed 1 --folder /tmp/torture
 
 A sweep of small runs is started over and over; each time, one of its processes (the one that
-watches, the one that plans, the server that forks, or one that does a run) is chosen at random and
-killed by SIGKILL, a random time after the first process of a random kind has come, so that kills
-meet starts, plans and runs alike however slow the machine is. The last start is left alone. The
-folder must then hold
+watches, the one that plans, the server that forks, or one that does a run) is chosen at random,
+its kind before itself, and killed by SIGKILL, a random time after the first of a random kind has
+come: so kills meet starts, plans and runs alike however slow the machine is. The last start is left
+alone. The folder must then hold
 what an undisturbed, unisolated sweep leaves: the same runs, finished, with the same metrics and
 predictions, and no temporary file, claim, mark, log or process besides.
 """
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 #: A grid of small runs, some of which share features.
 SWEEP = (
     "run", "--task", "nodule-malignancy-3d", "--preset", "smoke", "--method", "conv3d,acs",
-    "--seeds", "43", "--protocol", "linear-probe", "--device", "cpu", "--backbone", "test_resnet",
-    "--set", "compute.threads=1", "--set", "input.max_samples=60", "--retry-failed",
+    "--seeds", "43", "44", "45", "--protocol", "linear-probe", "--device", "cpu",
+    "--backbone", "test_resnet", "--set", "compute.threads=1",
+    "--set", "input.max_samples=60", "--retry-failed",
 )  # fmt: skip
 ROLES = ("watcher", "planner", "server", "worker")
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--longest", type=float, default=4.0, help="seconds to a kill")
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds to a kill")
     parser.add_argument("--folder", type=Path, help="where to work (a temporary one)")
     parser.add_argument("words", nargs="*", default=SWEEP, help="another command, after --")
     options = parser.parse_args(arguments)
@@ -101,7 +102,8 @@ def torture(
         moment = chance.choice(ROLES), chance.uniform(0, longest)
         alive, before = _wait(process, *moment)
         if alive:
-            victim, role = chance.choice(alive)
+            role = chance.choice(sorted({each for _, each in alive}))
+            victim = chance.choice([process for process, each in alive if each == role])
             _kill(victim)
             killed[role] += 1
             print(f"{killed.total()} of {kills}: killed {role}", file=sys.stderr, flush=True)
