@@ -2,12 +2,11 @@
 
     python scripts/torture.py --kills 50 --seed 1 --folder /tmp/torture
 
-A sweep of small runs is started over and over; each time, one of its processes (the one that
-watches, the one that plans, the server that forks, or one that does a run) is chosen at random,
-its kind before itself, and killed by SIGKILL, a random time after the first of a random kind has
-come: so kills meet starts, plans and runs alike however slow the machine is. The last start is left
-alone. The folder must then hold
-what an undisturbed, unisolated sweep leaves: the same runs, finished, with the same metrics and
+A sweep of small runs is started over and over; each time a process (the one that watches, the one
+that plans, the server that forks, or one that does a run; each as likely) is killed by SIGKILL, a
+random time after the first of its kind or of a later one has come: so kills meet starts, plans and
+runs alike however slow the machine is. The last start is left alone. The folder must then hold what
+an undisturbed, unisolated sweep leaves: the same runs, finished, with the same metrics and
 predictions, and no temporary file, claim, mark, log or process besides.
 """
 
@@ -43,6 +42,7 @@ SWEEP = (
     "--backbone", "test_resnet", "--set", "compute.threads=1",
     "--set", "input.max_samples=60", "--retry-failed",
 )  # fmt: skip
+#: Kinds of processes, in the order in which they come.
 ROLES = ("watcher", "planner", "server", "worker")
 
 
@@ -99,12 +99,11 @@ def torture(
     killed: Counter[str] = Counter()
     while killed.total() < kills:
         process = _start(command, folder)
-        moment = chance.choice(ROLES), chance.uniform(0, longest)
-        alive, before = _wait(process, *moment)
-        if alive:
-            role = chance.choice(sorted({each for _, each in alive}))
-            victim = chance.choice([process for process, each in alive if each == role])
-            _kill(victim)
+        role = chance.choice(ROLES)
+        since = chance.choice(ROLES[ROLES.index(role) :])
+        victims, before = _wait(process, role, since, chance.uniform(0, longest))
+        if victims:
+            _kill(chance.choice(victims))
             killed[role] += 1
             print(f"{killed.total()} of {kills}: killed {role}", file=sys.stderr, flush=True)
         process.wait()
@@ -125,18 +124,22 @@ def _start(words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
 
 
 def _wait(
-    process: subprocess.Popen[str], role: str, longer: float
-) -> tuple[list[tuple[int, str]], set[int]]:
-    """The processes of a sweep some seconds after the first of a kind came, and all there were."""
-    seen: set[int] = {process.pid}
+    process: subprocess.Popen[str], role: str, since: str, longer: float
+) -> tuple[list[int], set[int]]:
+    """Processes of a role, some seconds after the first of another came, and all that there were.
+
+    There are none where the sweep has ended before.
+    """
+    seen = {process.pid}
     deadline = math.inf
     while process.poll() is None:
         alive = _processes(process.pid)
         seen |= {each for each, _ in alive}
-        if deadline == math.inf and role in {each for _, each in alive}:
+        if deadline == math.inf and since in {each for _, each in alive}:
             deadline = time.monotonic() + longer
-        if time.monotonic() >= deadline:
-            return alive, seen
+        victims = [each for each, its in alive if its == role]
+        if victims and time.monotonic() >= deadline:
+            return victims, seen
         time.sleep(0.02)
     return [], seen
 
