@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 #: What stands for the metric that preset or cards declare.
 AS_DECLARED = "main metric of the tasks"

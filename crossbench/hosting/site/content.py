@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from crossbench.hosting.folder import HostedBoard
     from crossbench.hosting.submission import Submission
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.standings import Standing
     from crossbench.specs import RunRecord, TaskCard
 

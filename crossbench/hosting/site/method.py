@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from crossbench.hosting.site.charts import Charts
     from crossbench.hosting.site.content import Content, Shown
     from crossbench.hosting.submission import Submission
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.specs.conformance import ConformanceReport, Spent
 
 ROOT = "../"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from crossbench.errors import RequestError, unknown_name
 from crossbench.errors.foreign import contained, show
 from crossbench.registry.entries import COLUMN_GROUP, points
-from crossbench.results.boards.boards import CHANCE
+from crossbench.results.boards.board import CHANCE
 from crossbench.results.boards.pareto import COSTS, OF_MACHINES
 from crossbench.results.boards.table import NOTHING, Cell, Header
 from crossbench.results.records.files import read_record
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from crossbench.registry.entries import Point
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.table import Table
 
 Value: TypeAlias = float | str | None

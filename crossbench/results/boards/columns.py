@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from crossbench.evaluation.statistics import estimate
-from crossbench.results.boards.boards import CHANCE
+from crossbench.results.boards.board import CHANCE
 from crossbench.results.boards.standings import (
     complete_means,
     higher_is_better,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from crossbench.evaluation.statistics import Estimate
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.standings import Standing
 
 Column: TypeAlias = dict[str, Cell]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.evaluation.statistics import Comparison, NoVerdict
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 _ROUNDING = 12  # scores that differ by less do so by rounding alone
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.metrics import title_of
 from crossbench.evaluation.statistics import Estimate, corrected_mean
-from crossbench.results.boards.boards import LABELLED_LIMIT
+from crossbench.results.boards.board import LABELLED_LIMIT
 from crossbench.results.boards.draws import is_one_random_draw
 from crossbench.results.boards.table import Cell, Header, Table
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 _SHARED = ("source", "dimension", "tasks", "edition", "fitted_on", "preset", "protocol")
 _NAMED = ("method", "init", "backbone", "fit_settings")  # a line's parts, of which few are said

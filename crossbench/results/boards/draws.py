@@ -9,7 +9,7 @@ from crossbench.specs import RANDOM
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 LINEAR_PROBE = "linear-probe"
 _FROZEN_FUSION = "frozen-fusion"

@@ -13,7 +13,7 @@ from crossbench.results.boards.standings import complete_means, higher_is_better
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 #: Columns of a frame of runs that say what a run cost, and their names with units.
 COSTS = {

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crossbench.results.boards.boards import CHANCE
+from crossbench.results.boards.board import CHANCE
 from crossbench.results.boards.columns import NOT_ABOVE, TIED, complete, task_column
 from crossbench.results.boards.standings import higher_is_better, ties_with_best
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.columns import Column
 
 COLUMNS = (

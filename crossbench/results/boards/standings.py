@@ -20,7 +20,7 @@ from crossbench.evaluation.statistics import (
     rejected,
     summarise,
 )
-from crossbench.results.boards.boards import CHANCE
+from crossbench.results.boards.board import CHANCE
 from crossbench.results.boards.draws import is_one_random_draw
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from crossbench.evaluation.metrics import Metric
     from crossbench.evaluation.statistics import Estimate, PairTest
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 _DRAW = ["weights", "random_weights"]
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.columns import Column
     from crossbench.results.boards.standings import Standing
     from crossbench.results.records.store import Broken

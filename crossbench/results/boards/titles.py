@@ -13,7 +13,7 @@ from crossbench.results.records.overrides import COMPUTE, beside_preset
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 _PROTOCOLS = {"lora": "LoRA", "finetune": "fine-tuning"}
 _NO_WEIGHTS = ("", "none")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from crossbench.evaluation.statistics import CorrectedT
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
 
 Key: TypeAlias = tuple[str, ...]
 Weights: TypeAlias = Literal["own", "shared", "one draw"]

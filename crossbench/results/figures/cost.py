@@ -24,7 +24,7 @@ from crossbench.results.figures import marks
 from crossbench.results.figures.figure import compose, field, tooltip
 
 if TYPE_CHECKING:
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme
 

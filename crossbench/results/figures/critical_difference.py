@@ -13,7 +13,7 @@ from crossbench.results.figures.figure import compose, field, names_axis, toolti
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Friedman
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme
 

@@ -17,7 +17,7 @@ from crossbench.results.figures.figure import compose, field, tooltip
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.columns import Column
     from crossbench.results.boards.standings import Standing
     from crossbench.results.boards.table import Cell

@@ -13,7 +13,7 @@ from crossbench.results.figures.forest import dots
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.evaluation.statistics import Estimate
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.standings import Standing
     from crossbench.results.figures.figure import Figure
     from crossbench.results.figures.marks import Theme

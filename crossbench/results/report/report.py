@@ -35,7 +35,7 @@ from crossbench.results.report.render import render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.table import Table
     from crossbench.specs import RunRecord
 

@@ -23,7 +23,7 @@ from crossbench_leaderboard.state import arguments, command, plain
 
 if TYPE_CHECKING:
     from crossbench.evaluation.statistics import Comparison
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench_leaderboard.state import Results
 
 

@@ -20,7 +20,7 @@ from crossbench_leaderboard.state import arguments, out_folder, plain, report_co
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench_leaderboard.state import Results
 
 _ALL = "all tasks"

@@ -22,7 +22,7 @@ from crossbench_leaderboard.hosted import show_head, show_submissions
 from crossbench_leaderboard.state import link_to, report_command
 
 if TYPE_CHECKING:
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.standings import Standing
     from crossbench_leaderboard.state import Results
 

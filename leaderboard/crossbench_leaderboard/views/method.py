@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crossbench.registry.entries import MethodEntry
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.specs.method_metadata import MethodMetadata
     from crossbench_leaderboard.state import Results
 

@@ -16,7 +16,7 @@ from crossbench.errors import DataError, RecordError
 from crossbench.evaluation.metrics import title_of
 from crossbench.files.paths import cache_dir, data_dir
 from crossbench.registry.tasks import find_task, registered_task
-from crossbench.results.boards.boards import CHANCE
+from crossbench.results.boards.board import CHANCE
 from crossbench.results.boards.standings import means_over_runs
 from crossbench.results.figures import marks
 from crossbench.results.records.store import read_predictions, read_record
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossbench.evaluation.statistics import Estimate
-    from crossbench.results.boards.boards import Board
+    from crossbench.results.boards.board import Board
     from crossbench.specs import TaskCard
     from crossbench_leaderboard.state import Results
 

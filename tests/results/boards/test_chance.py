@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from crossbench.errors import RequestError
-from crossbench.results.boards.boards import CHANCE, Board, split_boards
+from crossbench.results.boards.board import CHANCE, Board
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.compare import compare_boards
 from crossbench.results.boards.profile import profile
 from crossbench.results.boards.standings import means_over_runs

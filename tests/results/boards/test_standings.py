@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossbench.results.boards.boards import Board, split_boards
+from crossbench.results.boards.board import Board
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.standings import (
     Standing,
     complete_means,

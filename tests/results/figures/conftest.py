@@ -11,7 +11,8 @@ import altair as alt
 import numpy as np
 import pytest
 
-from crossbench.results.boards.boards import Board, split_boards
+from crossbench.results.boards.board import Board
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.figures.figure import Figure
 
 METHODS = {"acs": 0.10, "conv3d": 0.16, "crossd": 0.22}
