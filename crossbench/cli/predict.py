@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from crossbench.environment.arithmetic import find_device
-    from crossbench.results.records.writing import place
+    from crossbench.files.atomic import place
     from crossbench.runs.prediction import load_predictor, to_csv
 
     with aside():

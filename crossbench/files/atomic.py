@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import time
 import uuid
 from contextlib import contextmanager
@@ -47,6 +48,18 @@ def replacing(file: Path) -> Iterator[Path]:
         rename(draft, file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def place(file: Path, content: bytes) -> None:
+    """Write a file atomically and durably; folders are made as needed."""
+    with replacing(file) as draft:
+        draft.write_bytes(content)
+
+
+def copy(source: Path, file: Path) -> None:
+    """Copy a file as :func:`place` writes one; an error does not say where the source was."""
+    with replacing(file) as draft, source.open("rb") as old, draft.open("wb") as new:
+        shutil.copyfileobj(old, new)
 
 
 def rename(draft: Path, file: Path) -> None:

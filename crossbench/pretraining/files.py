@@ -12,6 +12,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.files.atomic import place
 from crossbench.files.sizes import free_bytes, no_room
 from crossbench.results.records.folders import PRETRAIN_ENDING
 from crossbench.results.records.pretrainings import (
@@ -20,7 +21,6 @@ from crossbench.results.records.pretrainings import (
     write_pretraining,
 )
 from crossbench.results.records.reading import beside
-from crossbench.results.records.writing import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crossbench.errors import RequestError
-from crossbench.files.atomic import replacing
+from crossbench.files.atomic import place
 from crossbench.files.paths import named_path
 from crossbench.registry.claims import (
     PLAIN,
@@ -79,8 +79,7 @@ def write_plugin(method: str | Method, file: str | Path) -> Path:
         raise RequestError(msg)
     if path.exists():
         raise RequestError(f"{path} exists; remove it, or write the plugin elsewhere")
-    with replacing(path) as draft:
-        draft.write_bytes(sources(known)[PLUGIN])
+    place(path, sources(known)[PLUGIN])
     if method_hash(load_plugin(str(path))) != method_hash(known):
         msg = f"{path} does not give the same method: it must lie beside the files that it imports"
         raise RequestError(msg)

@@ -30,7 +30,7 @@ def _show(options: argparse.Namespace) -> int:
     from crossbench.data.montage import montage
     from crossbench.data.sources import open_task
     from crossbench.errors import RequestError
-    from crossbench.files.atomic import replacing
+    from crossbench.files.atomic import place
     from crossbench.files.paths import cache_dir, data_dir
     from crossbench.registry.tasks import find_task
 
@@ -42,7 +42,6 @@ def _show(options: argparse.Namespace) -> int:
     folder = data_dir(options.data_dir)
     dataset = open_task(card, data="real", data_dir=folder, cache_dir=cache_dir())
     picture = montage(card, dataset, per_class=options.per_class)
-    with replacing(options.out) as draft:
-        draft.write_bytes(picture)
+    place(options.out, picture)
     print(options.out)
     return EXIT_OK

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from crossbench.errors import CardError, WeightsError
-from crossbench.files.atomic import replacing
+from crossbench.files.atomic import place
 from crossbench.nets.weights.matching import compare, misfit
 from crossbench.nets.weights.schemes import timm_keys
 from crossbench.nets.weights.stored import START, check_kind, parse_tensors, read_metadata
@@ -115,9 +115,7 @@ def write_checkpoint(file: Path, tensors: Mapping[str, Tensor], about: Checkpoin
     """
     if file.suffix != ".safetensors":
         raise WeightsError(f"{file}: checkpoints are written as .safetensors; name the file so")
-    content = pack_checkpoint(tensors, about)
-    with replacing(file) as draft:
-        draft.write_bytes(content)
+    place(file, pack_checkpoint(tensors, about))
 
 
 def pack_checkpoint(tensors: Mapping[str, Tensor], about: CheckpointMetadata) -> bytes:

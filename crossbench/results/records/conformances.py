@@ -13,10 +13,10 @@ import json
 from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RecordError
+from crossbench.files.atomic import place
 from crossbench.results.records.folders import CONFORMANCE_ENDING, method_folder
 from crossbench.results.records.kinds import find_files
 from crossbench.results.records.reading import MAX_RECORD, parse_json, read_regular
-from crossbench.results.records.writing import place
 from crossbench.specs.conformance import ConformanceReport
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from crossbench.errors import RecordError, RequestError
+from crossbench.files.atomic import place
 from crossbench.results.records.folders import json_files
 from crossbench.results.records.reading import as_spec, read_mapping
-from crossbench.results.records.writing import place, to_json
+from crossbench.results.records.writing import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossbench.errors import RecordError
+from crossbench.files.atomic import copy
 from crossbench.results.records.benches import bench_path, read_benches
 from crossbench.results.records.conformances import find_reports, report_path
 from crossbench.results.records.kinds import broken_file
 from crossbench.results.records.pretrainings import check_network, read_pretrainings
 from crossbench.results.records.store import Broken, Store, read_folders, without_runs
 from crossbench.results.records.validation import check_results
-from crossbench.results.records.writing import copy, copy_run
+from crossbench.results.records.writing import copy_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -13,13 +13,12 @@ import dataclasses
 import hashlib
 import json
 import re
-import shutil
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from crossbench.errors import RecordError
-from crossbench.files.atomic import rename, replacing
+from crossbench.files.atomic import copy, place, rename
 from crossbench.files.hashing import hash_file
 from crossbench.results.records.checks import check_record
 from crossbench.results.records.diagnostics import DIAGNOSTICS, pack_diagnostics
@@ -275,18 +274,3 @@ def _printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_printable(key): _printable(item) for key, item in value.items()}
     return [_printable(item) for item in value] if isinstance(value, list) else value
-
-
-def place(path: Path, content: bytes) -> None:
-    """Write a file atomically and durably.
-
-    Folders are made as needed.
-    """
-    with replacing(path) as draft:
-        draft.write_bytes(content)
-
-
-def copy(source: Path, path: Path) -> None:
-    """Copy a file atomically."""
-    with replacing(path) as draft, source.open("rb") as old, draft.open("wb") as new:
-        shutil.copyfileobj(old, new)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossbench.errors import RequestError, StatisticsError
+from crossbench.files.atomic import place
 from crossbench.results.boards.compare import compare_on
 from crossbench.results.boards.curves import learning_curves
 from crossbench.results.boards.tables import ranked
@@ -19,7 +20,6 @@ from crossbench.results.figures.gains import gains
 from crossbench.results.figures.heat_map import heat_map
 from crossbench.results.figures.render import render
 from crossbench.results.figures.standings import standings
-from crossbench.results.records.writing import place
 from crossbench.results.report.render import escape_latex, printable
 
 if TYPE_CHECKING:

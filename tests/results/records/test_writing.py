@@ -59,7 +59,7 @@ from crossbench.results.records.diagnostics import Diagnostics, read_diagnostics
 from crossbench.results.records.files import read_predictions
 from crossbench.results.records.predictions import Predictions
 from crossbench.results.records.store import Store
-from crossbench.results.records.writing import place
+from crossbench.files.atomic import place
 from crossbench.specs import RunKey, RunRecord
 
 def attempt(store, seed, status="ok", method="crossd"):
