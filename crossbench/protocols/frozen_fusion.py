@@ -203,8 +203,8 @@ def _embed(context: Context, num_classes: int, on_samples: Callable[[int], None]
     # What is fitted on top of embeddings does not decide them.
     hashes = {name: part for name, part in depends["hashes"].items() if name != "config"}
     preset = context.preset
-    fed = {"input": preset.input.fed(), **preset.compute.fingerprint()}
-    fed |= preset.network.fingerprint()
+    same = {**preset.compute.fingerprint(), **preset.network.fingerprint()}
+    fed = {"input": preset.input.fed(), **same}
     features = extract(
         encoder,
         loader,

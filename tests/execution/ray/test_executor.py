@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from balls import write_balls
-from small_disk import records, try_twice
+from small_disk import lost_weights, records, try_twice
 
 from crossbench.results.records.benches import read_benches
 from crossbench.results.records.store import Store
@@ -364,17 +364,7 @@ def test_a_run_without_room_for_its_weights_fails_and_the_others_are_done(
 ) -> None:
     alone = ["--jobs", "1", "--save-weights", "--folds", "0", *on(machines)]
     tries = try_twice(words("disk/out", *alone), tmp_path, room="200K")
-    assert tries.codes == (1, 0), tries.said
-    ends = {record.key.method: record for record in records(tries.full).values()}
-    assert {name: record.status for name, record in ends.items()} == {
-        "acs": "failed", "conv3d": "failed", "majority": "ok", "logistic": "ok",
-    }  # fmt: skip
-    error = ends["conv3d"].error
-    assert error is not None
-    assert error["message"].endswith("cannot be written: [Errno 28] No space left on device")
-    assert error["message"].startswith("standard/blobs/conv3d/")
-    assert "2 runs done, 2 failed, 0 already there" in tries.said
-    assert {record.status for record in records(tries.done).values()} == {"ok"}
+    assert lost_weights(tries).startswith("standard/blobs/conv3d/")
 
 
 def test_a_node_with_other_versions_does_nothing(

@@ -15,22 +15,6 @@ from crossbench.results.boards.tables import (
 from crossbench.results.report.render import render
 
 
-@pytest.fixture
-def board(frame: Any, record: Any) -> Table:
-    """Two methods and a baseline on two tasks, two folds each."""
-    (table,) = leaderboards(
-        frame(
-            *runs_of(record, "acs", "blood", [0.5, 0.7]),
-            *runs_of(record, "acs", "derma", [0.2, 0.4]),
-            *runs_of(record, "crossd", "blood", [0.8, 0.8]),
-            *runs_of(record, "crossd", "derma", [0.1, 0.2]),
-            *runs_of(record, "majority", "blood", [0.25, 0.25]),
-            *runs_of(record, "majority", "derma", [0.2, 0.2]),
-        )
-    )
-    return table
-
-
 def test_cells_are_mean_and_population_deviation(board: Table) -> None:
     assert texts(board, "blood") == {
         "crossd": "0.800 ± 0.000",

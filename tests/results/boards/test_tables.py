@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_tables import column, runs_of, texts
+from board_tables import column, texts
 
 from crossbench.errors import RequestError
 from crossbench.results.boards.table import Table
@@ -18,22 +18,6 @@ from crossbench.results.boards.tables import (
     task_tables,
 )
 from crossbench.results.records.store import Broken
-
-
-@pytest.fixture
-def board(frame: Any, record: Any) -> Table:
-    """Two methods and a baseline on two tasks, two folds each."""
-    (table,) = leaderboards(
-        frame(
-            *runs_of(record, "acs", "blood", [0.5, 0.7]),
-            *runs_of(record, "acs", "derma", [0.2, 0.4]),
-            *runs_of(record, "crossd", "blood", [0.8, 0.8]),
-            *runs_of(record, "crossd", "derma", [0.1, 0.2]),
-            *runs_of(record, "majority", "blood", [0.25, 0.25]),
-            *runs_of(record, "majority", "derma", [0.2, 0.2]),
-        )
-    )
-    return table
 
 
 def test_a_table_is_cut_to_some_of_its_columns(board: Table) -> None:
