@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from crossbench.specs.limits import Count
-from crossbench.specs.origins import DownloadOrigin, HubOrigin, ManualOrigin
+from crossbench.specs.origins import DownloadOrigin, Origin
 from crossbench.specs.preparation import Preparation
 from crossbench.specs.reader import Demand
 from crossbench.specs.requests import ALL
@@ -99,7 +99,7 @@ class TaskCard:
     edition: str | None = None
     official_split: str | None = None
     known_issues: tuple[str, ...] = ()
-    origins: tuple[DownloadOrigin | HubOrigin | ManualOrigin, ...] = ()
+    origins: tuple[Origin, ...] = ()
     preparation: Preparation | None = None
     control: bool = False
     path: Path | None = field(default=None, compare=False)
@@ -147,6 +147,8 @@ class TaskCard:
         yield "origins", named, "each must have a name of its own, in kebab case"
         stated = [item for origin in self.origins for item in origin.digests()]
         yield "origins", all(map(_is_digest, stated)), f"of each checksum: {digests}"
+        listed = "the table of listed must be one of its files, and a {COLUMN} in its url and file"
+        yield "origins", all(map(_lists, self.origins)), listed
 
 
 def name_complaint(name: str) -> str:
@@ -161,6 +163,15 @@ def name_complaint(name: str) -> str:
 def are_sizes(values: tuple[int, ...] | None, length: int) -> bool:
     """Whether so many sizes are given, or none at all."""
     return values is None or len(values) == length
+
+
+def _lists(origin: Origin) -> bool:
+    """Whether an origin's table is one of its files and gives each row a file of its own."""
+    table = origin.listed if isinstance(origin, DownloadOrigin) else None
+    return table is None or (
+        table.table in [file.file for file in origin.files]
+        and all(re.search(r"\{.+\}", form) for form in (table.url, table.file))
+    )
 
 
 def _is_digest(item: tuple[str, str]) -> bool:

@@ -45,6 +45,24 @@ class OriginFile(msgspec.Struct, frozen=True, kw_only=True):
         return self.bytes if self.bytes is not None else self.about
 
 
+class FileTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Further files of an origin, one for each row of a table that is among its files.
+
+    Attributes:
+        table: Name of the table.
+        url: Address of a row's file; ``{COLUMN}`` stands for the row's cell.
+        file: Name under which a row's file is kept, likewise.
+        keep: Values by column; a row must have one of them in each.
+        drop: Values by column; a row must have none of them.
+    """
+
+    table: str
+    url: str
+    file: str
+    keep: dict[str, tuple[str, ...]] = {}
+    drop: dict[str, tuple[str, ...]] = {}
+
+
 class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     name: str
     importer: str = ""
@@ -67,7 +85,7 @@ class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @property
     def files(self) -> tuple[OriginFile, ...]:
-        """The files that a program may fetch."""
+        """The files that a program may fetch, but for those that a table lists."""
         return ()
 
     def digests(self) -> Iterator[tuple[str, str]]:
@@ -96,11 +114,13 @@ class DownloadOrigin(_Origin, frozen=True, kw_only=True, tag="download"):
         steps: What a person must do, where a program must not or cannot.
         notes: What is inferred or unknown of this origin.
         files: What to fetch.
+        listed: What to fetch besides, as one of the files lists it.
     """
 
     files: Annotated[
         tuple[OriginFile, ...], msgspec.Meta(min_length=1, description="one file or more")
     ]
+    listed: FileTable | None = None
 
 
 class HubOrigin(_Origin, frozen=True, kw_only=True, tag="hub"):

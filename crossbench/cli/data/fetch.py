@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
 
+_NAMED = 9  # files that are named one by one; of more their number is said
+
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
@@ -132,7 +134,11 @@ def fetch_task(
         find_importer(found.importer)  # refuses what could not be imported before it is fetched
     with FetchBar() as bar:
         got = fetch(card, found, root, Means(**matching(options, Means), listener=bar))
-    say([f"unverified: {name}: SHA-256 {sha}" for name, sha in got.unverified if sha])
+    unverified = [f"unverified: {name}: SHA-256 {sha}" for name, sha in got.unverified if sha]
+    if len(unverified) > _NAMED:
+        receipts = root.receipts(card.name, found.name)
+        unverified = [f"unverified: {len(unverified)} files, whose SHA-256 are kept in {receipts}"]
+    say(unverified)
     if not imports:
         return got.files
     return (_import(card, root, found.name),)

@@ -6,21 +6,25 @@ import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from crossbench.errors import RequestError
-from crossbench.specs.origins import HubOrigin
+from crossbench.data.formats.tables import read_table
+from crossbench.errors import DataError, RequestError
+from crossbench.specs.origins import DownloadOrigin, HubOrigin, OriginFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from crossbench.data.formats.tables import Table
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
-    from crossbench.specs.origins import Origin, OriginFile
+    from crossbench.specs.origins import FileTable, Origin
 
 #: Variable that names a mirror.
 MIRROR = "CROSSBENCH_MIRROR"
 
+_COLUMN = re.compile(r"\{([^{}]+)\}")
 _PLAIN = re.compile(r"[^/\\\x00-\x1f:]+")
 
 
@@ -42,19 +46,46 @@ def folder_of(root: DataRoot, card: TaskCard, origin: Origin) -> Path:
     return root.originals(card.name, origin.name) if origin.importer else root.root
 
 
-def wanted(root: DataRoot, card: TaskCard, origin: Origin) -> tuple[Wanted, ...]:
-    """The files of an origin; none where a person gets them.
+def wanted(root: DataRoot, card: TaskCard, origin: Origin) -> Iterator[Wanted]:
+    """Yield the files of an origin; none where a person gets them.
+
+    Those that a table lists come last, where the table is there by then.
 
     Raises:
-        RequestError: If the card names a file by a path.
+        RequestError: If the card or its table names a file by a path.
+        DataError: If the table is damaged, or lacks a column that the card names.
     """
-    folder, found = folder_of(root, card, origin), []
+    folder = folder_of(root, card, origin)
     for file in origin.files:
         name = file.file
         if isinstance(origin, HubOrigin):
             name = name.rpartition("/")[2] if origin.importer else card.source.file
-        found.append(Wanted(target=folder / _plain(card, name), source=file))
-    return tuple(found)
+        yield Wanted(target=folder / _plain(card, name), source=file)
+    listed = origin.listed if isinstance(origin, DownloadOrigin) else None
+    if listed is not None and (folder / listed.table).is_file():
+        for file in _files_of(listed, read_table(folder / listed.table)):
+            yield Wanted(target=folder / _plain(card, file.file), source=file)
+
+
+def _files_of(listed: FileTable, table: Table) -> Iterator[OriginFile]:
+    """The file of each row that is kept."""
+    forms = (listed.url, listed.file)
+    named = {name for form in forms for name in _COLUMN.findall(form)}
+    columns = named | listed.keep.keys() | listed.drop.keys()
+    if lacking := sorted(columns - table.columns.keys()):
+        msg = f"{table.file}: no column {', '.join(map(repr, lacking))}, by which the card lists"
+        raise DataError(f"{msg} its files; is it the right table?")
+    for cells in zip(*(table.columns[name] for name in sorted(columns)), strict=True):
+        row = dict(zip(sorted(columns), cells, strict=True))
+        if all(row[name] in values for name, values in listed.keep.items()) and not any(
+            row[name] in values for name, values in listed.drop.items()
+        ):
+            url, file = _filled(listed.url, row, quote), _filled(listed.file, row, str)
+            yield OriginFile(url=url, file=file)
+
+
+def _filled(form: str, row: Mapping[str, str], written: Callable[[str], str]) -> str:
+    return _COLUMN.sub(lambda match: written(row[match[1]]), form)
 
 
 def mirrored(url: str, mirror: str | None = None) -> str:

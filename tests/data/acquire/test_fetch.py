@@ -24,7 +24,7 @@ from crossbench.data.acquire.http import Patience, ResumingDownloader
 from crossbench.data.acquire.listening import Listener
 from crossbench.data.acquire.status import status
 from crossbench.data.acquire.wanted import mirrored
-from crossbench.errors import FetchError, RequestError
+from crossbench.errors import CardError, FetchError, RequestError
 from crossbench.files.data_root import DataRoot
 from crossbench.registry.tasks import load_card
 
@@ -121,6 +121,17 @@ def test_a_file_is_fetched_verified_and_not_fetched_again(
     assert get().files == (file,)
     assert host.asked == [("/b.npz", None)]
     assert hidden(file.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "form"), [("c.csv", "{A}"), ("b.npz", "same")], ids=["no file of it", "no column"]
+)
+def test_a_table_that_lists_nothing_is_refused(
+    make_card: Callable[..., Path], table: str, form: str
+) -> None:
+    listed = f'[origins.listed]\ntable = "{table}"\nurl = "http://h/{form}"\nfile = "{form}"'
+    with pytest.raises(CardError, match="the table of listed must be one of its files"):
+        load_card(make_card(listed))
 
 
 def test_a_broken_connection_goes_on(get: Callable[..., Fetched], host: Host) -> None:

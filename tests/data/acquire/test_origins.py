@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,17 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from http_host import Host, serving
+from msgspec import structs
 from PIL import Image
 from shared_data import shared_data
 
 from crossbench.cli import main
+from crossbench.cli.data.importing import run_import
+from crossbench.data.acquire.consents import accept
+from crossbench.data.acquire.fetch import Means, fetch
 from crossbench.data.acquire.status import status
+from crossbench.data.importers.choice import choose
+from crossbench.errors import CrossbenchError, FetchError, RequestError
 from crossbench.files.data_root import DataRoot
 from crossbench.registry.tasks import find_task, load_tasks
 from crossbench.specs.origins import ManualOrigin
@@ -102,6 +110,89 @@ def test_an_original_is_fetched_unpacked_imported_and_removed(
     assert f"version {file.stem}: " in said.err
     assert str(folder.parent) in said.out
     assert not any(each.is_file() for each in data.rglob("*") if each.suffix != ".lock")
+
+
+def abide(host: Host, recordings: int) -> list[str]:
+    """Serve ABIDE's table and a short recording for each row that passed; the files' names."""
+    columns = ["SUB_ID", "SITE_ID", "FILE_ID", "DX_GROUP", "AGE_AT_SCAN", "SEX", "func_mean_fd"]
+    passed = {
+        "qc_rater_1": "OK",
+        "qc_anat_rater_2": "maybe",
+        "qc_func_rater_2": "OK",
+        "qc_anat_rater_3": "OK",
+        "qc_func_rater_3": "OK",
+    }
+    people = [
+        [
+            50000 + n,
+            f"SITE{n % 2}",
+            f"Site_{50000 + n:07}",
+            1 + n % 2,
+            20.5,
+            1,
+            0.1,
+            *passed.values(),
+        ]
+        for n in range(recordings)
+    ]
+    nameless, failed = people[0].copy(), people[0].copy()
+    nameless[2], failed[2], failed[7] = "no_filename", "Site_0060000", "fail"
+    table = io.StringIO()
+    rows = [[*columns, *passed], nameless, failed, *people]
+    csv.writer(table).writerows(["", *row] for row in rows)
+    projects = "/fcp-indi/data/Projects/ABIDE_Initiative"
+    host.files[f"{projects}/Phenotypic_V1_0b_preprocessed1.csv"] = table.getvalue().encode()
+    volumes = np.random.default_rng(0).standard_normal((recordings, 12, 4)).round(3)
+    names = [f"{person[2]}_rois_cc200.1D" for person in people]
+    for name, values in zip(names, volumes, strict=True):
+        lines = ["#1\t#2\t#3\t#4", *("\t".join(map(str, each)) for each in values.tolist())]
+        place = f"{projects}/Outputs/cpac/filt_noglobal/rois_cc200/{name}"
+        host.files[place] = "\n".join(lines).encode()
+    return names
+
+
+def test_files_that_a_table_lists_are_fetched_and_imported(host: Host, data: Path) -> None:
+    """The registered origin of ABIDE, through a mirror, with few recordings."""
+    names, root = abide(host, recordings=12), DataRoot(data)
+    card = find_task("abide-diagnosis")
+    origin = structs.replace(card.origins[0], samples=12, class_counts=(6, 6))
+    card = replace(card, origins=(origin,))
+    means = Means(mirror=host.url)
+    with pytest.raises(RequestError, match="--accept-licence ABIDE"):
+        fetch(card, origin, root, means)
+    accept(root, ["ABIDE"], [card])
+    assert status(card, root).to_fetch is None
+    place = next(each for each in host.files if each.endswith(names[-1]))
+    kept = host.files.pop(place)
+    with pytest.raises(FetchError, match=f"{names[-1]}: the server answers 404"):
+        fetch(card, origin, root, means)
+    host.files[place], host.asked = kept, []
+    got = fetch(card, origin, root, means)
+    assert [each for each, _ in host.asked] == [place]
+    assert [file.name for file in got.files[1:]] == names
+    assert len(got.unverified) == 13
+    assert status(card, root).to_fetch == 0
+    made = run_import(choose(card, root, origin="pcp"), root)
+    assert [each.label for each in made.listing.samples] == [1, 0] * 6
+    assert [each.site for each in made.listing.samples] == ["SITE0", "SITE1"] * 6
+    with np.load(made.file) as archive:
+        assert archive["images"].shape[:2] == (12, 4)
+
+
+def test_a_table_of_another_form_is_refused(host: Host, data: Path) -> None:
+    root, card = DataRoot(data), find_task("abide-diagnosis")
+    accept(root, ["ABIDE"], [card])
+    abide(host, recordings=2)
+    table = next(iter(host.files))
+    whole = host.files[table]
+    for column, to, complaint in (
+        (b"qc_rater_1", b"quality", "no column 'qc_rater_1', by which the card lists its files"),
+        (b"Site_0050000", b"../Site", r"file '\.\./Site_rois_cc200\.1D' .* is no plain name"),
+    ):
+        host.files[table] = whole.replace(column, to)
+        with pytest.raises(CrossbenchError, match=complaint):
+            fetch(card, card.origins[0], root, Means(mirror=host.url))
+        shutil.rmtree(data / "originals")
 
 
 def test_a_file_of_the_hub(
