@@ -19,7 +19,13 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
-from crossbench.nets.weights.checkpoint import data_file, read_facts, unpack_hashes
+from crossbench.nets.weights.checkpoint import (
+    CheckpointMetadata,
+    data_file,
+    pack_checkpoint,
+    read_facts,
+    unpack_hashes,
+)
 from crossbench.pretraining.run import Silence as Quiet
 from crossbench.pretraining.run import open_data
 from crossbench.results.boards.boards import split_boards
@@ -306,12 +312,16 @@ def curved(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     """Results of a curve of two sizes, from random, pretrained and a file's weights."""
     out = tmp_path_factory.mktemp("curve")
     network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
-    torch.save(network.state_dict(), out / "mine.pth")
+    about = CheckpointMetadata(
+        method="conv2d", dims=2, backbone="test_resnet", num_classes=2, statistics="imagenet"
+    )
+    content = pack_checkpoint(network.state_dict(), about)
+    (out / "mine.safetensors").write_bytes(content)
     request = ask(
         cards,
         out,
         protocols=("linear-probe",),
-        inits=(str(out / "mine.pth"),),
+        inits=(str(out / "mine.safetensors"),),
         curve=("16", "all"),
     )
     run = dataclasses.replace(request.run, methods=("conv3d",))
@@ -323,8 +333,8 @@ def curved(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         "linear-probe, 16 labelled, pretrained",
         "linear-probe, all labelled, random weights",
         "linear-probe, all labelled, pretrained",
-        f"linear-probe, 16 labelled, {out / 'mine.pth'}",
-        f"linear-probe, all labelled, {out / 'mine.pth'}",
+        f"linear-probe, 16 labelled, {out / 'mine.safetensors'}",
+        f"linear-probe, all labelled, {out / 'mine.safetensors'}",
     ]
     assert [stage.todo for stage in stages] == [2] * 7
     assert all(stage.seconds > 0 for stage in stages)
@@ -389,7 +399,7 @@ def test_a_curve_is_asked_for_by_a_flag(
 ) -> None:
     words = ["--source", str(cards[2]), "--target", str(cards[3]), "--method", "conv3d"]
     words += ["--protocol", "linear-probe", "--backbone", "test_resnet", "--curve", "16,all"]
-    words += ["--init", str(curved / "mine.pth"), "--out", str(curved), "--device", "cpu"]
+    words += ["--init", str(curved / "mine.safetensors"), "--out", str(curved), "--device", "cpu"]
     for setting in ("fit.epochs=1", "split.folds=2", "compute.threads=1"):
         words += ["--set", setting]
     for setting in ("epochs=1", "batch_size=8", "threads=1"):

@@ -129,5 +129,6 @@ def test_weights_of_its_own_are_taken_as_well(tmp_path: Path) -> None:
 
 
 def test_a_run_starts_from_plain_weights(plain: Path) -> None:
-    init = find_init(str(plain), load_method("crossd-lifted"), backbone="resnet18", seed=43, fold=0)
+    method, run = load_method("crossd-lifted"), {"seed": 43, "fold": 0}
+    init = find_init(str(plain), method, backbone="resnet18", statistics="imagenet", **run)
     assert init.source == plain

@@ -167,12 +167,13 @@ def test_an_init_that_fits_nothing_is_refused_in_the_plan(
     """And so is one that fits some methods, for the others."""
     state = build_model("crossd", dims=2, num_classes=2, backbone="test_resnet").state_dict()
     torch.save(state, tmp_path / "w.pth")
-    planned = plan("acs,crossd", init=str(tmp_path / "w.pth"))
+    asked = {"init": str(tmp_path / "w.pth"), "statistics": "imagenet"}
+    planned = plan("acs,crossd", **asked)
     assert {run.key.method for run in planned.runs if not run.key.plain} == {"crossd"}
     (reason,) = reasons(planned)
     assert "w.pth: made with another method's layers: it has conv1.0.weights_3d" in reason
     with pytest.raises(RequestError, match=r"w\.pth: made with another method's layers"):
-        plan("acs,conv3d", init=str(tmp_path / "w.pth"))
+        plan("acs,conv3d", **asked)
 
 
 def test_named_weights_that_a_method_has_none_of(
@@ -180,7 +181,8 @@ def test_named_weights_that_a_method_has_none_of(
 ) -> None:
     state = build_model("crossd", dims=2, num_classes=2, backbone="test_resnet").state_dict()
     torch.save(state, tmp_path / "w.pth")
-    own = f'weights = [{{name = "own", file = "{tmp_path / "w.pth"}", layers = ["crossd"]}}]'
+    own = f'weights = [{{name = "own", file = "{tmp_path / "w.pth"}", layers = ["crossd"], '
+    own += 'statistics = "imagenet"}]'
     (tmp_path / "weights.toml").write_text(own)
     monkeypatch.setenv("CROSSBENCH_WEIGHTS", str(tmp_path / "weights.toml"))
     (reason,) = reasons(plan("acs,crossd", init="own"))

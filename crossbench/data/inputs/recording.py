@@ -276,6 +276,10 @@ class Recording(InputKind):
         connectivity = regions if "connectivity" in self._asked.views else 0
         return regions, _COORDINATES + connectivity + (volumes if self._series else 0)
 
+    def statistics(self, method: str, settings: InputSettings) -> Statistics | None:  # noqa: ARG002
+        """Those that change nothing: recordings have no channels."""
+        return "unit"
+
     def transforms(
         self,
         shape: tuple[int, ...],

@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
@@ -19,16 +19,13 @@ from crossbench.nets.weights.catalogue import (
 )
 from crossbench.nets.weights.checkpoint import CheckpointMetadata, read_facts
 from crossbench.nets.weights.loading import init_name, resolve_init
-from crossbench.specs import RANDOM
+from crossbench.specs import RANDOM, Statistics
 
 if TYPE_CHECKING:
     from crossbench.methods import Method
     from crossbench.nets.weights.checkpoint import Facts
-    from crossbench.specs import Statistics
 
 _OF_RANDOM: Statistics = "radimagenet"  # as in the authors' scripts
-_OF_OTHERS: Statistics = "imagenet"  # as nearly all published 2D networks
-_ASSUMED = "assumed"
 
 #: What an init may leave open, to be filled for each run.
 PLACEHOLDERS = ("method", "layers", "seed", "fold")
@@ -81,11 +78,10 @@ def find_init(
         seed: The run's seed.
         fold: The run's fold.
         statistics: Whose channel statistics normalise the inputs; None takes those that the
-            weights or their entry in the catalogue name, RadImageNet's for random weights, and
-            for others ImageNet's, with a warning.
+            weights or their entry in the catalogue name, and RadImageNet's for random weights.
 
     Raises:
-        RequestError: If the path has an unknown placeholder.
+        RequestError: If the path has an unknown placeholder, or nothing says whose statistics.
         WeightsError: If there is no such file, or more than one.
     """
     fields = _placeholders(init)
@@ -104,7 +100,7 @@ def find_init(
         unreserved(_made_from(facts.about)) or name,
         path,
         {"init": recipe, "weights": facts.sha256} if fields else {"init": facts.sha256},
-        _choose_statistics(known, facts, statistics),
+        _choose_statistics(path, known, facts, statistics),
         facts,
         known,
     )
@@ -119,10 +115,6 @@ def _init(
     known: KnownWeights | None = None,
 ) -> Init:
     statistics, basis = chosen
-    unknown = (
-        f"nothing says by whose channel statistics the inputs of {name!r} were normalised; "
-        f"{statistics} is assumed, --statistics says otherwise"
-    )
     return Init(
         name=name,
         source=source,
@@ -132,12 +124,11 @@ def _init(
         known=known,
         statistics=statistics,
         basis=basis,
-        warnings=(unknown,) if basis == _ASSUMED else (),
     )
 
 
 def _choose_statistics(
-    known: KnownWeights | None, facts: Facts, given: Statistics | None
+    path: Path, known: KnownWeights | None, facts: Facts, given: Statistics | None
 ) -> tuple[Statistics, str]:
     """Whose channel statistics a checkpoint gets, and why."""
     if given is not None:
@@ -146,7 +137,11 @@ def _choose_statistics(
         return facts.about.statistics, "as the weights say"
     if known is not None and known.statistics is not None:
         return known.statistics, "as the catalogue says"
-    return _OF_OTHERS, _ASSUMED
+    names = ", ".join(get_args(Statistics))
+    msg = f"{path}: nothing says by whose channel statistics the inputs of these weights were"
+    msg = f"{msg} normalised; declare it by run --statistics NAME ({names})"
+    convert = "crossbench weights convert FILE --to NAME --method METHOD --statistics NAME"
+    raise RequestError(f"{msg}, or for all commands by {convert}")
 
 
 def lacks_weights(init: str, method: Method, backbone: str) -> str:

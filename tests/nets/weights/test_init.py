@@ -154,26 +154,22 @@ def test_no_file_name_decides_by_what_inputs_are_normalised(
     card, file = make_task(), foreign(tmp_path / "a-in1k.pth")
     copy = tmp_path / "rin.pth"
     copy.write_bytes(file.read_bytes())
-    runs = [plan(str(each), card=card).runs[0] for each in (file, copy)]
-    assert {run.init.statistics for run in runs} == {"imagenet"}
+    for each in (file, copy):
+        with pytest.raises(
+            RequestError,
+            match=rf"{each}: nothing says by whose channel statistics the inputs of these weights "
+            r"were normalised; declare it by run --statistics NAME \(imagenet, radimagenet, "
+            r"inception, unit\), or for all commands by crossbench weights convert FILE --to NAME",
+        ):
+            plan(str(each), card=card)
+    runs = [plan(str(each), card=card, statistics="imagenet").runs[0] for each in (file, copy)]
     assert runs[0].identity == runs[1].identity  # one file, whatever it is called
-    (said,) = runs[0].warnings
-    assert said == (
-        "nothing says by whose channel statistics the inputs of 'a-in1k' were normalised; "
-        "imagenet is assumed, --statistics says otherwise"
-    )
 
 
 def test_what_normalises_the_inputs_is_said_and_part_of_the_identity(
     plan: Callable[..., Plan], tmp_path: Path, make_task: Callable[..., Path]
 ) -> None:
     card, file = make_task(), str(foreign(tmp_path / "a.pth"))
-    assumed = plan(file, card=card)
-    assert statistics_view(assumed) == [
-        "inputs normalised by imagenet statistics (assumed): conv3d"
-    ]
-    (note,) = warnings_view(assumed)
-    assert note.startswith("note: nothing says by whose channel statistics the inputs of 'a' were")
     plans = {
         name: plan(file, card=card, statistics=name, preset="standard")
         for name in ("imagenet", "radimagenet")
@@ -271,7 +267,8 @@ def test_no_file_is_called_what_random_and_known_weights_are(
 ) -> None:
     card = make_task()
     for name in ("random", "none", "in1k"):
-        run = plan(str(foreign(tmp_path / f"{name}.pth")), card=card).runs[0]
+        file = str(foreign(tmp_path / f"{name}.pth"))
+        run = plan(file, card=card, statistics="imagenet").runs[0]
         assert run.key.init == f"{name} (file)"
     called = save(tmp_path / "x.safetensors", details={"data": "random"})
     assert find_init(str(called), METHOD, **RUN).name == "random (file)"
