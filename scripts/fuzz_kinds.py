@@ -149,11 +149,14 @@ def _network() -> nn.Module:
 
 
 def _checkpoint(file: Path, within: Callable[[bytes, np.random.Generator], bytes]) -> Kind:
-    from crossbench.nets.weights.loading import load_weights
+    from crossbench.errors import WeightsError
+    from crossbench.nets.weights.checkpoint import read_checkpoint
 
     def read(damaged: Path) -> dict[str, Tensor]:
-        network = _network()
-        load_weights(network, damaged)
+        network, checkpoint = _network(), read_checkpoint(damaged)
+        if reason := checkpoint.misfit(network, 2):
+            raise WeightsError(reason)
+        checkpoint.load(network)
         return network.state_dict()
 
     def valid(loaded: dict[str, Tensor]) -> None:

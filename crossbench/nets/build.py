@@ -15,7 +15,7 @@ from crossbench.nets.convolutional import as_network_method
 from crossbench.nets.request import BuildRequest
 from crossbench.nets.roles import assign_roles
 from crossbench.nets.weights.checkpoint import Checkpoint, read_checkpoint
-from crossbench.nets.weights.loading import resolve_init
+from crossbench.nets.weights.init import resolve_init
 from crossbench.registry.methods import load_method
 from crossbench.specs import RANDOM
 
@@ -58,7 +58,7 @@ def build_model(  # noqa: PLR0913
         num_classes: Outputs of the linear head, which is always new; 0 for a network that
             returns pooled features (B, F), as in timm.
         init: Where the weights come from, as for
-            :func:`crossbench.nets.weights.loading.resolve_init`: ``"random"``, a name such as
+            :func:`crossbench.nets.weights.init.resolve_init`: ``"random"``, a name such as
             ``"in1k"``, or a checkpoint file; or a checkpoint that is read already. 2D weights are
             carried into a 3D network, whose own weights are loaded whole. A checkpoint that does
             not say which it holds is taken as what it fits, 2D first.

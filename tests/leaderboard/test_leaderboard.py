@@ -148,6 +148,8 @@ def test_columns_are_chosen(open_view: Open) -> None:
     page.button_group(key="columns").set_value(["trainable parameters", "finished runs"]).run()
     assert not page.exception
     assert numbers(page)["finished runs"]["acs"] == "11 of 12"
+    said = [each.value for each in page.caption]
+    assert "finished runs: Finished runs of those there are." in said
 
 
 def test_each_board_says_what_it_is(open_view: Open, words: Words) -> None:

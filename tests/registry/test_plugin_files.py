@@ -13,10 +13,10 @@ from third_party import SOURCE
 
 from crossbench.errors import RequestError
 from crossbench.evaluation.baselines import BASELINES
-from crossbench.nets.weights.loading import RANDOM
 from crossbench.registry.claims import RESERVED
 from crossbench.registry.method_identity import method_hash
 from crossbench.registry.methods import load_plugin
+from crossbench.specs import RANDOM
 
 
 def write(folder: Path, **files: str) -> None:

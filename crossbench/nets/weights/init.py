@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, get_args
 from crossbench.errors import RequestError, WeightsError
 from crossbench.nets.backbones import layer_form
 from crossbench.nets.weights.catalogue import (
+    HUB_PREFIX,
     KnownWeights,
     catalogued,
     find_known,
+    hub_file,
     known_weights,
     unreserved,
 )
-from crossbench.nets.weights.checkpoint import CheckpointMetadata, read_facts
-from crossbench.nets.weights.loading import init_name, resolve_init
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, existing, read_facts
+from crossbench.nets.weights.retrieval import fetch
 from crossbench.specs import RANDOM, Statistics
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from crossbench.nets.weights.checkpoint import Facts
 
 _OF_RANDOM: Statistics = "radimagenet"  # as in the authors' scripts
+_USUAL_STEMS = ("model", "pytorch_model")  # of files that only their repository tells apart
 
 #: What an init may leave open, to be filled for each run.
 PLACEHOLDERS = ("method", "layers", "seed", "fold")
@@ -142,6 +145,46 @@ def _choose_statistics(
     msg = f"{msg} normalised; declare it by run --statistics NAME ({names})"
     convert = "crossbench weights convert FILE --to NAME --method METHOD --statistics NAME"
     raise RequestError(f"{msg}, or for all commands by {convert}")
+
+
+def resolve_init(init: str | Path, method: Method, backbone: str) -> str | Path:
+    """The file that an init names, downloaded if it is absent.
+
+    Args:
+        init: ``random``; a known name, such as ``in1k``; ``hf:REPO/FILE@REV``; or a file's path.
+        method: Whose networks a named file has to fit.
+        backbone: timm name of these networks.
+
+    Returns:
+        ``random``, or the path of a file.
+
+    Raises:
+        WeightsError: If there is no such file, it cannot be fetched, or it is not what was
+            pinned.
+        RequestError: If a file of the hub is not of the form above.
+    """
+    if init == RANDOM:
+        return RANDOM
+    if isinstance(init, str) and init.startswith(HUB_PREFIX):
+        return fetch(hub_file(init))
+    if init in {each.name for each in known_weights()}:
+        return fetch(find_known(str(init), method, backbone))
+    return existing(init)
+
+
+def init_name(init: str | Path) -> str:
+    """The name of an init in views: ``random``, a known name, or a file's stem.
+
+    A file of the hub that is called what most are called has its repository's name. A file that is
+    called ``random``, or as known weights are, is marked as a file.
+    """
+    if init == RANDOM or init in {each.name for each in known_weights()}:
+        return str(init)
+    if isinstance(init, str) and init.startswith(HUB_PREFIX):
+        weights = hub_file(init)
+        stem = Path(weights.file).stem
+        return unreserved(Path(weights.repo).name if stem in _USUAL_STEMS else stem)
+    return unreserved(Path(init).stem)
 
 
 def lacks_weights(init: str, method: Method, backbone: str) -> str:

@@ -131,6 +131,8 @@ def _show_table(board: Board, rows: list[Standing]) -> None:
         chosen = chips("Columns", [*usual, *offered], "columns", default=usual)
         added = [offered[title] for title in chosen if title in offered]
         show_table(with_columns(table, board, added).only(chosen), "leaderboard")
+        for column in added:
+            st.caption(f"{column.title}: {column.help}")
         for fault in faults:
             st.text(f"Column not loaded: {fault}")
 

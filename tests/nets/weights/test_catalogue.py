@@ -16,7 +16,7 @@ from crossbench.nets.weights.catalogue import (
     known_weights,
     named_weights,
 )
-from crossbench.nets.weights.loading import init_name, resolve_init
+from crossbench.nets.weights.init import init_name, resolve_init
 from crossbench.nets.weights.retrieval import fetch, present
 from crossbench.registry.methods import load_method
 

@@ -22,7 +22,7 @@ from crossbench.nets.weights.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from crossbench.nets.weights.init import find_init
+from crossbench.nets.weights.init import find_init, init_name
 from crossbench.registry.methods import load_method
 from crossbench.registry.tasks import load_card
 from crossbench.results.records.store import Store
@@ -276,6 +276,12 @@ def test_no_file_is_called_what_random_and_known_weights_are(
     save(tmp_path / "random" / "0.safetensors")
     init = str(tmp_path / "random" / "{fold}.safetensors")
     assert find_init(init, METHOD, **RUN).name == "random (file)"
+
+
+def test_an_init_is_called_by_its_name_or_file(tmp_path: Path) -> None:
+    file = tmp_path / "R18_RIN.pth"
+    assert init_name("random") == "random"
+    assert init_name(file) == init_name(str(file)) == "R18_RIN"
 
 
 # --------------------------------------------------------------------------------- per fold

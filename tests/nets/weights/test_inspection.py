@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone, replace_convolutions
-from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
+from crossbench.nets.weights.checkpoint import CheckpointMetadata, read_checkpoint, write_checkpoint
 from crossbench.nets.weights.inspection import Carry, carry, find_origins
-from crossbench.nets.weights.loading import read_checkpoint
 from crossbench.registry.methods import load_method
 
 SMALL = "test_resnet"

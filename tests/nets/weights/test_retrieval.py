@@ -16,7 +16,7 @@ from known_weights import COMMIT, SERVED, install, own_weights
 
 from crossbench.errors import WeightsError
 from crossbench.nets.weights.catalogue import find_known, hub_file
-from crossbench.nets.weights.loading import resolve_init
+from crossbench.nets.weights.init import resolve_init
 from crossbench.nets.weights.retrieval import fetch, present
 from crossbench.registry.methods import load_method
 

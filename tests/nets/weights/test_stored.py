@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from crossbench.errors import WeightsError
 from crossbench.nets import build_model
 from crossbench.nets.weights.checkpoint import read_checkpoint, read_facts
-from crossbench.nets.weights.loading import init_name
 
 SMALL = "test_resnet"
 
@@ -311,12 +310,6 @@ def test_keys_that_become_one_are_refused(
 
 
 # ------------------------------------------------------------------------------ for the record
-
-
-def test_names(tmp_path: Path) -> None:
-    file = tmp_path / "R18_RIN.pth"
-    assert init_name("random") == "random"
-    assert init_name(file) == init_name(str(file)) == "R18_RIN"
 
 
 def test_the_digest_is_of_the_bytes_that_were_loaded(
