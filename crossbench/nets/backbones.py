@@ -28,12 +28,17 @@ Padding = Literal["same", "symmetric"]
 _PAD_TYPES: dict[Padding, str] = {"same": "same", "symmetric": ""}
 
 
+_FAR_WIDER = 4.0  # heads drawn from a normal distribution are not
+
+
 def create_backbone(name: str, num_classes: int, padding: Padding | None = None) -> nn.Module:
     """An untrained timm network for three channels.
 
     BatchNorm gains that timm starts at zero, to ease the training of whole residual networks,
     start at one, as in torchvision: an untrained backbone is probed as it is, and a gain of
-    zero would hide every layer of the branch before it.
+    zero would hide every layer of the branch before it. A linear head has weights of torch's own
+    size: an EfficientNet's is drawn from ±1 / sqrt(classes), 25 times as wide for two classes of
+    1,280 features, which short fits on few samples never make up for.
 
     Args:
         name: timm's.
@@ -55,7 +60,18 @@ def create_backbone(name: str, num_classes: int, padding: Padding | None = None)
         gain = module.weight if isinstance(module, nn.BatchNorm2d) and module.affine else None
         if gain is not None and not gain.is_meta and not gain.any():
             nn.init.ones_(gain)
+    _narrow_head(network)
     return network
+
+
+def _narrow_head(network: nn.Module) -> None:
+    """Scale a linear head to the range from which torch draws one, where it is far wider."""
+    head = network.get_classifier()  # type: ignore[operator]
+    if isinstance(head, nn.Linear) and not head.weight.is_meta:
+        bound, widest = head.in_features**-0.5, float(head.weight.detach().abs().max())
+        if widest > _FAR_WIDER * bound:
+            with torch.no_grad():
+                head.weight.mul_(bound / widest)
 
 
 def _create(name: str, num_classes: int, padding: Padding | None) -> nn.Module:

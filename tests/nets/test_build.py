@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.methods import Convolution, NetworkRequest
 from crossbench.nets import build_model
-from crossbench.nets.backbones import layer_form, replace_convolutions
+from crossbench.nets.backbones import create_backbone, layer_form, replace_convolutions
 from crossbench.nets.reinit import reinitialise
 from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
 from crossbench.registry.methods import load_method
@@ -164,6 +164,21 @@ def test_convolutions_of_another_padding_share_no_weights_with_plain_ones() -> N
 
 
 # ----------------------------------------------------------------------------- random weights
+
+
+@pytest.mark.parametrize(("backbone", "same"), [("test_efficientnet", False), ("resnet10t", True)])
+def test_a_head_is_as_wide_as_torch_draws_one(backbone: str, same: bool) -> None:
+    """timm draws an EfficientNet's far wider for few classes; others are left as they are."""
+    heads = []
+    for make in (timm.create_model, create_backbone):
+        torch.manual_seed(0)
+        heads.append(make(backbone, num_classes=2).get_classifier().weight.detach())
+    theirs, ours = heads
+    bound = ours.shape[1] ** -0.5
+    assert torch.equal(theirs, ours) == same
+    assert 0.9 * bound < ours.abs().max() <= bound
+    assert (theirs.abs().max() > 4 * bound) != same
+    assert torch.allclose(ours / ours.abs().max(), theirs / theirs.abs().max())
 
 
 def test_no_layer_of_an_untrained_network_is_hidden_by_a_zero_gain() -> None:
