@@ -27,7 +27,6 @@ Padding = Literal["same", "symmetric"]
 #: timm's words for paddings.
 _PAD_TYPES: dict[Padding, str] = {"same": "same", "symmetric": ""}
 
-
 _FAR_WIDER = 4.0  # heads drawn from a normal distribution are not
 
 

@@ -64,7 +64,7 @@ class Fold:
             or kind_of(self.card).statistics(base_name(method.name), request.preset.input),
         )
         check_unseen(init, self.dataset, split, task=self.card.name)
-        init = replace(init, warnings=(*init.warnings, *suspicion(init, self.card)))
+        init = replace(init, warnings=suspicion(init, self.card))
         settings, made_of = _settings(request, method), identify(method)
         hashes = {
             "name": method.name,

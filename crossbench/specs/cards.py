@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from crossbench.specs.limits import Count
-from crossbench.specs.origins import DownloadOrigin, Origin
+from crossbench.specs.origins import Origin
 from crossbench.specs.preparation import Preparation
 from crossbench.specs.reader import Demand
 from crossbench.specs.requests import ALL
@@ -167,11 +167,9 @@ def are_sizes(values: tuple[int, ...] | None, length: int) -> bool:
 
 def _lists(origin: Origin) -> bool:
     """Whether an origin's table is one of its files and gives each row a file of its own."""
-    table = origin.listed if isinstance(origin, DownloadOrigin) else None
-    return table is None or (
-        table.table in [file.file for file in origin.files]
-        and all(re.search(r"\{.+\}", form) for form in (table.url, table.file))
-    )
+    listed = origin.listed
+    names = [file.file for file in origin.files]
+    return listed is None or (listed.table in names and listed.tells_apart)
 
 
 def _is_digest(item: tuple[str, str]) -> bool:

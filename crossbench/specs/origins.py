@@ -7,14 +7,18 @@ data file itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 
 from crossbench.specs.limits import Count
 
 _HUB = "https://huggingface.co/datasets/{repo}/resolve/{revision}/{file}"
+
+_COLUMN = re.compile(r"\{([^{}]+)\}")
 
 #: An option of an importer: a plain value, or an array of them.
 Option = str | float | bool | tuple[str | float, ...]
@@ -62,6 +66,28 @@ class FileTable(msgspec.Struct, frozen=True, kw_only=True):
     keep: dict[str, tuple[str, ...]] = {}
     drop: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether addresses and names follow the rows."""
+        return all(map(_COLUMN.search, (self.url, self.file)))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read, in order."""
+        named = _COLUMN.findall(self.url) + _COLUMN.findall(self.file)
+        return tuple(sorted({*named, *self.keep, *self.drop}))
+
+    def file_of(self, row: Mapping[str, str]) -> OriginFile | None:
+        """The file of a row, by the cells of :attr:`columns`; None for a row that is left out."""
+        kept = all(row[name] in values for name, values in self.keep.items())
+        if not kept or any(row[name] in values for name, values in self.drop.items()):
+            return None
+        return OriginFile(url=_filled(self.url, row, quote), file=_filled(self.file, row, str))
+
+
+def _filled(form: str, row: Mapping[str, str], written: Callable[[str], str]) -> str:
+    return _COLUMN.sub(lambda match: written(row[match[1]]), form)
+
 
 class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     name: str
@@ -87,6 +113,11 @@ class _Origin(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     def files(self) -> tuple[OriginFile, ...]:
         """The files that a program may fetch, but for those that a table lists."""
         return ()
+
+    @property
+    def listed(self) -> FileTable | None:
+        """The table that lists further files, where there is one."""
+        return None
 
     def digests(self) -> Iterator[tuple[str, str]]:
         """All digests of its files, each with its algorithm."""

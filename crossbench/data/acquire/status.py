@@ -13,7 +13,7 @@ from crossbench.data.acquire.receipts import Receipts, difference
 from crossbench.data.acquire.wanted import wanted
 from crossbench.data.sources import kept_by_medmnist
 from crossbench.files.paths import data_dir
-from crossbench.specs.origins import DownloadOrigin, ManualOrigin
+from crossbench.specs.origins import ManualOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +172,7 @@ def _holder(card: TaskCard) -> str:
 def _missing(card: TaskCard, root: DataRoot, origin: Origin) -> int | None:
     receipts = Receipts(root.receipts(card.name, origin.name))
     total, files = 0, list(wanted(root, card, origin))
-    if isinstance(origin, DownloadOrigin) and origin.listed and len(files) == len(origin.files):
+    if origin.listed and len(files) == len(origin.files):
         return None  # its table, which lists the others, is not there
     for file in files:
         receipt = receipts[file.target.name]

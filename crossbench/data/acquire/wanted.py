@@ -6,25 +6,24 @@ import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from crossbench.data.formats.tables import read_table
 from crossbench.errors import DataError, RequestError
-from crossbench.specs.origins import DownloadOrigin, HubOrigin, OriginFile
+from crossbench.specs.origins import HubOrigin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from crossbench.data.formats.tables import Table
     from crossbench.files.data_root import DataRoot
     from crossbench.specs import TaskCard
-    from crossbench.specs.origins import FileTable, Origin
+    from crossbench.specs.origins import FileTable, Origin, OriginFile
 
 #: Variable that names a mirror.
 MIRROR = "CROSSBENCH_MIRROR"
 
-_COLUMN = re.compile(r"\{([^{}]+)\}")
 _PLAIN = re.compile(r"[^/\\\x00-\x1f:]+")
 
 
@@ -61,31 +60,20 @@ def wanted(root: DataRoot, card: TaskCard, origin: Origin) -> Iterator[Wanted]:
         if isinstance(origin, HubOrigin):
             name = name.rpartition("/")[2] if origin.importer else card.source.file
         yield Wanted(target=folder / _plain(card, name), source=file)
-    listed = origin.listed if isinstance(origin, DownloadOrigin) else None
-    if listed is not None and (folder / listed.table).is_file():
-        for file in _files_of(listed, read_table(folder / listed.table)):
-            yield Wanted(target=folder / _plain(card, file.file), source=file)
+    if origin.listed is not None and (folder / origin.listed.table).is_file():
+        for source in _files_of(origin.listed, read_table(folder / origin.listed.table)):
+            yield Wanted(target=folder / _plain(card, source.file), source=source)
 
 
 def _files_of(listed: FileTable, table: Table) -> Iterator[OriginFile]:
     """The file of each row that is kept."""
-    forms = (listed.url, listed.file)
-    named = {name for form in forms for name in _COLUMN.findall(form)}
-    columns = named | listed.keep.keys() | listed.drop.keys()
-    if lacking := sorted(columns - table.columns.keys()):
+    columns = listed.columns
+    if lacking := [name for name in columns if not table.has(name)]:
         msg = f"{table.file}: no column {', '.join(map(repr, lacking))}, by which the card lists"
         raise DataError(f"{msg} its files; is it the right table?")
-    for cells in zip(*(table.columns[name] for name in sorted(columns)), strict=True):
-        row = dict(zip(sorted(columns), cells, strict=True))
-        if all(row[name] in values for name, values in listed.keep.items()) and not any(
-            row[name] in values for name, values in listed.drop.items()
-        ):
-            url, file = _filled(listed.url, row, quote), _filled(listed.file, row, str)
-            yield OriginFile(url=url, file=file)
-
-
-def _filled(form: str, row: Mapping[str, str], written: Callable[[str], str]) -> str:
-    return _COLUMN.sub(lambda match: written(row[match[1]]), form)
+    for cells in zip(*(table.columns[name] for name in columns), strict=True):
+        if file := listed.file_of(dict(zip(columns, cells, strict=True))):
+            yield file
 
 
 def mirrored(url: str, mirror: str | None = None) -> str:
