@@ -82,10 +82,11 @@ def eager_step(
 ) -> Step:
     """A step of gradient descent, each of whose kernels is launched by Python."""
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    forward = network if run is None else run  # a compiled network has no truth value
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy((run or network)(inputs), labels).backward()
+        nn.functional.cross_entropy(forward(inputs), labels).backward()
         optimizer.step()
 
     return step

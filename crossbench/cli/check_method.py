@@ -123,6 +123,12 @@ def _cost_lines(cost: Cost, report: ConformanceReport, *, first: bool) -> Iterab
         yield f"{label:15}{_shown(own, show):>20}  {_shown(plain, show):>14}  {ratio:>8}".rstrip()
 
 
+def milliseconds(seconds: float) -> str:
+    """A duration in milliseconds, to two digits at least: a layer on a GPU takes 0.034 ms."""
+    count = seconds * 1e3
+    return f"{count:,.1f} ms" if count >= 1 else f"{count:.2g} ms"
+
+
 def _shown(value: float | None, show: Callable[[float], str]) -> str:
     return "" if value is None else show(value)
 
@@ -130,6 +136,6 @@ def _shown(value: float | None, show: Callable[[float], str]) -> str:
 _FIGURES: dict[str, Callable[[float], str]] = {
     "parameters": lambda count: f"{count:,}",
     "multiply_adds": lambda count: f"{count / 1e6:,.1f} M",
-    "seconds": lambda seconds: f"{seconds * 1e3:,.1f} ms",
+    "seconds": milliseconds,
     "bytes": lambda size: f"{size / 2**20:,.1f} MiB",
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crossbench.cli import main
+from crossbench.cli.check_method import milliseconds
 from crossbench.results.records.conformances import find_reports
 from crossbench.specs.conformance import ConformanceReport
 
@@ -58,3 +59,11 @@ def test_a_wrong_request_exits_with_2(
 ) -> None:
     assert main(["check-method", *words]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(3.4e-5, "0.034 ms"), (9.96e-4, "1 ms"), (1.44e-3, "1.4 ms"), (2.5, "2,500.0 ms")],
+)
+def test_a_short_time_keeps_its_digits(seconds: float, shown: str) -> None:
+    assert milliseconds(seconds) == shown
