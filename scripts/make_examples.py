@@ -6,8 +6,9 @@
     python scripts/make_examples.py --render-only   # figures of the records that are shipped
 
 ``docs/examples.toml`` lists the commands and the blocks of the documents. Commands can be
-interrupted: runs that have a record are skipped, and so are benches that were measured under this
-version. Records replace the shipped ones once every command of their set has succeeded.
+interrupted: runs that have a record are skipped, a shipped one of this version too, and so are
+benches that were measured under this version. Records replace the shipped ones once every command
+of their set has succeeded.
 """
 
 from __future__ import annotations
@@ -100,6 +101,18 @@ def _start(line: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
 def _stamp(command: Mapping[str, str], folder: Path) -> Path:
     words = re.sub(r"[^\w.]+", "-", command["run"].removeprefix("crossbench "))
     return folder / f"{words}-{crossbench.__version__}.done"
+
+
+def resume(folder: Path, shipped: Path) -> None:
+    """Copy the shipped records of this version that ``folder`` lacks: their runs are done."""
+    for path in shipped.rglob("*.json"):
+        versions = json.loads(path.read_bytes()).get("provenance", {}).get("versions", {})
+        target = folder / "results" / path.relative_to(shipped)
+        if versions.get("crossbench") != crossbench.__version__ or target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for file in path.parent.glob(f"{path.stem}.*"):
+            shutil.copy(file, target.parent)
 
 
 def ship(folder: Path, shipped: Path) -> None:
@@ -277,6 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
     sets = [options.set] if options.set else list(table["records"])
     commands = {name: each for name, each in table["commands"].items() if set_of(each) in sets}
     if not options.render_only:
+        for name in sets:
+            resume(WORK / name, ROOT / table["records"][name])
         for name, command in commands.items():
             print(f"{name}: {estimate(command, WORK / set_of(command))}", flush=True)
     if options.dry_run:

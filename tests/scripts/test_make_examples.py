@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ import make_examples as script
 import pandas as pd
 import pytest
 
+import crossbench
 from crossbench.cli import _parser
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,26 @@ def test_shipping_replaces_records_and_leaves_networks_behind(tmp_path: Path) ->
     script.ship(tmp_path / "work", shipped)
     found = {path.relative_to(shipped).as_posix() for path in shipped.rglob("*.*")}
     assert found == {"README.md", "smoke/a.json", "smoke/a.npz"}
+
+
+def test_shipped_records_of_this_version_are_resumed(tmp_path: Path) -> None:
+    shipped, work = tmp_path / "shipped", tmp_path / "work"
+    shipped.mkdir()
+    for name, version in (
+        ("now", crossbench.__version__),
+        ("kept", crossbench.__version__),
+        ("old", "0.1"),
+    ):
+        record = {"provenance": {"versions": {"crossbench": version}}}
+        (shipped / f"{name}.json").write_text(json.dumps(record))
+        (shipped / f"{name}.1234.npz").touch()
+    (shipped / "bench.json").write_text("{}")
+    (work / "results").mkdir(parents=True)
+    (work / "results" / "kept.json").write_text("as it is")
+    script.resume(work, shipped)
+    found = {path.name for path in (work / "results").iterdir()}
+    assert found == {"kept.json", "now.json", "now.1234.npz"}
+    assert (work / "results" / "kept.json").read_text() == "as it is"
 
 
 def test_rows_are_chosen_by_columns_and_settings() -> None:
