@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-# Letters of a line that fit a page of 390 pixels.
-_TITLE_LINE, _SUBTITLE_LINE = 40, 54
+NARROW = 390  # pixels of the narrowest page
+_TITLE_LINE, _SUBTITLE_LINE = 40, 54  # letters of a line that fit it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +30,7 @@ class Figure:
         spec: Vega-Lite with its data inlined, as wide as its container.
         data: The numbers behind it, one row a mark.
         theme: What it was drawn for.
+        subtitle: Sentences below the title.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Figure:
     spec: dict[str, Any]
     data: pd.DataFrame
     theme: marks.Theme
+    subtitle: tuple[str, ...] = ()
 
 
 def compose(
@@ -63,13 +65,10 @@ def compose(
         height: Pixels of the part that the axes enclose.
         theme: Light or dark.
     """
-    sentences = [
-        line for sentence in subtitle if sentence for line in wrap(sentence, _SUBTITLE_LINE)
-    ]
     spec = {
         "$schema": SCHEMA,
         "description": alt,
-        "title": {"text": wrap(title, _TITLE_LINE), "subtitle": sentences},
+        "title": heading(title, subtitle),
         "width": "container",
         "height": height,
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -77,7 +76,24 @@ def compose(
         "layer": list(layers),
         "config": marks.config(theme),
     }
-    return Figure(name=name, title=title, alt=alt, spec=spec, data=data, theme=theme)
+    return Figure(
+        name=name,
+        title=title,
+        alt=alt,
+        spec=spec,
+        data=data,
+        theme=theme,
+        subtitle=tuple(subtitle),
+    )
+
+
+def heading(title: str, subtitle: Sequence[str], width: int = NARROW) -> dict[str, list[str]]:
+    """Title and subtitle as Vega-Lite has them, in lines that fit so many pixels."""
+    wide = _SUBTITLE_LINE * width // NARROW
+    return {
+        "text": wrap(title, _TITLE_LINE * width // NARROW),
+        "subtitle": [line for sentence in subtitle for line in wrap(sentence, wide)],
+    }
 
 
 def records(data: pd.DataFrame) -> list[dict[str, Any]]:

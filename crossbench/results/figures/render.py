@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from crossbench.errors import RequestError, unknown_name
 from crossbench.files.hashing import hash_json
+from crossbench.results.figures.figure import heading
 from crossbench.results.figures.marks import PAGES
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def render(figure: Figure, form: Form, *, width: int = WIDTH) -> bytes:
 def printed(figure: Figure, width: int = WIDTH) -> dict[str, Any]:
     """The figure's Vega-Lite for paper: of a fixed width, on a background."""
     config = figure.spec["config"] | {"background": PAGES[figure.theme].paper}
-    return figure.spec | {"width": width, "config": config, "padding": 12}
+    spec = figure.spec | {"width": width, "config": config, "padding": 12}
+    if "title" in spec:  # a chart of one view is titled by its page
+        spec["title"] = heading(figure.title, figure.subtitle, width)
+    return spec
 
 
 def _own_names(svg: str, prefix: str) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from crossbench.errors import RequestError
 from crossbench.results.boards.boards import split_boards
 from crossbench.results.figures.heat_map import heat_map
-from crossbench.results.figures.render import FORMS, render
+from crossbench.results.figures.render import FORMS, printed, render
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -25,6 +26,14 @@ def test_a_picture_is_as_wide_as_asked(board_of: Any) -> None:
     for width in (390, 640):
         picture = Image.open(io.BytesIO(render(heat_map(board_of(1)), "png", width=width)))
         assert picture.width == pytest.approx(2 * width, abs=2)
+
+
+def test_the_subtitle_is_as_wide_as_the_picture(board_of: Any) -> None:
+    sentences = ("Bars: 95 % intervals (corrected for overlapping training parts).", "One seed.")
+    figure = replace(heat_map(board_of(1)), subtitle=sentences)
+    lines = {width: printed(figure, width)["title"]["subtitle"] for width in (390, 640)}
+    assert [len(lines[390]), tuple(lines[640])] == [3, sentences]
+    assert " ".join(lines[390]) == " ".join(sentences)
 
 
 def test_an_svg_stands_alone_and_keeps_names_as_text(record: Any, frame: Any) -> None:
