@@ -46,6 +46,7 @@ def hardware(device: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "device": str(device),
         "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # by which sums are rounded
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.machine()}",
     }

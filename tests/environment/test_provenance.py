@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from crossbench.environment.provenance import resident_peak
+from crossbench.environment.provenance import hardware, resident_peak
 from crossbench.files.checkout import source_state
 
 ROOT = Path(__file__).parents[2]
@@ -72,3 +73,9 @@ def test_the_checkout_that_holds_a_source_is_told(tmp_path: Path) -> None:
     other.write_text("x = 2")
     assert source_state((tracked,)) == {"commit": commit, "dirty": True}
     source_state.cache_clear()
+
+
+def test_the_machine_says_by_which_instructions_it_computes() -> None:
+    found = hardware(torch.device("cpu"))
+    assert found["instructions"] == torch.backends.cpu.get_cpu_capability()
+    assert list(found) == ["device", "processor", "instructions", "cores", "system"]
