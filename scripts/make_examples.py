@@ -108,11 +108,15 @@ def resume(folder: Path, shipped: Path) -> None:
     for path in shipped.rglob("*.json"):
         versions = json.loads(path.read_bytes()).get("provenance", {}).get("versions", {})
         target = folder / "results" / path.relative_to(shipped)
-        if versions.get("crossbench") != crossbench.__version__ or target.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for file in path.parent.glob(f"{path.stem}.*"):
-            shutil.copy(file, target.parent)
+        if versions.get("crossbench") == crossbench.__version__ and not target.exists():
+            _copy_record(path, target.parent)
+
+
+def _copy_record(path: Path, folder: Path) -> None:
+    """Copy a record, and what lies beside it under its name, into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in path.parent.glob(f"{path.stem}.*"):
+        shutil.copy(file, folder)
 
 
 def ship(folder: Path, shipped: Path) -> None:
@@ -241,10 +245,7 @@ def _results(chosen: pd.DataFrame, folder: Path, results: str) -> Iterator[None]
     """Work in a folder whose results folder holds the chosen records."""
     with tempfile.TemporaryDirectory() as name:
         for path in map(Path, chosen["path"]):
-            target = Path(name, results, path.relative_to(folder).parent)
-            target.mkdir(parents=True, exist_ok=True)
-            for file in path.parent.glob(f"{path.stem}.*"):
-                shutil.copy(file, target)
+            _copy_record(path, Path(name, results, path.relative_to(folder).parent))
         with contextlib.chdir(name), patch.dict(os.environ, COLUMNS=str(WIDTH)):
             yield
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-NARROW = 390  # pixels of the narrowest page
+_NARROW = 390  # pixels of the narrowest page
 _TITLE_LINE, _SUBTITLE_LINE = 40, 54  # letters of a line that fit it
 
 
@@ -87,11 +87,11 @@ def compose(
     )
 
 
-def heading(title: str, subtitle: Sequence[str], width: int = NARROW) -> dict[str, list[str]]:
+def heading(title: str, subtitle: Sequence[str], width: int = _NARROW) -> dict[str, list[str]]:
     """Title and subtitle as Vega-Lite has them, in lines that fit so many pixels."""
-    wide = _SUBTITLE_LINE * width // NARROW
+    wide = _SUBTITLE_LINE * width // _NARROW
     return {
-        "text": wrap(title, _TITLE_LINE * width // NARROW),
+        "text": wrap(title, _TITLE_LINE * width // _NARROW),
         "subtitle": [line for sentence in subtitle for line in wrap(sentence, wide)],
     }
 
