@@ -51,7 +51,7 @@ def test_what_ships_is_pinned_where_it_can_be() -> None:
     pinned = {each.name: (each.revision, each.sha256[:8]) for each in known_weights()}
     assert pinned["merlin"] == ("main", "e274ec09")
     assert pinned["medicalnet"] == ("758fe285bc8ab565eb4f9f965810f1d1a3f79491", "61224f93")
-    assert pinned["fmcib"] == ("", "")
+    assert pinned["fmcib"] == ("", "8cc92ec4")
 
 
 def test_layers_without_weights() -> None:
