@@ -1,6 +1,8 @@
 # Everything runs in .venv, made on first use; PYTHON=python3.12 picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+# Python keeps what it has compiled. Else each of the tests' processes compiles torch and crossbench.
+unexport PYTHONDONTWRITEBYTECODE
 # What is installed: crossbench alone, or with all that checking it takes.
 USABLE := .venv/.usable
 READY := .venv/.ready
@@ -42,8 +44,6 @@ examples: $(READY)
 	$(BIN)/python scripts/make_examples.py
 
 $(READY): EXTRA := [dev]
-# As pip does. Else, where Python writes no bytecode, each of the tests' processes compiles torch.
-$(READY): COMPILE := --compile-bytecode
 $(READY) $(USABLE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "crossbench needs Python 3.11 or newer; try make PYTHON=python3.12"; exit 1; }
@@ -51,7 +51,7 @@ $(READY) $(USABLE): pyproject.toml constraints.txt
 	$(BIN)/python -m uv --version 2>/dev/null || $(BIN)/pip install --quiet uv \
 		|| echo "uv cannot be had here; pip installs instead, which takes minutes"
 	$(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt \
-		$(COMPILE) --editable '.$(EXTRA)' \
+		--editable '.$(EXTRA)' \
 		|| $(BIN)/pip install --constraint constraints.txt --editable '.$(EXTRA)'
 	touch $@
 

@@ -83,14 +83,14 @@ def run(command: Mapping[str, str], folder: Path) -> None:
     Raises:
         SystemExit: If the command failed.
     """
-    stamp = _stamp(command, folder)
-    if stamp.exists():
+    is_bench = "takes" in command  # other commands know by themselves what is done
+    if is_bench and _stamp(command, folder).exists():
         return
     print(f"$ {command['run']}", flush=True)
     if code := _start(command["run"], folder).wait():
         raise SystemExit(code)
-    if "takes" in command:  # a bench; other commands know by themselves what is done
-        stamp.touch()
+    if is_bench:
+        _stamp(command, folder).touch()
 
 
 def _start(line: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
@@ -99,6 +99,7 @@ def _start(line: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
 
 
 def _stamp(command: Mapping[str, str], folder: Path) -> Path:
+    """The empty file that says of a bench that it is done."""
     words = re.sub(r"[^\w.]+", "-", command["run"].removeprefix("crossbench "))
     return folder / f"{words}-{crossbench.__version__}.done"
 
