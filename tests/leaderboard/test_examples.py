@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -84,10 +83,6 @@ def test_their_metrics_are_those_of_their_predictions(found: list[Found]) -> Non
     for path, record in found[::20]:
         predictions = read_predictions(path)
         assert predictions.scores().metrics == record.metrics
-        recorded = json.loads(path.read_bytes())["metrics"]
-        # 0.1 ranked by float32 probabilities, of which a few are ties that their odds are not.
-        assert recorded.pop("auroc") == pytest.approx(record.metrics["auroc"], abs=1e-3)
-        assert recorded == pytest.approx({name: record.metrics[name] for name in recorded})
         assert np.all(np.diff(predictions.index) > 0)
 
 

@@ -55,6 +55,11 @@ def test_a_bench_is_not_measured_again(tmp_path: Path) -> None:
     assert script.estimate(command | {"run": "crossbench --help"}, tmp_path) == "a second"
 
 
+def test_a_command_may_be_longer_than_the_name_of_a_file(tmp_path: Path) -> None:
+    script.run({"run": f"crossbench --version {'x' * 300}"}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         script.run({"run": "crossbench report nowhere"}, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from crossbench.errors import EvaluationError, RecordError
 from crossbench.evaluation.metrics import evaluate
 from crossbench.results.records.predictions import Predictions
-from crossbench.results.records.store import read_predictions
-from crossbench_leaderboard.state import EXAMPLES
+from crossbench.results.records.store import read_folders, read_predictions
+
+OF_0_1 = Path(__file__).parent / "of_0_1"
 
 
 def arrays(**others: np.ndarray) -> dict[str, np.ndarray]:
@@ -42,6 +44,13 @@ def test_what_are_no_log_probabilities_have_no_scores() -> None:
         found.scores()
 
 
-def test_the_shipped_examples_of_schema_1_are_read() -> None:
-    path = next(path for path in sorted(Path(EXAMPLES).rglob("*-fold0-*.json")))
-    assert set(read_predictions(path).to_arrays()) == {"index", "label", "log_probabilities"}
+def test_a_run_of_0_1_is_read_and_its_metrics_are_made_of_its_predictions() -> None:
+    """Schema 1, whose areas were ranked by float32 probabilities: a few of them are ties."""
+    ((path, record),) = read_folders([OF_0_1])[0]
+    predictions = read_predictions(path)
+    assert set(predictions.to_arrays()) == {"index", "label", "log_probabilities"}
+    assert not record.sealed
+    assert predictions.scores().metrics == record.metrics
+    recorded = json.loads(path.read_bytes())["metrics"]
+    assert recorded.pop("auroc") == pytest.approx(record.metrics["auroc"], abs=1e-3)
+    assert recorded == pytest.approx({name: record.metrics[name] for name in recorded})
