@@ -72,10 +72,10 @@ def test_every_fold_had_networks_of_its_own(found: list[Found]) -> None:
     pretrained, broken = read_pretrainings([EXAMPLES])
     assert broken == []
     made = {(record.layers, record.fold): record.checkpoint_sha256 for _, record in pretrained}
-    assert set(made) == {(layers, fold) for layers in ("conv2d", "crossd") for fold in range(5)}
+    assert set(made) == {(layers, fold) for layers in ("plain", "crossd") for fold in range(5)}
     for _, run in found:
         if run.key.init == "nodule-malignancy-2d":
-            layers = "crossd" if run.key.method == "crossd" else "conv2d"
+            layers = "crossd" if run.key.method == "crossd" else "plain"
             assert run.provenance["hashes"]["weights"] == made[layers, run.key.fold]
 
 
@@ -83,6 +83,7 @@ def test_their_metrics_are_those_of_their_predictions(found: list[Found]) -> Non
     for path, record in found[::20]:
         predictions = read_predictions(path)
         assert predictions.scores().metrics == record.metrics
+        assert record.sealed
         assert np.all(np.diff(predictions.index) > 0)
 
 
