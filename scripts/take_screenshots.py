@@ -1,10 +1,10 @@
 """Save pictures of every view of the dashboard.
 
-    python scripts/take_screenshots.py DIR OUT [--views leaderboard,compare]
+    python scripts/take_screenshots.py [DIR ...] OUT [--views leaderboard,compare]
 
-Starts ``crossbench dashboard DIR`` and opens its views in a headless Chromium (Debian's package
-``chromium``), on a wide and on a narrow screen, light and dark. The pictures are whole pages,
-``OUT/<view>-<width>-<light or dark>.png``.
+Starts ``crossbench dashboard [DIR ...]`` and opens its views in a headless Chromium (Debian's
+package ``chromium``), on a wide and on a narrow screen, light and dark. The pictures are whole
+pages, ``OUT/<view>-<width>-<light or dark>.png``.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def find_browser() -> str | None:
 
 
 @contextmanager
-def dashboard(folder: Path) -> Iterator[str]:
-    """Serve a results folder as a second process, which ends with the block; yields its address.
+def dashboard(*folders: Path) -> Iterator[str]:
+    """Serve results folders as a second process, which ends with the block; yields its address.
 
     Raises:
         RuntimeError: If the server ends or does not answer.
     """
     port = _free_port()
-    words = ["-m", "crossbench", "dashboard", str(folder), "--no-browser", "--port", str(port)]
-    with interpreter.start(*words, stdout=subprocess.DEVNULL) as server:
+    words = ["dashboard", *map(str, folders), "--no-browser", "--port", str(port)]
+    with interpreter.start("-m", "crossbench", *words, stdout=subprocess.DEVNULL) as server:
         try:
             address = f"http://localhost:{port}"
             _await(server, f"{address}/_stcore/health")
@@ -108,7 +108,9 @@ def take(page: Page, file: Path) -> None:
 def main() -> None:
     """Take the pictures that the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, metavar="DIR", help="results to show")
+    parser.add_argument(
+        "folders", type=Path, nargs="*", metavar="DIR", help="results (what the dashboard opens)"
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="where the pictures go")
     parser.add_argument("--views", default=",".join(VIEWS), help="some of the views")
     options = parser.parse_args()
@@ -116,7 +118,7 @@ def main() -> None:
     if executable is None:
         raise SystemExit("no browser is installed; install one with: apt-get install chromium")
     options.out.mkdir(parents=True, exist_ok=True)
-    with dashboard(options.folder) as address, chromium(executable) as browser:
+    with dashboard(*options.folders) as address, chromium(executable) as browser:
         for scheme in SCHEMES:
             for width in WIDTHS:
                 page = browser.new_page(
