@@ -97,11 +97,9 @@ def torture(
         return [f"the undisturbed sweep ended with {code}"]
     command = [*words, "--jobs", str(jobs), "--out", str(hurt)]
     killed: Counter[str] = Counter()
-    roles: list[str] = []
     while killed.total() < kills:
         process = _start(command, folder)
-        roles = roles or chance.sample(ROLES, len(ROLES))  # each of them as often, in any order
-        role = roles.pop()
+        role = chance.choice(ROLES)
         since = chance.choice(ROLES[ROLES.index(role) :])
         victims, before = _wait(process, role, since, chance.uniform(0, longest))
         if victims:
