@@ -94,5 +94,5 @@ def test_damaged_cards_are_refused_or_valid(capsys: pytest.CaptureFixture[str]) 
 def test_no_damage_brings_a_traceback_a_hang_or_silence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = script.main(["--cases", "1200", "--seconds", "600"])
+    code = script.main(["--cases", "2400", "--seconds", "900"])
     assert code == 0, capsys.readouterr().out
