@@ -19,6 +19,8 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
+from crossbench.execution.logs import LOGS, log_name
+from crossbench.files.hashing import hash_json
 from crossbench.nets.weights.checkpoint import (
     CheckpointMetadata,
     data_file,
@@ -135,6 +137,17 @@ def test_the_second_time_nothing_is_done(done: tuple[Path, Any, Any]) -> None:
     assert play(transfer.prepare(loop.request, Store(out), CPU), Store(out)) == []
     after = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     assert after == before
+
+
+def test_logs_of_what_is_done_are_removed(done: tuple[Path, Any, Any]) -> None:
+    """A process that was killed while it watched left them."""
+    out, loop, written = done
+    names = [str(pretraining.record_path(each).relative_to(out)) for each in loop.pretrainings]
+    (out / LOGS).mkdir()
+    for identity in [written[0].identity, hash_json(names[0])]:
+        (out / log_name(identity)).touch()
+    play(transfer.prepare(loop.request, Store(out), CPU), Store(out))
+    assert not (out / LOGS).exists()
 
 
 def test_no_group_of_a_test_fold_is_seen_in_pretraining(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from crossbench.errors.foreign import ChildDiedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO
@@ -23,6 +24,25 @@ def log_name(identity: str) -> str:
     return f"{LOGS}/{identity[:8]}.log"
 
 
+def remove_logs(root: Path, identities: Iterable[str]) -> None:
+    """Remove the logs of runs that have succeeded, and the folder if no other is there.
+
+    Such a log is left by an earlier failure of the run, or by a process that was killed while it
+    watched the run's last steps.
+
+    Args:
+        root: The results folder.
+        identities: Those of the runs.
+    """
+    with suppress(OSError):
+        there = {file.name for file in (root / LOGS).iterdir()}
+        for identity in identities:
+            file = root / log_name(identity)
+            if file.name in there:
+                file.unlink(missing_ok=True)
+        (root / LOGS).rmdir()
+
+
 class RunLog:
     """The log of the run that a process is at, which goes with the block unless it is kept.
 
@@ -34,18 +54,18 @@ class RunLog:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._file: Path | None = None
+        self._identity: str | None = None
         self._stream: BinaryIO | None = None
 
     def begin(self, identity: str) -> None:
         """Write to the log of a run, which is made anew unless it is at it already."""
-        file = self._root / log_name(identity)
-        if file == self._file:
+        if identity == self._identity:
             return
         self.end(kept=False)
+        file = self._root / log_name(identity)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._file, self._stream = file, file.open("wb", buffering=0)
+            self._identity, self._stream = identity, file.open("wb", buffering=0)
 
     def note(self, printed: bytes) -> None:
         """Append what was printed."""
@@ -54,15 +74,13 @@ class RunLog:
                 self._stream.write(printed[: max(0, _MOST - self._stream.tell())])
 
     def end(self, *, kept: bool) -> None:
-        """Close the log; remove it, and the folder if no other is there, unless it is kept."""
-        if self._stream is None or self._file is None:
+        """Close the log; remove it unless it is kept."""
+        if self._stream is None or self._identity is None:
             return
         self._stream.close()
         if not kept:
-            with suppress(OSError):
-                self._file.unlink()
-                self._file.parent.rmdir()
-        self._file = self._stream = None
+            remove_logs(self._root, [self._identity])
+        self._identity = self._stream = None
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,6 @@ from crossbench.execution.logs import RunLog, log_name
 from crossbench.execution.relay import Relay, describe_group
 from crossbench.execution.resources import Needs, kind_of
 from crossbench.files.atomic import remove_abandoned
-from crossbench.files.hashing import hash_json
 from crossbench.specs.reader import to_mapping
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ class Processes:
         arguments: Mapping[str, Any],
         *,
         name: str,
+        identity: str,
         hear: Callable[[Any], object],
     ) -> None:
         """Have one process do work that is no run.
@@ -100,7 +100,8 @@ class Processes:
         Args:
             work: ``module:function``.
             arguments: Its arguments by name, as JSON.
-            name: Tells it from all other work of the results folder; its log is named by that.
+            name: What it is called where its process died.
+            identity: Tells it from all other work of the results folder; its log is named by that.
             hear: Called with each value that the work tells.
 
         Raises:
@@ -108,14 +109,14 @@ class Processes:
                 or says where what it printed is.
         """
         with RunLog(self._store.root) as log:
-            log.begin(hash_json(name))
+            log.begin(identity)
             child = self._start(work, arguments)
             try:
                 child.result(self._limits, hear, log.note)
             except ChildDiedError as died:
                 if self._stopped:
                     raise KeyboardInterrupt from died
-                where = f"; what it printed is in {log_name(hash_json(name))}"
+                where = f"; what it printed is in {log_name(identity)}"
                 raise ChildDiedError(
                     died.code,
                     died.last_words,

@@ -16,7 +16,7 @@ from crossbench.errors.foreign import ChildDiedError
 from crossbench.execution.attempts import Attempts
 from crossbench.execution.claims import Claims
 from crossbench.execution.isolation import GRACE
-from crossbench.execution.logs import log_name
+from crossbench.execution.logs import log_name, remove_logs
 from crossbench.execution.simulation import longest_first
 from crossbench.registry.method_identity import is_of_this_process
 from crossbench.runs.context import RunContext, TaskContext
@@ -124,6 +124,8 @@ class Sweep:
         Returns:
             The records written, by whichever process, in the order in which they were met.
         """
+        done = (run for plan in plans for run in plan.runs if run.done and not run.failed)
+        remove_logs(self._store.root, (run.identity for run in done))
         groups = list(_groups(plans))
         jobs = self._executor.jobs if self._claims.shared else 1
         if first is None:
@@ -253,6 +255,8 @@ class Sweep:
     def _finish(self, item: Item, record: RunRecord) -> None:
         _, _, run = item
         self._attempts.forget(run.identity)
+        if record.status == "ok":
+            remove_logs(self._store.root, [run.identity])
         if run.identity in self._written:
             return
         self._written[run.identity] = record

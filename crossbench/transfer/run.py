@@ -14,7 +14,9 @@ from crossbench.errors import CrossbenchError
 from crossbench.execution.child import tell
 from crossbench.execution.claims import Claims
 from crossbench.execution.local import execute_all
+from crossbench.execution.logs import remove_logs
 from crossbench.execution.signals import ending_in_order
+from crossbench.files.hashing import hash_json
 from crossbench.specs.reader import from_mapping, to_mapping
 from crossbench.transfer.plan import pretrained_plans
 
@@ -152,6 +154,7 @@ class _Trainer:
                 then(error)
             else:
                 self._done.add(_name(planned))
+                remove_logs(self._store.root, [hash_json(_name(planned))])
 
     def _pretrain(self, planned: Pretraining) -> None:
         if self._processes is None:
@@ -163,6 +166,7 @@ class _Trainer:
                     "crossbench.transfer.run:do_pretraining",
                     {"request": to_mapping(planned.asked), "device": str(self._device)},
                     name=_name(planned),
+                    identity=hash_json(_name(planned)),
                     hear=_Relay(planned, listener),
                 )
 

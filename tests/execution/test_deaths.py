@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crossbench.cli import main
+from crossbench.execution.logs import LOGS, log_name
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:
@@ -227,6 +228,20 @@ def test_a_process_that_is_killed_from_outside_has_a_successor(
     assert int(note.read_text()) not in (at_work, process.pid)
     assert {record.status for record in records(tmp_path).values()} == {"ok"}
     assert marks(tmp_path) == []
+
+
+def test_the_log_of_a_failure_goes_where_the_run_succeeds_later(
+    deadly: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    flag = tmp_path / "fails"
+    flag.touch()
+    layer = f"assert not Path({str(flag)!r}).exists()"
+    assert main(deadly(layer=layer)) == 1
+    identity = records(tmp_path)["deadly"].identity
+    assert (tmp_path / "out" / log_name(identity)).is_file()
+    flag.unlink()
+    assert main(deadly("--no-isolate", "--retry-failed", layer=layer)) == 0
+    assert not (tmp_path / "out" / LOGS).exists()
 
 
 @pytest.mark.parametrize(
