@@ -114,6 +114,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="where the pictures go")
     parser.add_argument("--views", default=",".join(VIEWS), help="some of the views")
     options = parser.parse_args()
+    views = options.views.split(",")
+    if unknown := set(views) - set(VIEWS):
+        parser.error(f"unknown views {', '.join(sorted(unknown))}; there are {', '.join(VIEWS)}")
     executable = find_browser()
     if executable is None:
         raise SystemExit("no browser is installed; install one with: apt-get install chromium")
@@ -124,7 +127,7 @@ def main() -> None:
                 page = browser.new_page(
                     viewport={"width": width, "height": _HEIGHT}, color_scheme=scheme
                 )
-                for view in options.views.split(","):
+                for view in views:
                     open_view(page, address, view)
                     take(page, options.out / f"{view}-{width}-{scheme}.png")
                 page.close()
