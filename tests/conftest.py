@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 # A busy machine is no fault of the code.
 settings.register_profile("crossbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("crossbench")
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what is there by now from collections: statsmodels and streamlit collect each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the interpreter's end find all objects."""
+    gc.unfreeze()
+
 
 CARD = """\
 name = "{name}"

@@ -96,12 +96,13 @@ def test_a_linear_probe_has_no_settings_of_descent_or_augmentation(
 
 
 def test_low_rank_settings_count_under_lora_alone(plan: Callable[..., Plan]) -> None:
+    settings = ("lora.rank=9", "lora.alpha=9", "lora.target=spatial", "lora.batch_norm=train")
     before = plan(protocol="lora").runs[0].identity
-    for setting in ("lora.rank=9", "lora.alpha=9", "lora.target=spatial", "lora.batch_norm=train"):
+    for setting in settings:
         assert plan(protocol="lora", settings=[setting]).runs[0].identity != before
-        for other in ("finetune", "linear-probe"):
-            with_it, without = plan(protocol=other, settings=[setting]), plan(protocol=other)
-            assert with_it.runs[0].identity == without.runs[0].identity
+    for other in ("finetune", "linear-probe"):
+        with_them, without = plan(protocol=other, settings=settings), plan(protocol=other)
+        assert with_them.runs[0].identity == without.runs[0].identity
 
 
 def test_folds_share_the_features_of_a_linear_probe(plan: Callable[..., Plan]) -> None:

@@ -6,9 +6,7 @@ Gains of runs with overlapping training parts are equally correlated, with n_tes
 
 from __future__ import annotations
 
-import gc
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import baycomp
 import numpy as np
@@ -17,19 +15,8 @@ from scipy import stats
 
 from crossbench.evaluation.statistics import bootstrap_interval, corrected_t, holm, rejected
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 FOLDS, REPEATS, CORRELATION, LEVEL = 5, 3, 0.2, 0.05
 RUNS = FOLDS * REPEATS
-
-
-@pytest.fixture(autouse=True)
-def _little_garbage() -> Iterator[None]:
-    """Spare what is there already: multipletests collects garbage in every call."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def simulated_gains(simulations: int, effect: float, seed: int) -> np.ndarray:
