@@ -154,7 +154,7 @@ class _Trainer:
                 then(error)
             else:
                 self._done.add(_name(planned))
-                remove_logs(self._store.root, [hash_json(_name(planned))])
+                remove_logs(self._store.root, [_identity(planned)])
 
     def _pretrain(self, planned: Pretraining) -> None:
         if self._processes is None:
@@ -166,7 +166,7 @@ class _Trainer:
                     "crossbench.transfer.run:do_pretraining",
                     {"request": to_mapping(planned.asked), "device": str(self._device)},
                     name=_name(planned),
-                    identity=hash_json(_name(planned)),
+                    identity=_identity(planned),
                     hear=_Relay(planned, listener),
                 )
 
@@ -210,3 +210,8 @@ def do_pretraining(request: dict[str, Any], device: str) -> None:
 def _name(planned: Pretraining) -> str:
     """What tells a pretraining from all others of its results folder."""
     return str(pretraining.record_path(planned).relative_to(Path(planned.asked.out)))
+
+
+def _identity(planned: Pretraining) -> str:
+    """The digits that its log is named by, as a run's is."""
+    return hash_json(_name(planned))
