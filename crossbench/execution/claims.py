@@ -113,6 +113,18 @@ class Claims:
                     if let_go:
                         break
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove what processes that were killed have left of claims that nobody makes any more.
+
+        Raises:
+            RequestError: If the folder cannot be written.
+        """
+        there = {file.name for file in self._folder.glob("*.lock")}
+        for name in names:
+            if f"{claim_name(name)}.lock" in there:
+                with self._claim(name):
+                    pass  # its file goes with it
+
     @contextlib.contextmanager
     def _claim(self, name: str, *, seconds: float = 0) -> Iterator[bool]:
         """Hold an item; False where another process does."""

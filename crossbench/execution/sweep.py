@@ -124,8 +124,7 @@ class Sweep:
         Returns:
             The records written, by whichever process, in the order in which they were met.
         """
-        done = (run for plan in plans for run in plan.runs if run.done and not run.failed)
-        remove_logs(self._store.root, (run.identity for run in done))
+        self._forget(plans)
         groups = list(_groups(plans))
         jobs = self._executor.jobs if self._claims.shared else 1
         if first is None:
@@ -139,6 +138,12 @@ class Sweep:
             for _ in self._claims.each([[item]], _identity, wait=wait):
                 self._try(self._alone, [item], last=True)
         return list(self._written.values())
+
+    def _forget(self, plans: Iterable[Plan]) -> None:
+        """Remove what processes that were killed have left of runs that are done."""
+        runs = [run for plan in plans for run in plan.runs if run.done]
+        self._claims.forget(run.identity for run in runs)
+        remove_logs(self._store.root, (run.identity for run in runs if not run.failed))
 
     def _share(
         self,

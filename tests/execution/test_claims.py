@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbench.errors import RequestError
-from crossbench.execution.claims import Claims
+from crossbench.execution.claims import CLAIMS, Claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,19 @@ def test_what_another_has_claimed_of_a_group_comes_last(
     assert [next(taken) for _ in range(3)] == [["a2"], ["b1"], ["c1", "c2"]]
     holder.send_signal(signal.SIGKILL)
     assert list(taken) == [["a1"]]
+
+
+def test_the_file_of_a_killed_claim_goes_once_nobody_holds_it(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    claims = Claims(tmp_path)
+    claims.forget(["a1"])
+    holder.kill()
+    holder.wait()
+    claims.forget(["b1"])
+    assert len(list((tmp_path / CLAIMS).iterdir())) == 1
+    claims.forget(["a1"])
+    assert list((tmp_path / CLAIMS).iterdir()) == []
 
 
 def test_what_another_has_claimed_is_waited_for(
