@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crossbench.api import run
-    from crossbench.nets import build_model
+    from crossbench.nets.build import build_model
     from crossbench.registry.objects import register, write_plugin
     from crossbench.results.records.loading import load_results
 
@@ -22,7 +22,7 @@ _HOMES = {
     "register": "crossbench.registry.objects",
     "run": "crossbench.api",
     "write_plugin": "crossbench.registry.objects",
-    "build_model": "crossbench.nets",
+    "build_model": "crossbench.nets.build",
     "load_results": "crossbench.results.records.loading",
 }
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from crossbench import nets
 from crossbench.environment.arithmetic import finish
+from crossbench.nets.build import build_model
 from crossbench.training.timing import seconds_of
 
 Step = Callable[[], None]
@@ -63,7 +63,7 @@ def build(method: str, device: torch.device, *, tiny: bool) -> nn.Module:
     """A network of a method for volumes of two classes, with the same weights at every call."""
     torch.manual_seed(0)
     backbone = "test_resnet" if tiny else "resnet18"
-    network = nets.build_model(method, dims=3, num_classes=2, backbone=backbone)
+    network = build_model(method, dims=3, num_classes=2, backbone=backbone)
     return network.to(device).train()
 
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 from balls import CARD, write_balls
 
-from crossbench import nets, pretraining, transfer
+from crossbench import pretraining, transfer
 from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError
 from crossbench.execution.logs import LOGS, log_name
 from crossbench.files.hashing import hash_json
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import (
     CheckpointMetadata,
     data_file,
@@ -324,7 +325,7 @@ def test_two_processes_come_to_the_same(
 def curved(cards: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of a curve of two sizes, from random, pretrained and a file's weights."""
     out = tmp_path_factory.mktemp("curve")
-    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    network = build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
     about = CheckpointMetadata(
         method="conv2d", dims=2, backbone="test_resnet", num_classes=2, statistics="imagenet"
     )

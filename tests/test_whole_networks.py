@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import crossbench
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.registry.methods import load_plugin
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from crossbench.environment.arithmetic import autocast
 from crossbench.environment.state import importing
 from crossbench.errors import ConversionError
 from crossbench.methods import LayerPlace, NetworkMethod
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.modules import layer_of
 from crossbench.nets.plain import PLAIN_LAYERS, PlainConvolution
 from crossbench.registry.methods import find_methods

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
-from crossbench import nets
 from crossbench.data.inputs import find_kind, kind_of
 from crossbench.environment.state import unchanged
 from crossbench.errors import ConversionError, CrossbenchError, StateError
 from crossbench.errors.foreign import ChildDiedError, describe
 from crossbench.files.hashing import hash_json
 from crossbench.methods import KINDS, input_kinds
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.init import lacks_weights
 from crossbench.protocols.interface import Finding, Rehearsal
@@ -125,7 +125,7 @@ def _examine(trial: Trial) -> Finding:
 
 
 def _try(trial: Trial, init: str | Checkpoint) -> Finding:
-    network = nets.build_model(
+    network = build_model(
         trial.method,
         dims=len(trial.shape),
         kind=trial.kind,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from crossbench import nets
 from crossbench.data.scaling import value_range
 from crossbench.data.transforms import RandomSource
 from crossbench.environment.arithmetic import derive_seed, thread_count
 from crossbench.environment.provenance import hardware, package_versions
 from crossbench.environment.state import unchanged
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import FittedNetwork, read_checkpoint
 from crossbench.registry.method_origin import method_origin
 from crossbench.registry.methods import load_observers
@@ -174,7 +174,7 @@ class RunContext:
         )
         torch.manual_seed(derive_seed(*seed))
         with unchanged():
-            return nets.build_model(
+            return build_model(
                 self.method,
                 dims=self.task.card.dimension,
                 kind=self.task.card.kind,

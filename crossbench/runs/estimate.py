@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossbench import nets
 from crossbench.environment.arithmetic import arithmetic
 from crossbench.errors.foreign import describe
+from crossbench.nets.build import build_model
 from crossbench.protocols.interface import SampleCost
 from crossbench.specs import RANDOM
 
@@ -127,7 +127,7 @@ def _results_bytes(task: TaskPlan, run: PlannedRun) -> int:
 def _cost(request: Resolved, network: _Network, device: torch.device) -> _Cost:
     """Time a network on random inputs, and weigh it."""
     task = network.task
-    model = nets.build_model(
+    model = build_model(
         network.method,
         dims=task.card.dimension,
         kind=task.card.kind,

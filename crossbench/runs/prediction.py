@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from crossbench import nets
 from crossbench.data.dataset import Dataset
 from crossbench.data.formats.files import read_samples
 from crossbench.data.inputs import find_kind
@@ -17,6 +16,7 @@ from crossbench.data.transforms import STATISTICS
 from crossbench.environment.arithmetic import arithmetic
 from crossbench.environment.state import importing
 from crossbench.errors import CardError, EvaluationError, RecordError, RequestError, WeightsError
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.registry.claims import PLUGIN_FILE
 from crossbench.registry.entries import method_entries
@@ -127,7 +127,7 @@ def load_predictor(path: Path, *, device: torch.device, plugins: Sequence[str] =
     about, details = _description(checkpoint, record)
     with importing(record.key.method):
         method = _method(path, record, plugins)
-    network = nets.build_model(
+    network = build_model(
         method,
         dims=record.dimension,
         kind=details.kind,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.registry.entries import method_entries
 from crossbench.registry.methods import load_method
 from crossbench_baselines.crossd import CrossD, CrossDConv2d

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
 from crossbench_baselines import crossd_divided
 from crossbench_baselines.crossd import CrossDConv2d

@@ -12,7 +12,7 @@ from crossbench.conformance.criteria import criteria
 from crossbench.conformance.judging import judge
 from crossbench.conformance.target import Target
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.init import find_init
 from crossbench.registry.methods import load_method
 from crossbench_baselines.crossd import CrossDConv2d

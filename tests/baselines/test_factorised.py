@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.lora import add_lora
 from crossbench.nets.roles import roles_of
 from crossbench_baselines.factorised import Factorised, FactorisedConv3d

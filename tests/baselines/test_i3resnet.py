@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.catalogue import named_weights
 from crossbench.nets.weights.retrieval import fetch, present
 from crossbench_baselines.i3resnet import I3ResNet

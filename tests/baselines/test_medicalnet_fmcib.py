@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench_baselines._volumetric_resnet import VolumetricResNet
 from crossbench_baselines.fmcib import _DESIGN
 

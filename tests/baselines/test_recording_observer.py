@@ -11,7 +11,7 @@ from made_recordings import FACTS, REGIONS, SHAPE, knowing_checkpoint, recording
 from torch import nn
 
 from crossbench.errors import RequestError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import Checkpoint
 from crossbench_baselines.recording_observer import RecordingObserver
 

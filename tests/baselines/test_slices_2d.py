@@ -12,9 +12,8 @@ from torch import nn
 import crossbench
 from crossbench.cli import main
 from crossbench.errors import RequestError, WeightsError
-from crossbench.nets import build_model
 from crossbench.nets.backbones import layer_form
-from crossbench.nets.build import build_network
+from crossbench.nets.build import build_model, build_network
 from crossbench.nets.lora import add_lora
 from crossbench.nets.request import BuildRequest
 from crossbench.nets.weights.catalogue import catalogued

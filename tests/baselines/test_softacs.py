@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from crossbench.errors import ConversionError, RequestError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.roles import roles_of
 from crossbench.registry.method_identity import identify
 from crossbench.registry.methods import load_method

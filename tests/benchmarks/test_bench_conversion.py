@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone
+from crossbench.nets.build import build_model
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

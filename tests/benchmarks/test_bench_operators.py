@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench_baselines import crossd_functional
 from crossbench_baselines.crossd import CrossDConv2d
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from crossbench.data.transforms import STATISTICS
 from crossbench.data.transforms.batch import normalise
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.training.convolutions import QuickConvolutions
 from crossbench.training.fit import training_loss
 

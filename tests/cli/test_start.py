@@ -10,7 +10,9 @@ import pytest
 HEAVY = "('numpy', 'pandas', 'torch', 'timm', 'sklearn')"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "tasks"], ["list", "methods"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "tasks"], ["list", "methods"], ["weights", "list"]]
+)
 def test_a_listing_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import contextlib, io, sys; from crossbench.cli import main\n"

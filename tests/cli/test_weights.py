@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from crossbench.cli import main
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import CheckpointMetadata, TrainingSamples, write_checkpoint
 
 SMALL = "test_resnet"

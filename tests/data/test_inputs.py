@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from crossbench import nets
 from crossbench.api import prepare
 from crossbench.cli.views import warnings_view
 from crossbench.data.sources import open_task
 from crossbench.execution.local import execute, execute_all
+from crossbench.nets.build import build_model
 from crossbench.registry.tasks import find_task
 from crossbench.results.records.store import Store
 from crossbench.runs.execute import Silence
@@ -73,7 +73,7 @@ def test_a_checkpoint_replaced_between_plan_and_run_fails_the_run(
     planned: Callable[..., Plan], tmp_path: Path
 ) -> None:
     file = tmp_path / "weights.pth"
-    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    network = build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
     torch.save(network.state_dict(), file)
     plan = planned(init=str(file), statistics="imagenet")
     network.bn1.bias.data += 1

@@ -14,8 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossbench.errors import ConversionError, RequestError, WeightsError
 from crossbench.methods import Convolution, NetworkRequest
-from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone, layer_form, replace_convolutions
+from crossbench.nets.build import build_model
 from crossbench.nets.reinit import reinitialise
 from crossbench.nets.weights.checkpoint import CheckpointMetadata, write_checkpoint
 from crossbench.registry.methods import load_method

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.cost import count_multiply_adds, multiply_adds
 
 

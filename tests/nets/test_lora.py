@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from crossbench.errors import ConversionError
 from crossbench.methods import KINDS, input_kinds
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.lora import add_lora, lora_parameters, merge_lora
 from crossbench.nets.roles import roles_of
 from crossbench.registry.entries import method_entries

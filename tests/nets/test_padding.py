@@ -12,8 +12,8 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.build import build_model
 from crossbench.nets.convert import make_3d
 from crossbench.nets.padding import padding_of, put_before, without_padding
 from crossbench.registry.methods import load_method

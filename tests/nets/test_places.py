@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from crossbench.methods import LayerPlace
-from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone, create_image_network, layer_form
+from crossbench.nets.build import build_model
 from crossbench.nets.places import places_of
 from crossbench.nets.weights.inspection import find_origins
 from crossbench.registry.methods import load_method

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossbench.errors import ConversionError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.lora import add_lora, lora_parameters
 from crossbench.nets.roles import assign_roles, roles_of
 from crossbench.protocols import PROTOCOLS

@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 import torch
 
-from crossbench import nets
 from crossbench.data.sources import open_task
 from crossbench.errors import DataError, RecordError, RequestError, WeightsError
 from crossbench.files.hashing import hash_file
 from crossbench.files.paths import cache_dir
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import read_checkpoint, read_facts, unpack_hashes
 from crossbench.pretraining import (
     Pretraining,
@@ -263,7 +263,7 @@ def test_the_weights_serve_a_3d_network(ask: Ask, task: Path) -> None:
     for method in ("acs", "crossd"):
         request = ask(task, method, settings=("epochs=1",))
         path = checkpoint_path(request, pretrain(request))
-        network = nets.build_model(method, dims=3, num_classes=3, init=path, backbone="test_resnet")
+        network = build_model(method, dims=3, num_classes=3, init=path, backbone="test_resnet")
         mean = read_checkpoint(path).tensors["bn1.running_mean"]
         torch.testing.assert_close(network.get_buffer("bn1.running_mean"), mean)
 

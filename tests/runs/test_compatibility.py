@@ -13,7 +13,7 @@ from crossbench.api import prepare
 from crossbench.cli import main
 from crossbench.errors import DataError, RequestError
 from crossbench.execution.isolation import Limits
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.results.records.store import Store
 
 if TYPE_CHECKING:

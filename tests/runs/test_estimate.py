@@ -10,7 +10,7 @@ import torch
 
 from crossbench.api import prepare
 from crossbench.cli.views import duration
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.results.records.store import Store
 from crossbench.runs.estimate import estimate
 

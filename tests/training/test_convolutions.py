@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from crossbench.data.dataset import Dataset
 from crossbench.data.transforms import STATISTICS, RandomSource
 from crossbench.data.transforms.batch import normalise
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.lora import merge_lora
 from crossbench.protocols import PROTOCOLS
 from crossbench.specs import FitSettings, LoraSettings

@@ -10,7 +10,7 @@ import torch
 
 import crossbench
 from crossbench.errors import RequestError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.registry.methods import load_observers
 from crossbench.results.records.diagnostics import Diagnostics, read_diagnostics
 from crossbench.results.records.store import Store

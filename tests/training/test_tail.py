@@ -15,7 +15,7 @@ from crossbench.data.dataset import Dataset
 from crossbench.data.transforms.batch import RandomSource
 from crossbench.data.transforms.volume import VolumeTransform
 from crossbench.errors import ConversionError, RequestError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.lora import lora_parameters, merge_lora
 from crossbench.protocols import PROTOCOLS
 from crossbench.protocols.interface import Rehearsal

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossbench.errors import CardError, RequestError, WeightsError, unknown_name
-from crossbench.nets.backbones import weight_forms
 from crossbench.nets.declarations import takes_image_weights
 from crossbench.registry.entries import WEIGHTS_GROUP, registered_files
 from crossbench.specs import RANDOM, Statistics
@@ -140,6 +139,8 @@ def catalogue_forms(method: Method) -> tuple[str, ...]:
         The forms of the 2D layers whose weights they take, if any, and the method's own name, by
         which entries call weights of its 3D network.
     """
+    from crossbench.nets.backbones import weight_forms  # timm: lists and downloads need none
+
     taken = weight_forms(method) if takes_image_weights(method) else ()
     return tuple(dict.fromkeys(map(base_name, (*taken, method.name))))
 

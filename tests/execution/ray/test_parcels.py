@@ -10,11 +10,11 @@ import torch
 from balls import write_balls
 from drawn import rand
 
-from crossbench import nets
 from crossbench.errors import RequestError
 from crossbench.execution.local import prepare
 from crossbench.execution.ray.parcels import Parcel, pack
 from crossbench.execution.ray.shelf import MARK, is_here
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import CheckpointMetadata, pack_checkpoint
 from crossbench.results.records.store import Store
 from crossbench.specs.requests import RunRequest
@@ -152,7 +152,7 @@ def test_checkpoints_of_every_fold_go_together_unless_the_identity_holds_their_p
     make_task()
     folder = tmp_path / "weights" / "mine"
     folder.mkdir(parents=True)
-    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    network = build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
     for fold in range(2):
         file = folder / f"fold{fold}.{'safetensors' if told else 'pth'}"
         if told:

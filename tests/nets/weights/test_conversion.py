@@ -9,7 +9,7 @@ import torch
 
 from crossbench.cli import main
 from crossbench.files.hashing import hash_file
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import read_checkpoint
 
 SMALL = "test_resnet"

@@ -9,12 +9,12 @@ import pytest
 import safetensors.torch
 import torch
 
-from crossbench import nets
 from crossbench.api import prepare
 from crossbench.cli.views import statistics_view, warnings_view
 from crossbench.data.sources import open_task
 from crossbench.errors import RequestError, WeightsError
 from crossbench.files.hashing import hash_file
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.catalogue import catalogued, known_weights
 from crossbench.nets.weights.checkpoint import (
     CheckpointMetadata,
@@ -47,7 +47,7 @@ def save(
     details: dict[str, Any] | None = None,
 ) -> Path:
     """A checkpoint of a small plain 2D network."""
-    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    network = build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
     about = CheckpointMetadata(
         method="conv2d",
         dims=2,
@@ -143,7 +143,7 @@ def test_refuses_no_file_and_several(tmp_path: Path) -> None:
 def foreign(file: Path) -> Path:
     """The same weights in a file that says nothing of itself."""
     torch.manual_seed(0)
-    network = nets.build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
+    network = build_model("conv2d", dims=2, num_classes=2, backbone="test_resnet")
     torch.save(network.state_dict(), file)
     return file
 

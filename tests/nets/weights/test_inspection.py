@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossbench.nets import build_model
 from crossbench.nets.backbones import create_backbone, replace_convolutions
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import CheckpointMetadata, read_checkpoint, write_checkpoint
 from crossbench.nets.weights.inspection import Carry, carry, find_origins
 from crossbench.registry.methods import load_method

@@ -9,7 +9,7 @@ import timm
 import torch
 from torch import Tensor
 
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.catalogue import find_known
 from crossbench.nets.weights.checkpoint import read_checkpoint
 from crossbench.nets.weights.inspection import carry

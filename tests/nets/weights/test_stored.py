@@ -18,7 +18,7 @@ import torchvision
 from torch import Tensor, nn
 
 from crossbench.errors import WeightsError
-from crossbench.nets import build_model
+from crossbench.nets.build import build_model
 from crossbench.nets.weights.checkpoint import read_checkpoint, read_facts
 
 SMALL = "test_resnet"
