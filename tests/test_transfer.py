@@ -207,7 +207,7 @@ def test_a_source_of_the_same_groups_in_other_folds_is_refused_before_anything_r
 def test_gains_are_those_of_the_records(done: tuple[Path, Any, Any]) -> None:
     out, _, _ = done
     frame = load_results(out)
-    (found,) = transfers(frame)
+    (found,) = transfers(split_boards(frame))
     assert (found.task, found.init) == ("balls-3d", "balls-2d")
     assert len(found.gains) == 6
     scores = frame.groupby(["protocol", "method", "init"])["balanced_accuracy"].mean()

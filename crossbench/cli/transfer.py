@@ -150,8 +150,9 @@ def _print_tables(out: Path, plan: TransferPlan) -> None:
     tasks = {task.card.name for each in plan.scratch for task in each.tasks}
     frame = load_results(out)
     asked = frame["task"].isin(tasks) & (frame["preset"] == plan.request.run.preset)
+    boards = split_boards(frame[asked])
     if plan.request.curve:
-        tables = [curve_table(each) for each in learning_curves(split_boards(frame[asked]))]
+        tables = [curve_table(each) for each in learning_curves(boards)]
     else:
-        tables = transfer_tables(frame[asked])
+        tables = transfer_tables(boards)
     print(render(tables, "table"))

@@ -48,7 +48,7 @@ def test_the_four_methods_have_every_run_of_the_embedded_tasks(found: list[Found
 def test_every_protocol_was_run_from_random_and_from_pretrained_weights(
     found: list[Found],
 ) -> None:
-    (transfer,) = transfers(to_frame(found))
+    (transfer,) = transfers(split_boards(to_frame(found)))
     assert transfer.missing == ()
     assert {(gain.protocol, gain.method) for gain in transfer.gains} == {
         (protocol, method) for protocol in COMPARED for method in ("acs", "conv3d", "crossd")

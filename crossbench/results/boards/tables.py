@@ -43,7 +43,7 @@ from crossbench.results.boards.standings import standings, ties_with_best
 from crossbench.results.boards.table import NOTHING, SHARED, Header, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -55,10 +55,8 @@ if TYPE_CHECKING:
 PHANTOM = "PHANTOM DATA: says nothing about real tasks"
 
 
-def leaderboards(
-    frame: pd.DataFrame, groups: Mapping[str, str] | None = None, metric: str | None = None
-) -> list[Table]:
-    """Table II's shape, once for each set of runs that may be compared.
+def leaderboards(boards: Iterable[Board], groups: Mapping[str, str] | None = None) -> list[Table]:
+    """Table II's shape, once for each board.
 
     Rows are methods, best mean rank first, then the plain baselines and chance, never ranked;
     columns are tasks, the mean over those of each group, over all, the mean rank, and the
@@ -66,15 +64,11 @@ def leaderboards(
     the metric over the runs.
 
     Args:
-        frame: As from :func:`crossbench.results.records.loading.load_results`.
+        boards: As from :func:`crossbench.results.boards.boards.split_boards`.
         groups: Group by name of the task, as from
             :func:`crossbench.results.boards.groups.task_groups`.
-        metric: What is shown and ranked by; each board's main metric where None.
-
-    Raises:
-        RequestError: If no metric has this name.
     """
-    return [leaderboard(board, groups) for board in split_boards(frame, metric)]
+    return [leaderboard(board, groups) for board in boards]
 
 
 def task_tables(frame: pd.DataFrame, task: str) -> list[Table]:

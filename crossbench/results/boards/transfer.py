@@ -16,7 +16,6 @@ import pandas as pd
 
 from crossbench.errors import StatisticsError
 from crossbench.evaluation.statistics import corrected_t, holm, paired_runs
-from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.contents import content_notes, run_again
 from crossbench.results.boards.draws import is_one_random_draw, share_weights
 from crossbench.results.boards.standings import higher_is_better
@@ -130,27 +129,24 @@ class Transfer:
     data: tuple[str, ...] = ()
 
 
-def transfers(frame: pd.DataFrame, metric: str | None = None) -> list[Transfer]:
+def transfers(boards: Iterable[Board], metric: str | None = None) -> list[Transfer]:
     """Gains for each task and init that has runs from random weights too.
 
     Args:
-        frame: As from :func:`crossbench.results.records.loading.load_results`.
+        boards: As from :func:`crossbench.results.boards.boards.split_boards`.
         metric: What is compared; the main metric of each task where None.
-
-    Raises:
-        RequestError: If no metric has this name.
     """
     groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
-    for board in split_boards(frame, metric):
+    for board in boards:
         if board.methods:
             groups[tuple(_of(board, name) for name in _SHARED)].append(board)
     return [
-        _transfer(boards, task, init, metric or _main_metric(boards, task))
-        for boards in groups.values()
-        if RANDOM in {_of(board, "init") for board in boards}
-        for init in sorted({_of(board, "init") for board in boards} - {RANDOM})
-        for task in sorted({task for board in boards for task in board.tasks})
-        if any(_of(board, "init") == init and task in board.tasks for board in boards)
+        _transfer(group, task, init, metric or _main_metric(group, task))
+        for group in groups.values()
+        if RANDOM in {_of(board, "init") for board in group}
+        for init in sorted({_of(board, "init") for board in group} - {RANDOM})
+        for task in sorted({task for board in group for task in board.tasks})
+        if any(_of(board, "init") == init and task in board.tasks for board in group)
     ]
 
 

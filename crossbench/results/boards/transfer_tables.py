@@ -10,19 +10,18 @@ from crossbench.results.boards.table import NOTHING, Cell, Header, Table
 from crossbench.results.boards.transfer import ALPHA, FROM_SCRATCH, transfers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    import pandas as pd
-
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.transfer import Contrast, Gain, Test, Transfer
 
 _SHOWN = "*"
 
 
-def transfer_tables(frame: pd.DataFrame, metric: str | None = None) -> list[Table]:
+def transfer_tables(boards: Iterable[Board], metric: str | None = None) -> list[Table]:
     """A table of gains, and one of contrasts, for each of :func:`transfers`."""
     tables = []
-    for transfer in transfers(frame, metric):
+    for transfer in transfers(boards, metric):
         tables.append(gain_table(transfer))
         if transfer.contrasts:
             tables.append(contrast_table(transfer))

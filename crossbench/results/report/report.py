@@ -139,9 +139,10 @@ def _every_table(folders: Sequence[Path | str], metric: str | None) -> list[Tabl
     if paths and not with_runs:
         return [*others, *broken_files(broken_others)]
     frame, broken = read_frame(with_runs)
-    boards = [*leaderboards(frame, task_groups(), metric), *transfer_tables(frame, metric)]
-    boards += map(curve_table, learning_curves(split_boards(frame, metric)))
-    return [*boards, *others, *failures(frame), *broken_files([*broken, *broken_others])]
+    boards = split_boards(frame, metric)
+    tables = [*leaderboards(boards, task_groups()), *transfer_tables(boards, metric)]
+    tables += map(curve_table, learning_curves(boards))
+    return [*tables, *others, *failures(frame), *broken_files([*broken, *broken_others])]
 
 
 def _tables_of(task: str, folders: Sequence[Path | str]) -> list[Table]:

@@ -20,6 +20,9 @@ from crossbench_leaderboard.display import show_figure, show_table, theme
 from crossbench_leaderboard.state import arguments, command, out_folder, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbench.results.boards.board import Board
     from crossbench.results.boards.transfer import Transfer
     from crossbench_leaderboard.state import Results
 
@@ -28,13 +31,14 @@ def show(results: Results) -> None:
     """Draw the view."""
     st.title("What pretraining is worth")
     metric = pick_metric()
-    found = transfers(results.frame, metric)
+    boards = split_boards(results.frame, metric)
+    found = transfers(boards, metric)
     if found:
         _worth(_pick(found))
     else:
         st.write("No runs here from random and from pretrained weights alike. This makes them:")
         st.code(_command(results), language="bash", wrap_lines=True)
-    _curves(results, metric)
+    _curves(boards)
     _networks(results)
     if found:
         command(_command(results))
@@ -68,11 +72,9 @@ def _worth(transfer: Transfer) -> None:
             show_table(contrast_table(transfer), "contrasts")
 
 
-def _curves(results: Results, metric: str | None) -> None:
+def _curves(boards: Sequence[Board]) -> None:
     """Scores by number of labelled samples, where several were tried."""
-    if results.frame.empty:
-        return
-    for number, curves in enumerate(learning_curves(split_boards(results.frame, metric)), 1):
+    for number, curves in enumerate(learning_curves(boards), 1):
         st.subheader(plain(f"Labelled samples: {curves.task}"))
         show_figure(curve_figure(curves, theme=theme()))
         with st.expander("The numbers"):

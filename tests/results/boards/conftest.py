@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from board_tables import runs_of
 
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.tables import leaderboards
 
 if TYPE_CHECKING:
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 def board(frame: Any, record: Any) -> Table:
     """Two methods and a baseline on two tasks, two folds each."""
     (table,) = leaderboards(
-        frame(
-            *runs_of(record, "acs", "blood", [0.5, 0.7]),
-            *runs_of(record, "acs", "derma", [0.2, 0.4]),
-            *runs_of(record, "crossd", "blood", [0.8, 0.8]),
-            *runs_of(record, "crossd", "derma", [0.1, 0.2]),
-            *runs_of(record, "majority", "blood", [0.25, 0.25]),
-            *runs_of(record, "majority", "derma", [0.2, 0.2]),
+        split_boards(
+            frame(
+                *runs_of(record, "acs", "blood", [0.5, 0.7]),
+                *runs_of(record, "acs", "derma", [0.2, 0.4]),
+                *runs_of(record, "crossd", "blood", [0.8, 0.8]),
+                *runs_of(record, "crossd", "derma", [0.1, 0.2]),
+                *runs_of(record, "majority", "blood", [0.25, 0.25]),
+                *runs_of(record, "majority", "derma", [0.2, 0.2]),
+            )
         )
     )
     return table

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from board_tables import column, runs_of, texts
 
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.table import Table
 from crossbench.results.boards.tables import (
     leaderboards,
@@ -61,14 +62,18 @@ def test_what_is_no_better_than_guessing_is_marked(board: Table) -> None:
 
 
 def test_as_good_as_guessing_is_no_better(frame: Any, record: Any) -> None:
-    (table,) = leaderboards(frame(record(score=0.25), record("majority", score=0.25)))
+    (table,) = leaderboards(split_boards(frame(record(score=0.25), record("majority", score=0.25))))
     assert column(table, "blood")["crossd"].mark == "†"
     assert column(table, "blood")["majority"].mark == ""
 
 
 def test_a_baseline_that_beats_all_methods_is_not_the_best(frame: Any, record: Any) -> None:
     (table,) = leaderboards(
-        frame(record("acs", score=0.5), record("crossd", score=0.6), record("logistic", score=0.9))
+        split_boards(
+            frame(
+                record("acs", score=0.5), record("crossd", score=0.6), record("logistic", score=0.9)
+            )
+        )
     )
     assert [row for row, cell in column(table, "blood").items() if cell.best] == ["crossd"]
 
@@ -76,11 +81,13 @@ def test_a_baseline_that_beats_all_methods_is_not_the_best(frame: Any, record: A
 def test_equal_scores_share_their_mean_rank(frame: Any, record: Any) -> None:
     scores = {"acs": 0.5, "conv3d": 0.5, "crossd": 0.25}
     (table,) = leaderboards(
-        frame(
-            *(
-                record(name, task, score=score)
-                for name, score in scores.items()
-                for task in ("blood", "derma")
+        split_boards(
+            frame(
+                *(
+                    record(name, task, score=score)
+                    for name, score in scores.items()
+                    for task in ("blood", "derma")
+                )
             )
         )
     )
@@ -94,7 +101,7 @@ def test_for_a_loss_lower_is_better(frame: Any, record: Any) -> None:
         for name, loss in (("acs", 0.4), ("crossd", 0.9), ("majority", 0.7))
         for task in ("blood", "derma")
     ]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     assert [row.text for row in table.rows] == ["acs", "crossd", "majority"]
     assert texts(table, "mean rank") == {"acs": "1.00", "crossd": "2.00", "majority": ""}
     assert [cell.best for cell in column(table, "blood").values()] == [True, False, False]
@@ -108,7 +115,9 @@ def test_what_was_trained_stands_beside_the_score(frame: Any, record: Any) -> No
         return runs_of(record, method, "blood", [0.5, 0.6], parameters=parameters)
 
     (table,) = leaderboards(
-        frame(*runs("acs", 71_846), *runs("conv3d", 195_722), record("majority", score=0.25))
+        split_boards(
+            frame(*runs("acs", 71_846), *runs("conv3d", 195_722), record("majority", score=0.25))
+        )
     )
     assert table.columns[-1].label == "trainable parameters"
     assert texts(table, "trainable parameters") == {
@@ -120,7 +129,7 @@ def test_what_was_trained_stands_beside_the_score(frame: Any, record: Any) -> No
 
 
 def test_one_run_has_no_deviation(frame: Any, record: Any) -> None:
-    (table,) = leaderboards(frame(record(score=0.5)))
+    (table,) = leaderboards(split_boards(frame(record(score=0.5))))
     assert texts(table, "blood") == {"crossd": "0.500"}
     assert column(table, "blood")["crossd"].spread is None
     assert [header.text for header in table.columns] == ["blood"]
@@ -139,15 +148,17 @@ def test_a_cell_that_lacks_runs_says_so_and_is_not_compared(
     frame: Any, record: Any, failure: Any
 ) -> None:
     (table,) = leaderboards(
-        frame(
-            *runs_of(record, "acs", "blood", [0.5, 0.5, 0.5]),
-            *runs_of(record, "acs", "derma", [0.5, 0.5, 0.5]),
-            *runs_of(record, "conv2d", "blood", [0.4, 0.4, 0.4]),
-            *runs_of(record, "conv2d", "derma", [0.4, 0.4, 0.4]),
-            *runs_of(record, "crossd", "blood", [0.8, 1.0]),
-            failure("crossd", "blood", 2),
-            *runs_of(record, "crossd", "derma", [0.6]),
-            *runs_of(record, "majority", "blood", [1.0, 1.0, 1.0]),
+        split_boards(
+            frame(
+                *runs_of(record, "acs", "blood", [0.5, 0.5, 0.5]),
+                *runs_of(record, "acs", "derma", [0.5, 0.5, 0.5]),
+                *runs_of(record, "conv2d", "blood", [0.4, 0.4, 0.4]),
+                *runs_of(record, "conv2d", "derma", [0.4, 0.4, 0.4]),
+                *runs_of(record, "crossd", "blood", [0.8, 1.0]),
+                failure("crossd", "blood", 2),
+                *runs_of(record, "crossd", "derma", [0.6]),
+                *runs_of(record, "majority", "blood", [1.0, 1.0, 1.0]),
+            )
         )
     )
     cells = column(table, "blood")
@@ -174,9 +185,11 @@ def test_a_cell_that_lacks_runs_says_so_and_is_not_compared(
 
 def test_a_mean_over_fewer_tasks_names_them_and_has_no_rank(frame: Any, record: Any) -> None:
     (table,) = leaderboards(
-        frame(
-            *(record("acs", task, score=0.5) for task in ("blood", "brain", "derma")),
-            *(record("crossd", task, score=0.9) for task in ("blood", "brain")),
+        split_boards(
+            frame(
+                *(record("acs", task, score=0.5) for task in ("blood", "brain", "derma")),
+                *(record("crossd", task, score=0.9) for task in ("blood", "brain")),
+            )
         )
     )
     average = column(table, "average")
@@ -189,10 +202,12 @@ def test_a_mean_over_fewer_tasks_names_them_and_has_no_rank(frame: Any, record: 
 
 def test_failures_are_no_zeros(frame: Any, record: Any, failure: Any) -> None:
     (table,) = leaderboards(
-        frame(
-            *runs_of(record, "acs", "blood", [0.5, 0.5]),
-            failure("crossd", "blood", 0),
-            failure("crossd", "blood", 1),
+        split_boards(
+            frame(
+                *runs_of(record, "acs", "blood", [0.5, 0.5]),
+                failure("crossd", "blood", 0),
+                failure("crossd", "blood", 1),
+            )
         )
     )
     cell = column(table, "blood")["crossd"]
@@ -202,15 +217,17 @@ def test_failures_are_no_zeros(frame: Any, record: Any, failure: Any) -> None:
 def test_a_run_that_does_not_apply_says_so(frame: Any, record: Any) -> None:
     reason = {"class": "NotApplicable", "message": "conv2d has no 3D form"}
     skipped = record("conv2d", status="skipped", error=reason)
-    (table,) = leaderboards(frame(record("acs"), skipped))
+    (table,) = leaderboards(split_boards(frame(record("acs"), skipped)))
     assert texts(table, "blood") == {"acs": "0.500", "conv2d": "n/a"}
 
 
 def test_an_undefined_metric_is_no_number(frame: Any, record: Any) -> None:
     (table,) = leaderboards(
-        frame(
-            *runs_of(record, "acs", "blood", [0.5, None]),
-            *runs_of(record, "crossd", "blood", [None, None]),
+        split_boards(
+            frame(
+                *runs_of(record, "acs", "blood", [0.5, None]),
+                *runs_of(record, "crossd", "blood", [None, None]),
+            )
         )
     )
     cells = column(table, "blood")
@@ -236,7 +253,7 @@ def test_a_mean_over_fewer_classes_is_marked_wherever_it_is_averaged(
         for task in ("blood", "derma")
         for fold in range(3)
     ]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     marks = {name: column(table, name)["acs"].mark for name in ("blood", "derma", "average")}
     assert {name for name, mark in marks.items() if "§" in mark} == {"blood", "average"}
     assert "§" in column(table, "blood")["majority"].mark
@@ -249,7 +266,7 @@ def test_a_mean_over_fewer_classes_is_marked_wherever_it_is_averaged(
 
 def test_a_metric_that_is_no_mean_over_classes_is_not_marked(frame: Any, record: Any) -> None:
     runs = [record(method, **lacking()) for method in ("acs", "crossd")]
-    (table,) = leaderboards(frame(*runs), metric="accuracy")
+    (table,) = leaderboards(split_boards(frame(*runs), "accuracy"))
     assert not any("§" in note for note in table.notes)
     (every,) = task_tables(frame(*runs), "blood")
     assert column(every, "Balanced accuracy")["acs"].mark == "§"

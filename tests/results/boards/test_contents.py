@@ -71,7 +71,7 @@ def test_every_board_says_which_data_is_in_use(frame: Any, on: Any) -> None:
     """On a board that has the older data alone, too: the table knows of newer runs."""
     origin = {"provenance": {"data": ABOUT}}
     runs = [on(OLD), on(OLD, protocol="lora"), on(NEW, **origin)]
-    tables = leaderboards(frame(*runs))
+    tables = leaderboards(split_boards(frame(*runs)))
     said = (
         "Data of blood: aaaa (imported as 0123456789abcdef (origin lab, importer cells, add = 2.0, "
         "3 samples left out)) is in use, last run 2026-02-01; superseded: bbbb, last run "
@@ -106,7 +106,7 @@ def test_what_is_in_use_does_not_depend_on_what_is_looked_at(frame: Any, on: Any
 
 def test_one_content_of_an_import_is_named_too(frame: Any, on: Any) -> None:
     about = ABOUT | {"groups": {"from": "MedMNIST's index", "sha256": "00"}, "any_count": True}
-    (table,) = leaderboards(frame(on(NEW, provenance={"data": about})))
+    (table,) = leaderboards(split_boards(frame(on(NEW, provenance={"data": about}))))
     assert table.columns[0].text == "blood"
     assert (
         "The data of blood imported as 0123456789abcdef (origin lab, importer cells, add = 2.0, 3 "
@@ -171,7 +171,7 @@ def test_pretraining_is_compared_on_one_data_alone(frame: Any, on: Any) -> None:
     scores = {"score": 0.5}
     runs = [on(OLD, fold=fold, **scores) for fold in range(3)]
     runs += [on(NEW, fold=fold, init="in1k", score=0.6 + fold / 10) for fold in range(3)]
-    (table,) = [gain_table(each) for each in transfers(frame(*runs))]
+    (table,) = [gain_table(each) for each in transfers(split_boards(frame(*runs)))]
     refused = "Not compared: weak-probe crossd: pretrained it was run on data aaaa of blood, from "
     (note,) = [each for each in table.notes if each.startswith(refused)]
     assert note.endswith(
@@ -179,7 +179,7 @@ def test_pretraining_is_compared_on_one_data_alone(frame: Any, on: Any) -> None:
         "--method crossd --protocol weak-probe."
     )
     runs += [on(NEW, fold=fold, score=0.5 + fold / 100) for fold in range(3)]
-    (table,) = [gain_table(each) for each in transfers(frame(*runs))]
+    (table,) = [gain_table(each) for each in transfers(split_boards(frame(*runs)))]
     assert table.title.startswith("What pretraining on in1k is worth on blood [data aaaa]")
     assert not any("on data" in each for each in table.notes if each.startswith("Not compared"))
     assert any(each.startswith("Data of blood: aaaa is in use") for each in table.notes)

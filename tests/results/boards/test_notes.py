@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from board_tables import column, runs_of
 
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.tables import (
     leaderboards,
     task_tables,
@@ -20,13 +21,15 @@ def test_methods_not_shown_to_differ_from_the_best_of_a_task_are_marked(
     noise = [0.002, -0.001, 0.001, 0.0, -0.002]
     behind = {"best": 0.0, "near": 0.001, "far": 0.1}
     (table,) = leaderboards(
-        frame(
-            *(
-                record(name, "blood", fold, score=level[fold] - gap + bool(gap) * noise[fold])
-                for name, gap in behind.items()
-                for fold in range(5)
-            ),
-            *runs_of(record, "majority", "blood", [0.5] * 5),
+        split_boards(
+            frame(
+                *(
+                    record(name, "blood", fold, score=level[fold] - gap + bool(gap) * noise[fold])
+                    for name, gap in behind.items()
+                    for fold in range(5)
+                ),
+                *runs_of(record, "majority", "blood", [0.5] * 5),
+            )
         )
     )
     marks = {name: cell.mark for name, cell in column(table, "blood").items()}
@@ -38,14 +41,16 @@ def test_methods_not_shown_to_differ_from_the_best_of_a_task_are_marked(
 
 
 def test_a_single_run_shows_no_difference_and_says_why(frame: Any, record: Any) -> None:
-    (table,) = leaderboards(frame(record("acs", score=0.9), record("crossd", score=0.1)))
+    (table,) = leaderboards(
+        split_boards(frame(record("acs", score=0.9), record("crossd", score=0.1)))
+    )
     assert column(table, "blood")["crossd"].mark == "‡"
     assert any("a single run or fold carries no test" in note for note in table.notes)
 
 
 def test_below_six_tasks_there_is_no_claim_and_no_interval(frame: Any, record: Any) -> None:
     runs = [record(name, f"task-{n}") for name in ("acs", "crossd") for n in range(5)]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     assert "No claim over tasks: 5 tasks, 6 are needed." in table.notes
     for name in ("average", "mean rank"):
         cell = column(table, name)["acs"]
@@ -58,7 +63,7 @@ def test_from_six_tasks_on_means_and_ranks_have_intervals(frame: Any, record: An
         for name, score in (("acs", 0.5), ("crossd", 0.6))
         for n in range(6)
     ]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     average, rank = column(table, "average")["crossd"], column(table, "mean rank")["crossd"]
     assert average.value == pytest.approx(0.625)
     assert average.low is not None
@@ -78,7 +83,7 @@ def test_where_no_difference_could_be_shown_no_rank_is_marked(frame: Any, record
         for place, name in enumerate("abcde")
         for n in range(8)
     ]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     assert {cell.mark for cell in column(table, "mean rank").values()} == {""}
     assert (
         "Mean rank: no difference could be shown here (smallest attainable p = 0.078 after Holm "
@@ -96,7 +101,10 @@ def test_one_task_is_marked_as_on_the_board_of_all(frame: Any, record: Any) -> N
         for name, gap in {"best": 0.0, "far": gap_of_far}.items()
         for fold in range(5)
     ]
-    (board,), (only,) = leaderboards(frame(*runs)), leaderboards(frame(*runs[:10]))
+    (board,), (only,) = (
+        leaderboards(split_boards(frame(*runs))),
+        leaderboards(split_boards(frame(*runs[:10]))),
+    )
     assert column(only, "blood")["far"].mark == ""
     assert column(board, "blood")["far"].mark == "‡"
     (table,) = task_tables(frame(*runs), "blood")
@@ -111,7 +119,7 @@ def test_a_board_says_of_which_weights_it_speaks(frame: Any, record: Any) -> Non
             for seed in seeds
             for fold in range(3)
         ]
-        (table,) = leaderboards(frame(*runs))
+        (table,) = leaderboards(split_boards(frame(*runs)))
         return " ".join(each for each in table.notes if "share" in each)
 
     said = "A method's runs of a task share {} of weights: what is shown on a task holds for these"
@@ -131,7 +139,7 @@ def test_ranks_that_are_not_told_apart_are_marked(frame: Any, record: Any) -> No
         for name, score, sign in (("acs", 0.5, 1), ("crossd", 0.52, -1))
         for n in range(7)
     ]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     assert {name: cell.mark for name, cell in column(table, "mean rank").items()} == {
         "crossd": "",
         "acs": "‡",
@@ -140,27 +148,27 @@ def test_ranks_that_are_not_told_apart_are_marked(frame: Any, record: Any) -> No
 
 def test_runs_of_several_seeds_are_counted(frame: Any, record: Any) -> None:
     runs = [record(seed=seed, fold=fold) for seed in (43, 44) for fold in range(3)]
-    assert "over 6 runs (2 seeds × 3 folds)" in leaderboards(frame(*runs))[0].subtitle
-    assert leaderboards(frame(*runs[:-1]))[0].subtitle.endswith("over 5 runs")
+    assert "over 6 runs (2 seeds × 3 folds)" in leaderboards(split_boards(frame(*runs)))[0].subtitle
+    assert leaderboards(split_boards(frame(*runs[:-1])))[0].subtitle.endswith("over 5 runs")
 
 
 def test_ungrouped_tasks_are_called_so(frame: Any, record: Any) -> None:
     grouped, ungrouped = record(), record(task="derma", grouped=False)
-    (table,) = leaderboards(frame(grouped, ungrouped))
+    (table,) = leaderboards(split_boards(frame(grouped, ungrouped)))
     assert [header.label for header in table.columns[:2]] == ["blood", "derma (ungrouped)"]
     assert any(note.startswith("Where said, a task is ungrouped") for note in table.notes)
 
-    (table,) = leaderboards(frame(ungrouped))
+    (table,) = leaderboards(split_boards(frame(ungrouped)))
     assert table.columns[0].label == "derma"
     assert any(note.startswith("All tasks are ungrouped") for note in table.notes)
 
-    (table,) = leaderboards(frame(grouped, record(task="derma", grouped=None)))
+    (table,) = leaderboards(split_boards(frame(grouped, record(task="derma", grouped=None))))
     assert not any("ungrouped" in note for note in table.notes)
 
 
 def test_records_left_out_are_counted(frame: Any, record: Any) -> None:
     runs = [record(hashes={"split": split}) for split in ("a", "b")]
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     assert "Left out: 1 older record of the same runs, from before their splits changed." in (
         table.notes
     )
@@ -179,7 +187,7 @@ def test_two_versions_of_one_task_are_not_two_of_the_six_that_a_claim_needs(
                provenance={"started": "2025-01-01"})
         for method in ("acs", "crossd")
     ]  # fmt: skip
-    (table,) = leaderboards(frame(*runs))
+    (table,) = leaderboards(split_boards(frame(*runs)))
     assert "No claim over tasks: 5 tasks, 6 are needed." in table.notes
     (average,) = [header for header in table.columns if header.text == "average"]
     assert average.detail == "5 tasks"

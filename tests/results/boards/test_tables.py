@@ -9,6 +9,7 @@ import pytest
 from board_tables import column, texts
 
 from crossbench.errors import RequestError
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.table import Table
 from crossbench.results.boards.tables import (
     PHANTOM,
@@ -48,7 +49,7 @@ def test_a_board_says_for_programs_what_its_figures_are(
 
 
 def test_settings_that_tell_boards_apart_are_there_for_programs(frame: Any, record: Any) -> None:
-    tables = leaderboards(frame(record(), record(settings={"fit": {"epochs": 5}})))
+    tables = leaderboards(split_boards(frame(record(), record(settings={"fit": {"epochs": 5}}))))
     assert sorted(dict(table.shared)["settings"] for table in tables) == [
         "fit.epochs = 15, fit.lr = 0.001",
         "fit.epochs = 5, fit.lr = null",
@@ -59,7 +60,7 @@ def test_tasks_stand_in_the_groups_of_their_cards_with_a_mean_each(frame: Any, r
     groups = {"organc": "radiology-2d", "organs": "radiology-2d", "blood": "other-2d"}
     scores = {"a-private-task": 0.1, "blood": 0.3, "organc": 0.5, "organs": 0.7}
     runs = [record("acs", task, score=score) for task, score in scores.items()]
-    (table,) = leaderboards(frame(*runs), groups)
+    (table,) = leaderboards(split_boards(frame(*runs)), groups)
     assert [header.label for header in table.columns] == [
         "organc",
         "organs",
@@ -74,19 +75,19 @@ def test_tasks_stand_in_the_groups_of_their_cards_with_a_mean_each(frame: Any, r
 
 def test_tasks_of_one_group_have_one_mean(frame: Any, record: Any) -> None:
     groups = {"blood": "other-2d", "derma": "other-2d"}
-    (table,) = leaderboards(frame(record(), record(task="derma")), groups)
+    (table,) = leaderboards(split_boards(frame(record(), record(task="derma"))), groups)
     assert [header.text for header in table.columns] == ["blood", "derma", "average"]
 
 
 def test_phantom_boards_say_so(frame: Any, record: Any) -> None:
-    real, phantom = leaderboards(frame(record(), record(source="phantom")))
+    real, phantom = leaderboards(split_boards(frame(record(), record(source="phantom"))))
     assert phantom.caution == PHANTOM == "PHANTOM DATA: says nothing about real tasks"
     assert real.caution == ""
     assert task_tables(frame(record(source="phantom")), "blood")[0].caution == PHANTOM
 
 
 def test_a_metric_this_crossbench_does_not_know_is_shown(frame: Any, record: Any) -> None:
-    (table,) = leaderboards(frame(record(metric="kappa", metrics={"kappa": 0.25})))
+    (table,) = leaderboards(split_boards(frame(record(metric="kappa", metrics={"kappa": 0.25}))))
     assert texts(table, "blood") == {"crossd": "0.250"}
     assert table.subtitle.startswith("kappa of one run")
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.boards.transfer_tables import transfer_tables
 from crossbench.results.report.render import render
@@ -47,7 +48,7 @@ def helped(record: Callable[..., Any], frame: Callable[..., pd.DataFrame]) -> pd
 
 
 def test_the_gain_of_each_method_under_each_protocol(helped: pd.DataFrame) -> None:
-    (found,) = transfers(helped)
+    (found,) = transfers(split_boards(helped))
     assert found.missing == ()
     gains = {(gain.protocol, gain.method): gain for gain in found.gains}
     assert set(gains) == {(p, m) for p in ("finetune", "weak-probe") for m in ("acs", "crossd")}
@@ -60,7 +61,7 @@ def test_the_gain_of_each_method_under_each_protocol(helped: pd.DataFrame) -> No
 
 
 def test_the_test_is_the_corrected_t_of_the_paired_runs(helped: pd.DataFrame) -> None:
-    (found,) = transfers(helped)
+    (found,) = transfers(split_boards(helped))
     (gain,) = (
         gain for gain in found.gains if (gain.protocol, gain.method) == ("finetune", "crossd")
     )
@@ -71,7 +72,7 @@ def test_the_test_is_the_corrected_t_of_the_paired_runs(helped: pd.DataFrame) ->
 
 
 def test_which_method_gains_more(helped: pd.DataFrame) -> None:
-    (found,) = transfers(helped)
+    (found,) = transfers(split_boards(helped))
     (finetune, probe) = found.contrasts
     assert (finetune.method, finetune.other, finetune.protocol) == ("crossd", "acs", "finetune")
     assert finetune.more.result.gain.value == pytest.approx(0.2)
@@ -83,7 +84,7 @@ def test_what_cannot_be_compared_is_said(
 ) -> None:
     made = runs(record, "crossd", "random", 0.5, protocol="weak-probe")[:4]
     made += runs(record, "crossd", "nodules", 0.6, protocol="weak-probe", wobble=0.5)
-    (found,) = transfers(frame(*made))
+    (found,) = transfers(split_boards(frame(*made)))
     (gain,) = found.gains
     assert gain.over_random is None
     assert gain.over_scratch is None
@@ -91,7 +92,7 @@ def test_what_cannot_be_compared_is_said(
     assert reason.startswith(
         "weak-probe crossd: from random weights under weak-probe on blood has no"
     )
-    shown = render(transfer_tables(frame(*made)), "table")
+    shown = render(transfer_tables(split_boards(frame(*made))), "table")
     assert "Not compared: weak-probe crossd" in shown
     assert "over scratch" not in shown  # nothing was trained from scratch
 
@@ -105,7 +106,7 @@ def test_several_kinds_of_runs_from_random_weights_are_said_to_be_several(
         for fold in FOLDS:
             fit = {"fit": {"epochs": epochs}}
             made.append(record("crossd", fold=fold, protocol="finetune", settings=fit))
-    (found,) = transfers(frame(*made))
+    (found,) = transfers(split_boards(frame(*made)))
     assert found.gains[0].random == pytest.approx(0.5)
     (said,) = found.missing
     assert said.endswith("from random weights under finetune are of 2 kinds, by their settings")
@@ -114,13 +115,13 @@ def test_several_kinds_of_runs_from_random_weights_are_said_to_be_several(
 def test_one_init_says_nothing_of_pretraining(
     record: Callable[..., Any], frame: Callable[..., pd.DataFrame]
 ) -> None:
-    assert transfers(frame(*runs(record, "crossd", "random", 0.5))) == []
-    assert transfers(frame(*runs(record, "crossd", "nodules", 0.5))) == []
+    assert transfers(split_boards(frame(*runs(record, "crossd", "random", 0.5)))) == []
+    assert transfers(split_boards(frame(*runs(record, "crossd", "nodules", 0.5)))) == []
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])
 def test_the_tables_come_in_every_form(helped: pd.DataFrame, form: str) -> None:
-    tables = transfer_tables(helped)
+    tables = transfer_tables(split_boards(helped))
     assert len(tables) == 2
     text = render(tables, form)
     assert "crossd" in text
@@ -131,7 +132,7 @@ def test_the_tables_mark_what_is_significant(
     helped: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")  # a row a line, whatever the terminal
-    gains, contrasts = transfer_tables(helped)
+    gains, contrasts = transfer_tables(split_boards(helped))
     marked = [row.text for row, cells in zip(gains.rows, gains.cells, strict=True) if cells[2].mark]
     assert marked == ["finetune crossd", "weak-probe crossd"]
     for form, sign in (("table", "*"), ("markdown", r"\*"), ("latex", "{*}"), ("csv", ",*,")):
@@ -157,11 +158,11 @@ def test_one_draw_of_random_weights_shows_nothing_of_a_method(
     for run in made:
         if run.key.init == "random":
             del run.provenance["hashes"]["weights"]
-    (found,) = transfers(frame(*made))
+    (found,) = transfers(split_boards(frame(*made)))
     test = found.gains[0].over_random
     assert test is not None
     assert (test.weights, test.p_holm < 0.05, test.shown) == ("one draw", True, False)
-    (table,) = transfer_tables(frame(*made))
+    (table,) = transfer_tables(split_boards(frame(*made)))
     assert table.cells[0][2].mark == ""
     said = "From one draw of random weights, which shows nothing of a method: linear-probe acs."
     assert said in table.notes
@@ -182,18 +183,22 @@ def test_runs_from_one_checkpoint_speak_of_these_weights(
         )
         for fold in FOLDS
     ]
-    (table, *_) = transfer_tables(frame(*made))
+    (table, *_) = transfer_tables(split_boards(frame(*made)))
     assert "Holds for the weights that the runs share: finetune acs." in table.notes
     assert table.cells[0][2].mark == "*"
 
 
 def test_the_least_gain_that_could_be_shown_is_said(helped: pd.DataFrame) -> None:
-    (found,) = transfers(helped)
+    (found,) = transfers(split_boards(helped))
     least = {
         f"{gain.protocol} {gain.method}": gain.over_random.result.detectable(family=4)
         for gain in found.gains
     }
-    (note,) = (note for note in transfer_tables(helped)[0].notes if note.startswith("gain: found"))
+    (note,) = (
+        note
+        for note in transfer_tables(split_boards(helped))[0].notes
+        if note.startswith("gain: found")
+    )
     low, high = min(least, key=least.get), max(least, key=least.get)
     assert note == (
         f"gain: found with 80 % power from {least[low]:.2f} ({low}) to {least[high]:.2f} ({high}) "
@@ -209,7 +214,7 @@ def test_gains_in_the_metric_that_is_asked_for(
         for init, main, score in (("random", "f1", 0.6), ("nodules", "accuracy", 0.8))
         for fold in FOLDS
     ]
-    (found,) = transfers(frame(*made), "accuracy")
+    (found,) = transfers(split_boards(frame(*made)), "accuracy")
     assert found.metric == "accuracy"
     assert found.gains[0].pretrained == pytest.approx(0.8)
     assert found.gains[0].random == pytest.approx(0.6)
@@ -223,6 +228,6 @@ def test_a_gain_in_a_loss_is_positive_where_pretraining_is_better(
         for init, loss, wobble in (("random", 0.8, 1), ("nodules", 0.6, -0.5))
         for fold in FOLDS
     ]
-    (table,) = transfer_tables(frame(*made), "log_loss")
+    (table,) = transfer_tables(split_boards(frame(*made)), "log_loss")
     assert table.cells[0][2].value == pytest.approx(0.2)
     assert table.notes[0].endswith("; the sign is turned, for lower is better.")

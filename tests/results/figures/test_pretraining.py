@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from crossbench.results.boards.boards import split_boards
 from crossbench.results.boards.transfer import transfers
 from crossbench.results.figures.pretraining import SHOWN, pretraining_gains
 
@@ -20,7 +21,7 @@ def transfer(record: Any, frame: Any) -> Any:
                 record(method, fold=fold, score=0.6 + more + wobble * NOISE[fold], init=init)
                 for fold in range(5)
             ]
-    (found,) = transfers(frame(*made))
+    (found,) = transfers(split_boards(frame(*made)))
     return found
 
 
