@@ -32,7 +32,7 @@ def plan(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
             task or str(make_task()),
             store=Store(tmp_path / "out"),
             data_dir=tmp_path,
-            **({"seeds": [43], "folds": [0]} | options),
+            **({"backbone": "test_resnet", "seeds": [43], "folds": [0]} | options),
         )
 
     return call
@@ -48,7 +48,7 @@ def plan(make_task: Callable[..., Path], tmp_path: Path) -> Callable[..., Plan]:
         ({"settings": ['input.scaling="train"']}, False),
         ({"settings": ["split.validation=0.3"]}, False),
         ({"protocol": "finetune"}, False),
-        ({"backbone": "test_resnet"}, False),
+        ({"backbone": "resnet10t"}, False),
         ({"seeds": [44]}, False),
         ({"folds": [1]}, False),
     ],
