@@ -192,7 +192,9 @@ def rooms(folder: Path) -> str:
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows of equal values: of a column, or with a dotted key of a setting; a list gives several.
+    """Rows of equal values: of a column, or with a dotted key of a setting.
+
+    A list gives several values; a setting that a run has not, or leaves open, is ``none``.
 
     Raises:
         LookupError: If no row is left.
@@ -200,15 +202,18 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     chosen = frame
     for key, value in where.items():
         wanted = value if isinstance(value, list) else [value]
-        column = chosen["fit_settings"].map(_setting(key)) if "." in key else chosen[key]
-        chosen = chosen[column.isin(wanted)]
+        if "." in key:
+            chosen = chosen[[_setting(key, each) in wanted for each in chosen["fit_settings"]]]
+        else:
+            chosen = chosen[chosen[key].isin(wanted)]
     if chosen.empty:
         raise LookupError(f"no record with {dict(where)}; see docs/examples.toml")
     return chosen
 
 
-def _setting(key: str) -> Any:
-    return lambda text: json.loads(text or "{}").get(key)
+def _setting(key: str, settings: str) -> Any:
+    value = json.loads(settings or "{}").get(key)
+    return "none" if value is None else value
 
 
 def markdown(block: Mapping[str, Any], frame: pd.DataFrame) -> str:
