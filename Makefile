@@ -30,9 +30,10 @@ contracts: $(READY)
 unit: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
-# What takes minutes each: random damage, kills, fresh environments.
+# What takes minutes each: random damage, kills, fresh environments. Other files are not even read.
 slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m slow \
+		$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.slow' tests)
 
 # In parentheses: ratio to the fastest of its group.
 bench: $(READY)
