@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("name", ["adhd-lora", "paper", "smoke", "standard"])
+@pytest.mark.parametrize("name", ["adhd-lora", "adhd-lora-tuned", "paper", "smoke", "standard"])
 def test_presets_load(name: str) -> None:
     assert load_presets()[name] is find_preset(name)
     assert find_preset(name).name == name
@@ -37,6 +37,17 @@ def test_the_paper_preset_holds_the_papers_settings() -> None:
     )
     assert (paper.input.scaling, paper.metric) == ("global", "accuracy")
     assert paper.drop_keys == dict.fromkeys(("crossd", "crossd-aligned", "crossd-fixed"), ("bn",))
+
+
+def test_the_tuned_preset_is_that_of_the_paper_but_for_what_was_measured() -> None:
+    paper = find_preset("adhd-lora")
+    assert find_preset("adhd-lora-tuned") == dataclasses.replace(
+        paper,
+        name="adhd-lora-tuned",
+        title=find_preset("adhd-lora-tuned").title,
+        input=dataclasses.replace(paper.input, scaling="train"),
+        lora=dataclasses.replace(paper.lora, affine=True),
+    )
 
 
 @pytest.mark.parametrize(

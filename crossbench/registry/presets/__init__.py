@@ -42,8 +42,8 @@ def load_presets() -> dict[str, Preset]:
     Raises:
         CardError: If a file is malformed or concerns another package's method.
     """
-    presets = [_load_preset(file) for file in sorted(_PRESET_FOLDER.glob("*.toml"))]
-    return {preset.name: _with_parts(preset) for preset in presets}
+    files = sorted(_PRESET_FOLDER.glob("*.toml"), key=lambda file: file.stem)
+    return {preset.name: _with_parts(preset) for preset in map(_load_preset, files)}
 
 
 def find_preset(name: str) -> Preset:
