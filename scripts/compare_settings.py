@@ -6,6 +6,7 @@
 
 Boards keep runs under different settings apart, which are no methods to choose between. The gain of
 OTHER over ONE is that of the same folds, by the corrected resampled t test (docs/statistics.md).
+Where a folder holds several settings, ``--one lora.rank=2 --other lora.rank=4`` choose among them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from select_runs import select
 
 import crossbench
 from crossbench.evaluation.statistics import corrected_t
@@ -49,14 +52,49 @@ def gains(one: pd.DataFrame, other: pd.DataFrame, metric: str) -> Iterator[str]:
         yield f"{method} on {task}: {means}, {said}, {len(rows)} runs"
 
 
+def read(folder: Path, where: Sequence[str]) -> pd.DataFrame:
+    """The runs of a folder that have these values, ``KEY=VALUE`` each.
+
+    Raises:
+        LookupError: If there is none, or a fold has several.
+    """
+    frame = select(crossbench.load_results(folder), dict(map(_parsed, where)))
+    several = frame[frame.duplicated(_RUN, keep=False)]
+    if not several.empty:
+        what = ", ".join(sorted(set(several["method"] + " on " + several["task"])))
+        msg = f"{folder} holds runs of the same folds under several settings ({what})"
+        raise LookupError(f"{msg}; choose by --one and --other, such as --one lora.rank=2")
+    return frame
+
+
+def _parsed(text: str) -> tuple[str, Any]:
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Print the sentences; 1 where no run is in both folders."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("one", type=Path)
     parser.add_argument("other", type=Path)
     parser.add_argument("--metric", default="score", help="another than each run's main one")
+    for side in ("one", "other"):
+        parser.add_argument(
+            f"--{side}",
+            dest=f"of_{side}",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help=f"only runs of {side.upper()} with this value of a column or setting",
+        )
     options = parser.parse_args(words)
-    one, other = (crossbench.load_results(each) for each in (options.one, options.other))
+    try:
+        one, other = read(options.one, options.of_one), read(options.other, options.of_other)
+    except LookupError as error:
+        parser.error(str(error))
     found = list(gains(one, other, options.metric))
     print("\n".join(found) or f"no run is in {options.one} and in {options.other}")
     return 0 if found else 1

@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from select_runs import select
+
 import crossbench
 from crossbench.cli import main as command_line
 from crossbench.execution import interpreter
@@ -189,31 +191,6 @@ def rooms(folder: Path) -> str:
         doc = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
         lines.append(f"| `{where}` | {doc.partition(chr(10))[0].rstrip('.')} |")
     return "\n".join(lines)
-
-
-def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows of equal values: of a column, or with a dotted key of a setting.
-
-    A list gives several values; a setting that a run has not, or leaves open, is ``none``.
-
-    Raises:
-        LookupError: If no row is left.
-    """
-    chosen = frame
-    for key, value in where.items():
-        wanted = value if isinstance(value, list) else [value]
-        if "." in key:
-            chosen = chosen[[_setting(key, each) in wanted for each in chosen["fit_settings"]]]
-        else:
-            chosen = chosen[chosen[key].isin(wanted)]
-    if chosen.empty:
-        raise LookupError(f"no record with {dict(where)}; see docs/examples.toml")
-    return chosen
-
-
-def _setting(key: str, settings: str) -> Any:
-    value = json.loads(settings or "{}").get(key)
-    return "none" if value is None else value
 
 
 def markdown(block: Mapping[str, Any], frame: pd.DataFrame) -> str:

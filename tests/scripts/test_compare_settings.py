@@ -46,3 +46,23 @@ def test_folders_without_a_run_in_common(
     Store(tmp_path / "else").write(*make_run("acs", "path", fold=0))
     assert script.main([str(folders[0]), str(tmp_path / "else")]) == 1
     assert "no run is in " in capsys.readouterr().out
+
+
+def test_runs_of_one_folder_are_told_apart_by_their_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for epochs, skill in ((3, 0.3), (9, 2.0)):
+        for fold in range(3):
+            known = make_run("acs", "blood", fold=fold)[0].provenance
+            settings = known | {"settings": {"backbone": "resnet18", "fit": {"epochs": epochs}}}
+            run = make_run("acs", "blood", fold=fold, skill=skill, provenance=settings)
+            Store(tmp_path).write(*run)
+    both = [str(tmp_path), str(tmp_path)]
+    with pytest.raises(SystemExit, match="2"):
+        script.main(both)
+    assert "under several settings (acs on blood); choose by --one" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        script.main([*both, "--one", "init=other"])
+    assert "no record with {'init': 'other'}" in capsys.readouterr().err
+    assert script.main([*both, "--one", "fit.epochs=3", "--other", "fit.epochs=9"]) == 0
+    assert "acs on blood: " in capsys.readouterr().out

@@ -117,17 +117,6 @@ def test_shipped_records_of_this_version_are_resumed(tmp_path: Path) -> None:
     assert (work / "results" / "kept.json").read_text() == "as it is"
 
 
-def test_rows_are_chosen_by_columns_and_settings() -> None:
-    frame = pd.DataFrame(
-        {"method": ["a", "b", "c"], "fit_settings": ['{"fit.epochs": 1}', '{"fit.epochs": 2}', ""]}
-    )
-    assert list(script.select(frame, {"fit.epochs": 2})["method"]) == ["b"]
-    assert list(script.select(frame, {"fit.epochs": ["none", 1]})["method"]) == ["a", "c"]
-    assert list(script.select(frame, {"method": ["a", "c"]})["method"]) == ["a", "c"]
-    with pytest.raises(LookupError, match=r"no record with \{'method': 'd'\}"):
-        script.select(frame, {"method": "d"})
-
-
 def test_a_table_has_means_and_population_deviations() -> None:
     block = {
         "heads": ["run", "score", "lost"],
