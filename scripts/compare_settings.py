@@ -14,20 +14,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from select_runs import select
+from select_runs import RUN, select, under_one_setting
 
 import crossbench
 from crossbench.evaluation.statistics import corrected_t
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
-
-_RUN = ["task", "method", "seed", "fold", "hash_split"]
 
 
 def gains(one: pd.DataFrame, other: pd.DataFrame, metric: str) -> Iterator[str]:
@@ -41,7 +40,7 @@ def gains(one: pd.DataFrame, other: pd.DataFrame, metric: str) -> Iterator[str]:
     Raises:
         StatisticsError: If a run failed, or there is one alone.
     """
-    pairs = one.merge(other, on=_RUN, suffixes=("_one", "_other"))
+    pairs = one.merge(other, on=RUN, suffixes=("_one", "_other"))
     pairs["plain"] = pairs["protocol_one"] == "plain"
     for (task, _, method), rows in pairs.groupby(["task", "plain", "method"]):
         before, after = rows[f"{metric}_one"], rows[f"{metric}_other"]
@@ -52,27 +51,28 @@ def gains(one: pd.DataFrame, other: pd.DataFrame, metric: str) -> Iterator[str]:
         yield f"{method} on {task}: {means}, {said}, {len(rows)} runs"
 
 
-def read(folder: Path, where: Sequence[str]) -> pd.DataFrame:
-    """The runs of a folder that have these values, ``KEY=VALUE`` each.
+def read(folder: Path, where: Iterable[str]) -> pd.DataFrame:
+    """The runs of a folder that have these values, ``KEY=VALUE`` each; one of several of a key.
 
     Raises:
         LookupError: If there is none, or a fold has several.
     """
-    frame = select(crossbench.load_results(folder), dict(map(_parsed, where)))
-    several = frame[frame.duplicated(_RUN, keep=False)]
-    if not several.empty:
-        what = ", ".join(sorted(set(several["method"] + " on " + several["task"])))
-        msg = f"{folder} holds runs of the same folds under several settings ({what})"
-        raise LookupError(f"{msg}; choose by --one and --other, such as --one lora.rank=2")
-    return frame
-
-
-def _parsed(text: str) -> tuple[str, Any]:
-    key, _, value = text.partition("=")
+    wanted: defaultdict[str, list[Any]] = defaultdict(list)
+    for key, _, value in (each.partition("=") for each in where):
+        wanted[key].append(_parsed(value))
+    frame = select(crossbench.load_results(folder), wanted)
     try:
-        return key, json.loads(value)
+        return under_one_setting(frame)
+    except LookupError as error:
+        msg = f"{folder} holds {error}; choose by --one and --other, such as --one lora.rank=2"
+        raise LookupError(msg) from error
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
     except ValueError:
-        return key, value
+        return value
 
 
 def main(words: Sequence[str] | None = None) -> int:

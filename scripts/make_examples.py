@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from select_runs import select
+from select_runs import select, under_one_setting
 
 import crossbench
 from crossbench.cli import main as command_line
@@ -170,9 +170,12 @@ def _render(block: Mapping[str, Any], table: Mapping[str, Any], records: Records
     if "folder" in block:
         return rooms(ROOT / block["folder"])
     if "bench" in block:
-        return markdown(block, _wide(records.benches, block["bench"]))
+        wide = _wide(records.benches, block["bench"])
+        return markdown(block, {row: select(wide, each) for row, each in block["rows"].items()})
     if "rows" in block:
-        return markdown(block, select(records.runs, block["where"]))
+        runs = select(records.runs, block["where"])
+        rows = {row: select(runs, where) for row, where in block["rows"].items()}
+        return markdown(block, {row: under_one_setting(each) for row, each in rows.items()})
     lines = [f"$ {_wrapped(table['commands'][name]['run'])}" for name in block["after"]]
     results = block.get("results", "results")
     with _results(select(records.runs, block["where"]), records.folder, results):
@@ -193,13 +196,12 @@ def rooms(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def markdown(block: Mapping[str, Any], frame: pd.DataFrame) -> str:
-    """A Markdown table: ``rows`` select, ``cells`` format means and ``NAME_std``."""
+def markdown(block: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> str:
+    """A Markdown table, a line for each of the rows: ``cells`` format means and ``NAME_std``."""
     heads = block["heads"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for label, where in block["rows"].items():
-        rows = select(frame, where)
-        numbers = rows.select_dtypes("number")
+    for label, frame in rows.items():
+        numbers = frame.select_dtypes("number")
         values = {**numbers.mean(), **numbers.std(ddof=0).add_suffix("_std")}
         cells = [cell.format(**values).replace("nan", "–") for cell in block["cells"]]
         lines.append(f"| {' | '.join([label, *cells])} |")

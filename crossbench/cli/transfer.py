@@ -142,6 +142,7 @@ def _request(options: argparse.Namespace) -> TransferRequest:
 def _print_tables(out: Path, plan: TransferPlan) -> None:
     """What this transfer's pretraining was worth, or the curve that was asked for."""
     from crossbench.results.boards.boards import split_boards
+    from crossbench.results.boards.contents import contents_of
     from crossbench.results.boards.curves import curve_table, learning_curves
     from crossbench.results.boards.transfer_tables import transfer_tables
     from crossbench.results.records.loading import load_results
@@ -150,7 +151,7 @@ def _print_tables(out: Path, plan: TransferPlan) -> None:
     tasks = {task.card.name for each in plan.scratch for task in each.tasks}
     frame = load_results(out)
     asked = frame["task"].isin(tasks) & (frame["preset"] == plan.request.run.preset)
-    boards = split_boards(frame[asked])
+    boards = split_boards(frame[asked], contents=contents_of(frame))
     if plan.request.curve:
         tables = [curve_table(each) for each in learning_curves(boards)]
     else:

@@ -11,12 +11,22 @@ HEAVY = "('numpy', 'pandas', 'torch', 'timm', 'sklearn')"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "tasks"], ["list", "methods"], ["weights", "list"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "tasks"],
+        ["list", "methods"],
+        ["weights", "list"],
+        ["weights", "fetch", "a"],
+    ],
 )
 def test_a_listing_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import contextlib, io, sys; from crossbench.cli import main\n"
-        f"with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "with contextlib.ExitStack() as stack:\n"
+        "    stack.enter_context(contextlib.redirect_stdout(io.StringIO()))\n"
+        "    stack.enter_context(contextlib.redirect_stderr(io.StringIO()))\n"
+        "    stack.enter_context(contextlib.suppress(SystemExit))\n"
         f"    main({arguments})\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )

@@ -292,3 +292,24 @@ def test_superseded_data_is_said_whatever_is_filtered(
         "superseded data bbbb",
         "superseded data bbbb",
     ]
+
+
+def test_a_curve_is_drawn_of_a_task_whose_data_is_another_under_another_preset(
+    open_view: Open, tmp_path: Path, run_of: Callable[..., Any]
+) -> None:
+    store = Store(tmp_path / "results")
+    for preset, data, limits in (("standard", "old", (16, None)), ("transfer", "new", (None,))):
+        for limit in limits:
+            run, predictions = run_of("acs", "vessel", 43, 0, dimension=3)
+            known = run.provenance
+            changes = {
+                "split": known["split"] | {"max_labelled": limit},
+                "hashes": known["hashes"] | {"data": data},
+            }
+            key = dataclasses.replace(run.key, preset=preset)
+            run = dataclasses.replace(run, key=key, provenance=known | changes)
+            store.write(identified(run, predictions), predictions)
+    page = open_view("leaderboard", store.root)
+    turn_to(page, "16 labelled")
+    charts = [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
+    assert any("labelled" in each["description"] for each in charts)

@@ -24,6 +24,10 @@ def test_presets_load(name: str) -> None:
     assert find_preset(name).name == name
 
 
+def test_presets_are_in_the_order_of_their_names() -> None:
+    assert list(load_presets()) == sorted(load_presets())
+
+
 def test_an_unknown_preset() -> None:
     with pytest.raises(RequestError, match=r"^unknown preset 'standart'; did you mean standard"):
         find_preset("standart")

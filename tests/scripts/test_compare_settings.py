@@ -63,6 +63,9 @@ def test_runs_of_one_folder_are_told_apart_by_their_settings(
     assert "under several settings (acs on blood); choose by --one" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         script.main([*both, "--one", "init=other"])
-    assert "no record with {'init': 'other'}" in capsys.readouterr().err
+    assert "no record with {'init': ['other']}" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        script.main([*both, "--one", "fit.epochs=3", "--one", "fit.epochs=9"])
+    assert "under several settings" in capsys.readouterr().err
     assert script.main([*both, "--one", "fit.epochs=3", "--other", "fit.epochs=9"]) == 0
     assert "acs on blood: " in capsys.readouterr().out

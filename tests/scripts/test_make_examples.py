@@ -121,10 +121,9 @@ def test_a_table_has_means_and_population_deviations() -> None:
     block = {
         "heads": ["run", "score", "lost"],
         "cells": ["{score:.2f} ± {score_std:.2f}", "{lost:.1f}"],
-        "rows": {"`a`": {"method": "a"}},
     }
-    frame = pd.DataFrame({"method": ["a", "a"], "score": [0.1, 0.3], "lost": [float("nan")] * 2})
-    assert script.markdown(block, frame).splitlines()[-1] == "| `a` | 0.20 ± 0.10 | – |"
+    rows = {"`a`": pd.DataFrame({"score": [0.1, 0.3], "lost": [float("nan")] * 2})}
+    assert script.markdown(block, rows).splitlines()[-1] == "| `a` | 0.20 ± 0.10 | – |"
 
 
 def test_long_commands_are_broken_before_options() -> None:

@@ -134,7 +134,7 @@ def transfers(boards: Iterable[Board], metric: str | None = None) -> list[Transf
 
     Args:
         boards: As from :func:`crossbench.results.boards.boards.split_boards`.
-        metric: What is compared; the main metric of each task where None.
+        metric: What is compared, as the boards were asked for; each task's main metric where None.
     """
     groups: dict[tuple[str, ...], list[Board]] = defaultdict(list)
     for board in boards:

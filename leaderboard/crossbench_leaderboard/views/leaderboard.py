@@ -97,7 +97,7 @@ def _show_curves(results: Results, board: Board, metric: str | None) -> None:
     frame = results.frame
     same = frame["task"].isin(board.runs["task"]) & (frame["preset"] == board.shared["preset"])
     protocols = set(board.runs["protocol"])
-    for curves in learning_curves(split_boards(frame[same], metric)):
+    for curves in learning_curves(split_boards(frame[same], metric, board.contents)):
         if curves.protocol in protocols and curves.task in board.tasks:
             show_figure(curve_figure(curves, theme=theme()))
             link_to("pretraining", "What pretraining is worth, in numbers")
