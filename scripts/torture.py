@@ -1,13 +1,13 @@
 """Kill random processes of a sweep at random moments, start it again, and compare what is left.
 
-    python scripts/torture.py --kills 50 --seed 1 --folder /tmp/torture
+    python scripts/torture.py --kills 20 --seed 1 --folder /tmp/torture
 
 A sweep of small runs is started over and over; each time a process (the one that watches, the one
-that plans, the server that forks, or one that does a run; each as likely) is killed by SIGKILL, a
-random time after the first of its kind or of a later one has come: so kills meet starts, plans and
-runs alike however slow the machine is. The last start is left alone. The folder must then hold what
-an undisturbed, unisolated sweep leaves: the same runs, finished, with the same metrics and
-predictions, and no temporary file, claim, mark, log or process besides.
+that plans, the server that forks, or one that does a run; in a random order, each as often) is
+killed by SIGKILL, a random time after the first of its kind or of a later one has come: so kills
+meet starts, plans and runs alike however slow the machine is. The last start is left alone. The
+folder must then hold what an undisturbed, unisolated sweep leaves: the same runs, finished, with
+the same metrics and predictions, and no temporary file, claim, mark, log or process besides.
 """
 
 from __future__ import annotations
@@ -97,14 +97,16 @@ def torture(
         return [f"the undisturbed sweep ended with {code}"]
     command = [*words, "--jobs", str(jobs), "--out", str(hurt)]
     killed: Counter[str] = Counter()
+    left: list[str] = []
     while killed.total() < kills:
         process = _start(command, folder)
-        role = chance.choice(ROLES)
+        left = left or chance.sample(ROLES, len(ROLES))
+        role = left[-1]
         since = chance.choice(ROLES[ROLES.index(role) :])
         victims, before = _wait(process, role, since, chance.uniform(0, longest))
         if victims:
             _kill(chance.choice(victims))
-            killed[role] += 1
+            killed[left.pop()] += 1
             print(f"{killed.total()} of {kills}: killed {role}", file=sys.stderr, flush=True)
         process.wait()
         _await_end(before)
