@@ -8,7 +8,7 @@ import altair as alt
 
 from crossbench.results.figures import marks
 from crossbench.results.figures.figure import Figure
-from crossbench_leaderboard.display import show_figure, theme
+from crossbench_leaderboard.display import draw_chart, theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def show(chart: Any, name: str, *, title: str, data: pd.DataFrame) -> None:
     spec = chart.to_dict()
     spec |= {"description": title, "width": "container", "config": marks.config(chosen)}
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    show_figure(Figure(name=name, title=title, alt=title, spec=spec, data=data, theme=chosen))
+    draw_chart(Figure(name=name, title=title, alt=title, spec=spec, data=data, theme=chosen))
 
 
 def few(title: str, **more: Any) -> alt.Axis:

@@ -39,7 +39,15 @@ def theme() -> Theme:
 
 
 def show_figure(figure: Figure) -> None:
-    """Draw a figure as wide as the page; its name is unique on the page."""
+    """Draw a figure below its title; its name is unique on the page."""
+    st.markdown(f"**{plain(figure.title)}**")
+    if figure.subtitle:
+        st.caption("  \n".join(map(plain, figure.subtitle)))
+    draw_chart(figure)
+
+
+def draw_chart(figure: Figure) -> None:
+    """Draw a figure as wide as the page, with its downloads, where the page has a title for it."""
     config = figure.spec["config"] | {"font": _FONT}
     st.vega_lite_chart(spec=figure.spec | {"config": config}, width="stretch", theme=None)
     files: dict[str, Callable[[], str | bytes]] = {}

@@ -58,7 +58,7 @@ def test_a_method_is_chosen_and_described(open_view: Open, words: Words) -> None
     assert counts(page)["Runs"] == "30"
     assert counts(page)["Without a result"] == "1"
     drawn = json.loads(page.get("vega_lite_chart")[0].proto.spec)
-    assert drawn["title"]["text"] == ["Balanced accuracy of acs by task"]
+    assert "**Balanced accuracy of acs by task**" in words(page)
     assert "(place 2 of 4)" in drawn["description"]
 
 
@@ -143,8 +143,7 @@ def test_a_kept_report_of_conformance_shows_the_kernel(
     assert command in [each.value for each in page.code]
     write_report(tmp_path, report)
     page = open_view("method", tmp_path)
-    drawn = [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
-    assert ["The kernel of mine from 2D to 3D"] in [each["title"]["text"] for each in drawn]
+    assert "**The kernel of mine from 2D to 3D**" in words(page)
     assert "Conformance: 1 passed" in page.success[0].value
     assert "check-method" not in words(page)
 

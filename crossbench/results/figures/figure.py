@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from crossbench.results.figures import marks
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-_NARROW = 390  # pixels of the narrowest page
-_TITLE_LINE, _SUBTITLE_LINE = 40, 54  # letters of a line that fit it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +24,7 @@ class Figure:
         name: What its files are called, of letters, digits and hyphens.
         title: What it shows, in words.
         alt: The same for those who do not see it, in a few sentences.
-        spec: Vega-Lite with its data inlined, as wide as its container.
+        spec: Vega-Lite with its data inlined, as wide as its container; the page has the title.
         data: The numbers behind it, one row a mark.
         theme: What it was drawn for.
         subtitle: Sentences below the title.
@@ -53,7 +50,7 @@ def compose(
     height: int,
     theme: marks.Theme,
 ) -> Figure:
-    """A figure of layers that share their data, title and theme.
+    """A figure of layers that share their data and theme.
 
     Args:
         data: One row a mark.
@@ -68,7 +65,6 @@ def compose(
     spec = {
         "$schema": SCHEMA,
         "description": alt,
-        "title": heading(title, subtitle),
         "width": "container",
         "height": height,
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -85,15 +81,6 @@ def compose(
         theme=theme,
         subtitle=tuple(subtitle),
     )
-
-
-def heading(title: str, subtitle: Sequence[str], width: int = _NARROW) -> dict[str, list[str]]:
-    """Title and subtitle as Vega-Lite has them, in lines that fit so many pixels."""
-    wide = _SUBTITLE_LINE * width // _NARROW
-    return {
-        "text": wrap(title, _TITLE_LINE * width // _NARROW),
-        "subtitle": [line for sentence in subtitle for line in wrap(sentence, wide)],
-    }
 
 
 def records(data: pd.DataFrame) -> list[dict[str, Any]]:

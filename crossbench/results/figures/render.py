@@ -1,4 +1,4 @@
-"""Figures as pictures, by vl-convert: without a network.
+"""Figures as pictures with their titles, by vl-convert: without a network.
 
 The same figure has the same bytes as SVG and PNG.
 """
@@ -6,14 +6,16 @@ The same figure has the same bytes as SVG and PNG.
 from __future__ import annotations
 
 import re
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from crossbench.errors import RequestError, unknown_name
 from crossbench.files.hashing import hash_json
-from crossbench.results.figures.figure import heading
 from crossbench.results.figures.marks import PAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossbench.results.figures.figure import Figure
 
 Form: TypeAlias = Literal["svg", "png", "pdf"]
@@ -21,6 +23,7 @@ FORMS = ("svg", "png", "pdf")
 WIDTH = 640
 
 _POINTS = 2  # a pixel of a PNG
+_TITLE_LETTER, _SUBTITLE_LETTER = 9.75, 7.2  # pixels, on average
 _LANGUAGE = "6.4"  # of Vega-Lite; vl-convert brings several
 
 
@@ -50,10 +53,17 @@ def render(figure: Figure, form: Form, *, width: int = WIDTH) -> bytes:
 def printed(figure: Figure, width: int = WIDTH) -> dict[str, Any]:
     """The figure's Vega-Lite for paper: of a fixed width, on a background."""
     config = figure.spec["config"] | {"background": PAGES[figure.theme].paper}
-    spec = figure.spec | {"width": width, "config": config, "padding": 12}
-    if "title" in spec:  # a chart of one view is titled by its page
-        spec["title"] = heading(figure.title, figure.subtitle, width)
-    return spec
+    title = _heading(figure.title, figure.subtitle, width)
+    return figure.spec | {"title": title, "width": width, "config": config, "padding": 12}
+
+
+def _heading(title: str, subtitle: Sequence[str], width: int) -> dict[str, list[str]]:
+    """Title and subtitle as Vega-Lite has them, in lines that fit so many pixels."""
+    wide = int(width / _SUBTITLE_LETTER)
+    return {
+        "text": wrap(title, int(width / _TITLE_LETTER)),
+        "subtitle": [line for sentence in subtitle for line in wrap(sentence, wide)],
+    }
 
 
 def _own_names(svg: str, prefix: str) -> str:

@@ -46,7 +46,7 @@ def test_bytes_are_drawn_in_mib(board_of: Any) -> None:
 
 def test_the_subtitle_names_the_device_where_a_cost_depends_on_it(board_of: Any) -> None:
     for by, named in (("ms_per_sample", True), ("bytes_process", True), ("cost_gmacs", False)):
-        subtitle = " ".join(cost(board_of(2), by).spec["title"]["subtitle"])
+        subtitle = " ".join(cost(board_of(2), by).subtitle)
         assert (WORDS in subtitle) == named
 
 
@@ -60,13 +60,13 @@ def test_each_machine_has_its_own_chart(board_of: Any) -> None:
     latency = {each.name: each for each in costs(both) if "ms-per" in each.name}
     assert list(latency) == ["cost-ms-per-sample", "cost-ms-per-sample-2"]
     first, second = latency.values()
-    assert "NVIDIA A100" in " ".join(first.spec["title"]["subtitle"])
+    assert "NVIDIA A100" in " ".join(first.subtitle)
     assert set(first.data.loc[~first.data["plain"], "name"]) == {
         "other acs",
         "other conv3d",
         "other crossd",
     }
-    assert WORDS in " ".join(second.spec["title"]["subtitle"])
+    assert WORDS in " ".join(second.subtitle)
     assert {"majority", "logistic"} <= set(first.data["name"])
 
 

@@ -89,7 +89,7 @@ def test_names_are_short_where_method_and_init_tell_the_lines_apart(three: Curve
         "acs from random",
         "majority",
     ]
-    said = " ".join(figure.spec["title"]["subtitle"])
+    said = " ".join(figure.subtitle)
     assert "blood, linear-probe; means over runs." in said
     assert "acs: lite0, input.min_size=64" in said
 
@@ -98,15 +98,15 @@ def test_names_are_whole_where_settings_alone_tell_lines_apart() -> None:
     names = [f"acs from in1k, input.min_size={size}" for size in (32, 64)]
     figure = curve_figure(curves(*(line(name, (0.5, 0.6, 0.7)) for name in names)))
     assert list(dict.fromkeys(figure.data["line"])) == names
-    assert "acs: input" not in " ".join(figure.spec["title"]["subtitle"])
+    assert "acs: input" not in " ".join(figure.subtitle)
 
 
 def test_intervals_are_explained_where_there_are_some(three: Curves, valid: Any) -> None:
     words = "Bars: 95 % intervals"
-    assert words in " ".join(curve_figure(three).spec["title"]["subtitle"])
+    assert words in " ".join(curve_figure(three).subtitle)
     single = curve_figure(curves(line("acs from in1k", (0.5, 0.6, 0.7), margin=0)))
     assert valid(single)
-    assert words not in " ".join(single.spec["title"]["subtitle"])
+    assert words not in " ".join(single.subtitle)
 
 
 def test_the_axis_is_logarithmic_and_its_ticks_are_the_numbers(three: Curves) -> None:

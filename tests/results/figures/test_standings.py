@@ -52,7 +52,7 @@ def test_few_tasks_have_ranks_without_intervals(board_of: Any, valid: Any) -> No
     assert valid(figure)
     assert figure.data["rank"].notna().sum() == 3
     assert figure.data["rank_low"].isna().all()
-    assert "No intervals" in " ".join(figure.spec["title"]["subtitle"])
+    assert "No intervals" in " ".join(figure.subtitle)
 
 
 def test_one_task_has_means_with_intervals_over_its_runs(board_of: Any, valid: Any) -> None:
