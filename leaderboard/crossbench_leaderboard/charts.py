@@ -27,7 +27,7 @@ def show(chart: Any, name: str, *, title: str, data: pd.DataFrame) -> None:
     Args:
         chart: Altair's, single or layered.
         name: What its files are called, unique on the page.
-        title: What it shows, for those who do not see it.
+        title: What it shows, for those who do not see it, and above it in downloaded pictures.
         data: The numbers behind it.
     """
     chosen = theme()
